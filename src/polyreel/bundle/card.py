@@ -1,0 +1,157 @@
+"""The card of a bundle: what it is, what it expects, where it came from and how well it did."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from polyreel.errors import BundleError
+
+__all__ = [
+    "CARD_FILE",
+    "SCHEMA_VERSION",
+    "BundleCard",
+    "FrameInput",
+    "Licence",
+    "Measurement",
+    "TextInput",
+    "identity_of",
+    "read_card",
+]
+
+SCHEMA_VERSION = 1
+CARD_FILE = "bundle.json"
+
+
+class _Card(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TextInput(_Card):
+    """How text is prepared for ``text.onnx``.
+
+    Attributes:
+        prefix: put before every text, as the encoder was trained.
+        max_tokens: longest input; longer text is encoded in windows, never cut.
+        pad_id: token id that fills shorter rows of a batch.
+    """
+
+    prefix: str
+    max_tokens: int = Field(gt=2)
+    pad_id: int
+
+
+class FrameInput(_Card):
+    """How pictures are prepared for ``frames.onnx``.
+
+    Attributes:
+        width_px, height_px: size that the whole upright picture is stretched to.
+        fps: frames for each second of video.
+        dim: features for each frame.
+    """
+
+    width_px: int = Field(gt=0)
+    height_px: int = Field(gt=0)
+    fps: float = Field(gt=0)
+    dim: int = Field(gt=0)
+
+
+class Licence(_Card):
+    """Terms of one part of the bundle."""
+
+    part: str
+    licence: str
+    source: str
+
+
+class Measurement(_Card):
+    """Text-to-video recall that was measured with this bundle.
+
+    Attributes:
+        benchmark: name and split.
+        command: the committed command that measured it.
+        gallery, queries: items in the gallery; queries for each language.
+        recall: BCP-47 tag -> {"r@1": .., "r@5": .., "r@10": ..}, 0 to 100.
+    """
+
+    benchmark: str
+    command: str
+    gallery: int
+    queries: int
+    recall: Mapping[str, Mapping[str, float]]
+
+
+class BundleCard(_Card):
+    """Contents of ``bundle.json``.
+
+    Attributes:
+        schema_version: layout of the card and its folder.
+        name: what people call it.
+        identity: hex digest that says which embeddings it makes; a library is bound to it.
+        description: one or two sentences.
+        dim: width of the shared space of texts and clips.
+        text, frames: how input is prepared.
+        confident_cosine: a best hit below this is no better than chance (docs/performance.md).
+        measured: results on benchmarks, per language.
+        licences: terms of every part.
+        training: how it was made.
+        files: file name -> sha256.
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    identity: str = Field(pattern=r"^[0-9a-f]{64}$")
+    description: str
+    dim: int = Field(gt=0)
+    text: TextInput
+    frames: FrameInput
+    confident_cosine: float
+    measured: tuple[Measurement, ...] = ()
+    licences: tuple[Licence, ...]
+    training: str
+    files: Mapping[str, str]
+
+    @property
+    def label(self) -> str:
+        """Name and start of the identity, as messages show it."""
+        return f"{self.name} ({self.identity[:12]})"
+
+
+def identity_of(inputs: Mapping[str, object]) -> str:
+    """A digest of everything that decides which embeddings a bundle makes.
+
+    It is taken over inputs rather than over the files, whose last bits depend on the machine that built them.
+    """
+    text = json.dumps(inputs, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_card(folder: Path) -> BundleCard:
+    """The card of the bundle in ``folder``.
+
+    Raises:
+        BundleError: there is no card, or it cannot be understood.
+    """
+    path = folder / CARD_FILE
+    try:
+        return BundleCard.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise BundleError(
+            "no bundle is here",
+            item=folder,
+            remedy="Name a folder with a bundle.json, or a bundle that 'polyreel bundles list' shows",
+        ) from error
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"])) or "the file"
+        raise BundleError(
+            "the bundle's card cannot be understood",
+            item=path,
+            value=f"{where}: {problem['msg']}",
+            remedy="It may be of a newer polyreel, or damaged; build or copy the bundle again",
+        ) from error

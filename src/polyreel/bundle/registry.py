@@ -1,0 +1,116 @@
+"""Bundles by name: where they live, which can be built, and how one is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from polyreel.archives import Progress, cache_dir
+from polyreel.bundle.card import CARD_FILE, BundleCard, read_card
+from polyreel.errors import BundleError, UnknownNameError
+
+__all__ = ["DEFAULT_BUNDLE", "BundleEntry", "build_bundle", "list_bundles", "locate_bundle"]
+
+DEFAULT_BUNDLE = "small"
+
+
+@dataclass(frozen=True, slots=True)
+class BundleEntry:
+    """A bundle that is there or can be built.
+
+    Attributes:
+        name: its name.
+        folder: where it is or would be.
+        card: its card, None if it is not there yet.
+        problem: why a bundle that is there cannot be used, None if it can.
+    """
+
+    name: str
+    folder: Path
+    card: BundleCard | None
+    problem: BundleError | None = None
+
+
+def list_bundles() -> list[BundleEntry]:
+    """Bundles that are installed or can be built, by name."""
+    home = _home()
+    installed = {path.parent.name for path in home.glob(f"[!.]*/{CARD_FILE}")}
+    return [_entry(name, home / name) for name in sorted(installed | _BUILDERS.keys())]
+
+
+def _entry(name: str, folder: Path) -> BundleEntry:
+    if not folder.is_dir():
+        return BundleEntry(name, folder, None)
+    try:
+        return BundleEntry(name, folder, read_card(folder))
+    except BundleError as error:
+        return BundleEntry(name, folder, None, error)
+
+
+def locate_bundle(
+    name_or_folder: str = DEFAULT_BUNDLE,
+    *,
+    download: Progress | None = None,
+    step: Callable[[str, int, int], None] | None = None,
+) -> Path:
+    """Folder of a bundle named by registry name or by path; one that can be built is built on first use.
+
+    Raises:
+        UnknownNameError: neither a known name nor a folder.
+        FetchError: a package that the bundle is built from could not be had.
+    """
+    given = Path(name_or_folder).expanduser()
+    if (given / CARD_FILE).is_file():
+        return given
+    folder = _home() / name_or_folder
+    if "/" not in name_or_folder and (folder / CARD_FILE).is_file():
+        return folder
+    if name_or_folder not in _BUILDERS:
+        raise UnknownNameError("bundle", name_or_folder, [entry.name for entry in list_bundles()])
+    build_bundle(name_or_folder, download=download, step=step)
+    return folder
+
+
+def build_bundle(
+    name: str,
+    *,
+    force: bool = False,
+    download: Progress | None = None,
+    step: Callable[[str, int, int], None] | None = None,
+) -> BundleCard:
+    """Build a bundle by its registry name, unless it is there and ``force`` is not given.
+
+    Raises:
+        UnknownNameError: no builder has this name.
+        FetchError: a source package could not be had.
+    """
+    if name not in _BUILDERS:
+        raise UnknownNameError("bundle that can be built", name, _BUILDERS)
+    home = _home()
+    home.mkdir(parents=True, exist_ok=True)
+    # Two first uses at once: the second waits and finds the bundle of the first.
+    with FileLock(home / f".{name}.lock"):
+        if not force and (home / name / CARD_FILE).is_file():
+            return read_card(home / name)
+        return _BUILDERS[name](home / name, download, step)
+
+
+def _small(
+    folder: Path, download: Progress | None, step: Callable[[str, int, int], None] | None
+) -> BundleCard:
+    # Imported late: building needs the onnx package, running does not.
+    from polyreel.bundle.small import build_small
+
+    return build_small(folder, download=download, step=step)
+
+
+def _home() -> Path:
+    return cache_dir() / "bundles"
+
+
+_BUILDERS: dict[
+    str, Callable[[Path, Progress | None, Callable[[str, int, int], None] | None], BundleCard]
+] = {"small": _small}

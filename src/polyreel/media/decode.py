@@ -1,0 +1,314 @@
+"""Video file -> upright frames with true times, in one sequential pass.
+
+Decoding is sequential because seeking is inexact on several containers (docs/architecture.md), and each packet is
+decoded on its own so that a damaged one costs its own frames only.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import av.error
+import av.logging
+import numpy as np
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from polyreel.errors import DecodeError, LimitError, MediaError
+
+__all__ = ["Frame", "Health", "Picture", "VideoReader", "frames"]
+
+# Sampling a few frames a second from a faster video may skip frames that no other frame refers to: their times
+# stay true and a third of the work is saved.
+_SKIPPABLE_RATE_FPS = 10.0
+# A frame may lie this far past the end that its container states before the difference is worth a remark.
+_DURATION_TOLERANCE_S = 1.5
+_TIME_EPSILON_S = 1e-6
+
+
+class Health(BaseModel):
+    """What came of decoding one file.
+
+    Attributes:
+        codec: name of the video codec.
+        width_px, height_px: size of the upright picture.
+        rotation_deg: clockwise turn that the file asks for.
+        duration_asked_s: length that the container states, None if it states none.
+        duration_got_s: time of the last decoded frame plus one frame's length.
+        frames_decoded, frames_sampled: frames that came out, and those that were handed on.
+        bad_packets: packets that did not decode.
+        remarks: one sentence for each thing that was not as it should be.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    codec: str
+    width_px: int
+    height_px: int
+    rotation_deg: int
+    duration_asked_s: float | None
+    duration_got_s: float
+    frames_decoded: int
+    frames_sampled: int
+    bad_packets: int
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture of a video.
+
+    Attributes:
+        time_s: seconds from the start of the video.
+        image: (height, width, 3) uint8 RGB, upright.
+    """
+
+    time_s: float
+    image: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A decoded frame that has not been converted yet.
+
+    Attributes:
+        time_s: seconds from the start of the video.
+    """
+
+    time_s: float
+    _frame: VideoFrame
+
+    @property
+    def quarter_turns(self) -> int:
+        """Counter-clockwise quarter turns that bring the picture upright, 0 to 3."""
+        return round(self._frame.rotation / 90) % 4
+
+    @property
+    def display_size(self) -> tuple[int, int]:
+        """Width and height in pixels of the upright picture."""
+        size = (self._frame.width, self._frame.height)
+        return size[::-1] if self.quarter_turns % 2 else size
+
+    def image(self, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+        """The upright picture as (height, width, 3) uint8 RGB, scaled to ``size`` (width, height) if given."""
+        width, height = size or self.display_size
+        if self.quarter_turns % 2:
+            width, height = height, width
+        scaled = self._frame.reformat(width, height, format="rgb24", interpolation=Interpolation.AREA)
+        return np.ascontiguousarray(np.rot90(scaled.to_ndarray(), self.quarter_turns))
+
+
+class VideoReader:
+    """Reads one video file from start to end, once.
+
+    Args:
+        path: the file.
+        threads: decoding threads; 0 lets the decoder choose.
+
+    Raises:
+        MediaError: the file is missing, unreadable, empty, no video, or of a codec that cannot be decoded.
+    """
+
+    def __init__(self, path: Path, *, threads: int = 1) -> None:
+        self._path = path
+        self._container = _open(path)
+        try:
+            self._stream = _video_stream(self._container, path)
+        except MediaError:
+            self._container.close()
+            raise
+        codec = self._stream.codec_context
+        codec.thread_count = threads
+        codec.thread_type = "AUTO" if threads != 1 else "NONE"
+        self._rotation_deg = 0
+        self._size = (codec.width, codec.height)
+        self._decoded = self._sampled = self._bad_packets = 0
+        self._last_s = 0.0
+        self._remarks: list[str] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._container.close()
+
+    @property
+    def duration_asked_s(self) -> float | None:
+        """Length of the video in seconds as its container states it."""
+        if self._stream.duration is not None and self._stream.time_base is not None:
+            return float(self._stream.duration * self._stream.time_base)
+        if self._container.duration is not None:
+            return self._container.duration / av.time_base
+        return None
+
+    @property
+    def health(self) -> Health:
+        """What has come out so far; complete once ``pictures`` is exhausted."""
+        remarks = list(self._remarks)
+        asked, got = self.duration_asked_s, self._last_s + self._frame_length_s
+        if asked is not None and asked - got > max(_DURATION_TOLERANCE_S, 0.02 * asked):
+            remarks.append(f"the pictures end at {got:.1f} s of the {asked:.1f} s that the file states")
+        if self._bad_packets:
+            remarks.append(f"{self._bad_packets} damaged packets were passed over")
+        return Health(
+            codec=self._stream.codec_context.name,
+            width_px=self._size[0],
+            height_px=self._size[1],
+            rotation_deg=self._rotation_deg,
+            duration_asked_s=asked,
+            duration_got_s=got,
+            frames_decoded=self._decoded,
+            frames_sampled=self._sampled,
+            bad_packets=self._bad_packets,
+            remarks=tuple(remarks),
+        )
+
+    @property
+    def _frame_length_s(self) -> float:
+        rate = self._stream.average_rate
+        return 1.0 / float(rate) if rate else 0.0
+
+    def pictures(self, fps: float = 1.0) -> Iterator[Picture]:
+        """The first frame at or after each multiple of ``1 / fps`` seconds.
+
+        A video with fewer frames than that gives each of its frames once.
+
+        Raises:
+            DecodeError: no frame comes out of the file.
+            LimitError: the decoder could not have the memory it asked for.
+        """
+        rate = self._stream.average_rate
+        if rate and float(rate) >= max(_SKIPPABLE_RATE_FPS, 4 * fps):
+            self._stream.codec_context.skip_frame = "NONREF"
+        due_s = 0.0
+        for time_s, frame in self._timed_frames():
+            self._last_s = max(self._last_s, time_s)
+            if time_s < due_s - _TIME_EPSILON_S:
+                continue
+            due_s = (math.floor(time_s * fps + _TIME_EPSILON_S) + 1) / fps
+            self._sampled += 1
+            picture = Picture(time_s, frame)
+            self._rotation_deg, self._size = -frame.rotation % 360, picture.display_size
+            yield picture
+        if not self._decoded:
+            raise DecodeError(
+                "nothing in the video stream decodes",
+                item=self._path,
+                value=f"{self._stream.codec_context.name}, {self._bad_packets} damaged packets",
+                remedy="Play the file elsewhere or convert it again from its source",
+            )
+
+    def _timed_frames(self) -> Iterator[tuple[float, VideoFrame]]:
+        start = self._stream.start_time
+        unit = float(self._stream.time_base or 0)
+        for frame in self._all_frames():
+            self._decoded += 1
+            stamp = frame.pts if frame.pts is not None else frame.dts
+            if stamp is None:
+                yield (self._decoded - 1) * self._frame_length_s, frame
+                continue
+            if start is None:
+                start = stamp
+            # Frames that lie before the start belong to an edit list and are not shown.
+            yield max(0.0, (stamp - start) * unit), frame
+
+    def _all_frames(self) -> Iterator[VideoFrame]:
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.error.FFmpegError as error:
+                self._remarks.append(f"the file cannot be read on after {self._last_s:.1f} s: {error.strerror}")
+                packet = None
+            if packet is None:
+                break
+            yield from self._decode(packet)
+        yield from self._decode(None)
+
+    def _decode(self, packet: Packet | None) -> list[VideoFrame]:
+        try:
+            return self._stream.codec_context.decode(packet)
+        except (MemoryError, av.error.MemoryError) as error:
+            raise _out_of_memory(self._path) from error
+        except av.error.EOFError:
+            return []
+        except av.error.FFmpegError as error:
+            if error.errno == errno.ENOMEM:
+                raise _out_of_memory(self._path) from error
+            self._bad_packets += 1
+            return []
+
+
+def frames(path: Path, fps: float = 1.0, *, size: tuple[int, int] | None = None) -> Iterator[Frame]:
+    """Frames of a video at ``fps`` per second, upright, in order.
+
+    Args:
+        path: the file.
+        fps: how many frames for each second of video; the frame at or after each multiple is taken.
+        size: width and height in pixels to scale to; the video's own by default.
+
+    Raises:
+        MediaError: the file cannot be opened as video, or nothing in it decodes.
+    """
+    with VideoReader(path) as reader:
+        for picture in reader.pictures(fps):
+            yield Frame(picture.time_s, picture.image(size))
+
+
+def _open(path: Path) -> InputContainer:
+    try:
+        if path.stat().st_size == 0:
+            raise MediaError("the file is empty", item=path, value="0 bytes", remedy="Copy it again")
+        with av.logging.Capture() as log:
+            # The "file:" prefix keeps a name such as "http:x" or "concat:x" from being read as a protocol.
+            return av.open(f"file:{path}", metadata_errors="replace")
+    except FileNotFoundError as error:
+        raise MediaError("the file is gone", item=path, remedy="Run index again") from error
+    except PermissionError as error:
+        raise MediaError(
+            "no permission to read the file", item=path, remedy="Change its permissions and run index again"
+        ) from error
+    except (MemoryError, av.error.MemoryError) as error:
+        raise _out_of_memory(path) from error
+    except (av.error.FFmpegError, OSError) as error:
+        detail = next((text.strip() for _, _, text in reversed(log) if text.strip()), str(error.strerror))
+        raise MediaError(
+            "the file is no video that can be opened",
+            item=path,
+            value=detail,
+            remedy="It may be damaged, cut short or not a video at all; play it elsewhere to see",
+        ) from error
+
+
+def _video_stream(container: InputContainer, path: Path) -> VideoStream:
+    pictures = av.stream.Disposition.attached_pic
+    streams = [stream for stream in container.streams.video if not stream.disposition & pictures]
+    if not streams:
+        kinds = sorted({stream.type for stream in container.streams}) or ["nothing"]
+        raise MediaError("the file has no video stream", item=path, value=f"it holds {', '.join(kinds)}")
+    stream = max(streams, key=lambda s: (s.codec_context is not None and s.width * s.height, -s.index))
+    if stream.codec_context is None:
+        raise MediaError("no decoder for this video's codec", item=path)
+    return stream
+
+
+def _out_of_memory(path: Path) -> LimitError:
+    return LimitError(
+        "decoding needs more memory than one file may take",
+        item=path,
+        remedy="Raise --memory-limit or convert the file to a smaller size",
+    )

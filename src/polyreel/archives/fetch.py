@@ -37,10 +37,11 @@ class FetchReport:
 
 
 def fetch(members: Iterable[Member], folder: Path, *, progress: Progress | None = None) -> FetchReport:
-    """Have every member as a file in ``folder``, downloading an archive only if one of its members is missing.
+    """Have every member as a file in ``folder``, downloading an archive only if one of its members is
+    missing.
 
-    A file that is there with the right digest is kept, so a second call needs no network and an interrupted one
-    goes on with the archives that are still missing. A failure of one archive does not stop the others.
+    A file that is there with the right digest is kept, so a second call needs no network and an interrupted
+    one goes on with the archives that are still missing. A failure of one archive does not stop the others.
     """
     report = FetchReport()
     missing: dict[tuple[str, str], list[Member]] = {}

@@ -14,8 +14,8 @@ from polyreel.errors import BundleError
 
 __all__ = [
     "CARD_FILE",
-    "SCHEMA_VERSION",
     "BundleCard",
+    "Confidence",
     "FrameInput",
     "Licence",
     "Measurement",
@@ -24,7 +24,6 @@ __all__ = [
     "read_card",
 ]
 
-SCHEMA_VERSION = 1
 CARD_FILE = "bundle.json"
 
 
@@ -86,6 +85,18 @@ class Measurement(_Card):
     recall: Mapping[str, Mapping[str, float]]
 
 
+class Confidence(_Card):
+    """Cosines from which on a match means something; how they were found is in docs/performance.md.
+
+    Attributes:
+        clip: of a query and the best clip.
+        subtitle: of a query and a subtitle line.
+    """
+
+    clip: float
+    subtitle: float
+
+
 class BundleCard(_Card):
     """Contents of ``bundle.json``.
 
@@ -96,21 +107,21 @@ class BundleCard(_Card):
         description: one or two sentences.
         dim: width of the shared space of texts and clips.
         text, frames: how input is prepared.
-        confident_cosine: a best hit below this is no better than chance (docs/performance.md).
+        confidence: from which cosines on a match means something.
         measured: results on benchmarks, per language.
         licences: terms of every part.
         training: how it was made.
         files: file name -> sha256.
     """
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     identity: str = Field(pattern=r"^[0-9a-f]{64}$")
     description: str
     dim: int = Field(gt=0)
     text: TextInput
     frames: FrameInput
-    confident_cosine: float
+    confidence: Confidence
     measured: tuple[Measurement, ...] = ()
     licences: tuple[Licence, ...]
     training: str
@@ -140,7 +151,7 @@ def read_card(folder: Path) -> BundleCard:
     path = folder / CARD_FILE
     try:
         return BundleCard.model_validate_json(path.read_bytes())
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise BundleError(
             "no bundle is here",
             item=folder,

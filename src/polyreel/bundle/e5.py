@@ -2,8 +2,8 @@
 
 The file (magic ``E5S1``, little-endian) holds a header, a SentencePiece unigram vocabulary, a character
 normalisation map and a directory of tensors. A tensor is either float32 or rows of Q4_0 blocks: one float16
-scale and 16 bytes for 32 weights, ``weight = (nibble - 8) * scale``, byte ``j`` holding weight ``j`` in its low
-and weight ``j + 16`` in its high nibble.
+scale and 16 bytes for 32 weights, ``weight = (nibble - 8) * scale``, byte ``j`` holding weight ``j`` in its
+low and weight ``j + 16`` in its high nibble.
 """
 
 from __future__ import annotations
@@ -90,7 +90,12 @@ class _Cursor:
         self._data, self._item, self.at = data, item, 0
 
     def take(self, size: int) -> bytes:
-        piece = self._data[self.at : self.at + size]
+        piece = self.piece(self.at, size)
+        self.at += size
+        return piece
+
+    def piece(self, at: int, size: int) -> bytes:
+        piece = self._data[at : at + size]
         if len(piece) != size:
             raise BundleError(
                 "the packed text model is cut short",
@@ -98,7 +103,6 @@ class _Cursor:
                 value=f"{len(self._data):,} bytes",
                 remedy="Delete it and build the bundle again",
             )
-        self.at += size
         return piece
 
     def unpack(self, layout: str) -> tuple[int | float, ...]:
@@ -117,8 +121,19 @@ def read_e5(path: Path) -> E5Weights:
     Raises:
         BundleError: the file is not in the expected format, or is cut short.
     """
-    data = path.read_bytes()
-    cursor = _Cursor(data, path)
+    try:
+        return _read(path)
+    except (ValueError, OverflowError) as error:
+        raise BundleError(
+            "the packed text model is damaged",
+            item=path,
+            value=error,
+            remedy="Delete it and build the bundle again",
+        ) from error
+
+
+def _read(path: Path) -> E5Weights:
+    cursor = _Cursor(path.read_bytes(), path)
     magic = cursor.take(4)
     if magic != _MAGIC:
         raise BundleError("not a packed E5 model", item=path, value=repr(magic))
@@ -135,8 +150,7 @@ def read_e5(path: Path) -> E5Weights:
     for _ in range(cursor.integer()):
         name = cursor.take(cursor.integer("H")).decode()
         cursor.take(5)  # dtype and element count: both follow from the name
-        offset, size = cursor.integer("Q"), cursor.integer("Q")
-        tensor = data[offset : offset + size]
+        tensor = cursor.piece(cursor.integer("Q"), cursor.integer("Q"))
         if name in shapes:
             quantised[name] = _read_q4(tensor, *shapes[name])
         else:

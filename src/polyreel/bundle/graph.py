@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import onnx
@@ -52,13 +53,13 @@ class GraphWriter:
         """A float32 scalar as a shared constant."""
         return self.constant(f"f32_{value!r}", np.array(value, np.float32))
 
-    def add(self, op: str, *inputs: str, domain: str = "", **attributes: object) -> str:
+    def add(self, op: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """Add one node of type ``op`` and return its first output."""
         output = f"{op}_{len(self._nodes)}"
         self._nodes.append(helper.make_node(op, list(inputs), [output], domain=domain, **attributes))
         return output
 
-    def microsoft(self, op: str, *inputs: str, **attributes: object) -> str:
+    def microsoft(self, op: str, *inputs: str, **attributes: Any) -> str:
         """Add one node of ONNX Runtime's own operator set."""
         return self.add(op, *inputs, domain=_MICROSOFT, **attributes)
 

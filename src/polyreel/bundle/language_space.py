@@ -1,10 +1,10 @@
 """Take the language out of a text embedding.
 
-A multilingual encoder gives the texts of one language a common offset, so that a query lies nearer to any text of
-its own language than to what it means. Subtracting the mean embedding of the query's language removes the offset
-but needs to know the language. The differences between the means of K languages span K - 1 directions; projecting
-those out makes all K means coincide and needs to know nothing, so it also serves code-switched queries and
-languages outside the K (measured against mean subtraction in docs/performance.md).
+A multilingual encoder gives the texts of one language a common offset, so that a query lies nearer to any
+text of its own language than to what it means. Subtracting the mean embedding of the query's language removes
+the offset but needs to know the language. The differences between the means of K languages span K - 1
+directions; projecting those out makes all K means coincide and needs to know nothing, so it also serves
+code-switched queries and languages outside the K (measured against mean subtraction in docs/performance.md).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class LanguageFreeSpace:
 
     def free(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
         """(texts, dim) -> (texts, dim), not normalised."""
-        return (embeddings - self.mean) @ self.projection
+        return np.asarray((embeddings - self.mean) @ self.projection, np.float32)
 
 
 def estimate_language_free_space(texts: Mapping[str, NDArray[np.float32]]) -> LanguageFreeSpace:

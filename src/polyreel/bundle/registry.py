@@ -62,12 +62,15 @@ def locate_bundle(
         UnknownNameError: neither a known name nor a folder.
         FetchError: a package that the bundle is built from could not be had.
     """
-    given = Path(name_or_folder).expanduser()
-    if (given / CARD_FILE).is_file():
-        return given
     folder = _home() / name_or_folder
-    if "/" not in name_or_folder and (folder / CARD_FILE).is_file():
-        return folder
+    try:
+        given = Path(name_or_folder).expanduser()
+        if (given / CARD_FILE).is_file():
+            return given
+        if "/" not in name_or_folder and (folder / CARD_FILE).is_file():
+            return folder
+    except (OSError, RuntimeError):  # too long for a path, or the home of nobody: no folder has this name
+        pass
     if name_or_folder not in _BUILDERS:
         raise UnknownNameError("bundle", name_or_folder, [entry.name for entry in list_bundles()])
     build_bundle(name_or_folder, download=download, step=step)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Bundle"]
 
 _TEXTS_AT_ONCE = 64
-_FRAMES_AT_ONCE = 8
+_FRAMES_AT_ONCE = 16
 
 
 class Bundle:
@@ -51,7 +51,9 @@ class Bundle:
         spec = self.card.text
         windows: list[list[int]] = []
         owners: list[int] = []
-        for owner, encoding in enumerate(self._tokenizer.encode_batch([spec.prefix + text for text in texts])):
+        for owner, encoding in enumerate(
+            self._tokenizer.encode_batch([spec.prefix + text for text in texts])
+        ):
             for window in _windows(encoding.ids, spec.max_tokens):
                 windows.append(window)
                 owners.append(owner)
@@ -158,4 +160,5 @@ def _windows(ids: list[int], size: int) -> list[list[int]]:
 
 
 def _unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-12))
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(lengths, 1e-12), np.float32)

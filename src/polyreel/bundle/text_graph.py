@@ -1,7 +1,7 @@
 """The text tower as an ONNX graph: token ids -> one unit vector per text.
 
-The 4-bit blocks of the packed weights are kept as they are: ``MatMulNBits`` and ``GatherBlockQuantized`` of ONNX
-Runtime read the same levels and scales, so the graph is exact and a sixth of the float size.
+The 4-bit blocks of the packed weights are kept as they are: ``MatMulNBits`` and ``GatherBlockQuantized`` of
+ONNX Runtime read the same levels and scales, so the graph is exact and a sixth of the float size.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class _Encoder:
         graph, floats, width = self.graph, self.weights.floats, self.weights.width
         matrix = self.weights.quantised["emb.word"]
         # GatherBlockQuantized reads signed nibbles: level - 8 in two's complement is level XOR 8.
-        packed = _pack(matrix.levels ^ 8)
+        packed = _pack(matrix.levels ^ np.uint8(8))
         table = graph.raw_constant("emb.word", TensorProto.INT4, matrix.levels.shape, packed.tobytes())
         scales = graph.constant("emb.word.scales", matrix.scales)
         words = graph.microsoft(
@@ -135,7 +135,7 @@ class _Encoder:
 
 def _pack(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Two levels a byte, the even column in the low nibble: (rows, columns / 2)."""
-    return levels[:, 0::2] | (levels[:, 1::2] << 4)
+    return levels[:, 0::2] | np.left_shift(levels[:, 1::2], np.uint8(4))
 
 
 def _flat_scales(matrix: Q4Matrix) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """The training-free video tower: frame features -> one vector in the space of the texts.
 
-Each frame's ImageNet posterior weights the *text* embeddings of the class names (ConSE, Norouzi et al. 2014), and
-a clip is the mean of its frames. A trained head replaces this graph behind the same inputs and output.
+Each frame's ImageNet posterior weights the *text* embeddings of the class names (ConSE, Norouzi et al. 2014),
+and a clip is the mean of its frames. A trained head replaces this graph behind the same inputs and output.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def build_semantic_pooling(
 ) -> onnx.ModelProto:
     """Posterior-weighted class-name embeddings, averaged over the frames of a clip.
 
-    Inputs: ``features`` (clips, frames, 1280) float32 and ``mask`` (clips, frames) float32, 1 for real frames.
-    Output: ``embeddings`` (clips, dim) float32, rows of length 1.
+    Inputs: ``features`` (clips, frames, 1280) float32 and ``mask`` (clips, frames) float32, 1 for real
+    frames. Output: ``embeddings`` (clips, dim) float32, rows of length 1.
 
     Args:
         weights: (classes, 1280) and ``bias`` (classes,): the class layer.

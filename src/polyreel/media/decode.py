@@ -1,7 +1,7 @@
 """Video file -> upright frames with true times, in one sequential pass.
 
-Decoding is sequential because seeking is inexact on several containers (docs/architecture.md), and each packet is
-decoded on its own so that a damaged one costs its own frames only.
+Decoding is sequential because seeking is inexact on several containers (docs/architecture.md), and each
+packet is decoded on its own so that a damaged one costs its own frames only.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -30,8 +31,8 @@ from polyreel.errors import DecodeError, LimitError, MediaError
 
 __all__ = ["Frame", "Health", "Picture", "VideoReader", "frames"]
 
-# Sampling a few frames a second from a faster video may skip frames that no other frame refers to: their times
-# stay true and a third of the work is saved.
+# Sampling a few frames a second from a faster video may skip frames that no other frame refers to: their
+# times stay true and a third of the work is saved.
 _SKIPPABLE_RATE_FPS = 10.0
 # A frame may lie this far past the end that its container states before the difference is worth a remark.
 _DURATION_TOLERANCE_S = 1.5
@@ -49,6 +50,7 @@ class Health(BaseModel):
         duration_got_s: time of the last decoded frame plus one frame's length.
         frames_decoded, frames_sampled: frames that came out, and those that were handed on.
         bad_packets: packets that did not decode.
+        damaged_frames: frames that came out with parts that the decoder had to make up.
         remarks: one sentence for each thing that was not as it should be.
     """
 
@@ -63,6 +65,7 @@ class Health(BaseModel):
     frames_decoded: int
     frames_sampled: int
     bad_packets: int
+    damaged_frames: int = 0
     remarks: tuple[str, ...] = ()
 
 
@@ -102,11 +105,14 @@ class Picture:
         return size[::-1] if self.quarter_turns % 2 else size
 
     def image(self, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
-        """The upright picture as (height, width, 3) uint8 RGB, scaled to ``size`` (width, height) if given."""
+        """The upright picture, (height, width, 3) uint8 RGB, scaled to ``size`` (width, height) if given."""
         width, height = size or self.display_size
         if self.quarter_turns % 2:
             width, height = height, width
-        scaled = self._frame.reformat(width, height, format="rgb24", interpolation=Interpolation.AREA)
+        # One thread: starting more for each frame costs ten times what scaling it does.
+        scaled = self._frame.reformat(
+            width, height, format="rgb24", interpolation=Interpolation.AREA, threads=1
+        )
         return np.ascontiguousarray(np.rot90(scaled.to_ndarray(), self.quarter_turns))
 
 
@@ -134,7 +140,7 @@ class VideoReader:
         codec.thread_type = "AUTO" if threads != 1 else "NONE"
         self._rotation_deg = 0
         self._size = (codec.width, codec.height)
-        self._decoded = self._sampled = self._bad_packets = 0
+        self._decoded = self._sampled = self._damaged = self._bad_packets = 0
         self._last_s = 0.0
         self._remarks: list[str] = []
 
@@ -160,10 +166,16 @@ class VideoReader:
         """What has come out so far; complete once ``pictures`` is exhausted."""
         remarks = list(self._remarks)
         asked, got = self.duration_asked_s, self._last_s + self._frame_length_s
-        if asked is not None and asked - got > max(_DURATION_TOLERANCE_S, 0.02 * asked):
+        end_s = got
+        if self._stream.duration is None and self._stream.start_time and self._stream.time_base:
+            # Matroska states the time of its end, which is its length only if it starts at 0.
+            end_s += float(self._stream.start_time * self._stream.time_base)
+        if asked is not None and asked - end_s > max(_DURATION_TOLERANCE_S, 0.02 * asked):
             remarks.append(f"the pictures end at {got:.1f} s of the {asked:.1f} s that the file states")
         if self._bad_packets:
             remarks.append(f"{self._bad_packets} damaged packets were passed over")
+        if self._damaged:
+            remarks.append(f"{self._damaged} of {self._decoded} frames are damaged in parts")
         return Health(
             codec=self._stream.codec_context.name,
             width_px=self._size[0],
@@ -174,6 +186,7 @@ class VideoReader:
             frames_decoded=self._decoded,
             frames_sampled=self._sampled,
             bad_packets=self._bad_packets,
+            damaged_frames=self._damaged,
             remarks=tuple(remarks),
         )
 
@@ -192,10 +205,13 @@ class VideoReader:
             LimitError: the decoder could not have the memory it asked for.
         """
         rate = self._stream.average_rate
-        if rate and float(rate) >= max(_SKIPPABLE_RATE_FPS, 4 * fps):
-            self._stream.codec_context.skip_frame = "NONREF"
+        skippable = rate is not None and float(rate) >= max(_SKIPPABLE_RATE_FPS, 4 * fps)
         due_s = 0.0
         for time_s, frame in self._timed_frames():
+            # Frames without time stamps are counted, so none of those may be skipped.
+            if skippable and frame.pts is not None:
+                self._stream.codec_context.skip_frame = "NONREF"
+                skippable = False
             self._last_s = max(self._last_s, time_s)
             if time_s < due_s - _TIME_EPSILON_S:
                 continue
@@ -217,6 +233,7 @@ class VideoReader:
         unit = float(self._stream.time_base or 0)
         for frame in self._all_frames():
             self._decoded += 1
+            self._damaged += frame.is_corrupt
             stamp = frame.pts if frame.pts is not None else frame.dts
             if stamp is None:
                 yield (self._decoded - 1) * self._frame_length_s, frame
@@ -232,14 +249,16 @@ class VideoReader:
             try:
                 packet = next(packets, None)
             except av.error.FFmpegError as error:
-                self._remarks.append(f"the file cannot be read on after {self._last_s:.1f} s: {error.strerror}")
+                self._remarks.append(
+                    f"the file cannot be read on after {self._last_s:.1f} s: {error.strerror}"
+                )
                 packet = None
             if packet is None:
                 break
             yield from self._decode(packet)
         yield from self._decode(None)
 
-    def _decode(self, packet: Packet | None) -> list[VideoFrame]:
+    def _decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         try:
             return self._stream.codec_context.decode(packet)
         except (MemoryError, av.error.MemoryError) as error:
@@ -247,10 +266,19 @@ class VideoReader:
         except av.error.EOFError:
             return []
         except av.error.FFmpegError as error:
-            if error.errno == errno.ENOMEM:
+            if error.errno == errno.ENOMEM or self._memory_is_short():
                 raise _out_of_memory(self._path) from error
             self._bad_packets += 1
             return []
+
+    def _memory_is_short(self) -> bool:
+        # The H.264 decoder calls a frame that it finds no memory for "invalid data".
+        codec = self._stream.codec_context
+        try:
+            _two = [VideoFrame(codec.width, codec.height, codec.pix_fmt or "yuv420p") for _ in range(2)]
+        except MemoryError:
+            return True
+        return False
 
 
 def frames(path: Path, fps: float = 1.0, *, size: tuple[int, int] | None = None) -> Iterator[Frame]:
@@ -270,10 +298,11 @@ def frames(path: Path, fps: float = 1.0, *, size: tuple[int, int] | None = None)
 
 
 def _open(path: Path) -> InputContainer:
+    log: list[tuple[int, str, str]] = []
     try:
         if path.stat().st_size == 0:
             raise MediaError("the file is empty", item=path, value="0 bytes", remedy="Copy it again")
-        with av.logging.Capture() as log:
+        with _logged_errors() as log:
             # The "file:" prefix keeps a name such as "http:x" or "concat:x" from being read as a protocol.
             return av.open(f"file:{path}", metadata_errors="replace")
     except FileNotFoundError as error:
@@ -294,11 +323,27 @@ def _open(path: Path) -> InputContainer:
         ) from error
 
 
+@contextmanager
+def _logged_errors() -> Iterator[list[tuple[int, str, str]]]:
+    """Collects FFmpeg's own words on an error, which PyAV drops by default."""
+    level, skip_repeated = av.logging.get_level(), av.logging.get_skip_repeated()
+    av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)
+    try:
+        with av.logging.Capture() as log:
+            yield log
+    finally:
+        av.logging.set_level(level)
+        av.logging.set_skip_repeated(skip_repeated)
+
+
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     pictures = av.stream.Disposition.attached_pic
     streams = [stream for stream in container.streams.video if not stream.disposition & pictures]
     if not streams:
-        kinds = sorted({stream.type for stream in container.streams}) or ["nothing"]
+        kinds = sorted(
+            {"a cover picture" if s.type == "video" else s.type for s in container.streams} or {"nothing"}
+        )
         raise MediaError("the file has no video stream", item=path, value=f"it holds {', '.join(kinds)}")
     stream = max(streams, key=lambda s: (s.codec_context is not None and s.width * s.height, -s.index))
     if stream.codec_context is None:

@@ -31,7 +31,7 @@ def encode_jpeg(image: NDArray[np.uint8]) -> bytes:
     codec.time_base = Fraction(1, 25)
     codec.options = {"qmin": "3", "qmax": "6"}
     frame = VideoFrame.from_ndarray(image, format="rgb24").reformat(
-        format="yuv420p", dst_color_range=ColorRange.JPEG
+        format="yuv420p", dst_color_range=ColorRange.JPEG, threads=1
     )
     packets = [*codec.encode(frame), *codec.encode(None)]
     return b"".join(bytes(packet) for packet in packets)

@@ -1,0 +1,47 @@
+# Everything runs from a virtual environment in .venv that make builds itself; PYTHON names the interpreter.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: install demo test test-all lint typecheck bench docs clean
+
+# A stamp is younger than what it was made from; pip is not asked again, so a second run needs no network.
+$(VENV)/.base: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+# torch first and pinned: a bare "torch" brings several gigabytes of CUDA.
+$(VENV)/.dev: $(VENV)/.base
+	$(PIP) install --quiet "torch==2.13.0"
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+install: $(VENV)/.dev
+
+demo: $(VENV)/.base
+	$(BIN)/polyreel demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+test-all: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "slow or not slow" --timeout=3600
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+typecheck: $(VENV)/.dev
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/run_all.py
+
+docs: $(VENV)/.dev
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[docs]"
+	$(BIN)/mkdocs build --strict
+
+clean:
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache

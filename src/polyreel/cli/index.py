@@ -1,0 +1,210 @@
+"""``polyreel index``: bring a library up to date with folders of video."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter, validators
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from polyreel.cli.options import Json, LibraryOption, default_library, load_bundle
+from polyreel.cli.output import print_json, stderr, stdout
+from polyreel.errors import MediaError
+
+if TYPE_CHECKING:
+    from polyreel.library import IndexEvent, IndexReport
+
+__all__ = ["index", "index_with_progress"]
+
+_SHOWN_FAILURES = 10
+
+
+def index(
+    paths: Annotated[list[Path], Parameter(help="Video files and folders of them.")],
+    /,
+    *,
+    library: LibraryOption = None,
+    bundle: Annotated[
+        str | None, Parameter(help="Bundle to index with; by default the library's own.")
+    ] = None,
+    workers: Annotated[
+        int | None, Parameter(help="Files decoded at once.", validator=validators.Number(gte=1, lte=256))
+    ] = None,
+    memory_limit: Annotated[
+        int, Parameter(help="Memory that one file may take, in MB.", validator=validators.Number(gte=64))
+    ] = 1500,
+    retry_failed: Annotated[
+        bool, Parameter(negative="", help="Read files again that failed before.")
+    ] = False,
+    prune: Annotated[
+        bool, Parameter(negative="", help="Forget missing files even if nothing is left where they were.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Make video searchable: read what is new or changed, leave what is not.
+
+    A run that is stopped, even by a power cut, keeps what it has committed; the next one goes on.
+
+    Example: polyreel index ~/Videos
+    """
+    folder = default_library(library)
+    report = index_with_progress(
+        paths,
+        folder,
+        bundle=bundle,
+        workers=workers or len(os.sched_getaffinity(0)),
+        memory_limit_mb=memory_limit,
+        retry_failed=retry_failed,
+        prune=prune,
+    )
+    if json:
+        print_json(_document(report, folder))
+    else:
+        _print_report(report, folder)
+    nothing_worked = report.failed and not (report.changed or report.unchanged)
+    return 1 if report.interrupted or nothing_worked else 0
+
+
+def index_with_progress(
+    paths: list[Path],
+    folder: Path,
+    *,
+    bundle: str | None,
+    workers: int,
+    memory_limit_mb: int = 1500,
+    retry_failed: bool = False,
+    prune: bool = False,
+) -> IndexReport:
+    """Index with a progress bar on stderr. Raises as ``polyreel.library.index``."""
+    from polyreel.bundle import DEFAULT_BUNDLE
+    from polyreel.library import index as index_library
+    from polyreel.library import read_state
+    from polyreel.media import Limits
+
+    state = read_state(folder)
+    location = bundle or (state.generation.location if state is not None else DEFAULT_BUNDLE)
+    if "/" in location:
+        location = str(Path(location).expanduser().absolute())
+    loaded = load_bundle(location)
+    with _progress() as progress:
+        return index_library(
+            paths,
+            folder,
+            loaded,
+            location=location,
+            workers=workers,
+            limits=Limits(memory_bytes=memory_limit_mb << 20),
+            retry_failed=retry_failed,
+            prune=prune,
+            on_event=_follow(progress),
+        )
+
+
+def _progress() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[files]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=stderr,
+        transient=True,
+    )
+
+
+def _follow(progress: Progress) -> Callable[[IndexEvent], None]:
+    from polyreel.library import Planned, Progressed, Settled
+
+    task = progress.add_task("looking for videos", total=None, files="")
+    counts = [0, 0]
+
+    def follow(event: IndexEvent) -> None:
+        match event:
+            case Planned(files, size_bytes):
+                counts[1] = files
+                progress.update(task, description="indexing", total=max(size_bytes, 1), files=f"0/{files}")
+            case Progressed(size_bytes):
+                progress.advance(task, size_bytes)
+            case Settled(_, error):
+                counts[0] += 1
+                progress.update(task, files=f"{counts[0]}/{counts[1]}")
+                if error is not None:
+                    progress.console.print(f"left out: {error}", style="yellow", markup=False, soft_wrap=True)
+            case _:
+                pass
+
+    return follow
+
+
+def _print_report(report: IndexReport, folder: Path) -> None:
+    if not report.found and not report.kept:
+        stdout.print("No video was found there: nothing to do.")
+    elif not report.changed and not report.failed and not report.interrupted:
+        stdout.print(f"Nothing has changed: {_count(report.unchanged, 'video')} as indexed before.")
+    else:
+        parts = [
+            (report.indexed, "indexed"),
+            (report.linked, "renamed or copied, not decoded again"),
+            (report.resubtitled, "with new subtitles"),
+            (report.removed, "removed"),
+            (report.unchanged, "unchanged"),
+        ]
+        stdout.print(
+            "; ".join(f"{_count(number, 'video')} {what}" for number, what in parts if number)
+            or "Nothing done",
+            end=".\n",
+        )
+        if report.clips:
+            stdout.print(
+                f"{_count(report.clips, 'new clip')} and {_count(report.subtitles, 'subtitle line')} from "
+                f"{report.video_s / 60:.1f} minutes of video in {report.took_s:.0f} s."
+            )
+    if report.kept:
+        stdout.print(
+            f"Kept {_count(len(report.kept), 'video')} that cannot be found now, because nothing is left "
+            "where they were: is a drive not mounted? --prune forgets them.",
+            style="yellow",
+        )
+    if report.links:
+        stdout.print(f"Passed over {_count(report.links, 'symbolic link')}.")
+    _print_failures(report.failed)
+    if report.unchanged_failed:
+        stdout.print(
+            f"{_count(report.unchanged_failed, 'file')} failed before, unchanged since: see 'polyreel doctor'."
+        )
+    if report.interrupted:
+        stdout.print("Interrupted: what was indexed is kept; run the same command to go on.", style="yellow")
+    stdout.print(f"Library: {folder}", markup=False, soft_wrap=True)
+
+
+def _print_failures(failures: list[MediaError]) -> None:
+    if not failures:
+        return
+    stdout.print(f"{_count(len(failures), 'item')} could not be read:", style="yellow")
+    for failure in failures[:_SHOWN_FAILURES]:
+        stdout.print(f"  {failure}", markup=False, soft_wrap=True)
+    if len(failures) > _SHOWN_FAILURES:
+        stdout.print(f"  and {len(failures) - _SHOWN_FAILURES} more: see 'polyreel doctor'.")
+
+
+def _document(report: IndexReport, folder: Path) -> dict[str, object]:
+    document = asdict(report) | {"failed": [str(error) for error in report.failed], "library": str(folder)}
+    return document | {"changed": report.changed}
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

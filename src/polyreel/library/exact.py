@@ -1,0 +1,27 @@
+"""Exact nearest neighbours by one matrix product."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["top_rows"]
+
+
+def top_rows(
+    matrix: NDArray[np.float32], query: NDArray[np.float32], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The rows of ``matrix`` (rows, dim) with the largest dot products with ``query`` (dim,), best first.
+
+    Returns:
+        Row numbers and scores, each (min(count, rows),). Rows of equal score come in their own order.
+    """
+    scores = matrix @ query
+    if count < len(scores):
+        # Everything that ties with the last place is kept until the stable sort has decided.
+        threshold = np.partition(scores, len(scores) - count)[len(scores) - count]
+        rows = np.flatnonzero(scores >= threshold)
+    else:
+        rows = np.arange(len(scores))
+    order = np.argsort(-scores[rows], kind="stable")[:count]
+    return rows[order].astype(np.int64), scores[rows][order]

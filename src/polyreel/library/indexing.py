@@ -1,0 +1,379 @@
+"""Bring a library up to date with folders of video: scan, decode, encode, commit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, assert_never
+
+import numpy as np
+
+from polyreel.bundle import Bundle
+from polyreel.clips import Clip
+from polyreel.errors import MediaError
+from polyreel.library.lanes import Job, Known, LaneEvent, Unread, run_lanes
+from polyreel.library.plan import FAILED, OK, UNREADABLE, Plan, make_plan
+from polyreel.library.scan import FoundVideo, Scan, scan
+from polyreel.library.searchable import load_searchable
+from polyreel.library.state import generation_of
+from polyreel.library.store import Commit, Writer, writing
+from polyreel.library.tables import FILES
+from polyreel.media import ClipEnd, DecodeOptions, Finished, Frame, Limits, Opened
+
+__all__ = ["Committed", "IndexEvent", "IndexReport", "Planned", "Progressed", "Settled", "index"]
+
+_COMMIT_EVERY_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The scan is done: ``files`` have to be read, ``size_bytes`` in all."""
+
+    files: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """``size_bytes`` more have been dealt with (estimated within a file by its time)."""
+
+    size_bytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A file is done: ``error`` is None if it will be in the library at the next commit."""
+
+    path: Path
+    error: MediaError | None
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """``paths`` are in the library now and survive whatever happens next."""
+
+    paths: tuple[str, ...]
+
+
+IndexEvent = Planned | Progressed | Settled | Committed
+
+
+@dataclass(slots=True)
+class IndexReport:
+    """What an index run did.
+
+    Attributes:
+        found: videos in the folders.
+        indexed: files that were decoded; ``linked`` files whose content was known under another path.
+        unchanged: files that needed nothing; ``unchanged_failed`` of them failed in an earlier run.
+        resubtitled: files of which only the subtitles were read again.
+        removed: files that have left.
+        kept: paths that were not found and yet stay (see ``Plan.kept``).
+        failed: files and folders that could not be read, each with the reason.
+        clips, subtitles: rows that were added.
+        video_s: seconds of video that were decoded.
+        took_s: wall time.
+        links: symbolic links that were passed over.
+        interrupted: the run was stopped before its end.
+    """
+
+    found: int = 0
+    indexed: int = 0
+    linked: int = 0
+    unchanged: int = 0
+    unchanged_failed: int = 0
+    resubtitled: int = 0
+    removed: int = 0
+    kept: list[str] = field(default_factory=list)
+    failed: list[MediaError] = field(default_factory=list)
+    clips: int = 0
+    subtitles: int = 0
+    video_s: float = 0.0
+    took_s: float = 0.0
+    links: int = 0
+    interrupted: bool = False
+
+    @property
+    def changed(self) -> bool:
+        """Whether the library is not as it was."""
+        return bool(self.indexed or self.linked or self.resubtitled or self.removed)
+
+
+def index(
+    paths: Iterable[Path],
+    folder: Path,
+    bundle: Bundle,
+    *,
+    location: str,
+    workers: int = 2,
+    limits: Limits | None = None,
+    retry_failed: bool = False,
+    prune: bool = False,
+    commit_every_s: float = _COMMIT_EVERY_S,
+    on_event: Callable[[IndexEvent], None] | None = None,
+) -> IndexReport:
+    """Make the library in ``folder`` hold what lies in ``paths``, reading only what is new or changed.
+
+    Args:
+        paths: video files and folders of them.
+        folder: the library; made if it is not there.
+        bundle: what encodes pictures and subtitles; the library's own.
+        location: what finds the bundle again, kept in a new library.
+        workers: files that are decoded at once.
+        limits: what one file may take.
+        retry_failed: read files again that failed before and have not changed.
+        prune: forget files that are gone even if nothing is left in their folder.
+        commit_every_s: how much work, in seconds, a kill may cost.
+        on_event: told of progress.
+
+    Raises:
+        UsageError: a path does not exist.
+        LibraryBusyError: another process is writing the library.
+        BundleMismatchError: the library was made by another bundle.
+        LibraryError: the disk is full or fails; what was committed stays.
+    """
+    began = time.monotonic()
+    found = scan(paths)
+    with writing(folder, generation_of(bundle.card, location)) as writer:
+        rows = writer.snapshot.read(FILES).to_pylist()
+        known = {row["path"]: row for row in rows}
+        plan = make_plan(found, known, retry_failed=retry_failed, prune=prune)
+        run = _Run(writer, bundle, known, commit_every_s, on_event or (lambda _event: None))
+        run.start(found, plan)
+        try:
+            options = DecodeOptions(
+                bundle.card.frames.width_px, bundle.card.frames.height_px, bundle.card.frames.fps
+            )
+            for job, event in run_lanes(
+                _jobs(plan, options), lanes=workers, limits=limits or Limits(), seen=run.seen
+            ):
+                run.take(job, event)
+        except KeyboardInterrupt:
+            run.report.interrupted = True
+        run.finish()
+        state = writer.snapshot.state
+    if run.report.changed:
+        load_searchable(folder, state)  # the first search need not wait for it
+    run.report.took_s = time.monotonic() - began
+    return run.report
+
+
+def _jobs(plan: Plan, options: DecodeOptions) -> list[Job]:
+    subtitles_only = DecodeOptions(options.width_px, options.height_px, pictures=False)
+    # Long files first, so that the last lane to finish does not start with the longest.
+    reads = sorted(plan.read, key=lambda video: -video.size_bytes)
+    again = [Job(video, subtitles_only, video=row["video"]) for video, row in plan.resubtitle]
+    return again + [Job(video, options) for video in reads]
+
+
+class _Run:
+    """The consumer of the lanes: encodes, collects and commits. One thread only."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        bundle: Bundle,
+        known: Mapping[str, Mapping[str, Any]],
+        commit_every_s: float,
+        tell: Callable[[IndexEvent], None],
+    ) -> None:
+        self.report = IndexReport()
+        self._writer, self._bundle, self._known, self._tell = writer, bundle, known, tell
+        self._commit_every_s, self._committed_at = commit_every_s, time.monotonic()
+        self._pending = Commit()
+        # Content that has been settled, in this run or before: hash -> a row that its copies share.
+        self._settled = {row["video"]: row for row in known.values() if row["status"] != UNREADABLE}
+        self._waiting: dict[str, list[Job]] = {}
+        self.seen = set(self._settled)
+
+    def start(self, found: Scan, plan: Plan) -> None:
+        """Take note of what needs no decoding."""
+        self.report.found, self.report.links = len(found.videos), found.links
+        self.report.unchanged, self.report.unchanged_failed = plan.unchanged, plan.unchanged_failed
+        self.report.failed += found.problems
+        self.report.removed, self.report.kept = len(plan.removed), plan.kept
+        self._pending.removed_paths += plan.removed
+        # A file that failed and is to be read again must not be taken for known by its own row.
+        for video in plan.read:
+            row = self._known.get(str(video.path))
+            if row is not None and row["status"] == FAILED:
+                self._settled.pop(row["video"], None)
+                self.seen.discard(row["video"])
+        total = sum(video.size_bytes for video in plan.read)
+        self._tell(Planned(len(plan.read) + len(plan.resubtitle), total))
+
+    def take(self, job: Job, event: LaneEvent) -> None:
+        """Deal with one event of one file."""
+        match event:
+            case Opened(duration_s):
+                job.duration_s = duration_s
+            case Frame():
+                job.images.append(event.image)
+            case ClipEnd():
+                self._end_clip(job, event)
+            case Finished():
+                self._finish_file(job, event)
+            case Known():
+                self._link(job)
+            case Unread():
+                self._unread(job, event.error)
+            case MediaError():
+                self._fail(job, event)
+            case _:
+                assert_never(event)
+        if time.monotonic() - self._committed_at > self._commit_every_s:
+            self._commit()
+
+    def finish(self) -> None:
+        """Commit the rest, and remove what no path has any more."""
+        self._commit()
+        if self.report.removed or self.report.indexed or self.report.failed:
+            self._writer.drop_orphans()
+        if self.report.changed:
+            self._writer.tidy()
+
+    def _end_clip(self, job: Job, end: ClipEnd) -> None:
+        features = self._bundle.encode_frames(np.stack(job.images))
+        job.images.clear()
+        clip = Clip(job.video, end.start_s, end.end_s)
+        thumbnail = self._writer.save_thumbnail(job.video, round(clip.start_s * 1000), end.thumbnail)
+        job.clips.append(
+            {
+                "clip_id": clip.clip_id,
+                "video": clip.video,
+                "start_s": clip.start_s,
+                "end_s": clip.end_s,
+                "thumbnail": thumbnail,
+            }
+        )
+        job.vectors.append(self._bundle.encode_video([features])[0])
+        if job.duration_s:
+            self._tell(Progressed(job.found.size_bytes * (clip.end_s - clip.start_s) / job.duration_s))
+
+    def _finish_file(self, job: Job, finished: Finished) -> None:
+        if _has_changed(job.found):
+            error = MediaError(
+                "the file changed while it was read", item=job.found.path, remedy="Run index again"
+            )
+            self._settle(job, error)
+            return
+        problems = [*finished.problems]
+        if finished.health is None:
+            self._pending.replaced_subtitles.append(job.video)
+            self.report.resubtitled += 1
+            row = {**self._known[str(job.found.path)], "sidecars": job.found.sidecars}
+        else:
+            problems += finished.health.remarks
+            self.report.indexed += 1
+            self.report.video_s += finished.health.duration_got_s
+            self._pending.clips += job.clips
+            self._add_vectors("clip", [clip["clip_id"] for clip in job.clips], job.video, job.vectors)
+            row = self._row(job, OK, health=finished.health.model_dump_json())
+        self.report.clips += len(job.clips)
+        self._add_subtitles(job.video, finished)
+        self._record(job, {**row, "message": "; ".join(problems)}, None)
+
+    def _add_subtitles(self, video: str, finished: Finished) -> None:
+        rows = [
+            {
+                "subtitle_id": f"{video}#{track_number}.{line:06d}",
+                "video": video,
+                "start_s": caption.start_s,
+                "end_s": caption.end_s,
+                "text": caption.text,
+                "language": caption.language,
+                "source": track.source,
+            }
+            for track_number, track in enumerate(finished.subtitles)
+            for line, caption in enumerate(track.captions)
+        ]
+        if rows:
+            vectors = self._bundle.encode_text([str(row["text"]) for row in rows])
+            self._add_vectors("subtitle", [str(row["subtitle_id"]) for row in rows], video, list(vectors))
+            self._pending.subtitles += rows
+            self.report.subtitles += len(rows)
+
+    def _add_vectors(self, kind: str, ids: Sequence[str], video: str, vectors: Sequence[Any]) -> None:
+        self._pending.embeddings += [{"id": item, "video": video, "kind": kind} for item in ids]
+        self._pending.vectors += vectors
+
+    def _link(self, job: Job) -> None:
+        """A copy or a renamed file: it shares the row of the content, now or once that is settled."""
+        row = self._settled.get(job.video)
+        if row is None:
+            self._waiting.setdefault(job.video, []).append(job)
+            return
+        shared = {key: row[key] for key in ("status", "message", "health")}
+        if row["status"] == OK:
+            self.report.linked += 1
+            error = None
+        else:
+            error = MediaError("the same content failed under another name", item=job.found.path)
+        self._pending.files.append({**self._row(job, OK), **shared})
+        self._settle(job, error)
+
+    def _unread(self, job: Job, error: OSError) -> None:
+        if isinstance(error, FileNotFoundError):
+            self._settle(job, MediaError("the file is gone", item=job.found.path, remedy="Run index again"))
+            return
+        failure = MediaError(
+            "the file cannot be read",
+            item=job.found.path,
+            value=error.strerror,
+            remedy="Check its permissions; it is tried again at every run",
+        )
+        self._record(job, self._row(job, UNREADABLE, message=str(failure)), failure)
+
+    def _fail(self, job: Job, error: MediaError) -> None:
+        if not job.found.path.exists() or not job.options.pictures:
+            self._settle(job, error)
+            return
+        self._record(job, self._row(job, FAILED, message=str(error)), error)
+
+    def _record(self, job: Job, row: dict[str, Any], error: MediaError | None) -> None:
+        self._pending.files.append(row)
+        if row["status"] != UNREADABLE:
+            self._settled[job.video] = row
+        self._settle(job, error)
+        for copy in self._waiting.pop(job.video, ()):
+            self._link(copy)
+
+    def _row(self, job: Job, status: str, *, message: str = "", health: str = "") -> dict[str, Any]:
+        return {
+            "path": str(job.found.path),
+            "video": job.video,
+            "size_bytes": job.found.size_bytes,
+            "mtime_ns": job.found.mtime_ns,
+            "sidecars": job.found.sidecars,
+            "status": status,
+            "message": message,
+            "health": health,
+            "indexed_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+    def _settle(self, job: Job, error: MediaError | None) -> None:
+        if error is not None:
+            self.report.failed.append(error)
+        done = sum(clip["end_s"] - clip["start_s"] for clip in job.clips)
+        told = done / job.duration_s if job.duration_s else 0.0
+        self._tell(Progressed(job.found.size_bytes * (1 - told) if job.options.pictures else 0.0))
+        self._tell(Settled(job.found.path, error))
+
+    def _commit(self) -> None:
+        self._committed_at = time.monotonic()
+        if not self._pending:
+            return
+        change, self._pending = self._pending, Commit()
+        self._writer.commit(change)
+        self._tell(Committed(tuple(row["path"] for row in change.files)))
+
+
+def _has_changed(found: FoundVideo) -> bool:
+    try:
+        facts = found.path.stat()
+    except OSError:
+        return True
+    return (facts.st_size, facts.st_mtime_ns) != (found.size_bytes, found.mtime_ns)

@@ -1,0 +1,152 @@
+"""Decode many files side by side: each lane is a thread that hashes files and drives one decoding worker."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyreel.archives import sha256_of
+from polyreel.errors import MediaError, PolyreelError
+from polyreel.library.scan import FoundVideo
+from polyreel.media import DecodeEvent, DecodeOptions, DecodeWorker, Limits
+
+__all__ = ["Job", "Known", "Unread", "run_lanes"]
+
+# Frames that wait for the encoder: enough to keep it busy, little enough to stay small.
+_WAITING_EVENTS = 32
+_PATIENCE_S = 0.2
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One file on its way into the library. Lanes fill ``video``; everything else belongs to the consumer.
+
+    Attributes:
+        found: the file.
+        options: what is wanted of it.
+        video: hash of its content, known after it was read once.
+        duration_s: stated length, for progress.
+        images: frames of the clip that is open.
+        clips, vectors: finished clips.
+    """
+
+    found: FoundVideo
+    options: DecodeOptions
+    video: str = ""
+    duration_s: float | None = None
+    images: list[NDArray[np.uint8]] = field(default_factory=list)
+    clips: list[dict[str, Any]] = field(default_factory=list)
+    vectors: list[NDArray[np.float32]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Event: another file has the same content, so that there is nothing to decode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Event: the file could not be read at all."""
+
+    error: OSError
+
+
+LaneEvent = DecodeEvent | Known | Unread | MediaError
+
+
+def run_lanes(
+    jobs: Iterable[Job], *, lanes: int, limits: Limits, seen: set[str]
+) -> Iterator[tuple[Job, LaneEvent]]:
+    """Events of all ``jobs``, those of one job in order; each job's last is not ``Opened``, ``Frame`` or
+    ``ClipEnd``.
+
+    Args:
+        jobs: what to do; a job that has its ``video`` already is not hashed.
+        lanes: how many files are decoded at once.
+        limits: what one file may take.
+        seen: hashes that need no decoding; those of ``jobs`` are added.
+    """
+    todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    count = 0
+    for job in jobs:
+        todo.put(job)
+        count += 1
+    crew = _Crew(todo, seen, limits)
+    threads = [threading.Thread(target=crew.lane, name=f"lane-{i}") for i in range(min(lanes, count))]
+    for thread in threads:
+        thread.start()
+    try:
+        running = len(threads)
+        while running:
+            message = crew.out.get()
+            if isinstance(message, BaseException):
+                raise message
+            if message is None:
+                running -= 1
+            else:
+                yield message
+    finally:
+        crew.stop.set()
+        for thread in threads:
+            thread.join()
+
+
+class _Crew:
+    def __init__(self, todo: queue.SimpleQueue[Job], seen: set[str], limits: Limits) -> None:
+        self._todo, self._seen, self._limits = todo, seen, limits
+        self._claiming = threading.Lock()
+        self.out: queue.Queue[tuple[Job, LaneEvent] | BaseException | None] = queue.Queue(_WAITING_EVENTS)
+        self.stop = threading.Event()
+
+    def lane(self) -> None:
+        try:
+            with DecodeWorker(self._limits) as worker:
+                while not self.stop.is_set():
+                    try:
+                        job = self._todo.get_nowait()
+                    except queue.Empty:
+                        break
+                    for event in self._events(job, worker):
+                        if not self._send((job, event)):
+                            return
+        # Whatever else goes wrong here must reach the thread that can tell the user.
+        except BaseException as error:
+            self._send(error)
+        self._send(None)
+
+    def _send(self, message: tuple[Job, LaneEvent] | BaseException | None) -> bool:
+        while not self.stop.is_set():
+            try:
+                self.out.put(message, timeout=_PATIENCE_S)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def _events(self, job: Job, worker: DecodeWorker) -> Iterator[LaneEvent]:
+        try:
+            if not job.video:
+                job.video = sha256_of(job.found.path)[:32]
+                if not self._claim(job.video):
+                    yield Known()
+                    return
+            yield from worker.decode(job.found.path, job.options)
+        except MediaError as error:
+            yield error
+        except PolyreelError:
+            raise
+        except OSError as error:
+            yield Unread(error)
+
+    def _claim(self, video: str) -> bool:
+        with self._claiming:
+            if video in self._seen:
+                return False
+            self._seen.add(video)
+            return True

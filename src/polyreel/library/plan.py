@@ -1,0 +1,82 @@
+"""Compare what a scan found with what the library holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from polyreel.library.scan import FoundVideo, Scan
+
+__all__ = ["FAILED", "OK", "UNREADABLE", "Plan", "make_plan"]
+
+OK, FAILED, UNREADABLE = "ok", "failed", "unreadable"
+
+
+@dataclass(slots=True)
+class Plan:
+    """What an index run has to do.
+
+    Attributes:
+        read: new and changed files, and those that could not be read last time.
+        resubtitle: files whose pictures are known but whose subtitle files have changed, with their rows.
+        removed: paths that the library knows and that are gone.
+        unchanged: number of files that need nothing.
+        unchanged_failed: those among them that failed before and have not changed since.
+        kept: paths that were not found but stay, because nothing at all was found where they lie.
+    """
+
+    read: list[FoundVideo] = field(default_factory=list)
+    resubtitle: list[tuple[FoundVideo, Mapping[str, Any]]] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    unchanged: int = 0
+    unchanged_failed: int = 0
+    kept: list[str] = field(default_factory=list)
+
+
+def make_plan(
+    scan: Scan, known: Mapping[str, Mapping[str, Any]], *, retry_failed: bool = False, prune: bool = False
+) -> Plan:
+    """Decide by size and time of modification which files of ``scan`` are new, changed, gone or as they were.
+
+    Args:
+        scan: what lies in the folders now.
+        known: path -> row of the library's table of files.
+        retry_failed: read files again that failed before.
+        prune: let paths go even where a whole root is empty.
+    """
+    plan = Plan()
+    for video in scan.videos:
+        row = known.get(str(video.path))
+        if row is None or _changed(video, row) or row["status"] == UNREADABLE:
+            plan.read.append(video)
+        elif row["status"] == FAILED:
+            if retry_failed:
+                plan.read.append(video)
+            else:
+                plan.unchanged += 1
+                plan.unchanged_failed += 1
+        elif row["sidecars"] != video.sidecars:
+            plan.resubtitle.append((video, row))
+        else:
+            plan.unchanged += 1
+    found = {str(video.path) for video in scan.videos}
+    for root in scan.roots:
+        below = [path for path in known if Path(path).is_relative_to(root)]
+        gone = [path for path in below if path not in found and not _unseen(path, scan)]
+        # An empty root is more often a drive that is not mounted than an archive that was emptied.
+        if gone and len(gone) == len(below) and not prune:
+            plan.kept += gone
+        else:
+            plan.removed += gone
+    plan.removed = sorted(set(plan.removed) - set(plan.kept))
+    return plan
+
+
+def _changed(video: FoundVideo, row: Mapping[str, Any]) -> bool:
+    return bool(row["size_bytes"] != video.size_bytes or row["mtime_ns"] != video.mtime_ns)
+
+
+def _unseen(path: str, scan: Scan) -> bool:
+    return any(Path(path).is_relative_to(folder) for folder in scan.unseen)

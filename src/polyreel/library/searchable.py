@@ -1,0 +1,140 @@
+"""A library laid out for searching: a float matrix of clips, one of subtitles, and what each row stands for.
+
+Laying it out reads every table once. The result is kept beside the tables, memory-mapped, under the number of
+the commit that it was made from, so that a search needs neither the tables nor the time; it can be deleted at
+will.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from polyreel.library.state import LibraryState
+from polyreel.library.store import Snapshot
+from polyreel.library.tables import CLIPS, FILES, SUBTITLES
+
+__all__ = ["Searchable", "load_searchable"]
+
+_CACHE = "cache"
+_LAYOUT = 1
+_PARTS = ("clips", "subtitles")
+
+
+@dataclass(frozen=True, slots=True)
+class Searchable:
+    """One commit of a library, ready to be searched.
+
+    Attributes:
+        clips: a row a clip: clip_id, video, path, start_s, end_s, thumbnail; by path and time.
+        clip_vectors: (clips, dim) float32.
+        subtitles: a row a subtitle: subtitle_id, text, language, clip (row of the clip that holds its
+            middle).
+        subtitle_vectors: (subtitles, dim) float32.
+    """
+
+    clips: pa.Table
+    clip_vectors: NDArray[np.float32]
+    subtitles: pa.Table
+    subtitle_vectors: NDArray[np.float32]
+
+
+def load_searchable(folder: Path, state: LibraryState) -> Searchable:
+    """The library as of ``state``, from its cache or, where there is none yet, from its tables."""
+    home = folder / _CACHE
+    cached = home / f"{state.commit}-{state.active_generation}-{_LAYOUT}"
+    with contextlib.suppress(OSError, pa.ArrowInvalid, ValueError):
+        return _read(cached)
+    laid_out = _lay_out(Snapshot(folder, state))
+    # A library on a read-only or full disk is searched from memory.
+    with contextlib.suppress(OSError):
+        _write(laid_out, cached)
+        for stale in home.iterdir():
+            if stale != cached and not stale.name.startswith("."):
+                shutil.rmtree(stale, ignore_errors=True)
+    return laid_out
+
+
+def _read(cached: Path) -> Searchable:
+    parts = []
+    for name in _PARTS:
+        with pa.memory_map(str(cached / f"{name}.arrow")) as file:
+            parts.append(pa.ipc.open_file(file).read_all())
+        parts.append(np.load(cached / f"{name}.npy", mmap_mode="r", allow_pickle=False))
+    return Searchable(*parts)
+
+
+def _write(laid_out: Searchable, cached: Path) -> None:
+    cached.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cached.parent, prefix=".making-") as scratch:
+        made = Path(scratch) / cached.name
+        made.mkdir()
+        for name, table, vectors in (
+            ("clips", laid_out.clips, laid_out.clip_vectors),
+            ("subtitles", laid_out.subtitles, laid_out.subtitle_vectors),
+        ):
+            with (
+                pa.OSFile(str(made / f"{name}.arrow"), "wb") as file,
+                pa.ipc.new_file(file, table.schema) as out,
+            ):
+                out.write_table(table)
+            np.save(made / f"{name}.npy", vectors, allow_pickle=False)
+        os.replace(made, cached)  # noqa: PTH105  fails, as it should, if another process was first
+
+
+def _lay_out(snapshot: Snapshot) -> Searchable:
+    files = snapshot.read(FILES, ["path", "video"], where="status = 'ok'")
+    # A video that lies at several paths is shown at the first of them.
+    first = files.sort_by("path").group_by("video", use_threads=False).aggregate([("path", "first")])
+    places = first.rename_columns(["video", "path"])
+    clips = snapshot.read(CLIPS).join(places, "video", join_type="inner")
+    clips = clips.sort_by([("path", "ascending"), ("start_s", "ascending")])
+    vectors = snapshot.read(snapshot.embeddings, ["id", "vector"])
+    subtitles = snapshot.read(SUBTITLES)
+    subtitles = subtitles.append_column("clip", pa.array(_clip_of_each(subtitles, clips), pa.int64()))
+    subtitles = subtitles.filter(pc.greater_equal(subtitles["clip"], 0))
+    return Searchable(
+        clips.select(["clip_id", "video", "path", "start_s", "end_s", "thumbnail"]).combine_chunks(),
+        _vectors_of(clips["clip_id"], vectors),
+        subtitles.select(["subtitle_id", "text", "language", "clip"]).combine_chunks(),
+        _vectors_of(subtitles["subtitle_id"], vectors),
+    )
+
+
+def _vectors_of(ids: pa.ChunkedArray, embeddings: pa.Table) -> NDArray[np.float32]:
+    """The vectors of ``ids`` in their order, (ids, dim)."""
+    column = embeddings["vector"].combine_chunks()
+    dim = column.type.list_size
+    matrix = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, dim)
+    rows = pc.index_in(ids, value_set=embeddings["id"].combine_chunks()).to_numpy(zero_copy_only=False)
+    return np.asarray(matrix[rows.astype(np.int64)], np.float32)
+
+
+def _clip_of_each(subtitles: pa.Table, clips: pa.Table) -> NDArray[np.int64]:
+    """Row of the clip that holds each subtitle's middle (or the nearest before it).
+
+    -1 where there is none.
+    """
+    videos = pa.concat_tables([clips.select(["video"]), subtitles.select(["video"])])["video"]
+    codes = videos.combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    clip_codes, codes = codes[: len(clips)], codes[len(clips) :]
+    order = np.lexsort((clips["start_s"].to_numpy(), clip_codes))
+    # One sorted key for (video, time): videos are further apart than any two times in one of them.
+    times = clips["start_s"].to_numpy()
+    middle = (subtitles["start_s"].to_numpy() + subtitles["end_s"].to_numpy()) / 2
+    apart = max(times.max(initial=0.0), middle.max(initial=0.0)) + 1.0
+    keys = (clip_codes * apart + times)[order]
+    position = np.maximum(np.searchsorted(keys, codes * apart + middle, side="right") - 1, 0)
+    if not len(order):
+        return np.full(len(subtitles), -1, np.int64)
+    nearest = order[position]
+    return np.where(clip_codes[nearest] == codes, nearest, -1).astype(np.int64)

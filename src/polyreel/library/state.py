@@ -1,0 +1,181 @@
+"""``library.json``: which versions of the tables are the library. Replacing this file is what commits.
+
+Lance makes each table safe but not several together. So a commit first adds to the tables and then names
+their new versions here, in one atomic rename; until then readers see the old versions, and a writer that
+finds newer ones left by a killed run takes them back.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from polyreel.bundle import BundleCard
+from polyreel.errors import BundleMismatchError, LibraryError, LibraryVersionError
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Generation",
+    "LibraryState",
+    "generation_of",
+    "read_state",
+    "require_bundle",
+    "require_state",
+    "write_atomically",
+    "write_state",
+]
+
+SCHEMA_VERSION = 1
+_FILE = "library.json"
+
+
+class Generation(BaseModel):
+    """The embeddings of one library made by one bundle.
+
+    Attributes:
+        bundle: name of the bundle.
+        identity: its identity; a bundle of the same name with another identity makes other embeddings.
+        location: what finds the bundle again: its registry name or absolute folder.
+        dim: width of the vectors.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bundle: str
+    identity: str
+    location: str
+    dim: int = Field(gt=0)
+
+    @property
+    def label(self) -> str:
+        """Name and start of the identity, as messages show it."""
+        return f"{self.bundle} ({self.identity[:12]})"
+
+
+class LibraryState(BaseModel):
+    """Contents of ``library.json``.
+
+    Attributes:
+        schema_version: layout of the library.
+        commit: counts commits; a new number means new contents.
+        active_generation: number of the generation that searches use.
+        generations: number -> its bundle.
+        tables: table -> version that belongs to this commit.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int
+    commit: int
+    active_generation: int
+    generations: Mapping[int, Generation]
+    tables: Mapping[str, int]
+
+    @property
+    def generation(self) -> Generation:
+        """The generation that searches use."""
+        return self.generations[self.active_generation]
+
+
+def generation_of(card: BundleCard, location: str) -> Generation:
+    """The generation that the bundle of ``card``, found at ``location``, would make."""
+    return Generation(bundle=card.name, identity=card.identity, location=location, dim=card.dim)
+
+
+def require_bundle(folder: Path, state: LibraryState, generation: Generation) -> None:
+    """Refuse a bundle that the library's embeddings were not made by.
+
+    Raises:
+        BundleMismatchError: naming both and the way to the new one.
+    """
+    own = state.generation
+    if own.identity != generation.identity:
+        raise BundleMismatchError(
+            f"the library needs the bundle {own.label}, not {generation.label}",
+            item=folder,
+            remedy=(
+                f"Use --bundle {own.location}, or index the folders into a new library: "
+                f"polyreel index FOLDER --library NEW --bundle {generation.location}"
+            ),
+        )
+
+
+class _SchemaOnly(BaseModel):
+    schema_version: int
+
+
+def read_state(folder: Path) -> LibraryState | None:
+    """The state of the library in ``folder``, None if there is no library.
+
+    Raises:
+        LibraryVersionError: the library is of a newer schema.
+        LibraryError: the file is damaged.
+    """
+    path = folder / _FILE
+    try:
+        text = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise LibraryError("the library cannot be read", item=path, value=error.strerror) from error
+    try:
+        version = _SchemaOnly.model_validate_json(text).schema_version
+        if version != SCHEMA_VERSION:
+            raise LibraryVersionError(
+                "the library is of another version",
+                item=folder,
+                value=f"schema {version}, this polyreel reads {SCHEMA_VERSION}",
+                remedy="Update polyreel, or index into another folder with --library",
+            )
+        return LibraryState.model_validate_json(text)
+    except ValidationError as error:
+        raise LibraryError(
+            "the library's library.json is damaged",
+            item=path,
+            value=error.errors()[0]["msg"],
+            remedy="Restore it from a backup, or index into another folder with --library",
+        ) from error
+
+
+def require_state(folder: Path) -> LibraryState:
+    """As ``read_state``, where there must be a library.
+
+    Raises:
+        LibraryError: there is none.
+    """
+    state = read_state(folder)
+    if state is None:
+        raise LibraryError(
+            "no library is here",
+            item=folder,
+            remedy="Make one with 'polyreel index FOLDER', or name another with --library",
+        )
+    return state
+
+
+def write_state(folder: Path, state: LibraryState) -> None:
+    """Commit: make ``state`` the library's state, durably and all at once."""
+    write_atomically(folder / _FILE, (state.model_dump_json(indent=1) + "\n").encode())
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace ``path`` by ``data`` so that a crash at any time leaves the old or the new content."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

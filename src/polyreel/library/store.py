@@ -1,0 +1,361 @@
+"""A library on disk: Lance tables under ``library.json``, one writer, any number of readers."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from polyreel.errors import LibraryBusyError, LibraryError
+from polyreel.library.state import (
+    SCHEMA_VERSION,
+    Generation,
+    LibraryState,
+    read_state,
+    require_bundle,
+    require_state,
+    write_state,
+)
+from polyreel.library.tables import CLIPS, FILES, SCHEMAS, SUBTITLES, embedding_schema, embedding_table
+
+if TYPE_CHECKING:
+    from lancedb.db import DBConnection
+    from lancedb.table import Table
+
+__all__ = ["Commit", "Snapshot", "Writer", "create_library", "open_snapshot", "writing"]
+
+THUMBNAILS = "thumbs"
+_LOCK = "write.lock"
+# Merging small fragments is worth its time once there are this many.
+_FRAGMENTS_BEFORE_COMPACTION = 32
+_KEEP_VERSIONS = timedelta(hours=1)
+
+
+@dataclass(slots=True)
+class Commit:
+    """What one commit changes.
+
+    Attributes:
+        files: rows of paths, each replacing the row of the same path.
+        removed_paths: paths that leave.
+        clips, subtitles: new rows.
+        embeddings: id, video, kind of each new vector; ``vectors`` holds them in the same order.
+        vectors: (dim,) each.
+        replaced_subtitles: videos whose subtitles give way to the new ones.
+    """
+
+    files: list[dict[str, Any]] = field(default_factory=list)
+    removed_paths: list[str] = field(default_factory=list)
+    clips: list[dict[str, Any]] = field(default_factory=list)
+    subtitles: list[dict[str, Any]] = field(default_factory=list)
+    embeddings: list[dict[str, str]] = field(default_factory=list)
+    vectors: list[NDArray[np.float32]] = field(default_factory=list)
+    replaced_subtitles: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.files or self.removed_paths)
+
+
+class Snapshot:
+    """One consistent version of a library, for reading.
+
+    Args:
+        folder: the library.
+        state: what to read; later commits do not show.
+    """
+
+    def __init__(self, folder: Path, state: LibraryState) -> None:
+        self.folder, self.state = folder, state
+        self._database = _connect(folder)
+
+    def table(self, name: str) -> Table:
+        """The table at this snapshot's version, for queries."""
+        table = self._database.open_table(name)
+        table.checkout(self.state.tables[name])
+        return table
+
+    def read(self, name: str, columns: Sequence[str] | None = None, *, where: str | None = None) -> pa.Table:
+        """Rows of a table, all columns unless some are named."""
+        query = self.table(name).search()
+        if where is not None:
+            query = query.where(where)
+        if columns is not None:
+            query = query.select(list(columns))
+        return query.to_arrow()
+
+    def search_words(self, text: str, limit: int) -> list[tuple[str, float]]:
+        """Subtitles that share words with ``text``: id and BM25 score, best first."""
+        table = self.table(SUBTITLES)
+        if not table.list_indices():
+            return []
+        found = table.search(text, query_type="fts").select(["subtitle_id"]).limit(limit).to_arrow()
+        return list(zip(found["subtitle_id"].to_pylist(), found["_score"].to_pylist(), strict=True))
+
+    @property
+    def embeddings(self) -> str:
+        """Name of the active generation's table."""
+        return embedding_table(self.state.active_generation)
+
+
+def open_snapshot(folder: Path) -> Snapshot:
+    """The library in ``folder`` as it is now.
+
+    Raises:
+        LibraryError: there is none, or it cannot be read.
+    """
+    return Snapshot(folder, require_state(folder))
+
+
+def create_library(folder: Path, generation: Generation) -> None:
+    """Make an empty library for ``generation`` unless one is there.
+
+    Raises:
+        BundleMismatchError: the library that is there was made by another bundle.
+        LibraryError: the folder holds tables but no ``library.json``, or cannot be written.
+    """
+    with _locked(folder):
+        state = read_state(folder)
+        if state is not None:
+            require_bundle(folder, state, generation)
+            return
+        schemas = {**SCHEMAS, embedding_table(1): embedding_schema(generation.dim)}
+        with _storage_errors(folder):
+            database = _connect(folder)
+            _refuse_orphaned_tables(folder, database, schemas)
+            tables = {
+                name: database.create_table(name, schema=schema, mode="overwrite").version
+                for name, schema in schemas.items()
+            }
+            write_state(
+                folder,
+                LibraryState(
+                    schema_version=SCHEMA_VERSION,
+                    commit=0,
+                    active_generation=1,
+                    generations={1: generation},
+                    tables=tables,
+                ),
+            )
+
+
+class Writer:
+    """The one process that changes a library. Made by ``writing``.
+
+    Args:
+        folder: the library.
+        state: its committed state.
+    """
+
+    def __init__(self, folder: Path, state: LibraryState) -> None:
+        self.folder, self._state = folder, state
+        self._database = _connect(folder)
+        self._tables = {name: self._database.open_table(name) for name in state.tables}
+        for name, table in self._tables.items():
+            if table.version != state.tables[name]:
+                # Left by a run that was killed before it committed.
+                table.checkout(state.tables[name])
+                table.restore()
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What is committed."""
+        return Snapshot(self.folder, self._state)
+
+    def commit(self, change: Commit) -> None:
+        """Make ``change`` part of the library, all of it or nothing.
+
+        Raises:
+            LibraryError: the disk is full or fails; the library stays as it was.
+        """
+        with _storage_errors(self.folder):
+            embeddings = embedding_table(self._state.active_generation)
+            if change.replaced_subtitles:
+                gone = _any_of("video", change.replaced_subtitles)
+                self._tables[SUBTITLES].delete(gone)
+                self._tables[embeddings].delete(f"kind = 'subtitle' AND {gone}")
+            self._append(CLIPS, change.clips)
+            self._append(SUBTITLES, change.subtitles)
+            self._append_vectors(embeddings, change)
+            if change.files:
+                rows = pa.Table.from_pylist(change.files, SCHEMAS[FILES])
+                merge = self._tables[FILES].merge_insert("path")
+                merge.when_matched_update_all().when_not_matched_insert_all().execute(rows)
+            for paths in _batches(change.removed_paths):
+                self._tables[FILES].delete(_any_of("path", paths))
+            self._publish()
+
+    def save_thumbnail(self, video: str, start_ms: int, jpeg: bytes) -> str:
+        """Keep a clip's picture; return its path within the library."""
+        relative = f"{THUMBNAILS}/{video[:2]}/{video}/{start_ms:010d}.jpg"
+        with _storage_errors(self.folder):
+            path = self.folder / relative
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(jpeg)
+        return relative
+
+    def drop_orphans(self) -> int:
+        """Remove what belongs to videos that no path has any more; return how many videos that were."""
+        with _storage_errors(self.folder):
+            kept = set(self.snapshot.read(FILES, ["video"])["video"].to_pylist())
+            embeddings = embedding_table(self._state.active_generation)
+            held: set[str] = set()
+            for name in (CLIPS, SUBTITLES):
+                held.update(self.snapshot.read(name, ["video"])["video"].to_pylist())
+            orphans = sorted(held - kept)
+            for videos in _batches(orphans):
+                for name in (CLIPS, SUBTITLES, embeddings):
+                    self._tables[name].delete(_any_of("video", videos))
+            if orphans:
+                self._publish()
+        for video in orphans:
+            shutil.rmtree(self.folder / THUMBNAILS / video[:2] / video, ignore_errors=True)
+        return len(orphans)
+
+    def tidy(self) -> None:
+        """Index subtitles for full-text search and merge small fragments where there are many."""
+        with _storage_errors(self.folder):
+            changed = self._index_subtitles()
+            for table in self._tables.values():
+                if _fragments(table) > _FRAGMENTS_BEFORE_COMPACTION:
+                    table.optimize(cleanup_older_than=_KEEP_VERSIONS)
+                    changed = True
+            if changed:
+                self._publish()
+
+    def _index_subtitles(self) -> bool:
+        table = self._tables[SUBTITLES]
+        if table.count_rows() == 0:
+            return False
+        if table.list_indices():
+            statistics = table.index_stats("text_idx")
+            if statistics is None or not statistics.num_unindexed_rows:
+                return False
+            table.optimize(cleanup_older_than=_KEEP_VERSIONS)
+            return True
+        # Words by ICU, which also cuts Chinese; one stemmer or stop list cannot suit nine languages.
+        table.create_fts_index(
+            "text", base_tokenizer="icu/split", stem=False, remove_stop_words=False, ascii_folding=True
+        )
+        return True
+
+    def _append(self, name: str, rows: list[dict[str, Any]]) -> None:
+        if rows:
+            self._tables[name].add(pa.Table.from_pylist(rows, SCHEMAS[name]))
+
+    def _append_vectors(self, name: str, change: Commit) -> None:
+        if not change.embeddings:
+            return
+        dim = self._state.generation.dim
+        schema = embedding_schema(dim)
+        flat = np.stack(change.vectors).astype(np.float16).reshape(-1)
+        columns = [pa.array([row[key] for row in change.embeddings]) for key in ("id", "video", "kind")]
+        vectors = pa.FixedSizeListArray.from_arrays(pa.array(flat), dim)
+        self._tables[name].add(pa.Table.from_arrays([*columns, vectors], schema=schema))
+
+    def _publish(self) -> None:
+        versions = {name: table.version for name, table in self._tables.items()}
+        self._state = self._state.model_copy(update={"commit": self._state.commit + 1, "tables": versions})
+        write_state(self.folder, self._state)
+
+
+@contextmanager
+def writing(folder: Path, generation: Generation) -> Iterator[Writer]:
+    """Open the library for its one writer, taking back whatever a killed run left uncommitted.
+
+    Raises:
+        LibraryBusyError: another process is writing it.
+        BundleMismatchError: the library was made by another bundle.
+    """
+    create_library(folder, generation)
+    with _locked(folder):
+        snapshot = open_snapshot(folder)
+        require_bundle(folder, snapshot.state, generation)
+        with _storage_errors(folder):
+            writer = Writer(folder, snapshot.state)
+        yield writer
+
+
+def _connect(folder: Path) -> DBConnection:
+    # Imported late: it takes longer than a whole search, and a search from the cache does not need it.
+    import lancedb
+
+    return lancedb.connect(folder)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with _storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / _LOCK, timeout=0)
+    try:
+        with _storage_errors(folder):
+            lock.acquire()
+    except Timeout as error:
+        raise LibraryBusyError(
+            "another index run is writing this library",
+            item=folder,
+            remedy="Wait for it to end; searching goes on meanwhile",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _storage_errors(folder: Path) -> Iterator[None]:
+    """Turn what the file system and Lance raise into one kind of error that says what to do."""
+    try:
+        yield
+    except LibraryError:
+        raise
+    except Timeout:
+        raise
+    except (OSError, RuntimeError, ValueError, pa.ArrowException) as error:
+        text = str(error)
+        full = "No space left" in text or "File too large" in text or "StorageFull" in text
+        raise LibraryError(
+            "the disk is full" if full else "the library cannot be written",
+            item=folder,
+            value=text.splitlines()[0][:200] if text else type(error).__name__,
+            remedy=(
+                "Free some space and run the command again; what was committed is kept"
+                if full
+                else "Check that the folder can be written; what was committed is kept"
+            ),
+        ) from error
+
+
+def _refuse_orphaned_tables(folder: Path, database: DBConnection, schemas: Mapping[str, pa.Schema]) -> None:
+    for name in schemas:
+        if (folder / f"{name}.lance").is_dir() and database.open_table(name).count_rows():
+            raise LibraryError(
+                "the library's tables are here but its library.json is missing",
+                item=folder,
+                remedy="Restore library.json from a backup, or index into another folder with --library",
+            )
+
+
+def _fragments(table: Table) -> int:
+    # The stub says object, the value is a dict.
+    statistics: Any = table.stats()
+    return int(statistics["fragment_stats"]["num_fragments"])
+
+
+def _any_of(column: str, values: Iterable[str]) -> str:
+    quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+    return f"{column} IN ({quoted})"
+
+
+def _batches(values: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

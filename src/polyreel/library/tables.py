@@ -1,0 +1,66 @@
+"""The columns of a library's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+__all__ = ["CLIPS", "FILES", "SCHEMAS", "SUBTITLES", "embedding_schema", "embedding_table"]
+
+FILES, CLIPS, SUBTITLES = "files", "clips", "subtitles"
+
+SCHEMAS: Mapping[str, pa.Schema] = {
+    # One row for each path. ``video`` is the hash of the content, empty while none could be read; ``status``
+    # is "ok", "failed" (the content cannot be read as video) or "unreadable" (the file system refused it).
+    FILES: pa.schema(
+        [
+            ("path", pa.string()),
+            ("video", pa.string()),
+            ("size_bytes", pa.int64()),
+            ("mtime_ns", pa.int64()),
+            ("sidecars", pa.string()),
+            ("status", pa.string()),
+            ("message", pa.string()),
+            ("health", pa.string()),
+            ("indexed_at", pa.string()),
+        ]
+    ),
+    CLIPS: pa.schema(
+        [
+            ("clip_id", pa.string()),
+            ("video", pa.string()),
+            ("start_s", pa.float64()),
+            ("end_s", pa.float64()),
+            ("thumbnail", pa.string()),
+        ]
+    ),
+    SUBTITLES: pa.schema(
+        [
+            ("subtitle_id", pa.string()),
+            ("video", pa.string()),
+            ("start_s", pa.float64()),
+            ("end_s", pa.float64()),
+            ("text", pa.string()),
+            ("language", pa.string()),
+            ("source", pa.string()),
+        ]
+    ),
+}
+
+
+def embedding_schema(dim: int) -> pa.Schema:
+    """Vectors of clips and subtitles; ``id`` is a ``clip_id`` or a ``subtitle_id``, by ``kind``."""
+    return pa.schema(
+        [
+            ("id", pa.string()),
+            ("video", pa.string()),
+            ("kind", pa.string()),
+            ("vector", pa.list_(pa.float16(), dim)),
+        ]
+    )
+
+
+def embedding_table(generation: int) -> str:
+    """Name of the table that holds a generation."""
+    return f"gen-{generation}"

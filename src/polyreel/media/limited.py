@@ -1,0 +1,253 @@
+"""Decode in a child process under a time and a memory limit, so that no file can hang or kill the program."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyreel import errors
+from polyreel.clips import Caption
+from polyreel.errors import LimitError, MediaError
+from polyreel.media.decode import Frame, Health
+from polyreel.media.subtitles import SubtitleTrack
+from polyreel.media.windows import MAX_CLIP_S
+from polyreel.media.wire import read_message
+
+__all__ = ["ClipEnd", "DecodeEvent", "DecodeOptions", "DecodeWorker", "Finished", "Limits", "Opened"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one file may take.
+
+    Attributes:
+        memory_bytes: data memory of the worker.
+        silence_s: longest wait for the next frame.
+        base_s: time that any file may take in all, plus
+        per_video_s: as much for each second of video that has come out. Waiting for the reader does not
+            count.
+    """
+
+    memory_bytes: int = 1_500 << 20
+    silence_s: float = 60.0
+    base_s: float = 120.0
+    per_video_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeOptions:
+    """What is wanted of a file.
+
+    Attributes:
+        width_px, height_px: size that the whole upright picture is stretched to.
+        fps: frames for each second of video.
+        max_clip_s: longest clip.
+        thumbnail_px: longest side of a thumbnail.
+        pictures: False reads subtitles only.
+    """
+
+    width_px: int
+    height_px: int
+    fps: float = 1.0
+    max_clip_s: float = MAX_CLIP_S
+    thumbnail_px: int = 320
+    pictures: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The first event of a file: the length in seconds that it states, None if it states none."""
+
+    duration_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClipEnd:
+    """All frames from ``start_s`` on have come, and they are one clip that ends at ``end_s``.
+
+    With its JPEG.
+    """
+
+    start_s: float
+    end_s: float
+    thumbnail: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event of a file: its health (None if no pictures were asked for), subtitles and problems."""
+
+    health: Health | None
+    subtitles: tuple[SubtitleTrack, ...]
+    problems: tuple[str, ...]
+
+
+DecodeEvent = Opened | Frame | ClipEnd | Finished
+
+
+class DecodeWorker:
+    """A child process that decodes one file after another; it is replaced when a file breaks it.
+
+    Args:
+        limits: what one file may take.
+    """
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the child process."""
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._process = None
+
+    def decode(self, path: Path, options: DecodeOptions) -> Iterator[DecodeEvent]:
+        """``Opened``, then frames and clip ends of ``path`` in order, and ``Finished`` at the end.
+
+        Raises:
+            MediaError: the file cannot be read as video (see ``VideoReader``).
+            LimitError: the file took too long or too much memory.
+            DecodeError: the decoder crashed.
+        """
+        process = self._running()
+        request = {"path": str(path.absolute()), **{k: getattr(options, k) for k in options.__slots__}}
+        try:
+            assert process.stdin is not None
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
+            yield from self._events(process, path, options)
+        # A child that a crafted file took over may say anything.
+        except (EOFError, BrokenPipeError, ValueError, LookupError, TypeError, RecursionError) as error:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=1.0)  # its own exit status tells more than that of close()
+            self.close()
+            raise errors.DecodeError(
+                "the decoder crashed on this file",
+                item=path,
+                value=f"exit status {process.returncode}",
+                remedy="The file is left out; convert it again from its source",
+            ) from error
+        except (GeneratorExit, LimitError):
+            self.close()  # the child is in the middle of the file
+            raise
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is not None and self._process.poll() is None:
+            return self._process
+        self.close()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "polyreel.media.worker", str(self._limits.memory_bytes)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            # Pictures are small: a pool of threads for linear algebra would only cost memory.
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        )
+        return self._process
+
+    def _events(
+        self, process: subprocess.Popen[bytes], path: Path, options: DecodeOptions
+    ) -> Iterator[DecodeEvent]:
+        reader = _PatientReader(process, path, self._limits)
+        shape = (options.height_px, options.width_px, 3)
+        while True:
+            header, payload = read_message(reader.read)
+            match header["kind"]:
+                case "opened":
+                    yield Opened(header["duration_s"])
+                case "frame":
+                    reader.video_s = float(header["time_s"])
+                    yield Frame(reader.video_s, _image(payload, shape))
+                case "clip":
+                    yield ClipEnd(float(header["start_s"]), float(header["end_s"]), payload)
+                case "done":
+                    yield _finished(header)
+                    return
+                case "failed":
+                    raise _rebuilt_error(header)
+                case kind:
+                    raise ValueError(f"unknown message {kind!r}")
+
+
+class _PatientReader:
+    """Reads the worker's pipe, counting only the time that is spent waiting for it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], path: Path, limits: Limits) -> None:
+        assert process.stdout is not None
+        self._pipe = process.stdout.fileno()
+        self._path, self._limits = path, limits
+        self._waited_s = 0.0
+        self._buffer = bytearray()
+        self.video_s = 0.0
+
+    def read(self, size: int) -> bytes:
+        while len(self._buffer) < size:
+            self._wait()
+            piece = os.read(self._pipe, max(1 << 16, size - len(self._buffer)))
+            if not piece:
+                raise EOFError
+            self._buffer += piece
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return taken
+
+    def _wait(self) -> None:
+        limits = self._limits
+        allowed_s = limits.base_s + limits.per_video_s * self.video_s - self._waited_s
+        began = time.monotonic()
+        ready, _, _ = select.select([self._pipe], [], [], max(0.0, min(limits.silence_s, allowed_s)))
+        self._waited_s += time.monotonic() - began
+        if not ready:
+            raise LimitError(
+                "decoding took too long and was stopped",
+                item=self._path,
+                value=f"{self._waited_s:.0f} s for the first {self.video_s:.0f} s of video",
+                remedy="The file is left out; convert it again from its source",
+            )
+
+
+def _image(payload: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    return np.frombuffer(payload, np.uint8).reshape(shape)
+
+
+def _finished(header: dict[str, Any]) -> Finished:
+    health = None if header["health"] is None else Health.model_validate(header["health"])
+    tracks = tuple(
+        SubtitleTrack(track["source"], tuple(Caption(**caption) for caption in track["captions"]))
+        for track in header["subtitles"]
+    )
+    return Finished(health, tracks, tuple(map(str, header["problems"])))
+
+
+def _rebuilt_error(header: dict[str, Any]) -> MediaError:
+    kinds = {kind.__name__: kind for kind in (MediaError, errors.DecodeError, LimitError)}
+    kind = kinds.get(str(header["error"]), MediaError)
+    facts = {name: header.get(name) for name in ("item", "value", "remedy")}
+    return kind(str(header["what"]), **facts)

@@ -1,0 +1,93 @@
+"""The child process that touches media files: ``python -m polyreel.media.worker MEMORY_BYTES``.
+
+It reads one JSON request a line from stdin and answers each with messages (``wire``) on stdout: ``opened``,
+``frame`` and ``clip`` while it decodes, then ``done`` or ``failed``. It keeps no state between requests.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from polyreel.errors import LimitError, MediaError
+from polyreel.media.decode import Picture, VideoReader
+from polyreel.media.jpeg import encode_jpeg, fit_within
+from polyreel.media.subtitles import read_subtitles
+from polyreel.media.windows import Windower
+from polyreel.media.wire import write_message
+
+__all__ = ["main"]
+
+Send = Callable[..., None]
+
+
+def main() -> None:
+    """Serve requests until stdin closes."""
+    memory_bytes = int(sys.argv[1])
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    # Whatever a library prints must not mix with the messages.
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=1 << 20)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
+        for line in sys.stdin:
+            _answer(out, json.loads(line))
+
+
+def _answer(out: BinaryIO, request: dict[str, Any]) -> None:
+    def send(kind: str, payload: bytes | memoryview = b"", **fields: object) -> None:
+        write_message(out, {"kind": kind, **fields}, payload)
+
+    path = Path(request["path"])
+    try:
+        health = _decode(path, request, send) if request["pictures"] else None
+        tracks, failures = read_subtitles(path)
+        send(
+            "done",
+            health=health,
+            subtitles=[asdict(track) for track in tracks],
+            problems=[str(failure) for failure in failures],
+        )
+    except MediaError as error:
+        send("failed", error=type(error).__name__, **_facts(error))
+    except MemoryError:
+        send("failed", error=LimitError.__name__, what="decoding ran out of its memory limit", item=str(path))
+
+
+def _facts(error: MediaError) -> dict[str, Any]:
+    item, value = (None if fact is None else str(fact) for fact in (error.item, error.value))
+    return {"what": error.what, "item": item, "value": value, "remedy": error.remedy}
+
+
+def _decode(path: Path, request: dict[str, Any], send: Send) -> dict[str, object]:
+    """Send every sampled frame at the size asked, and after its last frame each clip with a thumbnail."""
+    windower = Windower(request["max_clip_s"])
+    thumbnails: list[Any] = []  # small pictures of the open clip, of which the middle one is kept
+    with VideoReader(path) as reader:
+        send("opened", duration_s=reader.duration_asked_s)
+        for picture in reader.pictures(request["fps"]):
+            image = picture.image((request["width_px"], request["height_px"]))
+            span = windower.add(picture.time_s, image)
+            if span is not None:
+                send("clip", encode_jpeg(thumbnails[span.middle]), start_s=span.start_s, end_s=span.end_s)
+                thumbnails.clear()
+            send("frame", image.reshape(-1).data, time_s=picture.time_s)
+            thumbnails.append(_thumbnail(picture, request["thumbnail_px"]))
+        last = windower.finish(reader.health.duration_got_s)
+        assert last is not None  # pictures() raises where there is no frame
+        send("clip", encode_jpeg(thumbnails[last.middle]), start_s=last.start_s, end_s=last.end_s)
+        return reader.health.model_dump()
+
+
+def _thumbnail(picture: Picture, longest_px: int) -> Any:
+    return picture.image(fit_within(picture.display_size, longest_px))
+
+
+if __name__ == "__main__":
+    main()

@@ -41,8 +41,8 @@ class Member(BaseModel):
 
     @property
     def file_name(self) -> str:
-        """Name in the cache: start of the digest and the member's suffix."""
-        return self.sha256[:16] + PurePosixPath(self.member).suffix.lower()
+        """Name in the cache: start of the digest, and the member's own name for people to read."""
+        return f"{self.sha256[:10]}-{PurePosixPath(self.member).name}"
 
 
 def cache_dir() -> Path:

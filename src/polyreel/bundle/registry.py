@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,14 +64,13 @@ def locate_bundle(
         FetchError: a package that the bundle is built from could not be had.
     """
     folder = _home() / name_or_folder
-    try:
+    # No folder has a name that is too long for a path (OSError) or is in the home of nobody (RuntimeError).
+    with contextlib.suppress(OSError, RuntimeError):
         given = Path(name_or_folder).expanduser()
         if (given / CARD_FILE).is_file():
             return given
         if "/" not in name_or_folder and (folder / CARD_FILE).is_file():
             return folder
-    except (OSError, RuntimeError):  # too long for a path, or the home of nobody: no folder has this name
-        pass
     if name_or_folder not in _BUILDERS:
         raise UnknownNameError("bundle", name_or_folder, [entry.name for entry in list_bundles()])
     build_bundle(name_or_folder, download=download, step=step)

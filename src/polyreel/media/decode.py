@@ -34,6 +34,7 @@ __all__ = ["Frame", "Health", "Picture", "VideoReader", "frames"]
 # Sampling a few frames a second from a faster video may skip frames that no other frame refers to: their
 # times stay true and a third of the work is saved.
 _SKIPPABLE_RATE_FPS = 10.0
+_SKIPPABLE_AFTER = 16  # frames in a row that came at such a rate
 # A frame may lie this far past the end that its container states before the difference is worth a remark.
 _DURATION_TOLERANCE_S = 1.5
 _TIME_EPSILON_S = 1e-6
@@ -205,13 +206,16 @@ class VideoReader:
             LimitError: the decoder could not have the memory it asked for.
         """
         rate = self._stream.average_rate
-        skippable = rate is not None and float(rate) >= max(_SKIPPABLE_RATE_FPS, 4 * fps)
+        fast = rate is not None and float(rate) >= max(_SKIPPABLE_RATE_FPS, 4 * fps)
+        dense = 0
         due_s = 0.0
         for time_s, frame in self._timed_frames():
+            # The rate is only what the file states: a screen recording may show one picture for minutes.
             # Frames without time stamps are counted, so none of those may be skipped.
-            if skippable and frame.pts is not None:
-                self._stream.codec_context.skip_frame = "NONREF"
-                skippable = False
+            is_near = frame.pts is not None and time_s - self._last_s < 2 / _SKIPPABLE_RATE_FPS
+            dense = dense + 1 if is_near else 0
+            skips = fast and dense > _SKIPPABLE_AFTER
+            self._stream.codec_context.skip_frame = "NONREF" if skips else "DEFAULT"
             self._last_s = max(self._last_s, time_s)
             if time_s < due_s - _TIME_EPSILON_S:
                 continue

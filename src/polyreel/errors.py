@@ -9,6 +9,8 @@
     │   └── LimitError          decoding passed its time or memory limit
     ├── FetchError              an archive or one of its members could not be had
     │   └── ChecksumError       bytes arrived, but not the expected ones
+    ├── CorpusError             a dataset is missing or not as it should be
+    ├── ResultError             a results file that cannot be read or compared
     ├── BundleError             a bundle is missing, damaged or of another schema
     └── LibraryError            a library cannot be opened or written
         ├── LibraryBusyError    another process is writing it
@@ -27,6 +29,7 @@ __all__ = [
     "BundleError",
     "BundleMismatchError",
     "ChecksumError",
+    "CorpusError",
     "DecodeError",
     "FetchError",
     "LibraryBusyError",
@@ -36,6 +39,7 @@ __all__ = [
     "MediaError",
     "PolyreelError",
     "QueryError",
+    "ResultError",
     "UnknownNameError",
     "UsageError",
 ]
@@ -127,6 +131,14 @@ class FetchError(PolyreelError):
 
 class ChecksumError(FetchError):
     """The bytes that arrived are not the expected ones."""
+
+
+class CorpusError(PolyreelError):
+    """A dataset is missing, incomplete or not in the expected format."""
+
+
+class ResultError(PolyreelError):
+    """A results file is missing, of another schema, or cannot be compared."""
 
 
 class BundleError(PolyreelError):

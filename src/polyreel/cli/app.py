@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from polyreel import __version__
-from polyreel.cli import bundles, demo, doctor, index, search
+from polyreel.cli import bundles, demo, doctor, evaluate, index, report, score, search
 from polyreel.cli.output import print_error
 from polyreel.errors import PolyreelError
 
@@ -30,6 +30,9 @@ app.command(search.search)
 app.command(doctor.doctor)
 app.command(bundles.app)
 app.command(demo.demo)
+app.command(evaluate.evaluate, name="eval")
+app.command(report.report)
+app.command(score.score)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

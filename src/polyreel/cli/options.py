@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import platformdirs
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from polyreel.cli.output import build_display
 
 if TYPE_CHECKING:
     from polyreel.bundle import Bundle
 
-__all__ = ["Json", "LibraryOption", "default_library", "load_bundle"]
+__all__ = ["Json", "LibraryOption", "Seed", "default_library", "load_bundle"]
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON document on stdout.")]
+Seed = Annotated[int, Parameter(help="Seed of the resampling.", validator=validators.Number(gte=0))]
 LibraryOption = Annotated[
     Path | None,
     Parameter(

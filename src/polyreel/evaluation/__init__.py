@@ -1,5 +1,98 @@
-"""Numbers that are right: ranks and metrics of similarity matrices."""
+"""Numbers that are right: ranks, metrics with their noise, benchmarks and typed results."""
 
-from polyreel.evaluation.ranking import FirstRelevant, first_relevant, recall_at
+from polyreel.evaluation.benchmarks import BENCHMARKS, Benchmark
+from polyreel.evaluation.cards import BenchmarkCard
+from polyreel.evaluation.consistency import (
+    PairwiseAgreement,
+    TransferGap,
+    all_languages_recall_at_1,
+    kendall_top_k,
+    macro_mean,
+    mean_rank_spread,
+    overlap_at,
+    rank_c,
+    transfer_gap,
+)
+from polyreel.evaluation.metrics import (
+    METRICS,
+    average_precision,
+    expected_rank,
+    metric_bounds,
+    ndcg_at,
+    recall_at,
+    reciprocal_rank,
+)
+from polyreel.evaluation.ranking import Ranks, Relevance, rank_embeddings, rank_scores
+from polyreel.evaluation.results import (
+    Estimate,
+    Gap,
+    LanguageResult,
+    Matrix,
+    MissingItem,
+    Result,
+    SystemFacts,
+    WorstQuery,
+    differences,
+    read_result,
+)
+from polyreel.evaluation.run import evaluate, find_benchmark
+from polyreel.evaluation.scoring import score_matrix
+from polyreel.evaluation.significance import (
+    Difference,
+    Interval,
+    SeedSummary,
+    aggregate_seeds,
+    bootstrap_mean,
+    bootstrap_median,
+    holm,
+    paired_bootstrap,
+    permutation_test,
+)
 
-__all__ = ["FirstRelevant", "first_relevant", "recall_at"]
+__all__ = [
+    "BENCHMARKS",
+    "METRICS",
+    "Benchmark",
+    "BenchmarkCard",
+    "Difference",
+    "Estimate",
+    "Gap",
+    "Interval",
+    "LanguageResult",
+    "Matrix",
+    "MissingItem",
+    "PairwiseAgreement",
+    "Ranks",
+    "Relevance",
+    "Result",
+    "SeedSummary",
+    "SystemFacts",
+    "TransferGap",
+    "WorstQuery",
+    "aggregate_seeds",
+    "all_languages_recall_at_1",
+    "average_precision",
+    "bootstrap_mean",
+    "bootstrap_median",
+    "differences",
+    "evaluate",
+    "expected_rank",
+    "find_benchmark",
+    "holm",
+    "kendall_top_k",
+    "macro_mean",
+    "mean_rank_spread",
+    "metric_bounds",
+    "ndcg_at",
+    "overlap_at",
+    "paired_bootstrap",
+    "permutation_test",
+    "rank_c",
+    "rank_embeddings",
+    "rank_scores",
+    "read_result",
+    "recall_at",
+    "reciprocal_rank",
+    "score_matrix",
+    "transfer_gap",
+]

@@ -1,98 +1,297 @@
-"""Ranks of relevant items, with ties decided by nobody.
+"""Where the relevant items of each query stand, with ties decided by nobody.
 
-A query's rank is that of its best relevant item. Where that item's score is shared by others, every metric is
-its
-exact expectation over the random orders of the tied items: a constant matrix of 1,000 x 1,000 scores R@1 =
-0.1, not 0 and not 100.
+Items of equal score have no order. So a rank is kept as what is known of it: how many items score higher, how
+many share the score, and how many of those are relevant. Every metric (``metrics``) is then its exact
+expectation over the random orders of the tied items: a constant matrix of 1,000 x 1,000 scores R@1 = 0.1, not
+0 and not 100.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from polyreel.errors import UsageError
 
-__all__ = ["FirstRelevant", "first_relevant", "recall_at"]
+__all__ = ["Ranks", "Relevance", "rank_embeddings", "rank_scores"]
+
+_MEMORY_BYTES = 64 << 20
+_SORT_FROM = 16  # distinct scores; from here on one sort costs less than two passes for each
 
 
 @dataclass(frozen=True, slots=True)
-class FirstRelevant:
-    """Where each query's best relevant item stands, (queries,) each.
+class Relevance:
+    """Which gallery items are relevant to each query. Made, and checked, by ``Relevance.of``.
 
     Attributes:
-        above: items that score strictly higher.
-        tied: items of the same score, the item itself included.
-        relevant: relevant ones among those.
+        gallery: number of items in the gallery.
+        offsets: (queries + 1,); the items of query ``i`` are ``columns[offsets[i]:offsets[i + 1]]``.
+        columns: relevant items, one query after the other.
     """
 
+    gallery: int
+    offsets: NDArray[np.int64]
+    columns: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, truth: Sequence[Sequence[int]], gallery: int) -> Relevance:
+        """Check lists of relevant columns, one for each query.
+
+        Raises:
+            UsageError: there is no query, or a list is empty, is no list of whole numbers, names a column
+                twice or one that is not there; the message names the rows.
+        """
+        if not len(truth):
+            raise UsageError("there is no query", remedy="Give at least one")
+        lists = [_column_list(columns) for columns in truth]
+        refuse(
+            [columns is None for columns in lists],
+            "truth is not a list of columns",
+            "Give each query a list of whole numbers, also where it has only one",
+        )
+        kept = [columns for columns in lists if columns is not None]
+        counts = np.array([len(columns) for columns in kept], np.int64)
+        refuse(counts == 0, "queries without a relevant item", "Leave them out, and say so")
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        columns = np.concatenate(kept)
+        owners = np.repeat(np.arange(len(kept)), counts)
+        outside = (columns < 0) | (columns >= gallery)
+        refuse(
+            np.bincount(owners[outside], minlength=len(kept)) > 0,
+            "truth names columns that are not there",
+            f"The gallery has {gallery:,} columns, counted from 0",
+        )
+        pairs = np.sort(owners * gallery + columns)
+        twice = pairs[1:][pairs[1:] == pairs[:-1]] // gallery
+        refuse(np.bincount(twice, minlength=len(kept)) > 0, "truth names a column twice", "Name each once")
+        return cls(gallery, offsets, columns)
+
+    @property
+    def n_queries(self) -> int:
+        """Number of queries."""
+        return len(self.offsets) - 1
+
+    def of_query(self, query: int) -> NDArray[np.int64]:
+        """Relevant columns of one query."""
+        return self.columns[self.offsets[query] : self.offsets[query + 1]]
+
+    def inverse(self) -> tuple[NDArray[np.int64], Relevance]:
+        """The other direction, where gallery items ask for queries (video to text instead of text to video).
+
+        Returns:
+            The items that some query names, (items,), ascending, and the queries that are relevant to each:
+            rank ``similarity.T[items]`` by them. An item that no query names has nothing to find and is not
+            among them; say how many those are.
+        """
+        owners = np.repeat(np.arange(self.n_queries), np.diff(self.offsets))
+        items, counts = np.unique(self.columns, return_counts=True)
+        by_item = owners[np.argsort(self.columns, kind="stable")]
+        return items, Relevance(self.n_queries, np.concatenate([[0], np.cumsum(counts)]), by_item)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """For each query, the distinct scores of its relevant items, best first ("levels").
+
+    Attributes:
+        gallery: number of items in the gallery.
+        offsets: (queries + 1,); the levels of query ``i`` are rows ``offsets[i]:offsets[i + 1]``.
+        above: (levels,) items that score strictly higher.
+        tied: (levels,) items of this score, relevant or not.
+        relevant: (levels,) relevant ones among those.
+    """
+
+    gallery: int
+    offsets: NDArray[np.int64]
     above: NDArray[np.int64]
     tied: NDArray[np.int64]
     relevant: NDArray[np.int64]
 
+    @property
+    def n_queries(self) -> int:
+        """Number of queries."""
+        return len(self.offsets) - 1
 
-def first_relevant(similarity: NDArray[np.floating], truth: Sequence[Sequence[int]]) -> FirstRelevant:
-    """Find each query's best relevant item.
+    @property
+    def first(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """``above``, ``tied`` and ``relevant`` of each query's best relevant item, (queries,) each."""
+        start = self.offsets[:-1]
+        return self.above[start], self.tied[start], self.relevant[start]
+
+    def take(self, queries: NDArray[np.integer] | NDArray[np.bool_] | Sequence[int]) -> Ranks:
+        """The ranks of some queries only, given by number or by a mask over all.
+
+        Raises:
+            UsageError: none is chosen, one is not there, or a mask is of another length.
+        """
+        chosen = np.asarray(queries)
+        if chosen.dtype.kind == "b":
+            if chosen.shape != (self.n_queries,):
+                raise UsageError("the mask is not over all queries", value=f"{chosen.shape}")
+            chosen = np.flatnonzero(chosen)
+        if not chosen.size:
+            raise UsageError("no query is chosen", remedy="A metric of nothing has no value: leave it out")
+        chosen = chosen.astype(np.int64)
+        refuse(
+            (chosen < 0) | (chosen >= self.n_queries),
+            "chosen queries are not there",
+            f"There are {self.n_queries:,}",
+        )
+        counts = np.diff(self.offsets)[chosen]
+        offsets = np.concatenate([[0], np.cumsum(counts)])
+        rows = np.repeat(self.offsets[chosen] - offsets[:-1], counts) + np.arange(offsets[-1])
+        return Ranks(self.gallery, offsets, self.above[rows], self.tied[rows], self.relevant[rows])
+
+
+def rank_scores(
+    similarity: NDArray[np.floating], truth: Relevance, *, memory_bytes: int = _MEMORY_BYTES
+) -> Ranks:
+    """Rank a given similarity matrix, a few rows at a time (it may be memory-mapped).
 
     Args:
-        similarity: (queries, gallery), higher is better.
-        truth: for each query, the gallery columns that are relevant.
+        similarity: (queries, gallery) float16, float32 or float64; higher is better.
+        truth: what is relevant.
+        memory_bytes: how much the rows in work may take; one row is always possible.
 
     Raises:
-        UsageError: a score is not finite, a truth list is empty or out of range, or the shapes disagree.
+        UsageError: the shape is not that of ``truth``, the type is no float, or a score is not finite; the
+            message names the rows, and nothing is dropped.
     """
-    _check(similarity, truth)
-    rows = np.repeat(np.arange(len(truth)), [len(columns) for columns in truth])
-    relevant_mask = np.zeros(similarity.shape, bool)
-    relevant_mask[rows, np.concatenate([np.asarray(columns, np.int64) for columns in truth])] = True
-    best = np.where(relevant_mask, similarity, -np.inf).max(axis=1, keepdims=True)
-    at_best = similarity == best
-    return FirstRelevant(
-        above=(similarity > best).sum(axis=1),
-        tied=at_best.sum(axis=1),
-        relevant=(at_best & relevant_mask).sum(axis=1),
+    if similarity.shape != (truth.n_queries, truth.gallery):
+        raise UsageError(
+            "similarity and truth disagree",
+            value=f"shape {similarity.shape}, truth for {truth.n_queries:,} x {truth.gallery:,}",
+            remedy="Give one row for each truth list and one column for each gallery item",
+        )
+    _refuse_type("scores", similarity)
+    # float16 compares slowly, and float32 holds each of its values.
+    dtype = np.result_type(similarity.dtype, np.float32)
+    return _rank(
+        lambda rows: np.ascontiguousarray(similarity[rows], dtype), truth, dtype.itemsize, memory_bytes
     )
 
 
-def recall_at(found: FirstRelevant, k: int) -> NDArray[np.float64]:
-    """Probability that a relevant item is among the first ``k``, (queries,), 0 to 1.
+def rank_embeddings(
+    queries: NDArray[np.floating],
+    gallery: NDArray[np.floating],
+    truth: Relevance,
+    *,
+    memory_bytes: int = _MEMORY_BYTES,
+) -> Ranks:
+    """Rank gallery vectors by their dot product with each query, never holding the whole matrix.
 
-    With ``t`` tied items of which ``r`` are relevant, of which ``m = k - above`` are shown, it is
-    ``1 - C(t - r, m) / C(t, m)``. A constant system scores the share of the gallery that ``k`` is, if one
-    item is relevant.
+    Each row of scores is computed at once, because a score that is computed in another way can differ in its
+    last bit and would no longer tie with itself; items with identical vectors get identical scores.
+
+    Args:
+        queries: (queries, dim) float16, float32 or float64; products are taken in float32.
+        gallery: (items, dim), likewise.
+        truth: what is relevant.
+        memory_bytes: how much the scores in work may take; one row is always possible.
+
+    Raises:
+        UsageError: shapes disagree, the type is no float, or a vector or a product is not finite; the message
+            names the rows.
     """
-    shown = np.clip(k - found.above, 0, found.tied)
-    miss = np.ones(len(shown))
-    # C(t - r, m) / C(t, m) as a product of r factors: (t - m - i) / (t - i).
-    for i in range(int(found.relevant.max(initial=0))):
-        factor = np.maximum(found.tied - shown - i, 0) / np.maximum(found.tied - i, 1)
-        miss *= np.where(i < found.relevant, factor, 1.0)
-    return 1.0 - miss
-
-
-def _check(similarity: NDArray[np.floating], truth: Sequence[Sequence[int]]) -> None:
-    if similarity.ndim != 2 or len(similarity) != len(truth):
+    if queries.ndim != 2 or gallery.ndim != 2 or queries.shape[1] != gallery.shape[1] or not queries.shape[1]:
+        raise UsageError("queries and gallery disagree", value=f"shapes {queries.shape} and {gallery.shape}")
+    if (len(queries), len(gallery)) != (truth.n_queries, truth.gallery):
         raise UsageError(
-            "similarity and truth disagree",
-            value=f"shape {similarity.shape}, {len(truth)} truth lists",
-            remedy="Give one row and one truth list for each query",
+            "embeddings and truth disagree",
+            value=f"{len(queries):,} x {len(gallery):,} against {truth.n_queries:,} x {truth.gallery:,}",
         )
-    if bad := np.flatnonzero(~np.isfinite(similarity).all(axis=1)).tolist():
-        raise UsageError(
-            "scores are not finite", item=_rows(bad), remedy="Nothing is dropped: correct the scores"
-        )
-    if empty := [row for row, columns in enumerate(truth) if not len(columns)]:
-        raise UsageError("queries without a relevant item", item=_rows(empty))
-    width = similarity.shape[1]
-    if outside := [row for row, columns in enumerate(truth) if min(columns) < 0 or max(columns) >= width]:
-        raise UsageError(
-            "truth names columns that are not there", item=_rows(outside), value=f"{width} columns"
-        )
+    asked, items = _float32("query", queries), _float32("gallery", gallery)
+    copies, originals = _duplicates(items)
+
+    def scores(rows: slice) -> NDArray[np.floating]:
+        with np.errstate(over="ignore", invalid="ignore"):  # an overflow is refused with its row
+            block = asked[rows] @ items.T
+        if len(copies):
+            block[:, copies] = block[:, originals]
+        return block
+
+    return _rank(scores, truth, items.itemsize, memory_bytes)
 
 
-def _rows(rows: list[int]) -> str:
-    shown = ", ".join(map(str, rows[:5]))
-    return f"rows {shown}" + (f" and {len(rows) - 5:,} more" if len(rows) > 5 else "")
+def _rank(
+    scores: Callable[[slice], NDArray[np.floating]], truth: Relevance, itemsize: int, memory_bytes: int
+) -> Ranks:
+    height = max(1, memory_bytes // (itemsize * truth.gallery))
+    counts = np.zeros(truth.n_queries, np.int64)
+    levels: list[NDArray[np.int64]] = []
+    broken = np.zeros(truth.n_queries, np.bool_)
+    for start in range(0, truth.n_queries, height):
+        block = scores(slice(start, min(start + height, truth.n_queries)))
+        found: list[tuple[int, int, int]] = []
+        # Row by row, so that every pass after the first finds the row in the cache.
+        for query, row in enumerate(block, start):
+            broken[query] = not (math.isfinite(row.min()) and math.isfinite(row.max()))
+            if not broken[query]:
+                own = _levels(row, truth.of_query(query))
+                counts[query] = len(own)
+                found += own
+        levels.append(np.array(found, np.int64).reshape(-1, 3))
+    refuse(broken, "scores are not finite", "Nothing is dropped: correct the scores")
+    above, tied, relevant = np.ascontiguousarray(np.concatenate(levels).T)
+    return Ranks(truth.gallery, np.concatenate([[0], np.cumsum(counts)]), above, tied, relevant)
+
+
+def _levels(row: NDArray[np.floating], columns: NDArray[np.int64]) -> list[tuple[int, int, int]]:
+    if len(columns) == 1:
+        score = row[columns[0]]
+        return [(int(np.count_nonzero(row > score)), int(np.count_nonzero(row == score)), 1)]
+    values, relevant = np.unique(row[columns], return_counts=True)
+    if len(values) < _SORT_FROM:
+        counts = [[np.count_nonzero(row > score), np.count_nonzero(row == score)] for score in values]
+    else:
+        ordered = np.sort(row)
+        end = np.searchsorted(ordered, values, "right")
+        counts = np.stack([len(row) - end, end - np.searchsorted(ordered, values, "left")], axis=1).tolist()
+    return [(int(above), int(tied), int(r)) for (above, tied), r in zip(counts, relevant, strict=True)][::-1]
+
+
+def _duplicates(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows that repeat an earlier row, and the rows that they repeat."""
+    unsigned = vectors + np.float32(0)  # -0 becomes 0
+    keys = unsigned.view(np.dtype((np.void, unsigned.itemsize * unsigned.shape[1]))).reshape(-1)
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    original = first[inverse]
+    copies = np.flatnonzero(original != np.arange(len(vectors)))
+    return copies, original[copies]
+
+
+def _column_list(columns: Sequence[int]) -> NDArray[np.int64] | None:
+    try:
+        listed = np.asarray(columns)
+    except ValueError:  # lists within, of different lengths
+        return None
+    if listed.ndim != 1 or (listed.size and listed.dtype.kind not in "iu"):
+        return None
+    return listed.astype(np.int64)
+
+
+def _float32(name: str, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+    _refuse_type(f"{name} vectors", vectors)
+    with np.errstate(over="ignore"):
+        single = np.ascontiguousarray(vectors, np.float32)
+    refuse(~np.isfinite(single).all(axis=1), f"{name} vectors are not finite", "Correct them")
+    return single
+
+
+def _refuse_type(name: str, values: NDArray[np.floating]) -> None:
+    if values.dtype.kind != "f":
+        raise UsageError(f"{name} must be floating point", value=str(values.dtype))
+
+
+def refuse(bad: ArrayLike, what: str, remedy: str, *, of: str = "") -> None:
+    """Raise a UsageError that names the first few rows that are bad (of ``of``), if any is."""
+    rows = np.flatnonzero(bad).tolist()
+    if rows:
+        shown = ", ".join(map(str, rows[:5]))
+        more = f" and {len(rows) - 5:,} more" if len(rows) > 5 else ""
+        owner = f" of {of}" if of else ""
+        raise UsageError(what, item=f"rows {shown}{more}{owner}", remedy=remedy)

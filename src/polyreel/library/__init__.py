@@ -11,7 +11,7 @@ from polyreel.library.indexing import (
     index,
 )
 from polyreel.library.search import MODES, Hit, Library, Mode, SearchResult, SubtitleEvidence, VideoPooling
-from polyreel.library.state import Generation, LibraryState, read_state
+from polyreel.library.state import Generation, LibraryState, read_state, write_atomically
 
 __all__ = [
     "MODES",
@@ -34,4 +34,5 @@ __all__ = [
     "examine",
     "index",
     "read_state",
+    "write_atomically",
 ]

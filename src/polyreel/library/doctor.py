@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import platform
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -88,8 +90,8 @@ def examine(folder: Path) -> LibraryHealth:
         usable=usable,
         videos=len({row["video"] for row in rows if row["status"] == OK}),
         paths=len(rows),
-        clips=snapshot.table(CLIPS).count_rows(),
-        subtitles=snapshot.table(SUBTITLES).count_rows(),
+        clips=snapshot.count(CLIPS),
+        subtitles=snapshot.count(SUBTITLES),
         failed=tuple(problem for problem in problems if problem.status != OK),
         remarks=tuple(problem for problem in problems if problem.status == OK),
         space_bytes={path.name: _used(path) for path in sorted(folder.iterdir()) if path.is_dir()},
@@ -123,4 +125,10 @@ def _versions() -> dict[str, str]:
 
 
 def _used(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    total = 0
+    for home, _, names in os.walk(folder):
+        for name in names:
+            # An index run beside this one may be removing it.
+            with contextlib.suppress(FileNotFoundError):
+                total += (Path(home) / name).stat().st_size
+    return total

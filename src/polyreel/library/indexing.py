@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from polyreel.library.searchable import load_searchable
 from polyreel.library.state import generation_of
 from polyreel.library.store import Commit, Writer, writing
 from polyreel.library.tables import FILES
-from polyreel.media import ClipEnd, DecodeOptions, Finished, Frame, Limits, Opened
+from polyreel.media import ClipEnd, DecodeOptions, Finished, Frame, Health, Limits, Opened
 
 __all__ = ["Committed", "IndexEvent", "IndexReport", "Planned", "Progressed", "Settled", "index"]
 
@@ -138,35 +139,39 @@ def index(
     began = time.monotonic()
     found = scan(paths)
     with writing(folder, generation_of(bundle.card, location)) as writer:
+        # Left by a run that was killed: what comes back of it would be in the library twice.
+        writer.drop_orphans()
         rows = writer.snapshot.read(FILES).to_pylist()
         known = {row["path"]: row for row in rows}
         plan = make_plan(found, known, retry_failed=retry_failed, prune=prune)
         run = _Run(writer, bundle, known, commit_every_s, on_event or (lambda _event: None))
         run.start(found, plan)
+        pictures = bundle.card.frames
+        options = DecodeOptions(pictures.width_px, pictures.height_px, pictures.fps)
+        lanes = functools.partial(run_lanes, lanes=workers, limits=limits or Limits(), seen=run.seen)
         try:
-            options = DecodeOptions(
-                bundle.card.frames.width_px, bundle.card.frames.height_px, bundle.card.frames.fps
-            )
-            for job, event in run_lanes(
-                _jobs(plan, options), lanes=workers, limits=limits or Limits(), seen=run.seen
-            ):
+            for job, event in lanes(_jobs(plan, options)):
+                run.take(job, event)
+            for job, event in lanes(run.subtitles_of_copies()):
                 run.take(job, event)
         except KeyboardInterrupt:
             run.report.interrupted = True
         run.finish()
         state = writer.snapshot.state
-    if run.report.changed:
-        load_searchable(folder, state)  # the first search need not wait for it
+    load_searchable(folder, state)  # the first search need not wait for it
     run.report.took_s = time.monotonic() - began
     return run.report
 
 
 def _jobs(plan: Plan, options: DecodeOptions) -> list[Job]:
-    subtitles_only = DecodeOptions(options.width_px, options.height_px, pictures=False)
     # Long files first, so that the last lane to finish does not start with the longest.
     reads = sorted(plan.read, key=lambda video: -video.size_bytes)
-    again = [Job(video, subtitles_only, video=row["video"]) for video, row in plan.resubtitle]
+    again = [_subtitles_job(video, row["video"]) for video, row in plan.resubtitle]
     return again + [Job(video, options) for video in reads]
+
+
+def _subtitles_job(found: FoundVideo, video: str) -> Job:
+    return Job(found, DecodeOptions(1, 1, pictures=False), video=video)
 
 
 class _Run:
@@ -183,10 +188,12 @@ class _Run:
         self.report = IndexReport()
         self._writer, self._bundle, self._known, self._tell = writer, bundle, known, tell
         self._commit_every_s, self._committed_at = commit_every_s, time.monotonic()
-        self._pending = Commit()
+        # One part for each file, appended at once: wherever an interrupt comes, no file is pending by half.
+        self._pending: list[Commit] = []
         # Content that has been settled, in this run or before: hash -> a row that its copies share.
         self._settled = {row["video"]: row for row in known.values() if row["status"] != UNREADABLE}
         self._waiting: dict[str, list[Job]] = {}
+        self._with_other_subtitles: list[Job] = []
         self.seen = set(self._settled)
 
     def start(self, found: Scan, plan: Plan) -> None:
@@ -195,7 +202,7 @@ class _Run:
         self.report.unchanged, self.report.unchanged_failed = plan.unchanged, plan.unchanged_failed
         self.report.failed += found.problems
         self.report.removed, self.report.kept = len(plan.removed), plan.kept
-        self._pending.removed_paths += plan.removed
+        self._pending.append(Commit(removed_paths=plan.removed))
         # A file that failed and is to be read again must not be taken for known by its own row.
         for video in plan.read:
             row = self._known.get(str(video.path))
@@ -227,13 +234,21 @@ class _Run:
         if time.monotonic() - self._committed_at > self._commit_every_s:
             self._commit()
 
+    def subtitles_of_copies(self) -> list[Job]:
+        """Jobs for linked files with subtitle files of their own; commits what those build on."""
+        self._commit()
+        return [_subtitles_job(job.found, job.video) for job in self._with_other_subtitles]
+
     def finish(self) -> None:
         """Commit the rest, and remove what no path has any more."""
+        if not self.report.interrupted:
+            for copy in [copy for copies in self._waiting.values() for copy in copies]:
+                self._settle(
+                    copy, _unfinished("another file of the same content was not read to its end", copy)
+                )
         self._commit()
-        if self.report.removed or self.report.indexed or self.report.failed:
-            self._writer.drop_orphans()
-        if self.report.changed:
-            self._writer.tidy()
+        self._writer.drop_orphans()
+        self._writer.tidy()
 
     def _end_clip(self, job: Job, end: ClipEnd) -> None:
         features = self._bundle.encode_frames(np.stack(job.images))
@@ -255,29 +270,28 @@ class _Run:
 
     def _finish_file(self, job: Job, finished: Finished) -> None:
         if _has_changed(job.found):
-            error = MediaError(
-                "the file changed while it was read", item=job.found.path, remedy="Run index again"
-            )
-            self._settle(job, error)
+            self._settle(job, _unfinished("the file changed while it was read", job))
             return
-        problems = [*finished.problems]
+        part = self._subtitles_part(job.video, finished)
         if finished.health is None:
-            self._pending.replaced_subtitles.append(job.video)
+            part.replaced_subtitles.append(job.video)
             self.report.resubtitled += 1
-            row = {**self._known[str(job.found.path)], "sidecars": job.found.sidecars}
+            health = Health.model_validate_json(self._settled[job.video]["health"])
         else:
-            problems += finished.health.remarks
+            part.clips += job.clips
+            _add_vectors(part, "clip", [clip["clip_id"] for clip in job.clips], job.video, job.vectors)
             self.report.indexed += 1
             self.report.video_s += finished.health.duration_got_s
-            self._pending.clips += job.clips
-            self._add_vectors("clip", [clip["clip_id"] for clip in job.clips], job.video, job.vectors)
-            row = self._row(job, OK, health=finished.health.model_dump_json())
-        self.report.clips += len(job.clips)
-        self._add_subtitles(job.video, finished)
-        self._record(job, {**row, "message": "; ".join(problems)}, None)
+            health = finished.health
+        self.report.clips += len(part.clips)
+        self.report.subtitles += len(part.subtitles)
+        message = "; ".join([*finished.problems, *health.remarks])
+        row = self._row(job, OK, message=message, health=health.model_dump_json())
+        self._record(job, row, None, part)
 
-    def _add_subtitles(self, video: str, finished: Finished) -> None:
-        rows = [
+    def _subtitles_part(self, video: str, finished: Finished) -> Commit:
+        part = Commit()
+        part.subtitles += [
             {
                 "subtitle_id": f"{video}#{track_number}.{line:06d}",
                 "video": video,
@@ -290,15 +304,11 @@ class _Run:
             for track_number, track in enumerate(finished.subtitles)
             for line, caption in enumerate(track.captions)
         ]
-        if rows:
-            vectors = self._bundle.encode_text([str(row["text"]) for row in rows])
-            self._add_vectors("subtitle", [str(row["subtitle_id"]) for row in rows], video, list(vectors))
-            self._pending.subtitles += rows
-            self.report.subtitles += len(rows)
-
-    def _add_vectors(self, kind: str, ids: Sequence[str], video: str, vectors: Sequence[Any]) -> None:
-        self._pending.embeddings += [{"id": item, "video": video, "kind": kind} for item in ids]
-        self._pending.vectors += vectors
+        if part.subtitles:
+            vectors = self._bundle.encode_text([row["text"] for row in part.subtitles])
+            ids = [row["subtitle_id"] for row in part.subtitles]
+            _add_vectors(part, "subtitle", ids, video, list(vectors))
+        return part
 
     def _link(self, job: Job) -> None:
         """A copy or a renamed file: it shares the row of the content, now or once that is settled."""
@@ -310,14 +320,17 @@ class _Run:
         if row["status"] == OK:
             self.report.linked += 1
             error = None
+            if job.found.sidecars and job.found.sidecars != row["sidecars"]:
+                self._with_other_subtitles.append(job)
+                shared["sidecars"] = row["sidecars"]  # until they are read, should this run be killed
         else:
             error = MediaError("the same content failed under another name", item=job.found.path)
-        self._pending.files.append({**self._row(job, OK), **shared})
+        self._pending.append(Commit(files=[{**self._row(job, OK), **shared}]))
         self._settle(job, error)
 
     def _unread(self, job: Job, error: OSError) -> None:
         if isinstance(error, FileNotFoundError):
-            self._settle(job, MediaError("the file is gone", item=job.found.path, remedy="Run index again"))
+            self._settle(job, _unfinished("the file is gone", job))
             return
         failure = MediaError(
             "the file cannot be read",
@@ -325,16 +338,17 @@ class _Run:
             value=error.strerror,
             remedy="Check its permissions; it is tried again at every run",
         )
-        self._record(job, self._row(job, UNREADABLE, message=str(failure)), failure)
+        self._record(job, self._row(job, UNREADABLE, message=str(failure)), failure, Commit())
 
     def _fail(self, job: Job, error: MediaError) -> None:
         if not job.found.path.exists() or not job.options.pictures:
             self._settle(job, error)
             return
-        self._record(job, self._row(job, FAILED, message=str(error)), error)
+        self._record(job, self._row(job, FAILED, message=str(error)), error, Commit())
 
-    def _record(self, job: Job, row: dict[str, Any], error: MediaError | None) -> None:
-        self._pending.files.append(row)
+    def _record(self, job: Job, row: dict[str, Any], error: MediaError | None, part: Commit) -> None:
+        part.files.append(row)
+        self._pending.append(part)
         if row["status"] != UNREADABLE:
             self._settled[job.video] = row
         self._settle(job, error)
@@ -357,6 +371,8 @@ class _Run:
     def _settle(self, job: Job, error: MediaError | None) -> None:
         if error is not None:
             self.report.failed.append(error)
+            if job.clips:
+                self._writer.drop_thumbnails(job.video)
         done = sum(clip["end_s"] - clip["start_s"] for clip in job.clips)
         told = done / job.duration_s if job.duration_s else 0.0
         self._tell(Progressed(job.found.size_bytes * (1 - told) if job.options.pictures else 0.0))
@@ -364,11 +380,20 @@ class _Run:
 
     def _commit(self) -> None:
         self._committed_at = time.monotonic()
-        if not self._pending:
+        change, self._pending = Commit.of(self._pending), []
+        if not change:
             return
-        change, self._pending = self._pending, Commit()
         self._writer.commit(change)
         self._tell(Committed(tuple(row["path"] for row in change.files)))
+
+
+def _add_vectors(part: Commit, kind: str, ids: Sequence[str], video: str, vectors: Sequence[Any]) -> None:
+    part.embeddings += [{"id": item, "video": video, "kind": kind} for item in ids]
+    part.vectors += vectors
+
+
+def _unfinished(what: str, job: Job) -> MediaError:
+    return MediaError(what, item=job.found.path, remedy="Run index again")
 
 
 def _has_changed(found: FoundVideo) -> bool:

@@ -65,8 +65,9 @@ def make_plan(
     for root in scan.roots:
         below = [path for path in known if Path(path).is_relative_to(root)]
         gone = [path for path in below if path not in found and not _unseen(path, scan)]
+        empty = len(gone) == len(below) and not any(Path(path).is_relative_to(root) for path in found)
         # An empty root is more often a drive that is not mounted than an archive that was emptied.
-        if gone and len(gone) == len(below) and not prune:
+        if empty and not prune:
             plan.kept += gone
         else:
             plan.removed += gone

@@ -5,6 +5,7 @@ Symbolic links inside a folder are not followed: they can lead out of it or in a
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterable
@@ -95,17 +96,29 @@ def scan(paths: Iterable[Path]) -> Scan:
     found: dict[Path, FoundVideo] = {}
     subtitles = _Sidecars()
     for given in paths:
-        root = Path(os.path.normpath(given.expanduser().absolute()))
-        if not root.exists():
-            raise UsageError(
-                "no such file or folder", item=root, remedy="Check the path; is its drive mounted?"
-            )
+        root = _root(given)
         result.roots.append(root)
         candidates = _walk(root, result) if root.is_dir() else [root]
         for path in candidates:
             _examine(path, result, found, subtitles)
     result.videos = [found[path] for path in sorted(found)]
     return result
+
+
+def _root(given: Path) -> Path:
+    with contextlib.suppress(RuntimeError):  # a home of nobody: a path that does not exist
+        given = given.expanduser()
+    root = Path(os.path.normpath(given.absolute()))
+    try:
+        root.stat()
+    except OSError as error:
+        raise UsageError(
+            "no such file or folder",
+            item=root,
+            value=None if isinstance(error, FileNotFoundError) else error.strerror,
+            remedy="Check the path, and that its drive is mounted",
+        ) from error
+    return root
 
 
 def _walk(root: Path, result: Scan) -> list[Path]:
@@ -133,7 +146,7 @@ def _walk(root: Path, result: Scan) -> list[Path]:
 
 def _examine(path: Path, result: Scan, found: dict[Path, FoundVideo], subtitles: _Sidecars) -> None:
     try:
-        path.name.encode()
+        str(path).encode()
         facts = path.lstat() if path not in result.roots else path.stat()
     except UnicodeEncodeError:
         shown = os.fsencode(path).decode("utf-8", "replace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -150,7 +151,7 @@ class Library:
         if mode != "visual" and len(searchable.subtitles):
             for rows in self._subtitle_lists(searchable, text, vector, depth):
                 lists.append(_clips_of(rows, searchable, subtitle_of))
-        hits = _moments(_fuse(lists), searchable, top)
+        hits = _moments(_fuse(lists), lists, searchable)[:top]
         finished = [self._hit(hit, searchable, vector, mode, subtitle_of) for hit in hits]
         took_ms = (time.perf_counter() - began) * 1000
         best = float(visual.scores[0]) if len(visual.scores) else -1.0
@@ -246,11 +247,10 @@ class Library:
 class _Moment:
     rows: tuple[int, ...]
     best: int
-    video: str
     start_s: float
     end_s: float
     score: float
-    rank: int = 0
+    rank: int
 
 
 def _language(tag: str) -> str:
@@ -283,30 +283,45 @@ def _fuse(lists: list[_Ranked]) -> list[tuple[int, float]]:
     return sorted(fused.items(), key=lambda item: -item[1])
 
 
-def _moments(ranked: list[tuple[int, float]], searchable: Searchable, top: int) -> list[_Moment]:
+def _moments(ranked: list[tuple[int, float]], lists: list[_Ranked], searchable: Searchable) -> list[_Moment]:
     """Merge adjacent clips of one video; the moments keep the order of their best clips."""
-    rows = [row for row, _ in ranked]
+    rows = np.array([row for row, _ in ranked], np.int64)
     columns = (searchable.clips[name].take(rows).to_pylist() for name in ("video", "start_s", "end_s"))
-    moments: list[_Moment] = []
-    for (row, score), video, start_s, end_s in zip(ranked, *columns, strict=True):
-        clip = _Moment((row,), row, video, start_s, end_s, score)
-        place = next((i for i, moment in enumerate(moments) if _joins(clip, moment)), None)
-        if place is not None:
-            moments[place] = _joined(moments[place], clip)
-        elif len(moments) < top:
-            moments.append(clip)
-    return [replace(moment, rank=place + 1) for place, moment in enumerate(moments)]
+    evidence = [dict(zip(each.rows.tolist(), each.scores.tolist(), strict=True)) for each in lists]
+    moments: dict[str, list[_Moment]] = {}
+    for place, ((row, score), video, start_s, end_s) in enumerate(zip(ranked, *columns, strict=True)):
+        clip = _Moment((row,), row, start_s, end_s, score, place)
+        own = moments.setdefault(video, [])
+        touched = [moment for moment in own if _joins(clip, moment, evidence)]
+        if not touched:
+            own.append(clip)
+            continue
+        # A clip between two moments makes them one, under the better of the two.
+        whole = functools.reduce(_joined, [*touched, clip])
+        own[:] = [whole, *(moment for moment in own if moment not in touched)]
+    best_first = sorted(
+        (moment for own in moments.values() for moment in own), key=lambda moment: moment.rank
+    )
+    return [replace(moment, rank=place) for place, moment in enumerate(best_first, start=1)]
 
 
-def _joins(clip: _Moment, moment: _Moment) -> bool:
+def _joins(clip: _Moment, moment: _Moment, evidence: list[dict[int, float]]) -> bool:
+    """Whether a clip is adjacent to a moment and nearly as good as its best by all that speaks for that.
+
+    Fused ranks would not tell: they hardly differ between neighbours in a list.
+    """
     gap_s = max(clip.start_s - moment.end_s, moment.start_s - clip.end_s)
-    return clip.video == moment.video and gap_s <= _ADJACENT_S and clip.score >= _MERGE_RATIO * moment.score
+    return gap_s <= _ADJACENT_S and all(
+        scores.get(clip.best, -np.inf) >= _MERGE_RATIO * scores[moment.best]
+        for scores in evidence
+        if moment.best in scores
+    )
 
 
-def _joined(moment: _Moment, clip: _Moment) -> _Moment:
+def _joined(better: _Moment, other: _Moment) -> _Moment:
     return replace(
-        moment,
-        rows=(*moment.rows, *clip.rows),
-        start_s=min(moment.start_s, clip.start_s),
-        end_s=max(moment.end_s, clip.end_s),
+        better,
+        rows=(*better.rows, *other.rows),
+        start_s=min(better.start_s, other.start_s),
+        end_s=max(better.end_s, other.end_s),
     )

@@ -11,6 +11,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ __all__ = ["Searchable", "load_searchable"]
 
 _CACHE = "cache"
 _LAYOUT = 1
+_MAKING, _MAKING_S = ".making-", 3600.0
 _PARTS = ("clips", "subtitles")
 
 
@@ -52,16 +54,22 @@ def load_searchable(folder: Path, state: LibraryState) -> Searchable:
     """The library as of ``state``, from its cache or, where there is none yet, from its tables."""
     home = folder / _CACHE
     cached = home / f"{state.commit}-{state.active_generation}-{_LAYOUT}"
-    with contextlib.suppress(OSError, pa.ArrowInvalid, ValueError):
+    with contextlib.suppress(OSError, EOFError, ValueError, pa.ArrowException):
         return _read(cached)
     laid_out = _lay_out(Snapshot(folder, state))
     # A library on a read-only or full disk is searched from memory.
     with contextlib.suppress(OSError):
+        shutil.rmtree(cached, ignore_errors=True)  # it could not be read
         _write(laid_out, cached)
         for stale in home.iterdir():
-            if stale != cached and not stale.name.startswith("."):
+            if stale != cached and not _in_the_making(stale):
                 shutil.rmtree(stale, ignore_errors=True)
     return laid_out
+
+
+def _in_the_making(folder: Path) -> bool:
+    """Whether another process may be writing it; an old one was left by a process that was killed."""
+    return folder.name.startswith(_MAKING) and time.time() - folder.stat().st_mtime < _MAKING_S
 
 
 def _read(cached: Path) -> Searchable:
@@ -75,7 +83,7 @@ def _read(cached: Path) -> Searchable:
 
 def _write(laid_out: Searchable, cached: Path) -> None:
     cached.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cached.parent, prefix=".making-") as scratch:
+    with tempfile.TemporaryDirectory(dir=cached.parent, prefix=_MAKING) as scratch:
         made = Path(scratch) / cached.name
         made.mkdir()
         for name, table, vectors in (

@@ -5,17 +5,19 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from polyreel.errors import LibraryBusyError, LibraryError
+from polyreel.library.durable import TableFiles
 from polyreel.library.state import (
     SCHEMA_VERSION,
     Generation,
@@ -34,10 +36,12 @@ if TYPE_CHECKING:
 __all__ = ["Commit", "Snapshot", "Writer", "create_library", "open_snapshot", "writing"]
 
 THUMBNAILS = "thumbs"
+_WORDS_INDEX = "text_idx"  # Lance's own name for an index of the column "text"
 _LOCK = "write.lock"
 # Merging small fragments is worth its time once there are this many.
 _FRAGMENTS_BEFORE_COMPACTION = 32
 _KEEP_VERSIONS = timedelta(hours=1)
+_FOREVER = timedelta(days=36_500)
 
 
 @dataclass(slots=True)
@@ -64,6 +68,15 @@ class Commit:
     def __bool__(self) -> bool:
         return bool(self.files or self.removed_paths)
 
+    @classmethod
+    def of(cls, parts: Iterable[Commit]) -> Commit:
+        """All of ``parts`` in one."""
+        whole = cls()
+        for part in parts:
+            for each in fields(cls):
+                getattr(whole, each.name).extend(getattr(part, each.name))
+        return whole
+
 
 class Snapshot:
     """One consistent version of a library, for reading.
@@ -79,8 +92,9 @@ class Snapshot:
 
     def table(self, name: str) -> Table:
         """The table at this snapshot's version, for queries."""
-        table = self._database.open_table(name)
-        table.checkout(self.state.tables[name])
+        with _reading_errors(self.folder):
+            table = self._database.open_table(name)
+            table.checkout(self.state.tables[name])
         return table
 
     def read(self, name: str, columns: Sequence[str] | None = None, *, where: str | None = None) -> pa.Table:
@@ -90,14 +104,22 @@ class Snapshot:
             query = query.where(where)
         if columns is not None:
             query = query.select(list(columns))
-        return query.to_arrow()
+        with _reading_errors(self.folder):
+            return query.to_arrow()
+
+    def count(self, name: str) -> int:
+        """Number of rows of a table."""
+        table = self.table(name)
+        with _reading_errors(self.folder):
+            return table.count_rows()
 
     def search_words(self, text: str, limit: int) -> list[tuple[str, float]]:
         """Subtitles that share words with ``text``: id and BM25 score, best first."""
         table = self.table(SUBTITLES)
-        if not table.list_indices():
-            return []
-        found = table.search(text, query_type="fts").select(["subtitle_id"]).limit(limit).to_arrow()
+        with _reading_errors(self.folder):
+            if not table.list_indices():
+                return []
+            found = table.search(text, query_type="fts").select(["subtitle_id"]).limit(limit).to_arrow()
         return list(zip(found["subtitle_id"].to_pylist(), found["_score"].to_pylist(), strict=True))
 
     @property
@@ -157,13 +179,10 @@ class Writer:
 
     def __init__(self, folder: Path, state: LibraryState) -> None:
         self.folder, self._state = folder, state
+        self._files = TableFiles(folder)
         self._database = _connect(folder)
         self._tables = {name: self._database.open_table(name) for name in state.tables}
-        for name, table in self._tables.items():
-            if table.version != state.tables[name]:
-                # Left by a run that was killed before it committed.
-                table.checkout(state.tables[name])
-                table.restore()
+        self._take_back()
 
     @property
     def snapshot(self) -> Snapshot:
@@ -177,21 +196,31 @@ class Writer:
             LibraryError: the disk is full or fails; the library stays as it was.
         """
         with _storage_errors(self.folder):
-            embeddings = embedding_table(self._state.active_generation)
-            if change.replaced_subtitles:
-                gone = _any_of("video", change.replaced_subtitles)
-                self._tables[SUBTITLES].delete(gone)
-                self._tables[embeddings].delete(f"kind = 'subtitle' AND {gone}")
-            self._append(CLIPS, change.clips)
-            self._append(SUBTITLES, change.subtitles)
-            self._append_vectors(embeddings, change)
-            if change.files:
-                rows = pa.Table.from_pylist(change.files, SCHEMAS[FILES])
-                merge = self._tables[FILES].merge_insert("path")
-                merge.when_matched_update_all().when_not_matched_insert_all().execute(rows)
-            for paths in _batches(change.removed_paths):
-                self._tables[FILES].delete(_any_of("path", paths))
+            try:
+                self._apply(change)
+            except KeyboardInterrupt:
+                # The run may still commit what else it has, and must not publish half of this with it.
+                self._take_back()
+                raise
             self._publish()
+
+    def _apply(self, change: Commit) -> None:
+        embeddings = embedding_table(self._state.active_generation)
+        if change.replaced_subtitles:
+            gone = _any_of("video", change.replaced_subtitles)
+            self._tables[SUBTITLES].delete(gone)
+            self._tables[embeddings].delete(f"kind = 'subtitle' AND {gone}")
+        self._append(CLIPS, change.clips)
+        self._append(SUBTITLES, change.subtitles)
+        self._append_vectors(embeddings, change)
+        if change.files:
+            # A path that was linked and then got new subtitles has two rows here, of which the last is right.
+            latest = {row["path"]: row for row in change.files}
+            rows = pa.Table.from_pylist(list(latest.values()), SCHEMAS[FILES])
+            merge = self._tables[FILES].merge_insert("path")
+            merge.when_matched_update_all().when_not_matched_insert_all().execute(rows)
+        for paths in _batches(change.removed_paths):
+            self._tables[FILES].delete(_any_of("path", paths))
 
     def save_thumbnail(self, video: str, start_ms: int, jpeg: bytes) -> str:
         """Keep a clip's picture; return its path within the library."""
@@ -202,50 +231,62 @@ class Writer:
             path.write_bytes(jpeg)
         return relative
 
+    def drop_thumbnails(self, video: str) -> None:
+        """Remove the pictures of all clips of a video."""
+        shutil.rmtree(self.folder / THUMBNAILS / video[:2] / video, ignore_errors=True)
+
     def drop_orphans(self) -> int:
         """Remove what belongs to videos that no path has any more; return how many videos that were."""
         with _storage_errors(self.folder):
-            kept = set(self.snapshot.read(FILES, ["video"])["video"].to_pylist())
-            embeddings = embedding_table(self._state.active_generation)
-            held: set[str] = set()
-            for name in (CLIPS, SUBTITLES):
-                held.update(self.snapshot.read(name, ["video"])["video"].to_pylist())
-            orphans = sorted(held - kept)
+            held = self._videos_in(CLIPS) | self._videos_in(SUBTITLES)
+            orphans = sorted(held - self._videos_in(FILES))
+            for video in orphans:
+                self.drop_thumbnails(video)
             for videos in _batches(orphans):
-                for name in (CLIPS, SUBTITLES, embeddings):
+                for name in (CLIPS, SUBTITLES, embedding_table(self._state.active_generation)):
                     self._tables[name].delete(_any_of("video", videos))
             if orphans:
                 self._publish()
-        for video in orphans:
-            shutil.rmtree(self.folder / THUMBNAILS / video[:2] / video, ignore_errors=True)
         return len(orphans)
+
+    def _videos_in(self, name: str) -> set[str]:
+        return set(pc.unique(self.snapshot.read(name, ["video"])["video"]).to_pylist())
 
     def tidy(self) -> None:
         """Index subtitles for full-text search and merge small fragments where there are many."""
         with _storage_errors(self.folder):
-            changed = self._index_subtitles()
-            for table in self._tables.values():
-                if _fragments(table) > _FRAGMENTS_BEFORE_COMPACTION:
-                    table.optimize(cleanup_older_than=_KEEP_VERSIONS)
-                    changed = True
-            if changed:
-                self._publish()
+            scattered = [name for name, table in self._tables.items() if self._is_scattered(name, table)]
+            for name in scattered:
+                self._tables[name].optimize(cleanup_older_than=_FOREVER)
+            self._index_subtitles()
+            self._publish_changes()
+            # Old versions go only now: until a moment ago library.json named some of them.
+            for name in scattered:
+                self._tables[name].optimize(cleanup_older_than=_KEEP_VERSIONS)
+            self._publish_changes()
 
-    def _index_subtitles(self) -> bool:
+    def _is_scattered(self, name: str, table: Table) -> bool:
+        statistics = table.index_stats(_WORDS_INDEX) if name == SUBTITLES else None
+        unindexed = statistics is not None and statistics.num_unindexed_rows > 0
+        return unindexed or _fragments(table) > _FRAGMENTS_BEFORE_COMPACTION
+
+    def _index_subtitles(self) -> None:
+        from lancedb.index import FTS
+
         table = self._tables[SUBTITLES]
-        if table.count_rows() == 0:
-            return False
-        if table.list_indices():
-            statistics = table.index_stats("text_idx")
-            if statistics is None or not statistics.num_unindexed_rows:
-                return False
-            table.optimize(cleanup_older_than=_KEEP_VERSIONS)
-            return True
+        if table.list_indices() or not table.count_rows():
+            return
         # Words by ICU, which also cuts Chinese; one stemmer or stop list cannot suit nine languages.
-        table.create_fts_index(
-            "text", base_tokenizer="icu/split", stem=False, remove_stop_words=False, ascii_folding=True
-        )
-        return True
+        words = FTS(base_tokenizer="icu/split", stem=False, remove_stop_words=False, ascii_folding=True)
+        table.create_index("text", config=words)
+
+    def _take_back(self) -> None:
+        """Return the tables to what is committed: a run was stopped before it committed the rest."""
+        for name, table in self._tables.items():
+            table.checkout_latest()  # type: ignore[no-untyped-call]
+            if table.version != self._state.tables[name]:
+                table.checkout(self._state.tables[name])
+                table.restore()
 
     def _append(self, name: str, rows: list[dict[str, Any]]) -> None:
         if rows:
@@ -261,7 +302,12 @@ class Writer:
         vectors = pa.FixedSizeListArray.from_arrays(pa.array(flat), dim)
         self._tables[name].add(pa.Table.from_arrays([*columns, vectors], schema=schema))
 
+    def _publish_changes(self) -> None:
+        if any(table.version != self._state.tables[name] for name, table in self._tables.items()):
+            self._publish()
+
     def _publish(self) -> None:
+        self._files.secure()
         versions = {name: table.version for name, table in self._tables.items()}
         self._state = self._state.model_copy(update={"commit": self._state.commit + 1, "tables": versions})
         write_state(self.folder, self._state)
@@ -326,7 +372,7 @@ def _storage_errors(folder: Path) -> Iterator[None]:
         raise LibraryError(
             "the disk is full" if full else "the library cannot be written",
             item=folder,
-            value=text.splitlines()[0][:200] if text else type(error).__name__,
+            value=_first_line(error),
             remedy=(
                 "Free some space and run the command again; what was committed is kept"
                 if full
@@ -335,14 +381,34 @@ def _storage_errors(folder: Path) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def _reading_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError, pa.ArrowException) as error:
+        raise LibraryError(
+            "the library cannot be read",
+            item=folder,
+            value=_first_line(error),
+            remedy="Try again; if it stays so, restore the folder or index into another one with --library",
+        ) from error
+
+
 def _refuse_orphaned_tables(folder: Path, database: DBConnection, schemas: Mapping[str, pa.Schema]) -> None:
     for name in schemas:
-        if (folder / f"{name}.lance").is_dir() and database.open_table(name).count_rows():
+        # A table without a version is one whose making was cut short.
+        begun = any((folder / f"{name}.lance" / "_versions").glob("*.manifest"))
+        if begun and database.open_table(name).count_rows():
             raise LibraryError(
                 "the library's tables are here but its library.json is missing",
                 item=folder,
                 remedy="Restore library.json from a backup, or index into another folder with --library",
             )
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return lines[0][:200] if lines else type(error).__name__
 
 
 def _fragments(table: Table) -> int:

@@ -1,6 +1,7 @@
 """Media files -> frames with true times, subtitles, clips and a record of what went wrong."""
 
 from polyreel.media.decode import Frame, Health, Picture, VideoReader, frames
+from polyreel.media.jpeg import encode_jpeg, fit_within
 from polyreel.media.limited import (
     ClipEnd,
     DecodeEvent,
@@ -10,11 +11,13 @@ from polyreel.media.limited import (
     Limits,
     Opened,
 )
+from polyreel.media.pictures import PICTURE_SUFFIXES, read_bytes, read_picture
 from polyreel.media.subtitles import SIDECAR_SUFFIXES, SubtitleTrack, read_subtitles, sidecars, sidecars_in
 from polyreel.media.windows import MAX_CLIP_S, Span, Windower
 
 __all__ = [
     "MAX_CLIP_S",
+    "PICTURE_SUFFIXES",
     "SIDECAR_SUFFIXES",
     "ClipEnd",
     "DecodeEvent",
@@ -30,7 +33,11 @@ __all__ = [
     "SubtitleTrack",
     "VideoReader",
     "Windower",
+    "encode_jpeg",
+    "fit_within",
     "frames",
+    "read_bytes",
+    "read_picture",
     "read_subtitles",
     "sidecars",
     "sidecars_in",

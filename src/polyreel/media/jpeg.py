@@ -29,6 +29,7 @@ def encode_jpeg(image: NDArray[np.uint8]) -> bytes:
     codec.width, codec.height, codec.pix_fmt = width, height, "yuv420p"
     codec.color_range = ColorRange.JPEG
     codec.time_base = Fraction(1, 25)
+    codec.thread_count = 1  # by default it starts a thread for each core, for one picture
     codec.options = {"qmin": "3", "qmax": "6"}
     frame = VideoFrame.from_ndarray(image, format="rgb24").reformat(
         format="yuv420p", dst_color_range=ColorRange.JPEG, threads=1

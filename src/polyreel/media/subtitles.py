@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +28,7 @@ _DETECTION_CHARS = 2_000
 # What a WebVTT file holds besides its cues, and pysubs2 would take for their text: blocks of notes and
 # styles, the line before a cue's times (its name), and times within a cue.
 _VTT_ASIDES = re.compile(
-    r"(?:(?<=\n\n)|(?<=\n\r\n))(?:NOTE|STYLE|REGION)\b.*(?:\r?\n.+)*"
-    r"|^(?!WEBVTT|.*-->).+\r?\n(?=.*-->)"
-    r"|<[\d:.]+>",
-    re.MULTILINE,
+    r"(?<=\n\n)(?:NOTE|STYLE|REGION)\b.*(?:\n.+)*|^(?!WEBVTT|.*-->).+\n(?=.*-->)|<[\d:.]+>", re.MULTILINE
 )
 # Track formats that carry text; the others are pictures of text.
 _TEXT_CODECS = frozenset({"ass", "mov_text", "srt", "ssa", "subrip", "text", "webvtt"})
@@ -93,12 +91,14 @@ def _tag_in_name(video: Path, sidecar: Path) -> str | None:
 
 def _read_sidecar(path: Path, tag: str | None) -> list[Caption]:
     try:
-        size = path.stat().st_size
-        if size > _MAX_SIDECAR_BYTES:
-            raise MediaError("the subtitle file is too large", item=path, value=f"{size:,} bytes")
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):
+            raise MediaError("the subtitle file is no regular file", item=path)
+        if facts.st_size > _MAX_SIDECAR_BYTES:
+            raise MediaError("the subtitle file is too large", item=path, value=f"{facts.st_size:,} bytes")
         text = _decode_text(path.read_bytes())
         is_vtt = text.startswith("WEBVTT")
-        lines = pysubs2.SSAFile.from_string(_VTT_ASIDES.sub("", text) if is_vtt else text)
+        lines = pysubs2.SSAFile.from_string(_without_asides(text) if is_vtt else text)
     except OSError as error:
         raise MediaError("the subtitle file cannot be read", item=path, value=error.strerror) from error
     # pysubs2 raises many kinds of error on malformed files.
@@ -110,6 +110,10 @@ def _read_sidecar(path: Path, tag: str | None) -> list[Caption]:
         if line.is_text
     ]
     return _captions(spans, tag)
+
+
+def _without_asides(vtt: str) -> str:
+    return _VTT_ASIDES.sub("", "\n".join(vtt.splitlines()))
 
 
 def _decode_text(data: bytes) -> str:

@@ -1,0 +1,184 @@
+"""``polyreel eval``: measure a bundle on a benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from polyreel.cli.options import Json, Seed, load_bundle
+from polyreel.cli.output import BuildDisplay, print_json, stderr, stdout
+from polyreel.errors import ResultError, UsageError
+
+if TYPE_CHECKING:
+    from polyreel.evaluation import Result
+
+__all__ = ["evaluate", "result_table"]
+
+_SHOWN_METRICS = ("r@1", "r@5", "r@10", "median_rank", "mrr")
+Rerun = Literal["always", "never", "only-missing"]
+
+
+def evaluate(
+    benchmark: Annotated[
+        str | None, Parameter(help="Name of the benchmark; without one, they are listed.")
+    ] = None,
+    /,
+    *,
+    bundle: Annotated[str, Parameter(help="Bundle to measure: name or folder.")] = "small",
+    data: Annotated[Path | None, Parameter(help="Folder of the benchmark's data.")] = None,
+    languages: Annotated[str | None, Parameter(help="Query languages, as en,de,sw; all by default.")] = None,
+    out: Annotated[
+        Path | None, Parameter(help="Folder to keep the result in, as BENCHMARK-BUNDLE.json.")
+    ] = None,
+    rerun: Annotated[Rerun, Parameter(help="What to do about a result that --out holds already.")] = "always",
+    seed: Seed = 0,
+    json: Json = False,
+) -> int:
+    """Measure text-to-video, text-to-image or text-to-text retrieval, per language and across languages.
+
+    Example: polyreel eval demo --bundle small
+    """
+    if benchmark is None:
+        return _list(json)
+    result = _result(benchmark, bundle, data, languages, out, rerun, seed)
+    if json:
+        print_json(result.model_dump(mode="json"))
+    else:
+        _print(result)
+    return 0
+
+
+def result_table(result: Result) -> Table:
+    """Figures with intervals, a row a language."""
+    extra = tuple(
+        name for name in next(iter(result.languages.values())).metrics if name.startswith("accuracy")
+    )
+    names = extra + _SHOWN_METRICS
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    table.add_column("queries", justify="right")
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    for tag, language in result.languages.items():
+        cells = []
+        for name in names:
+            figure = language.metrics[name]
+            interval = "" if figure.low is None else f" [{figure.low:.3g}, {figure.high:.3g}]"
+            cells.append(f"{figure.value:.3g}{interval}" if name in names[:1] else f"{figure.value:.3g}")
+        table.add_row(tag, f"{language.n_queries:,}", *cells)
+    table.add_row("mean", "", *(f"{result.macro[name].value:.3g}" for name in names), style="bold")
+    return table
+
+
+def _result(
+    benchmark: str,
+    bundle: str,
+    data: Path | None,
+    languages: str | None,
+    out: Path | None,
+    rerun: Rerun,
+    seed: int,
+) -> Result:
+    from polyreel.evaluation import evaluate as measure
+    from polyreel.evaluation import find_benchmark, read_result
+    from polyreel.library import write_atomically
+
+    card = find_benchmark(benchmark).card
+    if rerun != "always" and out is None:
+        raise UsageError("--rerun needs --out", value=rerun, remedy="Name the folder of results by --out")
+    loaded = load_bundle(bundle)
+    kept = None if out is None else out / f"{benchmark}-{loaded.card.name}.json"
+    if kept is not None and rerun != "always" and kept.is_file():
+        found = read_result(kept)
+        if found.system.identity == loaded.card.identity and found.card_digest == card.digest:
+            return found
+        if rerun == "never":
+            raise ResultError("the result is of another bundle or benchmark", item=kept, value=found.label)
+    elif kept is not None and rerun == "never":
+        raise ResultError("there is no such result", item=kept, remedy="Measure it with --rerun only-missing")
+    command = f"polyreel eval {benchmark} --bundle {bundle}" + (f" --data {data}" if data else "")
+    with _display() as (display, tell):
+        result = measure(
+            benchmark,
+            loaded,
+            data=data,
+            languages=languages.split(",") if languages else None,
+            seed=seed,
+            command=command,
+            progress=tell,
+            download=display.download,
+        )
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(kept, (result.model_dump_json(indent=1) + "\n").encode())
+    return result
+
+
+@contextmanager
+def _display() -> Iterator[tuple[BuildDisplay, Callable[[str, int, int], None]]]:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=stderr, transient=True) as progress:
+        task = progress.add_task("", total=None)
+
+        def tell(what: str, done: int, total: int) -> None:
+            progress.update(task, description=what, completed=done, total=total)
+
+        yield BuildDisplay(progress), tell
+
+
+def _list(json: bool) -> int:
+    from polyreel.evaluation import BENCHMARKS
+
+    if json:
+        print_json([benchmark.card.model_dump(mode="json") for benchmark in BENCHMARKS.values()])
+        return 0
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("benchmark", "task", "languages", "what"):
+        table.add_column(column, overflow="fold")
+    for name, benchmark in BENCHMARKS.items():
+        card = benchmark.card
+        table.add_row(
+            name, card.task, str(len(card.sample_creation)) if card.sample_creation else "", card.description
+        )
+    stdout.print(table)
+    return 0
+
+
+def _print(result: Result) -> None:
+    card = result.card
+    stdout.print(f"{card.name}: {card.task}, gallery {result.gallery:,}, {result.label}, seed {result.seed}")
+    stdout.print(result_table(result))
+    if result.gap is not None:
+        name = next(iter(result.gap))
+        gap = result.gap[name]
+        stdout.print(f"Transfer gap in {name}: {gap.absolute:.1f} points, {gap.relative:.0%} of English.")
+    if result.consistency:
+        stdout.print(
+            "Agreement between languages: " + ", ".join(f"{n} {v:.3g}" for n, v in result.consistency.items())
+        )
+    if result.missing:
+        stdout.print(f"{len(result.missing)} items are missing and count for nothing:", style="yellow")
+        for item in result.missing[:10]:
+            stdout.print(f"  {item.id}: {item.reason}", markup=False, soft_wrap=True)
+    for fault in card.known_faults:
+        stdout.print(f"Note: {fault}.", style="dim")

@@ -1,0 +1,104 @@
+"""``polyreel report``: results as one page, or as tables for a paper."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from polyreel.cli.options import Json
+from polyreel.cli.output import print_json, stderr
+from polyreel.errors import UsageError
+
+if TYPE_CHECKING:
+    from polyreel.evaluation import Result
+    from polyreel.study import BenchmarkGroup
+
+__all__ = ["report"]
+
+Format = Literal["html", "markdown", "latex"]
+
+
+def report(
+    results: Annotated[list[Path], Parameter(help="Files that 'polyreel eval --out' wrote.")],
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(help="File to write; tables go to stdout without it.")] = None,
+    format: Annotated[  # noqa: A002  # the name of the option
+        Format, Parameter(help="A page to read, or tables for a paper.")
+    ] = "html",
+    json: Json = False,
+) -> int:
+    """Set results side by side: figures with intervals, plots, paired comparisons, and how each was made.
+
+    Results of one benchmark are compared query by query where gallery and queries agree; else the difference
+    is named.
+
+    Example: polyreel report results/*.json --out report.html
+    """
+    if format == "html" and out is None:
+        raise UsageError("a report as HTML needs a file", remedy="Name it by --out FILE.html")
+    if out is not None:
+        _require_place(out)
+    from polyreel.study import group_results, write_report
+
+    groups = group_results(_read(results))
+    text = write_report(groups, format)
+    if out is not None:
+        _write(out, text)
+    if json:
+        print_json(_document(groups, out, format, text))
+    elif out is None:
+        sys.stdout.write(text)
+    else:
+        stderr.print(f"Wrote {out}: {len(results)} results.", markup=False, soft_wrap=True)
+    return 0
+
+
+def _require_place(out: Path) -> None:
+    if out.is_dir():
+        raise UsageError("--out is a folder", item=out, remedy="Name a file")
+    if not out.absolute().parent.is_dir():
+        raise UsageError(
+            "no folder to write the report into", item=out.absolute().parent, remedy="Make it first"
+        )
+
+
+def _read(paths: list[Path]) -> list[Result]:
+    from polyreel.evaluation import read_result
+    from polyreel.study import check_result
+
+    results = []
+    for path in paths:
+        result = read_result(path)
+        check_result(result, item=path)
+        results.append(result)
+    return results
+
+
+def _write(out: Path, text: str) -> None:
+    from polyreel.library import write_atomically
+
+    try:
+        write_atomically(out, text.encode())
+    except OSError as error:
+        raise UsageError("the report cannot be written", item=out, value=error.strerror) from error
+
+
+def _document(
+    groups: Sequence[BenchmarkGroup], out: Path | None, form: Format, text: str
+) -> dict[str, object]:
+    place = {"out": str(out.absolute())} if out is not None else {"text": text}
+    benchmarks = [
+        {
+            "name": group.card.name,
+            "systems": [entry.label for entry in group.entries],
+            "comparisons": [asdict(comparison) for comparison in group.comparisons],
+        }
+        for group in groups
+    ]
+    return {"format": form, **place, "benchmarks": benchmarks}

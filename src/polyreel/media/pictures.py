@@ -1,0 +1,91 @@
+"""Still pictures, read by the same library and scaled in the same way as frames of video."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+import av
+import av.error
+import av.logging
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from polyreel.errors import MediaError
+from polyreel.media.decode import Picture
+
+__all__ = ["PICTURE_SUFFIXES", "read_bytes", "read_picture"]
+
+PICTURE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+_MEMBER = "!"
+_MAX_BYTES = 64 << 20
+# Pixel formats of picture files that hold an opacity.
+_TRANSPARENT = frozenset(
+    {"abgr", "argb", "bgra", "pal8", "rgba", "rgba64be", "rgba64le", "ya16be", "ya16le", "ya8", "yuva420p"}
+)
+
+
+def read_bytes(root: Path, reference: str) -> bytes:
+    """Content of a file below ``root`` ("a/b.jpg"), or of a member of a zip there ("frames.zip!a/b.jpg").
+
+    Raises:
+        MediaError: there is no such file or member, it is too large, or the reference leads out of ``root``.
+    """
+    name, _, member = reference.partition(_MEMBER)
+    home = root.resolve()
+    path = (home / name).resolve()
+    if not path.is_relative_to(home):
+        raise MediaError("the reference leads out of its folder", item=reference, remedy="Use paths below it")
+    try:
+        if not member:
+            with path.open("rb") as file:
+                return _within_limit(file.read(_MAX_BYTES + 1), reference)
+        with zipfile.ZipFile(path) as archive, archive.open(str(PurePosixPath(member))) as inner:
+            return _within_limit(inner.read(_MAX_BYTES + 1), reference)
+    except KeyError as error:
+        raise MediaError("the archive has no such member", item=reference) from error
+    # RuntimeError is zipfile's word for encryption and unknown compression.
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        raise MediaError("the archive cannot be read", item=path, value=error) from error
+    except OSError as error:
+        raise MediaError("the file cannot be read", item=path, value=error.strerror) from error
+
+
+def read_picture(
+    data: bytes, *, size: tuple[int, int] | None = None, item: object = None
+) -> NDArray[np.uint8]:
+    """A picture file as (height, width, 3) uint8 RGB, upright, on white where it is transparent.
+
+    Args:
+        data: the file.
+        size: width and height to stretch it to; its own by default.
+        item: what messages call it.
+
+    Raises:
+        MediaError: the bytes are no picture.
+    """
+    try:
+        with av.logging.Capture(), av.open(io.BytesIO(data), mode="r") as container:
+            frame = _on_white(next(container.decode(video=0)))
+    except (av.error.FFmpegError, StopIteration, IndexError) as error:
+        raise MediaError("the file is no picture that can be read", item=item, value=error) from error
+    return Picture(0.0, frame).image(size)
+
+
+def _on_white(frame: VideoFrame) -> VideoFrame:
+    """Scaling would show whatever colour lies hidden under transparent pixels, most often black."""
+    if frame.format.name not in _TRANSPARENT:
+        return frame
+    pixels = frame.to_ndarray(format="rgba").astype(np.uint16)
+    opacity = pixels[..., 3:]
+    mixed = (pixels[..., :3] * opacity + 255 * (255 - opacity) + 127) // 255
+    return VideoFrame.from_ndarray(mixed.astype(np.uint8), format="rgb24")
+
+
+def _within_limit(data: bytes, reference: str) -> bytes:
+    if len(data) > _MAX_BYTES:
+        raise MediaError("the picture is too large", item=reference, value=f"over {_MAX_BYTES >> 20} MiB")
+    return data

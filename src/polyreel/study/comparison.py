@@ -1,0 +1,178 @@
+"""Two systems on one benchmark, query by query."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyreel.evaluation import LanguageResult, Result, differences, holm, paired_bootstrap, permutation_test
+from polyreel.study.entries import Entry
+from polyreel.study.wording import p_value, signed
+
+__all__ = ["MEAN", "Comparison", "LanguageComparison", "compare", "obstacles"]
+
+MEAN = "mean"
+"""Name of the row over all languages."""
+
+_LEVEL = 0.05
+_NAMED_ITEMS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageComparison:
+    """R@1 of two systems on the same queries.
+
+    Attributes:
+        language: BCP-47 tag, or "mean" for all of them together.
+        n_queries: queries compared.
+        one, other: R@1 of each, in percent.
+        difference: ``other - one``, in points.
+        low, high: its 95% interval, by paired bootstrap.
+        p: two-sided, by permutation test.
+        p_holm: corrected for the number of languages; that of the mean is ``p``, since it is a single test.
+    """
+
+    language: str
+    n_queries: int
+    one: float
+    other: float
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+
+    @property
+    def verdict(self) -> str:
+        """How the second stands to the first, at 5% after correction."""
+        if self.p_holm >= _LEVEL:
+            return "no clear difference"
+        return "better" if self.difference > 0 else "worse"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two results, or why they are not compared.
+
+    Attributes:
+        one, other: labels; a positive difference speaks for ``other``.
+        obstacles: what differs besides the system; empty where ``rows`` are there.
+        rows: one for each language, then the mean where all languages ask about the same items.
+        seed: of the resampling.
+    """
+
+    one: str
+    other: str
+    obstacles: tuple[str, ...]
+    rows: tuple[LanguageComparison, ...] = ()
+    seed: int = 0
+
+    @property
+    def languages(self) -> tuple[LanguageComparison, ...]:
+        """The rows without the mean."""
+        return tuple(row for row in self.rows if row.language != MEAN)
+
+    @property
+    def words(self) -> str:
+        """The outcome as a sentence."""
+        tags = {
+            verdict: [row.language for row in self.languages if row.verdict == verdict]
+            for verdict in ("better", "worse")
+        }
+        found = [f"{verdict} in {', '.join(found)}" for verdict, found in tags.items() if found]
+        sentence = (
+            f"{self.other} against {self.one}: {' and '.join(found) or 'no clear difference in any language'}"
+        )
+        for row in self.rows[len(self.languages) :]:
+            sentence += f"; on the mean {signed(row.difference)} points (p {p_value(row.p)})"
+        return sentence + "."
+
+
+def compare(one: Entry, other: Entry) -> Comparison:
+    """Set ``other`` against ``one``: R@1 in each language, with intervals, tests and Holm's correction.
+
+    The seed is that of ``one``.
+    """
+    if found := obstacles(one.result, other.result):
+        return Comparison(one.label, other.label, tuple(found))
+    seed = one.result.seed
+    pairs = {tag: (one.result.languages[tag], other.result.languages[tag]) for tag in one.result.languages}
+    tested = {
+        tag: _test(100 * np.array(a.hits), 100 * np.array(b.hits), np.array(a.clusters), seed)
+        for tag, (a, b) in pairs.items()
+    }
+    corrected = holm({tag: test.p for tag, test in tested.items()})
+    rows = [test.row(tag, corrected[tag]) for tag, test in tested.items()]
+    if len(pairs) > 1 and _same_items([a for a, _ in pairs.values()]):
+        a, b, clusters = (
+            np.concatenate([np.array(values) for values in columns])
+            for columns in zip(*((a.hits, b.hits, a.clusters) for a, b in pairs.values()), strict=True)
+        )
+        test = _test(100 * a, 100 * b, clusters, seed)
+        rows.append(test.row(MEAN, test.p))
+    return Comparison(one.label, other.label, (), tuple(rows), seed)
+
+
+def obstacles(one: Result, other: Result) -> list[str]:
+    """Why two results must not be compared query by query; empty if they may.
+
+    Beyond ``differences``: the same items must be missing, since counts agree where each lacks another one.
+    """
+    found = differences(one, other)
+    absent = [{item.id for item in result.missing} for result in (one, other)]
+    if apart := sorted(absent[0] ^ absent[1]):
+        more = f" and {len(apart) - _NAMED_ITEMS} more" if len(apart) > _NAMED_ITEMS else ""
+        found.append(f"items that only one of them lacks: {', '.join(apart[:_NAMED_ITEMS])}{more}")
+    if found:
+        return found
+    for tag, language in one.languages.items():
+        if language.clusters != other.languages[tag].clusters:
+            found.append(f"queries about other items in {tag}")
+        elif len(set(language.clusters)) < 2:
+            found.append(f"a single item in {tag}, which says nothing about chance")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Test:
+    one: float
+    other: float
+    n_queries: int
+    difference: float
+    low: float
+    high: float
+    p: float
+
+    def row(self, language: str, p_holm: float) -> LanguageComparison:
+        return LanguageComparison(
+            language=language,
+            n_queries=self.n_queries,
+            one=self.one,
+            other=self.other,
+            difference=self.difference,
+            low=self.low,
+            high=self.high,
+            p=self.p,
+            p_holm=p_holm,
+        )
+
+
+def _test(
+    one: NDArray[np.float64], other: NDArray[np.float64], clusters: NDArray[np.int64], seed: int
+) -> _Test:
+    drawn = paired_bootstrap(other, one, bounds=(0.0, 100.0), clusters=clusters, seed=seed)
+    return _Test(
+        one=float(one.mean()),
+        other=float(other.mean()),
+        n_queries=len(one),
+        difference=drawn.difference,
+        low=float(drawn.interval.low),
+        high=float(drawn.interval.high),
+        p=permutation_test(other, one, clusters=clusters, seed=seed),
+    )
+
+
+def _same_items(languages: list[LanguageResult]) -> bool:
+    return all(language.clusters == languages[0].clusters for language in languages)

@@ -1,0 +1,83 @@
+"""The card of a bundle: typed, closed, and clear about what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from polyreel.bundle import BundleCard, read_card
+from polyreel.bundle.card import CARD_FILE, identity_of
+from polyreel.errors import BundleError
+
+
+def rewrite(source: Path, folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    facts = json.loads((source / CARD_FILE).read_text(encoding="utf-8"))
+    change(facts)
+    (folder / CARD_FILE).write_text(json.dumps(facts), encoding="utf-8")
+    return folder
+
+
+def test_a_card_survives_being_written(tiny_bundle):
+    card = read_card(tiny_bundle.folder)
+    assert card == tiny_bundle.card
+    assert BundleCard.model_validate_json(card.model_dump_json()) == card
+    assert card.label == f"tiny ({card.identity[:12]})"
+
+
+def test_a_card_cannot_be_changed(tiny_bundle):
+    with pytest.raises(ValidationError):
+        tiny_bundle.card.dim = 3
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        (lambda facts: facts.update(schema_version=2), "schema_version"),
+        (lambda facts: facts.update(schema_version=2, novelty=1), "schema_version"),
+        (lambda facts: facts.update(colour="red"), "colour"),
+        (lambda facts: facts.pop("identity"), "identity"),
+        (lambda facts: facts.update(identity="short"), "identity"),
+        (lambda facts: facts.update(dim=0), "dim"),
+        (lambda facts: facts.update(name="../evil"), "name"),
+        (lambda facts: facts["text"].update(max_tokens=2), "text.max_tokens"),
+        (lambda facts: facts["frames"].update(fps="fast"), "frames.fps"),
+    ],
+)
+def test_a_card_that_is_not_understood_is_a_bundle_error_that_says_where(
+    tiny_bundle, tmp_path, change, where
+):
+    with pytest.raises(BundleError, match=f"{where}: ") as caught:
+        read_card(rewrite(tiny_bundle.folder, tmp_path, change))
+    assert str(tmp_path / CARD_FILE) in str(caught.value)
+    assert "newer polyreel" in caught.value.remedy
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", bytes(100)])
+def test_a_card_that_is_no_card_is_a_bundle_error(tmp_path, content):
+    (tmp_path / CARD_FILE).write_bytes(content)
+    with pytest.raises(BundleError, match="cannot be understood"):
+        read_card(tmp_path)
+
+
+def test_a_place_without_a_card_is_a_bundle_error(tmp_path):
+    (tmp_path / "file").touch()
+    for place in (tmp_path, tmp_path / "nothing", tmp_path / "file"):
+        with pytest.raises(BundleError, match="no bundle is here") as caught:
+            read_card(place)
+        assert "polyreel bundles list" in caught.value.remedy
+
+
+inputs = st.dictionaries(st.text(), st.integers() | st.text() | st.lists(st.integers()), max_size=5)
+
+
+@given(inputs, inputs)
+def test_an_identity_tells_inputs_apart_and_knows_no_order(first, second):
+    assert (identity_of(first) == identity_of(second)) == (first == second)
+    assert identity_of(first) == identity_of(dict(reversed(first.items())))

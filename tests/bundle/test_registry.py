@@ -1,0 +1,121 @@
+"""Bundles by name and by place."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from polyreel.bundle import Bundle, build_bundle, list_bundles, locate_bundle
+from polyreel.bundle.card import CARD_FILE, BundleCard, read_card
+from polyreel.bundle.registry import _BUILDERS
+from polyreel.errors import BundleError, FetchError, UnknownNameError
+from tiny_bundle import write_tiny_bundle
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """An empty cache, where bundles live in a folder of their own."""
+    monkeypatch.setenv("POLYREEL_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "bundles"
+
+
+@pytest.fixture
+def built(home, monkeypatch):
+    """The default bundle's name stands for the tiny bundle; gives the folders that were built."""
+    folders = []
+
+    def build(folder: Path, _download: object, step: object) -> BundleCard:
+        folders.append(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        if step is not None:
+            step("painting", 1, 1)
+        return read_card(write_tiny_bundle(folder, name="small"))
+
+    monkeypatch.setitem(_BUILDERS, "small", build)
+    return folders
+
+
+def test_a_slip_in_a_name_is_answered_with_the_nearest(home):
+    with pytest.raises(UnknownNameError, match=r"'smal'.*Did you mean 'small'\?"):
+        locate_bundle("smal")
+    with pytest.raises(UnknownNameError, match="Known: small"):
+        locate_bundle("elephant")
+    with pytest.raises(UnknownNameError, match=r"can be built.*'tiny'"):
+        build_bundle("tiny")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "~nobody-of-this-name", "nul\0", "", "..", "/", "a/b", "~"])
+def test_no_name_is_worse_than_unknown(home, name):
+    with pytest.raises(UnknownNameError):
+        locate_bundle(name)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=300).filter(lambda name: name != "small"))
+def test_any_other_text_is_an_unknown_name(home, name):
+    with pytest.raises(UnknownNameError):
+        locate_bundle(name)
+
+
+def test_a_bundle_is_found_by_its_folder(home, tmp_path, monkeypatch):
+    folder = write_tiny_bundle(tmp_path / "mine")
+    assert locate_bundle(str(folder)) == folder
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert locate_bundle("~/mine") == folder
+    monkeypatch.chdir(tmp_path)
+    assert locate_bundle("mine").samefile(folder)
+
+
+def test_an_installed_bundle_is_found_by_its_name_and_listed(home):
+    folder = write_tiny_bundle(home / "tiny")
+    assert locate_bundle("tiny") == folder
+    entries = {entry.name: entry for entry in list_bundles()}
+    assert list(entries) == ["small", "tiny"]
+    assert entries["tiny"].card.name == "tiny"
+    assert (entries["small"].card, entries["small"].problem) == (None, None)
+
+
+def test_a_damaged_bundle_is_listed_with_its_problem(home):
+    (write_tiny_bundle(home / "tiny") / CARD_FILE).write_text("{")
+    (entry,) = [entry for entry in list_bundles() if entry.name == "tiny"]
+    assert entry.card is None
+    assert isinstance(entry.problem, BundleError)
+
+
+def test_a_bundle_is_built_on_first_use_only(built, home):
+    told = []
+    assert locate_bundle("small", step=lambda *facts: told.append(facts)) == home / "small"
+    assert Bundle(locate_bundle("small")).card.name == "small"
+    assert build_bundle("small").name == "small"
+    assert built == [home / "small"]
+    assert told == [("painting", 1, 1)]
+
+
+def test_a_bundle_can_be_built_again(built):
+    locate_bundle("small")
+    build_bundle("small", force=True)
+    assert len(built) == 2
+
+
+def test_two_first_uses_at_once_build_once(built):
+    users = [threading.Thread(target=locate_bundle, args=("small",)) for _ in range(4)]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join()
+    assert len(built) == 1
+
+
+def test_sources_that_cannot_be_had_are_a_fetch_error_and_leave_nothing(home, monkeypatch):
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(FetchError, match="did not deliver"):
+        locate_bundle("small")
+    assert [path.name for path in home.iterdir() if path.is_dir()] == []

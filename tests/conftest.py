@@ -1,0 +1,48 @@
+"""Fixtures that need something from outside the tests; each skips with a reason where that is absent."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from polyreel.bundle import Bundle, locate_bundle
+from polyreel.errors import FetchError
+from tiny_bundle import write_tiny_bundle
+
+# Other programs share the machine, so no example has a deadline; every run tries the same examples, so that a
+# change and not chance turns a test red; nothing is written into the working tree.
+settings.register_profile("polyreel", deadline=None, max_examples=50, database=None, derandomize=True)
+settings.load_profile("polyreel")
+
+
+@pytest.fixture(scope="session")
+def small_bundle() -> Bundle:
+    """The default bundle, built on first use."""
+    try:
+        return Bundle(locate_bundle())
+    except FetchError as error:
+        pytest.skip(f"the default bundle cannot be built: {error}")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of data sets for experiments and tests."""
+    folder = Path(os.environ.get("POLYREEL_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no shared data in {folder}; set POLYREEL_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle that knows six colours and their names in nine languages; it takes milliseconds."""
+    return Bundle(write_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny"))
+
+
+@pytest.fixture(scope="session")
+def other_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle of the same kind with another identity."""
+    return Bundle(write_tiny_bundle(tmp_path_factory.mktemp("bundles") / "other", name="other", revision=2))

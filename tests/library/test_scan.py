@@ -1,0 +1,185 @@
+"""Finding videos in folders, whatever people keep in theirs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from polyreel.errors import UsageError
+from polyreel.library.scan import VIDEO_SUFFIXES, scan
+
+
+def touch(path: Path, content: bytes = b"x") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def names(*roots: Path) -> list[str]:
+    return [video.path.name for video in scan(roots).videos]
+
+
+def test_videos_are_found_at_any_depth_in_order_of_path(tmp_path):
+    made = [touch(tmp_path / name) for name in ("b.mp4", "a/z.mkv", "a/b/c/d.webm", "c.MOV")]
+    assert [video.path for video in scan([tmp_path]).videos] == sorted(made)
+
+
+def test_what_tells_a_changed_file_is_noted(tmp_path):
+    path = touch(tmp_path / "a.mp4", b"12345")
+    os.utime(path, ns=(1, 1_234_567_890_123_456_789))
+    (video,) = scan([tmp_path]).videos
+    assert (video.size_bytes, video.mtime_ns, video.sidecars) == (5, 1_234_567_890_123_456_789, "")
+
+
+def test_only_names_of_videos_are_taken_from_a_folder(tmp_path):
+    for suffix in [*VIDEO_SUFFIXES, ".jpg", ".srt", ".mp3", ".mp4.part", "", ".py"]:
+        touch(tmp_path / f"file{suffix}")
+    assert sorted(names(tmp_path)) == sorted(f"file{suffix}" for suffix in VIDEO_SUFFIXES)
+
+
+def test_hidden_files_and_folders_are_passed_over(tmp_path):
+    for name in (".hidden.mp4", ".Trash/a.mp4", "b/.cache/c.mp4", "._d.mp4", "seen.mp4"):
+        touch(tmp_path / name)
+    assert names(tmp_path) == ["seen.mp4"]
+
+
+def test_a_file_that_is_named_is_taken_whatever_its_name(tmp_path):
+    assert names(touch(tmp_path / ".strange.bin")) == [".strange.bin"]
+
+
+def test_a_path_that_is_given_twice_counts_once(tmp_path):
+    path = touch(tmp_path / "a" / "film.mp4")
+    assert names(tmp_path, path, tmp_path / "a", tmp_path / "a" / ".." / "a") == ["film.mp4"]
+
+
+def test_relative_paths_become_absolute(tmp_path, monkeypatch):
+    touch(tmp_path / "film.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert scan([Path()]).videos[0].path == tmp_path / "film.mp4"
+
+
+def test_the_home_folder_can_be_named_by_a_tilde(tmp_path, monkeypatch):
+    touch(tmp_path / "Videos" / "film.mp4")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert names(Path("~/Videos")) == ["film.mp4"]
+
+
+@pytest.mark.parametrize(
+    "path", ["missing", "~nobody-of-this-name/videos", "x" * 300, "a/" * 200, "film.mp4/inside"]
+)
+def test_a_path_that_does_not_exist_is_refused(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    touch(tmp_path / "film.mp4")
+    with pytest.raises(UsageError, match="no such file or folder.*that its drive is mounted"):
+        scan([tmp_path, Path(path)])
+
+
+def test_links_inside_a_folder_are_counted_and_not_followed(tmp_path):
+    outside = touch(tmp_path / "outside" / "secret.mp4")
+    inside = tmp_path / "inside"
+    touch(inside / "film.mp4")
+    (inside / "link.mp4").symlink_to(outside)
+    (inside / "linked folder").symlink_to(outside.parent)
+    (inside / "dangling.mp4").symlink_to(tmp_path / "nothing")
+    found = scan([inside])
+    assert [video.path.name for video in found.videos] == ["film.mp4"]
+    assert (found.links, found.problems) == (3, [])
+
+
+def test_a_ring_of_links_ends(tmp_path):
+    touch(tmp_path / "a" / "film.mp4")
+    (tmp_path / "a" / "loop").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "self.mp4").symlink_to(tmp_path / "self.mp4")
+    assert names(tmp_path) == ["film.mp4"]
+    with pytest.raises(UsageError, match="no such file or folder"):
+        scan([tmp_path / "self.mp4"])
+
+
+def test_links_that_are_named_are_followed(tmp_path):
+    film = touch(tmp_path / "real" / "film.mp4")
+    (tmp_path / "folder").symlink_to(film.parent)
+    (tmp_path / "film.mp4").symlink_to(film)
+    assert names(tmp_path / "folder") == ["film.mp4"]
+    assert scan([tmp_path / "film.mp4"]).videos[0].size_bytes == 1
+
+
+def test_what_is_no_regular_file_is_reported_and_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    found = scan([tmp_path])
+    assert found.videos == []
+    assert [str(problem) for problem in found.problems] == [f"not a regular file: {tmp_path / 'pipe.mp4'}."]
+    assert len(scan([tmp_path / "pipe.mp4"]).problems) == 1
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.mp4", b"caf\xe9/film.mp4"])
+def test_a_name_that_is_not_utf8_is_one_clear_problem(tmp_path, name):
+    touch(tmp_path / "fine.mp4")
+    touch(Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name))))  # noqa: PTH118  bytes
+    found = scan([tmp_path])
+    assert [video.path.name for video in found.videos] == ["fine.mp4"]
+    (problem,) = map(str, found.problems)
+    assert problem.startswith("the file name is not valid UTF-8")
+    assert "caf�" in problem
+    assert problem.endswith("Rename it.")
+    problem.encode()
+
+
+def test_names_in_any_script_are_names(tmp_path):
+    made = [touch(tmp_path / "视频" / "🎬 фильм ‏فيلم.mp4"), touch(tmp_path / "new\nline.mp4")]
+    assert sorted(video.path for video in scan([tmp_path]).videos) == sorted(made)
+
+
+def test_a_folder_that_cannot_be_listed_is_reported_and_remembered(tmp_path, monkeypatch):
+    touch(tmp_path / "open" / "a.mp4")
+    touch(tmp_path / "locked" / "b.mp4")
+    list_folder = os.scandir  # tests run as root, whom no permission stops
+
+    def refuse(folder):
+        if Path(folder).name == "locked":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return list_folder(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found = scan([tmp_path])
+    assert [video.path.name for video in found.videos] == ["a.mp4"]
+    assert found.unseen == [tmp_path / "locked"]
+    (problem,) = map(str, found.problems)
+    assert "the folder cannot be read" in problem
+    assert "locked (Permission denied)" in problem
+
+
+def test_a_file_that_goes_during_the_walk_is_reported(tmp_path, monkeypatch):
+    touch(tmp_path / "a.mp4")
+    vanishing = touch(tmp_path / "b.mp4")
+    look = Path.lstat
+
+    def gone(path):
+        if path == vanishing:
+            raise FileNotFoundError(2, "No such file or directory", str(path))
+        return look(path)
+
+    monkeypatch.setattr(Path, "lstat", gone)
+    found = scan([tmp_path])
+    assert [video.path.name for video in found.videos] == ["a.mp4"]
+    assert "the file cannot be looked at" in str(found.problems[0])
+
+
+def test_subtitle_files_leave_a_signature_that_changes_with_them(tmp_path):
+    touch(tmp_path / "film.mp4")
+    other = touch(tmp_path / "other.mp4")
+    signatures = []
+    for change in (
+        lambda: None,
+        lambda: touch(tmp_path / "film.en.srt", b"1"),
+        lambda: touch(tmp_path / "film.en.srt", b"12"),
+        lambda: os.utime(tmp_path / "film.en.srt", ns=(5, 5)),
+        lambda: touch(tmp_path / "film.vtt"),
+        lambda: (tmp_path / "film.en.srt").rename(tmp_path / "film.de.srt"),
+    ):
+        change()
+        found = {video.path: video.sidecars for video in scan([tmp_path]).videos}
+        assert found[other] == ""
+        signatures.append(found[tmp_path / "film.mp4"])
+    assert len(set(signatures)) == len(signatures)

@@ -1,0 +1,341 @@
+"""Searching: text in any language in, moments with their evidence out."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from films import film, index_films, open_library, subtitles
+from polyreel.bundle import Bundle
+from polyreel.errors import BundleMismatchError, LibraryError, QueryError, UnknownNameError, UsageError
+from polyreel.languages import STUDY_LANGUAGES
+from polyreel.library import MODES, Library, SubtitleEvidence, search
+from polyreel.library.state import read_state, write_state
+from tiny_bundle import MEANINGS, PALETTE
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory, tiny_bundle):
+    """A film in each colour, one in three, one with words; and the library of them."""
+    folder = tmp_path_factory.mktemp("shelf")
+    for colour in PALETTE:
+        film(folder / "videos" / f"{colour}.mp4", colour)
+    film(folder / "videos" / "tricolour.mp4", "blue", "white", "red", each_s=3)
+    film(folder / "videos" / "talk.mp4", "black", "white", "black", "white", each_s=3)
+    subtitles(
+        folder / "videos" / "talk.en.srt",
+        (0.5, 1.5, "good evening"),
+        (4, 5, "and then the dog runs away"),
+        (7, 8, "a sesquipedalian word"),
+        (10, 11, "天气很好，我们去公园散步"),
+    )
+    index_films(folder / "videos", folder / "library", tiny_bundle)
+    return folder
+
+
+@pytest.fixture
+def library(shelf):
+    return open_library(shelf / "library")
+
+
+def names(result) -> list[str]:
+    return [Path(hit.video).stem for hit in result.hits]
+
+
+@pytest.mark.parametrize(
+    ("language", "word"),
+    [(tag, word) for meaning in MEANINGS[:3] for tag, word in zip(STUDY_LANGUAGES, meaning, strict=True)],
+)
+def test_a_colour_is_found_in_nine_languages(library, language, word):
+    wanted = next(meaning[0] for meaning in MEANINGS if word in meaning)
+    result = library.search(word, mode="visual", language=language)
+    best = [name for name, hit in zip(names(result), result.hits, strict=True) if hit.score > 0.9]
+    assert sorted(best) == sorted([wanted, "tricolour"] if wanted in {"red", "blue"} else [wanted])
+    assert result.language == language
+    assert result.confident
+    assert result.hits[0].visual == pytest.approx(1.0, abs=1e-3)
+    assert result.hits[0].score == result.hits[0].visual
+
+
+def test_hits_are_ranked_and_complete(library, shelf):
+    result = library.search("Rot", top=100)
+    assert [hit.rank for hit in result.hits] == list(range(1, len(result.hits) + 1))
+    assert [hit.score for hit in result.hits] == sorted((hit.score for hit in result.hits), reverse=True)
+    for hit in result.hits:
+        assert hit.end_s > hit.start_s >= 0
+        assert Path(hit.thumbnail).read_bytes().startswith(b"\xff\xd8")
+        assert Path(hit.video).parent == shelf / "videos"
+    assert (result.query, result.bundle, result.mode) == ("Rot", "tiny", "hybrid")
+    assert result.took_ms > 0
+
+
+@pytest.mark.parametrize("top", [1, 2, 5])
+def test_top_says_how_many_hits_come(library, top):
+    everything = library.search("red", top=100)
+    assert library.search("red", top=top).hits == everything.hits[:top]
+
+
+def test_a_moment_is_the_part_that_matches(library):
+    hit = next(hit for hit in library.search("white", mode="visual").hits if "tricolour" in hit.video)
+    assert (hit.start_s, hit.end_s) == (3.0, pytest.approx(6.0))
+    assert "0000003000.jpg" in hit.thumbnail
+
+
+def test_a_hybrid_search_does_not_smear_moments_either(library):
+    hit = next(hit for hit in library.search("white").hits if "tricolour" in hit.video)
+    assert (hit.start_s, hit.end_s) == (3.0, pytest.approx(6.0))
+
+
+def test_adjacent_hits_of_one_video_are_one_moment(tmp_path, tiny_bundle):
+    film(tmp_path / "videos" / "long.mp4", "red", each_s=25)
+    film(tmp_path / "videos" / "short.mp4", "red")
+    index_films(tmp_path / "videos", tmp_path / "library", tiny_bundle)
+    found = open_library(tmp_path / "library").search("red")
+    assert sorted((Path(hit.video).stem, hit.start_s, round(hit.end_s, 6)) for hit in found.hits) == [
+        ("long", 0.0, 25.0),
+        ("short", 0.0, 2.0),
+    ]
+
+
+def test_moments_are_joined_by_the_clip_between_them():
+    searchable = clips([("a", 0, 10), ("a", 10, 20), ("a", 20, 30), ("a", 40, 50), ("b", 50, 60)])
+    ranked = visual([(0, 1.0), (2, 0.99), (1, 0.98), (3, 0.97), (4, 0.96)])
+    found = search._moments(search._fuse([ranked]), [ranked], searchable)
+    assert [(m.rank, m.start_s, m.end_s, m.best, set(m.rows)) for m in found] == [
+        (1, 0, 30, 0, {0, 1, 2}),
+        (2, 40, 50, 3, {3}),
+        (3, 50, 60, 4, {4}),
+    ]
+
+
+def test_a_much_worse_neighbour_stays_apart():
+    searchable = clips([("a", 0, 10), ("a", 10, 20), ("a", 20, 30)])
+    ranked = visual([(1, 1.0), (0, 0.9), (2, 0.5)])
+    found = search._moments(search._fuse([ranked]), [ranked], searchable)
+    assert [(m.start_s, m.end_s) for m in found] == [(0, 20), (20, 30)]
+
+
+def clips(spans):
+    import pyarrow as pa
+
+    names = ("video", "start_s", "end_s")
+    columns = {name: [span[place] for span in spans] for place, name in enumerate(names)}
+    empty = np.zeros((0, 1), np.float32)
+    return search.Searchable(pa.table(columns), empty, pa.table({}), empty)
+
+
+def visual(scored):
+    return search._Ranked(np.array([row for row, _ in scored]), np.array([score for _, score in scored]))
+
+
+def test_words_of_another_language_find_a_subtitle(library):
+    for query in ("mbwa anakimbia", "собака бежит", "狗 跑", "perro corre"):
+        for mode in ("subtitles", "hybrid"):
+            hit = library.search(query, mode=mode).hits[0]
+            assert Path(hit.video).stem == "talk"
+            assert (hit.start_s, hit.end_s) == (3.0, pytest.approx(6.0))
+            assert hit.subtitle == SubtitleEvidence("and then the dog runs away", "en")
+
+
+def test_a_rare_word_finds_the_line_that_has_it(library):
+    for query in ("sesquipedalian", "SESQUIPEDALIAN!", "what is sesquipedalian"):
+        hit = library.search(query, mode="subtitles").hits[0]
+        assert hit.subtitle is not None
+        assert hit.subtitle.text == "a sesquipedalian word"
+        assert hit.start_s == 6.0
+
+
+def test_chinese_words_are_found_within_a_sentence(library):
+    (hit,) = library.search("公园", mode="subtitles").hits
+    assert hit.subtitle == SubtitleEvidence("天气很好，我们去公园散步", "en")
+
+
+def test_each_mode_shows_its_own_evidence(library):
+    for hit in library.search("dog", mode="visual").hits:
+        assert hit.visual is not None
+        assert hit.subtitle is None
+    for hit in library.search("dog", mode="subtitles").hits:
+        assert hit.visual is None
+        assert hit.subtitle is not None
+    best, *_ = library.search("dog").hits
+    assert best.visual is not None
+    assert best.subtitle is not None
+
+
+def test_the_first_place_in_every_list_scores_one(library):
+    assert library.search("dog runs", mode="subtitles").hits[0].score == pytest.approx(1.0)
+
+
+def test_nothing_that_matches_is_said_to_be_so(library):
+    result = library.search("zzzzz", mode="visual")
+    assert result.hits
+    assert not result.confident
+    result = library.search("zzzzz", mode="subtitles")
+    assert result.hits == ()
+    assert not result.confident
+
+
+@pytest.mark.parametrize("mode", ["", "Visual", "hybird", "all"])
+def test_an_unknown_mode_is_refused(library, mode):
+    with pytest.raises(UnknownNameError, match=r"no search mode has this name"):
+        library.search("red", mode=mode)
+
+
+@pytest.mark.parametrize("query", ["", "   ", "\n\t", "\x00", "​ ".strip("​")])
+def test_an_empty_query_is_refused(library, query):
+    with pytest.raises(QueryError, match=r"the query is empty.*Type what the video shows"):
+        library.search(query)
+
+
+def test_a_very_long_query_is_refused(library):
+    with pytest.raises(QueryError, match=r"too long: red red.*\(9,999 characters, at most 1,000\)"):
+        library.search("red " * 2_500)
+
+
+@pytest.mark.parametrize("options", [{"top": 0}, {"top": -1}, {"language": "klingon"}, {"language": ""}])
+def test_options_that_cannot_be_are_refused(library, options):
+    with pytest.raises(UsageError):
+        library.search("red", **options)
+
+
+AWKWARD = [
+    "🐕",
+    "👨‍👩‍👧‍👦🎬",
+    "كلب يجري",
+    "‏שלום‏",
+    "a AND b OR (c",
+    '"quoted" +plus -minus',
+    "text:dog~2^3*",
+    "it's; DROP TABLE clips",
+    "\\",
+    "%_",
+    "\ud800 half",
+    "ｗｉｄｅ",
+    "﷽" * 50,
+    "x" * 1_000,
+    "1234",
+    "a" + "\u0301" * 300,
+]
+
+
+@pytest.mark.parametrize("query", AWKWARD)
+@pytest.mark.parametrize("mode", MODES)
+def test_no_query_breaks_anything(library, query, mode):
+    result = library.search(query, mode=mode)
+    assert all(np.isfinite(hit.score) for hit in result.hits)
+    result.query.encode()
+
+
+def test_composed_and_decomposed_text_are_one(library):
+    composed, decomposed = "màu đỏ vàng", unicodedata.normalize("NFD", "màu đỏ vàng")
+    assert composed != decomposed
+    assert library.search(composed).hits == library.search(decomposed).hits
+    assert library.search(composed, mode="visual").confident
+
+
+def test_a_commit_shows_without_opening_the_library_again(tmp_path, tiny_bundle):
+    film(tmp_path / "videos" / "red.mp4", "red")
+    index_films(tmp_path / "videos", tmp_path / "library", tiny_bundle)
+    library = open_library(tmp_path / "library")
+    assert names(library.search("blue")) == ["red"]
+    film(tmp_path / "videos" / "blue.mp4", "blue")
+    subtitles(tmp_path / "videos" / "blue.srt", (0, 1, "zyzzyva"))
+    index_films(tmp_path / "videos", tmp_path / "library", tiny_bundle)
+    assert names(library.search("blue"))[0] == "blue"
+    assert names(library.search("zyzzyva", mode="subtitles")) == ["blue"]
+
+
+def test_the_bundle_has_to_be_the_librarys_own(shelf, tmp_path, other_bundle):
+    with pytest.raises(BundleMismatchError, match=r"needs the bundle tiny .* not other "):
+        Library(shelf / "library", lambda _location: other_bundle)
+
+
+def test_a_library_that_moves_to_another_bundle_under_an_open_one_says_so(
+    tmp_path, tiny_bundle, other_bundle
+):
+    film(tmp_path / "videos" / "red.mp4", "red")
+    index_films(tmp_path / "videos", tmp_path / "library", tiny_bundle)
+    library = open_library(tmp_path / "library")
+    state = read_state(tmp_path / "library")
+    own = state.generation.model_copy(update={"identity": other_bundle.card.identity, "bundle": "other"})
+    write_state(
+        tmp_path / "library", state.model_copy(update={"commit": state.commit + 1, "generations": {1: own}})
+    )
+    with pytest.raises(BundleMismatchError):
+        library.search("red")
+
+
+def test_no_library_is_one_clear_error(tmp_path, tiny_bundle):
+    with pytest.raises(LibraryError, match=r"no library is here.*Make one with 'polyreel index FOLDER'"):
+        Library(tmp_path, lambda _location: tiny_bundle)
+
+
+def test_whole_videos_are_scored_by_their_best_clip_or_their_mean(library, tiny_bundle):
+    vectors = tiny_bundle.encode_text(["red", "blue", "white"])
+    paths, best = library.score_videos(vectors)
+    assert [Path(path).stem for path in paths] == sorted([*PALETTE, "tricolour", "talk"])
+    place = {Path(path).stem: column for column, path in enumerate(paths)}
+    assert best.shape == (3, len(paths))
+    assert best[0, place["tricolour"]] == pytest.approx(1.0, abs=1e-3)
+    assert best[0, place["red"]] == pytest.approx(1.0, abs=1e-3)
+    assert best[0, place["blue"]] == pytest.approx(0.0, abs=1e-2)
+    same, mean = library.score_videos(vectors, pooling="mean")
+    assert same == paths
+    assert mean[:, place["tricolour"]] == pytest.approx(3**-0.5, abs=1e-2)
+
+
+def test_an_empty_library_gives_no_hits(tmp_path, tiny_bundle):
+    (tmp_path / "videos").mkdir()
+    index_films(tmp_path / "videos", tmp_path / "library", tiny_bundle)
+    library = open_library(tmp_path / "library")
+    for mode in MODES:
+        result = library.search("red", mode=mode)
+        assert result.hits == ()
+        assert not result.confident
+    paths, scores = library.score_videos(tiny_bundle.encode_text(["red"]))
+    assert (paths, scores.shape) == ([], (1, 0))
+
+
+def test_a_damaged_bundle_is_one_clear_error(shelf, tmp_path, tiny_bundle):
+    import shutil
+
+    from polyreel.errors import BundleError
+
+    copy = Path(shutil.copytree(tiny_bundle.folder, tmp_path / "tiny"))
+    with (copy / "text.onnx").open("ab") as file:
+        file.write(b"x")
+    library = Library(shelf / "library", lambda _location: Bundle(copy))
+    with pytest.raises(BundleError, match=r"a part of the bundle is damaged.*text\.onnx"):
+        library.search("red")
+
+
+# The default bundle
+
+
+def test_a_query_in_one_language_finds_a_subtitle_in_another(tmp_path, small_bundle):
+    film(tmp_path / "videos" / "a.mp4", "red", "blue", "green", each_s=3)
+    subtitles(
+        tmp_path / "videos" / "a.srt",
+        (0, 2, "The train leaves at noon."),
+        (3, 5, "The children are playing with a ball in the park."),
+        (6, 8, "He pays for the bread."),
+    )
+    film(tmp_path / "videos" / "b.mp4", "white")
+    index_films(tmp_path / "videos", tmp_path / "library", small_bundle)
+    library = open_library(tmp_path / "library")
+    for query, language in (
+        ("watoto wanacheza mpira", "sw"),
+        ("děti si hrají s míčem", "cs"),
+        ("孩子们在公园里玩球", "zh"),
+    ):
+        for mode in ("subtitles", "hybrid"):
+            result = library.search(query, mode=mode)
+            assert result.language == language
+            assert result.confident
+            assert result.hits[0].start_s == 3.0
+            assert result.hits[0].subtitle == SubtitleEvidence(
+                "The children are playing with a ball in the park.", "en"
+            )

@@ -1,0 +1,305 @@
+"""Video files of many kinds, whole and harmed -> upright frames with true times, or one clear error."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+import videos
+from polyreel.errors import DecodeError, MediaError
+from polyreel.media import Health, VideoReader, frames
+
+UNEVEN_S = (0.0, 0.1, 0.5, 0.52, 1.9, 2.0, 2.7, 5.0, 5.3, 9.3)
+
+
+def read(path: Path, fps: float = 1.0) -> tuple[list[float], list[float], Health]:
+    """Times that the reader gives, times that the pictures show, and health."""
+    with VideoReader(path) as reader:
+        pictures = [(picture.time_s, videos.read_clock(picture.image())) for picture in reader.pictures(fps)]
+        given, shown = zip(*pictures, strict=True)
+        return list(given), list(shown), reader.health
+
+
+def error_of(path: Path) -> MediaError:
+    with pytest.raises(MediaError) as caught:
+        list(frames(path))
+    assert str(path) in str(caught.value)
+    return caught.value
+
+
+def write_if_encodable(path: Path, codec: str, **options: object) -> Path:
+    try:
+        av.Codec(codec, "w")
+    except av.codec.codec.UnknownCodecError:
+        pytest.skip(f"this FFmpeg has no encoder {codec}")
+    return videos.write_video(path, codec=codec, **options)
+
+
+@pytest.mark.parametrize("fps", [1.0, 2.0, 10.0])
+@pytest.mark.parametrize(
+    ("suffix", "codec", "decoder"),
+    [
+        (".mp4", "libx264", "h264"),
+        (".mkv", "libx264", "h264"),
+        (".mov", "libx264", "h264"),
+        (".ts", "libx264", "h264"),
+        (".flv", "libx264", "h264"),
+        (".h264", "libx264", "h264"),
+        (".mp4", "libx265", "hevc"),
+        (".mp4", "libsvtav1", "libdav1d"),
+        (".webm", "libvpx-vp9", "vp9"),
+        (".mov", "prores", "prores"),
+        (".avi", "mpeg4", "mpeg4"),
+        (".avi", "mjpeg", "mjpeg"),
+        (".mpg", "mpeg2video", "mpeg2video"),
+        (".wmv", "wmv2", "wmv2"),
+        (".gif", "gif", "gif"),
+    ],
+)
+def test_the_frame_at_each_time_shows_that_time(tmp_path, suffix, codec, decoder, fps):
+    path = write_if_encodable(tmp_path / f"film{suffix}", codec, seconds=3)
+
+    given, shown, health = read(path, fps)
+
+    assert given == pytest.approx(shown, abs=0.0011)
+    # In ten frames a second of 25, those that no other frame refers to are left out (skip_frame).
+    assert given == pytest.approx(np.arange(0, 3, 1 / fps), abs=0.081)
+    assert health.codec == decoder
+    assert health.duration_got_s == pytest.approx(3.0, abs=0.001)
+    assert health.frames_sampled == len(given)
+    assert health.remarks == ()
+
+
+def test_ten_bit_colour_is_read(tmp_path):
+    path = write_if_encodable(tmp_path / "deep.mp4", "libx265", pixel_format="yuv420p10le", seconds=1)
+    assert read(path)[:2] == ([0.0], [0.0])
+
+
+def test_avi_with_reordered_frames_is_at_most_a_tenth_of_a_second_off(tmp_path):
+    # The format has no place for the time of showing, so FFmpeg guesses it.
+    path = videos.write_video(tmp_path / "film.avi", seconds=3)
+    given, shown, _ = read(path)
+    assert given == pytest.approx(shown, abs=0.1)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
+@pytest.mark.parametrize("fps", [0.5, 1.0, 4.0])
+def test_uneven_frames_are_sampled_at_or_after_each_multiple(tmp_path, suffix, fps):
+    codec = "libvpx-vp9" if suffix == ".webm" else "libx264"
+    path = videos.write_video(tmp_path / f"phone{suffix}", times_s=UNEVEN_S, codec=codec)
+    wanted = {min(t for t in UNEVEN_S if t >= k / fps) for k in range(int(UNEVEN_S[-1] * fps) + 1)}
+
+    given, shown, _ = read(path, fps)
+
+    assert given == pytest.approx(shown, abs=0.0011)
+    assert given == pytest.approx(sorted(wanted), abs=0.001)
+
+
+def test_a_slow_video_gives_each_of_its_frames_once(tmp_path):
+    path = videos.write_video(tmp_path / "slides.mp4", seconds=4, fps=2)
+    assert read(path, 25.0)[0] == pytest.approx([0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5])
+
+
+def test_one_frame_is_a_video(tmp_path):
+    path = videos.write_video(tmp_path / "still.mp4", seconds=0.04)
+    given, shown, health = read(path)
+    assert (given, shown, health.frames_decoded) == ([0.0], [0.0], 1)
+    assert health.duration_got_s == pytest.approx(0.04)
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mkv", ".mp4"])
+def test_times_begin_at_zero_wherever_the_file_begins(tmp_path, suffix):
+    path = videos.write_video(tmp_path / f"recording{suffix}", start_offset_s=100.0, audio=True)
+
+    given, shown, health = read(path)
+
+    assert given == pytest.approx([0, 1, 2], abs=0.081)
+    assert given == pytest.approx(shown, abs=0.0011)
+    assert health.remarks == ()
+
+
+def test_the_size_asked_for_is_the_size_given(tmp_path):
+    path = videos.write_video(tmp_path / "film.mp4", size=(320, 180), seconds=1)
+    assert [frame.image.shape for frame in frames(path, size=(48, 64))] == [(64, 48, 3)]
+    assert [frame.image.shape for frame in frames(path)] == [(180, 320, 3)]
+
+
+def test_colours_survive(tmp_path):
+    red = videos.solid((220, 30, 40))
+    path = videos.write_video(tmp_path / "red.mp4", picture=red, seconds=1)
+    (frame,) = frames(path)
+    assert np.abs(frame.image.reshape(-1, 3).astype(int) - (220, 30, 40)).max() <= 6
+
+
+def displayed_corner(path: Path) -> tuple[bool, bool]:
+    """Where ISO 14496-12 puts the stored top left corner: (lower half, right half)."""
+    data = path.read_bytes()
+    start, _ = videos.find_box(data, b"moov", b"trak", b"tkhd")
+    assert data[start + 8] == 0, "version 0 of the box"
+    a, b, _u, c, d, *_ = struct.unpack_from(">9i", data, start + 48)
+    return -b - d > 0, -a - c > 0
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_a_turned_phone_gives_upright_pictures(tmp_path, rotation):
+    path = videos.write_video(tmp_path / "phone.mp4", picture=videos.corner, rotation=rotation, seconds=1)
+    upright = (120, 160) if rotation % 180 else (160, 120)
+
+    with VideoReader(path) as reader:
+        (picture,) = reader.pictures()
+        image, square = picture.image(), picture.image((60, 60))
+        health = reader.health
+
+    assert picture.display_size == upright
+    assert image.shape == (upright[1], upright[0], 3)
+    assert (health.rotation_deg, (health.width_px, health.height_px)) == (rotation, upright)
+    for view in (image, square):
+        red = (view[..., 0] > 200) & (view[..., 1] < 90)
+        rows, columns = np.nonzero(red)
+        assert (rows.mean() > view.shape[0] / 2, columns.mean() > view.shape[1] / 2) == displayed_corner(path)
+
+
+def test_four_k_portrait_comes_at_the_size_asked_for(tmp_path):
+    path = videos.write_video(tmp_path / "phone.mp4", size=(3840, 2160), rotation=90, seconds=0.4, fps=5)
+    with VideoReader(path) as reader:
+        (picture,) = reader.pictures()
+        assert picture.image((224, 224)).shape == (224, 224, 3)
+        assert picture.display_size == (2160, 3840)
+
+
+def test_sound_beside_the_pictures_does_not_matter(tmp_path):
+    given, shown, _ = read(videos.write_video(tmp_path / "film.mp4", audio=True))
+    assert given == pytest.approx(shown, abs=0.0011)
+
+
+def test_a_poster_is_not_taken_for_the_video(tmp_path):
+    path = videos.write_video(tmp_path / "film.mp4", cover=np.zeros((720, 1280, 3), np.uint8), seconds=2)
+    with av.open(str(path)) as container:
+        assert len(container.streams.video) == 2
+    assert read(path)[0] == pytest.approx([0, 1])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "视频/狗 😀.mp4",
+        "-rf.mp4",
+        "C:film.mp4",
+        "http:film.mp4",
+        "concat:a|b.mp4",
+        "100%d.mp4",
+        "what?#x.mp4",
+        "two\nlines.mp4",
+        os.fsdecode(b"latin-\xe9.mp4"),
+    ],
+)
+def test_any_file_name_can_be_read(tmp_path, monkeypatch, name):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    videos.write_video(tmp_path / "plain.mp4", seconds=1).rename(path)
+    monkeypatch.chdir(path.parent)
+    assert [frame.time_s for frame in frames(path)] == [0.0]
+    assert [frame.time_s for frame in frames(Path(path.name))] == [0.0]
+
+
+def test_an_empty_file_is_called_empty(tmp_path):
+    path = tmp_path / "empty.mp4"
+    path.touch()
+    assert "is empty" in str(error_of(path))
+
+
+@pytest.mark.parametrize(
+    "content", [b"Dear diary,\n" * 99, bytes(10_000), np.random.default_rng(0).bytes(9999)]
+)
+def test_what_is_no_video_is_refused(tmp_path, content):
+    path = tmp_path / "renamed.mp4"
+    path.write_bytes(content)
+    assert "no video" in str(error_of(path))
+
+
+def test_a_missing_index_is_named_for_every_file_that_misses_it(tmp_path):
+    for name in ("first.mp4", "second.mp4"):
+        path = videos.strip_box(videos.write_video(tmp_path / name), b"moov")
+        assert "moov atom not found" in str(error_of(path))
+
+
+def test_a_download_that_broke_before_its_index_is_refused(tmp_path):
+    assert "no video" in str(error_of(videos.truncate(videos.write_video(tmp_path / "half.mp4"), 0.5)))
+
+
+def test_a_download_that_broke_after_its_index_gives_the_part_that_came(tmp_path):
+    path = videos.write_video(tmp_path / "half.mp4", picture=videos.noise(), seconds=8, faststart=True)
+    with VideoReader(videos.truncate(path, 0.5)) as reader:
+        times = [picture.time_s for picture in reader.pictures()]
+        health = reader.health
+    assert times == pytest.approx([0, 1, 2, 3], abs=0.081)
+    assert health.duration_asked_s == pytest.approx(8.0)
+    assert health.duration_got_s == pytest.approx(4.0, abs=0.2)
+    assert "the pictures end at" in " ".join(health.remarks)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("length", [1, 16])
+def test_scribbled_bytes_cost_no_more_than_their_own_frames(tmp_path, seed, length):
+    path = videos.write_video(
+        tmp_path / "scratched.mp4", picture=videos.noise(), seconds=4, encoder_options={"crf": "35"}
+    )
+    videos.scribble(path, count=60, length=length, seed=seed)
+    with VideoReader(path) as reader:
+        times = [picture.time_s for picture in reader.pictures()]
+        health = reader.health
+    assert times == pytest.approx([0, 1, 2, 3], abs=0.2)
+    assert health.damaged_frames + health.bad_packets > 0
+    assert "damaged" in " ".join(health.remarks)
+
+
+def test_pictures_that_are_gone_are_a_decode_error(tmp_path):
+    error = error_of(videos.strip_box(videos.write_video(tmp_path / "hollow.mp4"), b"mdat"))
+    assert isinstance(error, DecodeError)
+
+
+def test_an_unknown_codec_is_named_as_the_reason(tmp_path):
+    assert "no decoder" in str(error_of(videos.rename_codec(videos.write_video(tmp_path / "odd.mp4"))))
+
+
+def test_sound_alone_is_no_video(tmp_path):
+    assert "it holds audio" in str(error_of(videos.write_sound(tmp_path / "song.m4a")))
+
+
+def test_sound_with_a_cover_is_no_video(tmp_path):
+    path = videos.write_sound(tmp_path / "song.mp3", cover=videos.clock(0))
+    assert "it holds a cover picture, audio" in str(error_of(path))
+
+
+def test_a_file_that_is_gone_is_called_gone(tmp_path):
+    assert "is gone" in str(error_of(tmp_path / "deleted.mp4"))
+
+
+def test_a_file_that_vanishes_while_it_is_read_is_read_to_its_end(tmp_path):
+    path = videos.write_video(tmp_path / "film.mp4")
+    stream = frames(path)
+    next(stream)
+    path.unlink()
+    assert len(list(stream)) == 2
+
+
+def test_a_path_through_a_file_is_a_media_error(tmp_path):
+    (tmp_path / "folder").touch()
+    assert "Not a directory" in str(error_of(tmp_path / "folder" / "film.mp4"))
+
+
+def test_a_folder_and_an_impossible_name_are_media_errors(tmp_path):
+    assert "Is a directory" in str(error_of(tmp_path))
+    assert "name too long" in str(error_of(tmp_path / ("x" * 300)))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_forbidden_file_is_called_forbidden(tmp_path):
+    path = videos.write_video(tmp_path / "private.mp4")
+    path.chmod(0)
+    assert "permission" in str(error_of(path))

@@ -1,0 +1,278 @@
+"""Decoding in a child process: the same frames, and no file that can hang or kill the program."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import psutil
+import pytest
+
+import videos
+from polyreel.errors import DecodeError, LimitError, MediaError
+from polyreel.media import (
+    ClipEnd,
+    DecodeOptions,
+    DecodeWorker,
+    Finished,
+    Frame,
+    Limits,
+    Opened,
+    frames,
+    limited,
+)
+
+SMALL = DecodeOptions(width_px=64, height_px=48)
+PATIENCE_S = 2.0
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    black, white = videos.solid((0, 0, 0)), videos.solid((255, 255, 255))
+    return videos.write_video(
+        tmp_path_factory.mktemp("limited") / "film.mp4",
+        seconds=6,
+        picture=videos.scenes((4, black), (6, white)),
+    )
+
+
+@pytest.fixture(scope="module")
+def long_film(tmp_path_factory):
+    """More pictures than the pipe to the child holds: it cannot finish before somebody reads them."""
+    return videos.write_video(tmp_path_factory.mktemp("limited") / "long.mp4", seconds=40, fps=5)
+
+
+@pytest.fixture
+def worker():
+    with DecodeWorker() as started:
+        yield started
+
+
+def child_of_this_process() -> int:
+    """The one decoder that is running."""
+    (child,) = [p for p in psutil.Process().children() if "polyreel.media.worker" in p.cmdline()]
+    return child.pid
+
+
+def outcome(worker: DecodeWorker, path: Path) -> str | None:
+    """The error that decoding ends in, None if it does not."""
+    try:
+        list(worker.decode(path, SMALL))
+    except MediaError as error:
+        return str(error)
+    return None
+
+
+def is_served(worker: DecodeWorker, film: Path) -> bool:
+    return isinstance(list(worker.decode(film, SMALL))[-1], Finished)
+
+
+def test_events_come_in_the_order_of_the_video(worker, film):
+    events = list(worker.decode(film, SMALL))
+    assert [type(event) for event in events] == [
+        Opened,
+        *[Frame] * 4,
+        ClipEnd,
+        *[Frame] * 2,
+        ClipEnd,
+        Finished,
+    ]
+    assert events[0] == Opened(pytest.approx(6.0))
+    clips = [[event.start_s, event.end_s] for event in events if isinstance(event, ClipEnd)]
+    np.testing.assert_allclose(clips, [[0, 4], [4, 6]])
+    assert events[-1].health.frames_sampled == 6
+
+
+def test_frames_are_those_of_the_reader(worker, film):
+    sent = [event for event in worker.decode(film, SMALL) if isinstance(event, Frame)]
+    for ours, read in zip(sent, frames(film, size=(64, 48)), strict=True):
+        assert ours.time_s == read.time_s
+        np.testing.assert_array_equal(ours.image, read.image)
+
+
+def test_each_clip_brings_a_thumbnail_of_its_middle(worker, film):
+    options = DecodeOptions(width_px=64, height_px=48, thumbnail_px=80)
+    thumbnails = [event.thumbnail for event in worker.decode(film, options) if isinstance(event, ClipEnd)]
+    shown = [cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) for data in thumbnails]
+    assert [image.shape for image in shown] == [(60, 80, 3), (60, 80, 3)]
+    assert [image.mean() > 127 for image in shown] == [False, True]
+
+
+def test_subtitles_and_problems_come_with_the_last_event(worker, film):
+    film.with_name("film.de.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nEin Hund 😀\n\n")
+    film.with_name("film.en.srt").write_text("rubbish")
+    *_, finished = worker.decode(film, SMALL)
+    assert finished.subtitles[0].captions[0].text == "Ein Hund 😀"
+    assert "film.en.srt" in finished.problems[0]
+    (only,) = worker.decode(film, DecodeOptions(width_px=64, height_px=48, pictures=False))
+    assert (only.health, only.subtitles) == (None, finished.subtitles)
+
+
+def test_one_child_serves_many_files_also_after_bad_ones(worker, film, tmp_path):
+    names = ["-film.mp4", "http:film.mp4", "狗 😀\n.mp4", os.fsdecode(b"\xe9.mp4")]
+    assert is_served(worker, film)
+    child = child_of_this_process()
+    for name in names:
+        (tmp_path / name).write_bytes(film.read_bytes())
+        assert is_served(worker, tmp_path / name)
+    (tmp_path / "bad.mp4").write_text("bad")
+    for path in (tmp_path / "bad.mp4", tmp_path / "gone.mp4", tmp_path):
+        with pytest.raises(MediaError) as caught:
+            list(worker.decode(path, SMALL))
+        assert type(caught.value) is MediaError
+        assert str(path) in str(caught.value)
+    assert is_served(worker, film)
+    assert child_of_this_process() == child
+
+
+def test_an_error_arrives_with_its_class_and_remedy(worker, tmp_path):
+    path = videos.strip_box(videos.write_video(tmp_path / "hollow.mp4"), b"mdat")
+    with pytest.raises(DecodeError, match="nothing in the video stream decodes") as caught:
+        list(worker.decode(path, SMALL))
+    assert caught.value.remedy
+
+
+@pytest.fixture(scope="module")
+def idle_bytes(film):
+    """Data memory of a child that has served a small film."""
+    with DecodeWorker() as worker:
+        assert is_served(worker, film)
+        return psutil.Process(child_of_this_process()).memory_info().data
+
+
+@pytest.mark.parametrize("spare_mb", [10, 25, 40])
+def test_a_file_that_needs_too_much_memory_is_a_limit_error(film, tmp_path, idle_bytes, spare_mb):
+    big = videos.write_video(tmp_path / "4k.mp4", size=(3840, 2160), seconds=1, fps=5)
+    with DecodeWorker(Limits(memory_bytes=idle_bytes + (spare_mb << 20))) as worker:
+        with pytest.raises(LimitError, match=r"4k\.mp4"):
+            list(worker.decode(big, SMALL))
+        assert is_served(worker, film)
+
+
+def test_a_child_that_cannot_even_start_is_an_error_and_no_hang(film):
+    with DecodeWorker(Limits(memory_bytes=8 << 20)) as worker, pytest.raises(MediaError, match=r"film\.mp4"):
+        list(worker.decode(film, SMALL))
+
+
+def test_a_silent_child_is_stopped(long_film, film):
+    with DecodeWorker(Limits(silence_s=PATIENCE_S)) as worker:
+        events = worker.decode(long_film, DecodeOptions(width_px=640, height_px=480))
+        next(events)
+        os.kill(child_of_this_process(), signal.SIGSTOP)
+        began = time.monotonic()
+        with pytest.raises(LimitError, match="took too long"):
+            list(events)
+        assert time.monotonic() - began < PATIENCE_S + 10
+        assert is_served(worker, film)
+
+
+def test_a_file_that_never_answers_is_given_up(tmp_path, film):
+    path = tmp_path / "pipe.mp4"
+    os.mkfifo(path)
+    with DecodeWorker(Limits(silence_s=PATIENCE_S)) as worker:
+        with pytest.raises(LimitError, match=r"pipe\.mp4"):
+            list(worker.decode(path, DecodeOptions(width_px=64, height_px=48, pictures=False)))
+        assert is_served(worker, film)
+
+
+def test_time_that_the_reader_takes_is_not_counted(long_film):
+    with DecodeWorker(Limits(silence_s=2.5, base_s=2.5, per_video_s=0.0)) as worker:
+        for event in worker.decode(long_film, DecodeOptions(width_px=320, height_px=240)):
+            if isinstance(event, Frame) and event.time_s in {5.0, 20.0, 35.0}:
+                time.sleep(0.9)
+    assert isinstance(event, Finished)
+
+
+def test_a_file_may_take_longer_in_all_only_if_it_gives_more(long_film):
+    with (
+        DecodeWorker(Limits(base_s=0.001, per_video_s=0.0)) as worker,
+        pytest.raises(LimitError, match="took too long"),
+    ):
+        list(worker.decode(long_film, SMALL))
+
+
+@pytest.mark.parametrize("wound", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_child_that_dies_costs_its_file_and_nothing_else(worker, long_film, film, wound):
+    events = worker.decode(long_film, DecodeOptions(width_px=640, height_px=480))
+    next(events)
+    os.kill(child_of_this_process(), wound)
+    with pytest.raises(DecodeError, match=rf"long\.mp4 \(exit status -{wound}\)"):
+        list(events)
+    assert is_served(worker, film)
+
+
+def test_a_child_that_dies_between_files_costs_nothing(worker, film):
+    assert is_served(worker, film)
+    child = psutil.Process(child_of_this_process())
+    child.kill()
+    while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    assert is_served(worker, film)
+
+
+def test_a_video_that_is_left_half_read_does_not_mix_with_the_next(worker, long_film, film):
+    for event in worker.decode(long_film, SMALL):
+        if isinstance(event, Frame):
+            break
+    events = list(worker.decode(film, SMALL))
+    assert [type(events[0]), len(events)] == [Opened, 10]
+
+
+def test_no_child_outlives_its_worker(film):
+    with DecodeWorker() as worker:
+        assert is_served(worker, film)
+        child = child_of_this_process()
+    assert not psutil.pid_exists(child)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"Traceback (most recent call last):",
+        b"\x02\0\0\0\0\0\0\0{}",
+        b"\x02\0\0\0\0\0\0\0[]",
+        b'\x0e\0\0\0\0\0\0\0{"kind":"odd"}',
+        b'\x10\0\0\0\x01\0\0\0{"kind":"frame"}x',
+        b'\x1f\0\0\0\x01\0\0\0{"kind":"frame","time_s":"late"}x',
+        b'\x1e\0\0\0\x01\0\0\0{"kind":"frame","time_s":null}x',
+        b"\xff\xff\xff\xff\xff\xff\xff\xff",
+        b"\xa0\x86\x01\0\0\0\0\0" + b"[" * 100_000,
+    ],
+)
+def test_a_child_that_talks_nonsense_is_a_crash(film, tmp_path, monkeypatch, words):
+    (tmp_path / "words").write_bytes(words)
+    impostor = tmp_path / "python"
+    impostor.write_text(f"#!/bin/sh\nread request\ncat '{tmp_path}/words'\n")
+    impostor.chmod(0o755)
+    monkeypatch.setattr(limited.sys, "executable", str(impostor))
+    with DecodeWorker() as worker, pytest.raises(DecodeError, match=r"crashed on this file: .*film\.mp4"):
+        list(worker.decode(film, SMALL))
+    assert sys.executable == str(impostor)
+
+
+def test_no_harm_to_a_file_is_more_than_a_media_error(worker, tmp_path):
+    whole = videos.write_video(
+        tmp_path / "whole.mp4",
+        seconds=2,
+        fps=10,
+        audio=True,
+        subtitles={"de": [(0, 1, "ja")]},
+        subtitle_codec="mov_text",
+    ).read_bytes()
+    outcomes = []
+    for seed in range(60):
+        generator = random.Random(seed)
+        data = bytearray(whole[: generator.randrange(len(whole))] if seed % 4 == 0 else whole)
+        for _ in range(generator.choice((1, 5, 40))):
+            data[generator.randrange(len(data))] = generator.randrange(256)
+        path = tmp_path / f"harmed{seed}.mp4"
+        path.write_bytes(data)
+        outcomes.append(outcome(worker, path))
+    assert all(text is None or "harmed" in text for text in outcomes)
+    assert outcomes.count(None) > 15

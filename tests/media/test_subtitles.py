@@ -1,0 +1,239 @@
+"""Subtitle files and tracks -> captions with their own times and language."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import videos
+from polyreel.clips import Caption
+from polyreel.errors import MediaError
+from polyreel.media import SubtitleTrack, read_subtitles, sidecars
+
+DOG_DE = "Ein größerer Hund läuft über die Straße"
+GIRLS_DE = "Zwei Mädchen üben für das schöne Fest"
+DOG_RU = "Собака бежит по пляжу и лает на чаек"
+CHILDREN_RU = "Дети играют с мячом на зелёной траве"
+
+ASS = """[Script Info]
+ScriptType: v4.00+
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize
+Style: Default,Arial,20
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+Dialogue: 0,0:00:01.00,0:00:02.50,Default,,0,0,0,,{\\b1}Hello{\\b0},\\Nworld
+Comment: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,a note to the translator
+Dialogue: 0,0:00:03.00,0:00:04.00,Default,,0,0,0,,{\\p1}m 0 0 l 100 0{\\p0}
+"""
+VTT = """WEBVTT - a film
+
+STYLE
+::cue { color: red }
+
+NOTE for the translator
+in two lines
+
+greeting
+00:01.000 --> 00:02.500 align:start
+<v Roger>Hello &amp; welcome, <i>all</i> <c.yellow>friends</c> &lt;3
+
+00:00:03.000 --> 00:00:04.000
+NOTE <00:00:03.500>the time
+"""
+
+
+def srt(first: str, second: str) -> str:
+    return f"1\n00:00:01,000 --> 00:00:02,500\n{first}\n\n2\n00:00:03,000 --> 00:00:04,000\n{second}\n\n"
+
+
+@pytest.fixture
+def film(tmp_path):
+    return videos.write_video(tmp_path / "film.mp4", seconds=0.2)
+
+
+def beside(film: Path, name: str, content: str | bytes) -> Path:
+    path = film.with_name(name)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def only_track(film: Path) -> SubtitleTrack:
+    (track,), failures = read_subtitles(film)
+    assert failures == []
+    return track
+
+
+def test_an_srt_file_gives_texts_and_times(film):
+    beside(film, "film.srt", srt(f"<i>{DOG_DE}</i>", "{\\an8}Zwei\nZeilen"))
+    assert only_track(film) == SubtitleTrack(
+        "film.srt", (Caption(DOG_DE, "de", 1.0, 2.5), Caption("Zwei Zeilen", "de", 3.0, 4.0))
+    )
+
+
+def test_an_ass_file_gives_words_without_mark_up_comments_and_drawings(film):
+    beside(film, "film.ass", ASS)
+    assert only_track(film).captions == (Caption("Hello, world", "en", 1.0, 2.5),)
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_vtt_file_gives_words_without_mark_up_notes_and_names(film, newline):
+    beside(film, "film.en.vtt", VTT.replace("\n", newline))
+    assert only_track(film).captions == (
+        Caption("Hello & welcome, all friends <3", "en", 1.0, 2.5),
+        Caption("NOTE the time", "en", 3.0, 4.0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [
+        ("film.de.srt", "de"),
+        ("film.eng.srt", "en"),
+        ("film.Swahili.srt", "sw"),
+        ("film.pt-BR.forced.srt", "pt-BR"),
+        ("film.zh_Hans.srt", "zh-Hans"),
+        ("film.forced.SRT", "ru"),
+        ("film.srt", "ru"),
+    ],
+)
+def test_the_language_comes_from_the_name_or_else_from_the_words(film, name, language):
+    beside(film, name, srt(DOG_RU, CHILDREN_RU))
+    assert {caption.language for caption in only_track(film).captions} == {language}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "lines"),
+    [
+        ("utf-8", (DOG_RU, CHILDREN_RU)),
+        ("utf-8-sig", (DOG_RU, CHILDREN_RU)),
+        ("utf-16", (DOG_RU, CHILDREN_RU)),
+        ("cp1251", (DOG_RU, CHILDREN_RU)),
+        ("latin-1", (DOG_DE, GIRLS_DE)),
+        ("cp1250", ("Malý pes běží po pláži", "Děti si hrají s míčem na žluté louce")),
+        ("gb18030", ("一只狗在海滩上奔跑", "孩子们在草地上玩球")),
+    ],
+)
+def test_the_encoding_of_a_file_is_found(film, encoding, lines):
+    beside(film, "film.srt", srt(*lines).encode(encoding))
+    assert tuple(caption.text for caption in only_track(film).captions) == lines
+
+
+def test_texts_are_composed(film):
+    beside(film, "film.srt", srt("Tre\u0302n ba\u0303i", "x"))
+    assert only_track(film).captions[0].text == "Trên bãi"
+
+
+def test_only_files_of_the_same_name_belong_to_a_video(film):
+    for name in ("film.srt", "film.de.vtt", "film.txt", "filming.srt", "other.srt"):
+        beside(film, name, "")
+    assert [path.name for path in sidecars(film)] == ["film.de.vtt", "film.srt"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"Dear diary", bytes(1000), bytes(range(256)) * 4, b"{1}{25}no frame rate", b"[Events]\nx"],
+)
+def test_a_malformed_file_is_reported_and_the_others_are_read(film, content):
+    beside(film, "film.de.srt", srt(DOG_DE, GIRLS_DE))
+    bad = beside(film, "film.en.srt", content)
+    tracks, failures = read_subtitles(film)
+    assert [track.source for track in tracks] == ["film.de.srt"]
+    assert str(bad) in str(failures[0])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from([".srt", ".vtt", ".ass"]),
+    st.one_of(
+        st.binary(max_size=400),
+        st.text(max_size=200).map(str.encode),
+        st.lists(st.sampled_from([*srt("a", "b"), *ASS.splitlines(), *VTT.splitlines()])).map(
+            lambda lines: "\n".join(lines).encode()
+        ),
+    ),
+)
+def test_whatever_a_subtitle_file_holds_it_is_read_or_reported(film, suffix, content):
+    path = beside(film, f"film{suffix}", content)
+    tracks, failures = read_subtitles(film)
+    path.unlink()
+    assert all(isinstance(failure, MediaError) and str(path) in str(failure) for failure in failures)
+    assert all(0 <= c.start_s <= c.end_s and c.text for track in tracks for c in track.captions)
+
+
+def test_an_oversized_file_is_reported_without_being_read(film):
+    path = beside(film, "film.srt", "")
+    with path.open("r+b") as file:
+        file.truncate(33 << 20)
+    tracks, (failure,) = read_subtitles(film)
+    assert tracks == []
+    assert "too large" in str(failure)
+
+
+def test_a_folder_or_a_pipe_by_the_name_of_a_subtitle_file_is_reported(film):
+    film.with_name("film.de.srt").mkdir()
+    os.mkfifo(film.with_name("film.en.srt"))
+    tracks, failures = read_subtitles(film)
+    assert tracks == []
+    assert [failure.what for failure in failures] == ["the subtitle file is no regular file"] * 2
+
+
+def test_lines_without_words_or_with_reversed_times_are_left_out(film):
+    reversed_line = "3\n00:00:09,000 --> 00:00:08,000\nbackwards\n\n"
+    beside(film, "film.en.srt", srt("<i></i>", "kept") + reversed_line)
+    assert [caption.text for caption in only_track(film).captions] == ["kept"]
+
+
+def test_lines_are_in_the_order_of_their_times(film):
+    late = "1\n00:00:09,000 --> 00:00:10,000\nlate\n\n2\n00:00:01,000 --> 00:00:02,000\nearly\n\n"
+    beside(film, "film.en.srt", late)
+    assert [caption.text for caption in only_track(film).captions] == ["early", "late"]
+
+
+@pytest.mark.parametrize("offset_s", [0.0, 10.0])
+@pytest.mark.parametrize(
+    ("suffix", "video_codec", "subtitle_codec"),
+    [
+        (".mkv", "libx264", "srt"),
+        (".mkv", "libx264", "ass"),
+        (".mp4", "libx264", "mov_text"),
+        (".webm", "libvpx-vp9", "webvtt"),
+    ],
+)
+def test_tracks_inside_a_video_keep_their_times(tmp_path, suffix, video_codec, subtitle_codec, offset_s):
+    path = videos.write_video(
+        tmp_path / f"film{suffix}",
+        codec=video_codec,
+        start_offset_s=offset_s,
+        subtitles={
+            "de": [(0.5, 1.5, f"{{\\i1}}{DOG_DE}{{\\i0}}, ja"), (2.0, 2.75, "Zwei\\NZeilen")],
+            "und": [(0.0, 1.0, "A dog is running along the beach"), (1.0, 2.0, "and a child laughs")],
+        },
+        subtitle_codec=subtitle_codec,
+    )
+    tracks, failures = read_subtitles(path)
+    assert failures == []
+    assert [track.source for track in tracks] == ["track 0", "track 1"]
+    assert tracks[0].captions == (
+        Caption(f"{DOG_DE}, ja", "de", 0.5, 1.5),
+        Caption("Zwei Zeilen", "de", 2.0, 2.75),
+    )
+    assert [caption.language for caption in tracks[1].captions] == ["en", "en"]
+
+
+def test_a_video_that_cannot_be_opened_is_reported_beside_its_subtitle_file(film):
+    beside(film, "film.de.srt", srt(DOG_DE, GIRLS_DE))
+    film.write_bytes(b"no video")
+    (track,), (failure,) = read_subtitles(film)
+    assert track.source == "film.de.srt"
+    assert str(film) in str(failure)
+
+
+def test_a_video_without_subtitles_has_no_tracks_and_no_failures(film):
+    assert read_subtitles(film) == ([], [])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from polyreel.errors import BundleMismatchError, LibraryBusyError, LibraryError, LibraryVersionError
-from polyreel.library import read_state, store
+from polyreel.library import durable, read_state, store
 from polyreel.library.state import Generation
 from polyreel.library.store import Commit, create_library, open_snapshot, writing
 from polyreel.library.tables import CLIPS, FILES, SUBTITLES
@@ -70,6 +70,11 @@ def rows(videos: int) -> dict[str, int]:
 def counts(library: Path) -> dict[str, int]:
     snapshot = open_snapshot(library)
     return {name: len(snapshot.read(name)) for name in TABLES}
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(monkeypatch):
+    monkeypatch.setattr(durable, "_sync", lambda _path: None)
 
 
 @pytest.fixture

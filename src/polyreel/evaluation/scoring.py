@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from polyreel.errors import UsageError
 from polyreel.evaluation.ranking import Relevance, rank_scores
 from polyreel.evaluation.summary import language_result
 
@@ -31,8 +32,9 @@ def score_matrix(
     Raises:
         UsageError: shapes disagree, a score is not finite, or a truth list is empty or out of range.
     """
-    width = similarity.shape[1] if similarity.ndim == 2 else 0
-    ranks = rank_scores(similarity, Relevance.of(truth, width))
+    if similarity.ndim != 2:
+        raise UsageError("scores must be a matrix, queries by gallery", value=f"shape {similarity.shape}")
+    ranks = rank_scores(similarity, Relevance.of(truth, similarity.shape[1]))
     measured = language_result(ranks, np.arange(ranks.n_queries), seed=seed).metrics
     order = ("r@1", "r@5", "r@10", "median_rank", "mean_rank", "mrr", "ndcg@10", "map")
     return {

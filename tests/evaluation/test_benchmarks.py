@@ -1,0 +1,193 @@
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from polyreel.bundle import Bundle
+from polyreel.errors import CorpusError, ResultError, UnknownNameError
+from polyreel.evaluation import BENCHMARKS, differences, evaluate, read_result, score_matrix
+from polyreel.media import encode_jpeg
+from tiny_bundle import PALETTE
+from videos import solid, write_video
+
+WORDS = {
+    "red": {"en": "red", "de": "rot", "sw": "nyekundu"},
+    "green": {"en": "green", "de": "grün", "sw": "kijani"},
+    "blue": {"en": "blue", "de": "blau", "sw": "buluu"},
+    "yellow": {"en": "yellow", "de": "gelb", "sw": "manjano"},
+}
+
+
+def _jpeg(colour: str) -> bytes:
+    return encode_jpeg(np.full((32, 32, 3), PALETTE[colour], np.uint8))
+
+
+def _folder(path: Path, **changes: object) -> Path:
+    """Clips of four colours: two videos, a photo, and frames inside a zip."""
+    path.mkdir()
+    for name in ("red", "green"):
+        write_video(path / f"{name}.mp4", seconds=2, picture=solid(PALETTE[name]))
+    (path / "blue.jpg").write_bytes(_jpeg("blue"))
+    with zipfile.ZipFile(path / "frames.zip", "w") as packed:
+        packed.writestr("y/1.jpg", _jpeg("yellow"))
+        packed.writestr("y/2.jpg", _jpeg("yellow"))
+    media = {
+        "red": "red.mp4",
+        "green": "green.mp4",
+        "blue": "blue.jpg",
+        "yellow": ["frames.zip!y/1.jpg", "frames.zip!y/2.jpg"],
+    }
+    lines = [
+        {"id": name, "media": media[name], "caption": {tag: [text] for tag, text in WORDS[name].items()}}
+        | (changes if name == "red" else {})
+        for name in media
+    ]
+    (path / "items.jsonl").write_text(
+        "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8"
+    )
+    return path
+
+
+def test_a_folder_of_ones_own_clips_is_measured_in_every_language(
+    tmp_path: Path, tiny_bundle: Bundle
+) -> None:
+    result = evaluate("folder", tiny_bundle, data=_folder(tmp_path / "clips"))
+    assert result.gallery == 4
+    assert {tag: found.n_queries for tag, found in result.languages.items()} == {"de": 4, "en": 4, "sw": 4}
+    assert all(found.metrics["r@1"].value == 100 for found in result.languages.values())
+    assert result.gap is not None
+    assert result.gap["r@1"].absolute == 0
+    assert result.consistency["all_languages_r@1"] == 100
+    assert result.macro["mean_rank"].value == 1
+
+
+def test_figures_of_a_result_have_intervals_that_hold_them(tmp_path: Path, tiny_bundle: Bundle) -> None:
+    result = evaluate("folder", tiny_bundle, data=_folder(tmp_path / "clips"), languages=["en"])
+    assert list(result.languages) == ["en"]
+    for figure in result.languages["en"].metrics.values():
+        assert figure.low is not None
+        assert figure.high is not None
+        assert figure.low <= figure.value <= figure.high
+
+
+def test_an_item_that_cannot_be_read_is_named_and_counts_for_nothing(
+    tmp_path: Path, tiny_bundle: Bundle
+) -> None:
+    folder = _folder(tmp_path / "clips")
+    (folder / "green.mp4").write_bytes(b"")
+    result = evaluate("folder", tiny_bundle, data=folder)
+    assert [item.id for item in result.missing] == ["green"]
+    assert "empty" in result.missing[0].reason
+    assert result.gallery == 3
+    assert result.languages["en"].n_queries == 3
+
+
+def test_a_language_that_an_item_lacks_gives_fewer_queries(tmp_path: Path, tiny_bundle: Bundle) -> None:
+    folder = _folder(tmp_path / "clips", caption={"en": ["red"], "de": []})
+    result = evaluate("folder", tiny_bundle, data=folder)
+    assert {tag: found.n_queries for tag, found in result.languages.items()} == {"de": 3, "en": 4, "sw": 3}
+
+
+def test_a_relevant_neighbour_counts_as_found(tmp_path: Path, tiny_bundle: Bundle) -> None:
+    folder = _folder(tmp_path / "clips", caption={"en": ["green"]}, also_relevant=["green"])
+    result = evaluate("folder", tiny_bundle, data=folder, languages=["en"])
+    assert result.languages["en"].metrics["r@1"].value == 100
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"id": "green"}, "ids occur more than once"),
+        ({"media": "../outside.mp4"}, "leads out of the folder"),
+        ({"media": []}, "without media"),
+        ({"caption": {}}, "without a caption"),
+        ({"caption": {"klingon!": ["Qapla"]}}, "not a language tag"),
+        ({"also_relevant": ["nobody"]}, "names ids that are not there"),
+        ({"colour": "red"}, "not as it should be"),
+    ],
+)
+def test_a_bad_line_is_named(
+    tmp_path: Path, tiny_bundle: Bundle, changes: dict[str, object], message: str
+) -> None:
+    folder = _folder(tmp_path / "clips", **changes)
+    with pytest.raises(CorpusError, match=message):
+        evaluate("folder", tiny_bundle, data=folder)
+
+
+def test_a_language_without_queries_is_refused(tmp_path: Path, tiny_bundle: Bundle) -> None:
+    with pytest.raises(CorpusError, match="no query in this language"):
+        evaluate("folder", tiny_bundle, data=_folder(tmp_path / "clips"), languages=["en", "fr"])
+
+
+@pytest.mark.parametrize("name", ["msrvtt-dev-9", "multi30k", "xnli", "ntrex", "vatex", "xm3600", "folder"])
+def test_a_benchmark_without_data_says_what_to_get_and_where_to_put_it(
+    name: str, tmp_path: Path, tiny_bundle: Bundle
+) -> None:
+    for data in (None, tmp_path / "nowhere"):
+        with pytest.raises(CorpusError) as refused:
+            evaluate(name, tiny_bundle, data=data)
+        assert BENCHMARKS[name].card.data in str(refused.value)
+    with pytest.raises(CorpusError):
+        evaluate(name, tiny_bundle, data=tmp_path)
+
+
+def test_an_unknown_benchmark_is_met_with_the_nearest_name(tiny_bundle: Bundle) -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'msrvtt-dev-9'"):
+        evaluate("msrvtt-dev9", tiny_bundle)
+
+
+def test_every_card_says_how_its_queries_came_about() -> None:
+    for name, benchmark in BENCHMARKS.items():
+        card = benchmark.card
+        assert card.name == name
+        assert set(card.queries) <= set(card.sample_creation) or name == "folder"
+        assert card.data
+        assert card.licence
+
+
+def test_a_card_with_other_numbers_has_another_digest() -> None:
+    card = BENCHMARKS["ntrex"].card
+    assert card.model_copy(update={"gallery": 999}).digest != card.digest
+    assert card.model_copy(update={"description": "in other words"}).digest == card.digest
+
+
+def test_a_result_survives_its_file_and_another_schema_does_not(tmp_path: Path, tiny_bundle: Bundle) -> None:
+    result = evaluate("folder", tiny_bundle, data=_folder(tmp_path / "clips"))
+    path = tmp_path / "result.json"
+    path.write_text(result.model_dump_json())
+    assert read_result(path) == result
+    path.write_text(json.dumps(json.loads(result.model_dump_json()) | {"schema_version": 2}))
+    with pytest.raises(ResultError, match="not a result of this version"):
+        read_result(path)
+    with pytest.raises(ResultError, match="cannot be read"):
+        read_result(tmp_path / "absent.json")
+
+
+def test_results_of_different_galleries_do_not_compare(tmp_path: Path, tiny_bundle: Bundle) -> None:
+    whole = evaluate("folder", tiny_bundle, data=_folder(tmp_path / "clips"))
+    assert differences(whole, whole) == []
+    folder = _folder(tmp_path / "less")
+    (folder / "green.mp4").unlink()
+    less = evaluate("folder", tiny_bundle, data=folder)
+    assert any("gallery of 4 against 3" in text for text in differences(whole, less))
+
+
+def test_a_constant_matrix_is_not_good_at_anything() -> None:
+    document = score_matrix(np.zeros((1000, 1000), np.float32), [[i] for i in range(1000)])
+    assert document["r@1"] == pytest.approx(0.1)
+    assert document["mean_rank"] == document["median_rank"] == 500.5
+    assert set(document) >= {"n_queries", "gallery", "r@1", "r@5", "r@10", "median_rank", "mrr", "ci95"}
+
+
+def test_the_real_dev_set_has_the_stated_size(shared_data: Path) -> None:
+    from polyreel.corpora import read_flickr8k, read_msrvtt_dev, read_xnli
+
+    dev = read_msrvtt_dev(shared_data / "msrvtt-frames")
+    assert (len(dev.items), len(dev.missing)) == (324, 0)
+    assert all(len(item.captions) == 9 for item in dev.items)
+    assert len(read_flickr8k(shared_data / "flickr8k-1000").items) == 1000
+    premises = read_xnli(shared_data / "xnli")
+    assert len(premises) == 830
+    assert set(premises[0].premise) == {"en", "de", "fr", "zh", "ru", "vi", "sw", "es"}

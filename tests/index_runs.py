@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import resource
@@ -46,9 +47,10 @@ class Run:
                 return
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal."""
+        """Send a signal, unless the run has ended."""
         assert self._process.pid is not None
-        os.kill(self._process.pid, number)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process.pid, number)
 
     def end(self) -> int:
         """Wait for its end and return the exit status."""
@@ -111,7 +113,9 @@ def _run(facts: Connection, bundle: Path, library: Path, folder: Path, max_file_
         return announce
 
     searchable._write = announced(searchable._write)
-    durable._sync = lambda _path: None  # a kill, unlike a power cut, leaves what was written; waiting takes longest
+    durable._sync = lambda _path: (
+        None
+    )  # a kill, unlike a power cut, leaves what was written; waiting takes longest
     if max_file_bytes is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (max_file_bytes, max_file_bytes))
     facts.send({"stage": "ready"})

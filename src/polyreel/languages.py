@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ __all__ = [
     "Detection",
     "clean",
     "detect",
+    "in_study_order",
     "normalise",
     "parse_tag",
 ]
@@ -102,6 +104,13 @@ def parse_tag(name: str) -> str | None:
         return None
     subtags = [part.upper() if len(part) == 2 else part.title() for part in rest if 2 <= len(part) <= 4]
     return "-".join([base, *subtags])
+
+
+def in_study_order(tags: Iterable[str]) -> list[str]:
+    """The nine study languages first, in their fixed order, then the others by tag."""
+    given = set(tags)
+    known = [tag for tag in STUDY_LANGUAGES if tag in given]
+    return known + sorted(given.difference(known))
 
 
 def detect(text: str) -> Detection:

@@ -448,6 +448,18 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(kind: Kind) -> None
     assert coverage(kind, 60) >= 0.87
 
 
+def test_percentiles_of_the_ordinary_bootstrap_would_not() -> None:
+    """Exact coverage for 300 queries of which 0.7 to 1.3% succeed: theirs, and that of Jeffreys' interval."""
+    successes, rates = np.arange(QUERIES + 1), np.linspace(0.007, 0.013, 61)
+    ordinary = stats.binom.ppf([[0.025], [0.975]], QUERIES, successes / QUERIES) / QUERIES
+    jeffreys = stats.beta.ppf([[0.025], [0.975]], successes + 0.5, QUERIES - successes + 0.5)
+    reached = [
+        np.mean([stats.binom.pmf(successes, QUERIES, p)[(low <= p) & (p <= high)].sum() for p in rates])
+        for low, high in (ordinary, jeffreys)
+    ]
+    assert reached == pytest.approx([0.88, 0.94], abs=0.005)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.name)
 def test_nominal_95_percent_is_93_to_97(kind: Kind) -> None:

@@ -85,7 +85,7 @@ def test_premises_find_their_hypotheses_across_languages(tmp_path: Path, tiny_bu
     premises = read_xnli(_write(tmp_path, ROWS, "parallel"))
     measured = run_xnli(premises, tiny_bundle, languages=None, seed=0, progress=_quiet)
     table = measured.tables["accuracy@1: query language by gallery language"]
-    assert table.rows == table.columns == ("de", "en")
+    assert table.rows == table.columns == ("en", "de")
     # p1: "red" and "dog" are equally near to "red dog", so they share the first place; p2 is clear.
     assert np.allclose(table.values, 75.0)
     triplet = measured.tables["triplet: query language by gallery language"]

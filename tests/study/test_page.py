@@ -151,7 +151,7 @@ def test_page_says_everything() -> None:
         "CC BY 4.0",
         "Nobody, 2026",
         "it does not exist",
-        "human: en; machine translation: de",
+        "human: en; machine translation: de; not stated: zh, sw",
         "120 in each of en, de, zh, sw",
         "polyreel eval made-up --bundle small",
         "12.5 s, 512 MB",
@@ -248,6 +248,10 @@ def test_many_systems_labels_of_any_script_and_cells_without_a_number() -> None:
     assert "–</text>" in source
     assert "$x_1$ &amp; &lt;b&gt;" in source
     assert "模型" in Page(source).words
+
+
+def test_machine_translation_is_warned_of_where_it_was_measured() -> None:
+    assert "Machine translation" not in Page(make_report([make_result(languages=("en", "sw"))])).words
 
 
 def test_the_same_system_twice_gets_two_names() -> None:

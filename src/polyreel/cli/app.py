@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from polyreel.errors import PolyreelError
 
 __all__ = ["main"]
 
-_INTERRUPTED = 1
+_FAILED = _INTERRUPTED = 1
 _BAD_USAGE = 2
 
 app = App(
@@ -24,6 +25,7 @@ app = App(
     help="Search video in any language, on an ordinary computer.",
     help_epilogue="Begin with: polyreel index ~/Videos && polyreel search 'mbwa anakimbia'",
     result_action="return_value",
+    suppress_keyboard_interrupt=False,
 )
 app.command(index.index)
 app.command(search.search)
@@ -41,8 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Lance logs ordinary events as warnings. It reads this when it is first imported, which is later.
     os.environ.setdefault("LANCEDB_LOG", "error")
     as_json = "--json" in given
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for terminals that know few letters
     try:
         code = app(given, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
     except CycloptsError as error:
         print_error(str(error), as_json=as_json, kind=type(error).__name__)
         return _BAD_USAGE
@@ -53,7 +58,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_error("interrupted", as_json=as_json, kind="KeyboardInterrupt")
         return _INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output has gone; closing stdout quietly keeps Python from saying so again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # its reader has gone
         return 0
+    except OSError as error:
+        kind = type(error).__name__
+        try:
+            print_error(str(error), as_json=as_json, kind=kind)
+            sys.stdout.flush()
+        except OSError:  # it is the output itself that fails
+            _drop_output()
+            if as_json:
+                print_error(str(error), as_json=False, kind=kind)
+        return _FAILED
     return code if isinstance(code, int) else 0
+
+
+def _drop_output() -> None:
+    """Let what is left of the output go nowhere, so that Python does not fail over it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -12,8 +12,9 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from polyreel.cli.index import index_with_progress
-from polyreel.cli.options import Json, load_bundle
+from polyreel.cli.options import Json, absolute, load_bundle
 from polyreel.cli.output import build_display, clock, print_json, stderr, stdout
+from polyreel.errors import FetchError
 
 if TYPE_CHECKING:
     from polyreel.corpora import DemoClip
@@ -44,9 +45,8 @@ def demo(
 
     clips = _fetch(everything)
     if not clips:
-        stderr.print("None of the demo's clips could be had; is there a network?", style="bold red")
-        return 1
-    folder = library.expanduser().absolute() if library else cache_dir() / "demo" / "library"
+        raise FetchError("none of the demo's clips could be had", remedy="Check the network and try again")
+    folder = absolute(library) if library else cache_dir() / "demo" / "library"
     report = index_with_progress(
         [cache_dir() / "clips"], folder, bundle=None, workers=len(os.sched_getaffinity(0))
     )

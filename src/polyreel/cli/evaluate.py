@@ -96,7 +96,7 @@ def _result(
     from polyreel.evaluation import find_benchmark, read_result
     from polyreel.library import write_atomically
 
-    card = find_benchmark(benchmark).card
+    card = find_benchmark(benchmark).card_for(data)
     if rerun != "always" and out is None:
         raise UsageError("--rerun needs --out", value=rerun, remedy="Name the folder of results by --out")
     loaded = load_bundle(bundle)

@@ -18,7 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from polyreel.cli.options import Json, LibraryOption, default_library, load_bundle
+from polyreel.cli.options import Json, LibraryOption, absolute, default_library, load_bundle
 from polyreel.cli.output import print_json, stderr, stdout
 from polyreel.errors import MediaError
 
@@ -94,9 +94,10 @@ def index_with_progress(
 
     state = read_state(folder)
     location = bundle or (state.generation.location if state is not None else DEFAULT_BUNDLE)
-    if "/" in location:
-        location = str(Path(location).expanduser().absolute())
     loaded = load_bundle(location)
+    given = absolute(Path(location))
+    if absolute(loaded.folder) == given:  # a folder, which the library has to find from anywhere
+        location = str(given)
     with _progress() as progress:
         return index_library(
             paths,
@@ -123,6 +124,7 @@ def _progress() -> Progress:
         TimeRemainingColumn(),
         console=stderr,
         transient=True,
+        disable=not stderr.is_terminal,
     )
 
 
@@ -151,7 +153,7 @@ def _follow(progress: Progress) -> Callable[[IndexEvent], None]:
 
 
 def _print_report(report: IndexReport, folder: Path) -> None:
-    if not report.found and not report.kept:
+    if not report.found and not report.kept and not report.changed:
         stdout.print("No video was found there: nothing to do.")
     elif not report.changed and not report.failed and not report.interrupted:
         stdout.print(f"Nothing has changed: {_count(report.unchanged, 'video')} as indexed before.")

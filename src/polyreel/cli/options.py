@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +15,7 @@ from polyreel.cli.output import build_display
 if TYPE_CHECKING:
     from polyreel.bundle import Bundle
 
-__all__ = ["Json", "LibraryOption", "Seed", "default_library", "load_bundle"]
+__all__ = ["Json", "LibraryOption", "Seed", "absolute", "default_library", "load_bundle"]
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON document on stdout.")]
 Seed = Annotated[int, Parameter(help="Seed of the resampling.", validator=validators.Number(gte=0))]
@@ -29,9 +30,16 @@ LibraryOption = Annotated[
 def default_library(given: Path | None) -> Path:
     """The library that a command means."""
     if given is not None:
-        return given.expanduser().absolute()
+        return absolute(given)
     override = os.environ.get("POLYREEL_LIBRARY")
-    return Path(override) if override else Path(platformdirs.user_data_dir("polyreel")) / "library"
+    return absolute(Path(override)) if override else Path(platformdirs.user_data_dir("polyreel")) / "library"
+
+
+def absolute(path: Path) -> Path:
+    """``path`` from the root, ``~`` being the home folder."""
+    with contextlib.suppress(RuntimeError):  # the home of nobody: it stays as it is and will not be found
+        path = path.expanduser()
+    return path.absolute()
 
 
 def load_bundle(name_or_folder: str) -> Bundle:

@@ -30,8 +30,13 @@ stderr = Console(stderr=True, highlight=False)
 
 def print_json(document: Any) -> None:
     """One JSON document on stdout."""
-    json.dump(document, sys.stdout, ensure_ascii=False, indent=1, allow_nan=False)
-    sys.stdout.write("\n")
+    text = json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # stdout knows few letters, or a file has a name that is no text
+        text = json.dumps(document, indent=1, allow_nan=False)
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def print_error(message: str, *, as_json: bool, kind: str) -> None:
@@ -98,5 +103,7 @@ def build_display() -> Iterator[BuildDisplay]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=stderr, transient=True) as progress:
+    # Where nobody watches, not even the empty lines of a bar that came and went.
+    watched = stderr.is_terminal
+    with Progress(*columns, console=stderr, transient=True, disable=not watched) as progress:
         yield BuildDisplay(progress)

@@ -55,7 +55,8 @@ def report(
     elif out is None:
         sys.stdout.write(text)
     else:
-        stderr.print(f"Wrote {out}: {len(results)} results.", markup=False, soft_wrap=True)
+        count = f"{len(results)} result{'' if len(results) == 1 else 's'}"
+        stderr.print(f"Wrote {out}: {count}.", markup=False, soft_wrap=True)
     return 0
 
 

@@ -57,7 +57,8 @@ def search(
 def hit_table(hits: tuple[Hit, ...]) -> Table:
     """Hits as a table that fits the terminal; the file name links to the thumbnail where a terminal can."""
     subtitles = any(hit.subtitle for hit in hits)
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    # Expanded, the two wide columns share what is left by their ratio; else the longer starves the other.
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
     table.add_column("#", justify="right")
     table.add_column("from", justify="right", no_wrap=True)
     table.add_column("to", justify="right", no_wrap=True)

@@ -3,7 +3,7 @@
 from polyreel.corpora.demo import DemoClip, demo_clips, shown_in_demo, within_budget
 from polyreel.corpora.emoji import EMOJI_VENDORS, fetch_emoji, read_emoji
 from polyreel.corpora.flickr8k import read_flickr8k
-from polyreel.corpora.folder import read_folder
+from polyreel.corpora.folder import identify_folder, read_folder
 from polyreel.corpora.items import Corpus, Frames, Item, Media, Missing, VideoFile
 from polyreel.corpora.msrvtt import MSRVTT_SPLITS, read_msrvtt
 from polyreel.corpora.msrvtt_frames import read_msrvtt_dev
@@ -32,6 +32,7 @@ __all__ = [
     "demo_clips",
     "fetch_emoji",
     "fetch_stamps",
+    "identify_folder",
     "read_emoji",
     "read_flickr8k",
     "read_folder",

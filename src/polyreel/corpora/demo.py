@@ -64,7 +64,8 @@ def within_budget(
 
     The largest archives are left out first; one of unknown size (Debian's) does not count.
     """
-    wanted = [clip for clip in clips if clip.source.registry in set(registries)]
+    chosen = set(registries)
+    wanted = [clip for clip in clips if clip.source.registry in chosen]
     if budget_bytes is None:
         return wanted
     sizes = {clip.source.archive: clip.source.archive_bytes or 0 for clip in wanted}

@@ -12,14 +12,16 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from polyreel.archives import sha256_of
 from polyreel.corpora.items import Corpus, Frames, Item, Media, VideoFile, cleaned_captions, require_unique
 from polyreel.errors import CorpusError
 from polyreel.languages import parse_tag
 from polyreel.media import PICTURE_SUFFIXES
 
-__all__ = ["ITEMS_FILE", "read_folder"]
+__all__ = ["ITEMS_FILE", "identify_folder", "read_folder"]
 
 ITEMS_FILE = "items.jsonl"
+_REMEDY = "Write a line for each clip, as docs/evaluation.md shows"
 
 
 class _Line(BaseModel):
@@ -29,6 +31,18 @@ class _Line(BaseModel):
     media: str | list[str]
     caption: dict[str, str | list[str]]
     also_relevant: list[str] = []
+
+
+def identify_folder(folder: Path) -> str:
+    """Which data these are: a digest of the list of items, so that results on other lists do not compare.
+
+    Raises:
+        CorpusError: there is no list.
+    """
+    path = folder / ITEMS_FILE
+    if not path.is_file():
+        raise CorpusError(f"the folder has no {ITEMS_FILE}", item=folder, remedy=_REMEDY)
+    return f"{ITEMS_FILE} {sha256_of(path)[:16]}"
 
 
 def read_folder(folder: Path) -> Corpus:
@@ -45,7 +59,7 @@ def read_folder(folder: Path) -> Corpus:
         raise CorpusError(
             f"the folder has no {ITEMS_FILE}",
             item=folder,
-            remedy="Write a line for each clip; see 'folder' in the docs",
+            remedy=_REMEDY,
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise CorpusError("the list of items cannot be read", item=path, value=error) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from polyreel.archives import Progress as ArchiveProgress
@@ -18,6 +18,7 @@ from polyreel.corpora import (
     demo_clips,
     fetch_emoji,
     fetch_stamps,
+    identify_folder,
     read_emoji,
     read_flickr8k,
     read_folder,
@@ -64,10 +65,23 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """A card and what measures it."""
+    """A card and what measures it.
+
+    Attributes:
+        card: as it is published.
+        run: measures.
+        identify: where the user's own data are the benchmark, says which data they are.
+    """
 
     card: BenchmarkCard
     run: Callable[[Inputs], Measured]
+    identify: Callable[[Path], str] | None = None
+
+    def card_for(self, data: Path | None) -> BenchmarkCard:
+        """The card, with the user's own data as its split where they are what is measured on."""
+        if self.identify is None or data is None or not data.is_dir():
+            return self.card
+        return self.card.model_copy(update={"split": self.identify(data)})
 
 
 def _data(inputs: Inputs, card: BenchmarkCard) -> Path:
@@ -154,7 +168,7 @@ _REGISTERED = (
     _demo(cards.DEMO_61, demo_clips),
     _packaged(cards.EMOJI, lambda cache, told: fetch_emoji(cache, progress=told), read_emoji),
     _media(cards.FLICKR8K, read_flickr8k),
-    _media(cards.FOLDER, read_folder),
+    replace(_media(cards.FOLDER, read_folder), identify=identify_folder),
     _media(cards.MSRVTT_1K_A, lambda folder: read_msrvtt(folder, "1k-A")),
     _media(cards.MSRVTT_1K_B, lambda folder: read_msrvtt(folder, "1k-B")),
     _media(cards.MSRVTT_DEV, read_msrvtt_dev),

@@ -25,6 +25,9 @@ __all__ = [
 ]
 
 
+_NAMED_ITEMS = 5
+
+
 class _Result(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -194,6 +197,12 @@ def differences(one: Result, other: Result) -> list[str]:
         counts = [r.languages[tag].n_queries if tag in r.languages else 0 for r in (one, other)]
         if counts[0] != counts[1]:
             found.append(f"{counts[0]:,} against {counts[1]:,} queries in {tag}")
+        elif counts[0] and one.languages[tag].clusters != other.languages[tag].clusters:
+            found.append(f"queries about other items in {tag}")
     if one.options != other.options:
         found.append(f"options {dict(one.options)} against {dict(other.options)}")
+    absent = [{item.id for item in result.missing} for result in (one, other)]
+    if apart := sorted(absent[0] ^ absent[1]):
+        more = f" and {len(apart) - _NAMED_ITEMS} more" if len(apart) > _NAMED_ITEMS else ""
+        found.append(f"items that only one of them lacks: {', '.join(apart[:_NAMED_ITEMS])}{more}")
     return found

@@ -17,6 +17,7 @@ from polyreel.evaluation.metrics import expected_rank
 from polyreel.evaluation.ranking import Ranks, Relevance, rank_scores
 from polyreel.evaluation.results import LanguageResult, Matrix, MissingItem, WorstQuery
 from polyreel.evaluation.summary import Agreement, agreement, language_result
+from polyreel.languages import in_study_order
 
 __all__ = ["Measured", "QuerySet", "query_sets", "run_retrieval"]
 
@@ -66,7 +67,7 @@ def query_sets(items: Sequence[Item], *, equal_captions: bool) -> dict[str, Quer
             for text in set(texts):
                 carriers[tag, text.casefold()].append(i)
     found = {}
-    for tag in sorted({tag for item in items for tag in item.captions}):
+    for tag in in_study_order({tag for item in items for tag in item.captions}):
         rows = [(text, i) for i, item in enumerate(items) for text in item.captions.get(tag, ())]
         truth = []
         for text, i in rows:

@@ -62,11 +62,12 @@ def evaluate(
     began = time.monotonic()
     inputs = Inputs(bundle, data, languages, seed, progress or (lambda _what, _done, _total: None), download)
     measured = benchmark.run(inputs)
-    _require_counts(benchmark.card, measured)
+    card = benchmark.card_for(data)
+    _require_counts(card, measured)
     return Result(
         command=command,
-        card=benchmark.card,
-        card_digest=benchmark.card.digest,
+        card=card,
+        card_digest=card.digest,
         system=SystemFacts(bundle=bundle.card.name, identity=bundle.card.identity, polyreel=__version__),
         gallery=measured.gallery,
         languages=measured.languages,

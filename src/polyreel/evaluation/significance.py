@@ -7,9 +7,8 @@ Intervals come from the Bayesian bootstrap (Rubin 1981): each cluster gets a ran
 mean 1, in place of the number of times that it was drawn. Where the bounds of the values are known, half a
 cluster more stands at each of them. For a proportion that is Jeffreys' interval (Brown, Cai and DasGupta
 2001), and it is what keeps the promise where few queries, or all, succeed: with 3 hits expected among 300
-queries, percentiles of the ordinary bootstrap hold the truth in 88% of cases and BCa's in 92%, because
-without a hit both say "0 to 0"; with the half clusters it is 94 to 97%.
-``tests/evaluation/test_significance.py`` checks the coverage.
+queries, percentiles of the ordinary bootstrap hold the truth in 88% of cases, because without a hit they say
+"0 to 0"; with the half clusters it is 94%. ``tests/evaluation/test_significance.py`` checks the coverage.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from polyreel.evaluation.ranking import Ranks, Relevance, rank_scores
 from polyreel.evaluation.results import Matrix
 from polyreel.evaluation.retrieval import Measured
 from polyreel.evaluation.summary import agreement, language_result
+from polyreel.languages import in_study_order
 
 __all__ = ["run_bitext", "run_xnli"]
 
@@ -46,7 +47,8 @@ def run_xnli(
     Raises:
         CorpusError: there is no premise, or a language is not among its texts.
     """
-    available = sorted(set.intersection(*(set(premise.premise) for premise in premises))) if premises else []
+    shared = set.intersection(*(set(premise.premise) for premise in premises)) if premises else set()
+    available = in_study_order(shared)
     chosen = list(languages or available)
     if absent := [tag for tag in chosen if tag not in available] or ([] if available else ["any"]):
         raise CorpusError("the premises have no text in this language", value=", ".join(absent))

@@ -8,7 +8,7 @@ finds newer ones left by a killed run takes them back.
 from __future__ import annotations
 
 import os
-import tempfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -164,15 +164,16 @@ def write_state(folder: Path, state: LibraryState) -> None:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace ``path`` by ``data`` so that a crash at any time leaves the old or the new content."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    # Not tempfile's: its files stay private to their owner, and a library or a report is often shared.
+    temporary = path.with_name(f".{path.name}-{os.getpid()}-{threading.get_ident()}")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with temporary.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:

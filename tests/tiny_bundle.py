@@ -1,8 +1,8 @@
 """A genuine bundle that takes milliseconds: colours are what it sees, and colour words what it reads.
 
-Words that mean the same share one vector, in nine languages; a frame's vector is that of the palette colour that its
-mean is nearest to. So a film of red frames is what "rot" finds, and everything runs through ONNX Runtime as a real
-bundle does. Words outside the vocabulary say nothing: their vector is zero.
+Words that mean the same share one vector, in nine languages; a frame's vector is that of the palette colour
+that its mean is nearest to. So a film of red frames is what "rot" finds, and everything runs through ONNX
+Runtime as a real bundle does. Words outside the vocabulary say nothing: their vector is zero.
 """
 
 from __future__ import annotations

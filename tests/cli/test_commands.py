@@ -203,7 +203,7 @@ def test_a_long_subtitle_leaves_room_for_the_file(tmp_path, capsys, monkeypatch,
     monkeypatch.chdir(tmp_path / "videos")
     monkeypatch.setenv("COLUMNS", "80")
     _, out, _ = ask(capsys, "search", "dog", *where(tmp_path))
-    head, row = out.splitlines()
+    _, row = out.splitlines()
     assert "talk.mp4" in row
     assert "[en] the dog runs" in row
     assert "…" in row

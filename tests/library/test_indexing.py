@@ -106,6 +106,26 @@ def test_a_rename_costs_no_decoding(folder, library, tiny_bundle, decoded):
     assert open_library(library).search("rot").hits[0].video == str(folder / "deep" / "two.mov")
 
 
+def test_a_renamed_folder_costs_no_decoding_even_if_the_run_is_interrupted(
+    folder, library, tiny_bundle, decoded
+):
+    for number, colour in enumerate(("red", "green", "blue")):
+        film(folder / "old" / f"{number}.mp4", colour)
+    index_films(folder, library, tiny_bundle)
+    decoded.clear()
+    (folder / "old").rename(folder / "new")
+
+    def interrupt(event):
+        if isinstance(event, Settled):
+            raise KeyboardInterrupt
+
+    report = index_films(folder, library, tiny_bundle, commit_every_s=0, on_event=interrupt)
+    assert (report.interrupted, report.removed) == (True, 0)
+    report = index_films(folder, library, tiny_bundle)
+    assert (report.removed, decoded) == (3, [])
+    assert holdings(library) == {str(folder / "new" / f"{number}.mp4"): ok() for number in range(3)}
+
+
 def test_renaming_the_only_video_leaves_no_ghost(folder, library, tiny_bundle):
     path = film(folder / "a.mp4", "red")
     index_films(folder, library, tiny_bundle)
@@ -509,6 +529,18 @@ def test_a_renamed_video_keeps_its_subtitles_and_takes_new_ones(folder, library,
     report = index_films(folder, library, tiny_bundle)
     assert (report.linked, report.removed, decoded) == (1, 1, [])
     assert holdings(library) == {str(folder / "two.mp4"): ok("the dog", "runs")}
+
+
+def test_copies_whose_subtitles_change_together_have_them_once(folder, library, tiny_bundle):
+    for name in ("one", "two"):
+        film(folder / f"{name}.mp4", "red")
+        subtitles(folder / f"{name}.srt", (0, 1, "the dog"))
+    index_films(folder, library, tiny_bundle)
+    for text in ("the dog runs", "and runs"):
+        for name in ("one", "two"):
+            subtitles(folder / f"{name}.srt", (0, 1, text))
+        assert index_films(folder, library, tiny_bundle).resubtitled == 2
+        assert holdings(library) == {str(folder / f"{name}.mp4"): ok(text) for name in ("one", "two")}
 
 
 def test_events_tell_of_every_file_and_of_every_commit(folder, library, tiny_bundle):

@@ -72,7 +72,7 @@ def test_the_home_folder_can_be_named_by_a_tilde(tmp_path, monkeypatch):
 def test_a_path_that_does_not_exist_is_refused(tmp_path, monkeypatch, path):
     monkeypatch.chdir(tmp_path)
     touch(tmp_path / "film.mp4")
-    with pytest.raises(UsageError, match="no such file or folder.*that its drive is mounted"):
+    with pytest.raises(UsageError, match=r"no such file or folder.*that its drive is mounted"):
         scan([tmp_path, Path(path)])
 
 

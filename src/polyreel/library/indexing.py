@@ -194,6 +194,7 @@ class _Run:
         self._settled = {row["video"]: row for row in known.values() if row["status"] != UNREADABLE}
         self._waiting: dict[str, list[Job]] = {}
         self._with_other_subtitles: list[Job] = []
+        self._gone: list[str] = []
         self.seen = set(self._settled)
 
     def start(self, found: Scan, plan: Plan) -> None:
@@ -201,8 +202,7 @@ class _Run:
         self.report.found, self.report.links = len(found.videos), found.links
         self.report.unchanged, self.report.unchanged_failed = plan.unchanged, plan.unchanged_failed
         self.report.failed += found.problems
-        self.report.removed, self.report.kept = len(plan.removed), plan.kept
-        self._pending.append(Commit(removed_paths=plan.removed))
+        self.report.kept, self._gone = plan.kept, plan.removed
         # A file that failed and is to be read again must not be taken for known by its own row.
         for video in plan.read:
             row = self._known.get(str(video.path))
@@ -246,6 +246,9 @@ class _Run:
                 self._settle(
                     copy, _unfinished("another file of the same content was not read to its end", copy)
                 )
+            # Last, because a renamed file is known by its old row until it has its new one.
+            self._pending.append(Commit(removed_paths=self._gone))
+            self.report.removed = len(self._gone)
         self._commit()
         self._writer.drop_orphans()
         self._writer.tidy()
@@ -273,6 +276,8 @@ class _Run:
             self._settle(job, _unfinished("the file changed while it was read", job))
             return
         part = self._subtitles_part(job.video, finished)
+        if any(job.video in each.replaced_subtitles for each in self._pending):
+            self._commit()  # a copy has been given subtitles: each in its turn, not both at once
         if finished.health is None:
             part.replaced_subtitles.append(job.video)
             self.report.resubtitled += 1
@@ -317,16 +322,19 @@ class _Run:
             self._waiting.setdefault(job.video, []).append(job)
             return
         shared = {key: row[key] for key in ("status", "message", "health")}
+        own_subtitles = row["status"] == OK and job.found.sidecars not in {"", row["sidecars"]}
+        if own_subtitles:
+            shared["sidecars"] = row["sidecars"]  # until its own are read, should this run be killed
+        self._pending.append(Commit(files=[{**self._row(job, OK), **shared}]))
+        error = None
         if row["status"] == OK:
             self.report.linked += 1
-            error = None
-            if job.found.sidecars and job.found.sidecars != row["sidecars"]:
-                self._with_other_subtitles.append(job)
-                shared["sidecars"] = row["sidecars"]  # until they are read, should this run be killed
         else:
             error = MediaError("the same content failed under another name", item=job.found.path)
-        self._pending.append(Commit(files=[{**self._row(job, OK), **shared}]))
-        self._settle(job, error)
+        if own_subtitles:
+            self._with_other_subtitles.append(job)
+        else:
+            self._settle(job, error)
 
     def _unread(self, job: Job, error: OSError) -> None:
         if isinstance(error, FileNotFoundError):

@@ -479,9 +479,9 @@ def test_names_that_are_not_utf8_in_arguments(tmp_path, as_json):
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_any_encoding_of_the_terminal_will_do(shelf, encoding):
     environment = {**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "200"}
-    done = run("search", "蓝色", *where(shelf), env=environment)
+    done = run("search", "蓝色", *where(shelf), "--mode", "visual", env=environment)
     assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
-    done = run("search", "蓝色", *where(shelf), "--json", env=environment)
+    done = run("search", "蓝色", *where(shelf), "--mode", "visual", "--json", env=environment)
     assert done.returncode == 0
     assert "蓝色" in json.loads(done.stdout.decode(encoding))["hits"][0]["video"]
 

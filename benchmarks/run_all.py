@@ -1,44 +1,46 @@
-"""Run every benchmark in turn and print what each prints.
+"""``python benchmarks/run_all.py [--quick]``: every benchmark in turn, the numbers of docs/performance.md.
 
-    python benchmarks/run_all.py [--quick]
-
-The exit status is 1 if one of them failed or broke a promise. One whose data are not here is passed over, and
-said.
+``--quick`` takes small sizes and shows that all of them run, not more. ``--json`` prints one document with
+those of all. A benchmark whose data are not there is left out with a message. The exit status is 1 if one
+failed or a promised number was missed.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
-from common import SKIPPED
+from common import SKIPPED, options
 
-ORDER = (
-    "demo_recall",
-    "semantic_pooling",
-    "confidence",
-    "text_tower",
-    "cold_start",
-    "indexing",
-    "exact_search",
-    "evaluation",
-)
+HERE = Path(__file__).parent
+NOT_BENCHMARKS = {"common", "datasets", "indexing_peers", "run_all"}
 
 
 def main() -> int:
-    """Run all; arguments are handed on."""
-    failed = []
-    for name in ORDER:
-        script = Path(__file__).with_name(f"{name}.py")
-        code = subprocess.run([sys.executable, str(script), *sys.argv[1:]], check=False).returncode
-        if code == SKIPPED:
-            print(f"\n## {name}: passed over, its data are not here")
-        elif code:
-            failed.append(name)
-    if failed:
-        print(f"\nNot as promised: {', '.join(failed)}")
-    return int(bool(failed))
+    """Run them one after the other: side by side they would disturb each other."""
+    arguments = options(__doc__).parse_args()
+    passed_on = ["--json"] * arguments.json + ["--quick"] * arguments.quick + ["--seed", str(arguments.seed)]
+    documents, outcomes = {}, {}
+    for script in sorted(HERE.glob("*.py")):
+        if script.stem in NOT_BENCHMARKS:
+            continue
+        print(f"running {script.name}", file=sys.stderr, flush=True)
+        done = subprocess.run(
+            [sys.executable, str(script), *passed_on],
+            stdout=subprocess.PIPE if arguments.json else None,
+            check=False,
+        )
+        outcomes[script.name] = done.returncode
+        if arguments.json and done.stdout:
+            documents[script.stem] = json.loads(done.stdout)
+    if arguments.json:
+        print(json.dumps(documents, ensure_ascii=False, indent=1))
+    words = {0: "done", SKIPPED: "left out: its data are not here"}
+    for name, code in outcomes.items():
+        print(f"{name}: {words.get(code, 'failed, or a promise was missed')}", file=sys.stderr)
+    return int(any(code not in words for code in outcomes.values()))
 
 
 if __name__ == "__main__":

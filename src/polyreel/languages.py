@@ -116,14 +116,19 @@ def in_study_order(tags: Iterable[str]) -> list[str]:
 def detect(text: str) -> Detection:
     """Guess the language of ``text``, which may be as short as a word.
 
-    Text without a letter (digits, emoji) is "und" with confidence 0.
+    Text without a letter (digits, emoji) is "und" with confidence 0; so is any text where the identifier
+    cannot be loaded.
     """
     cleaned = clean(text)
     if not any(c.isalpha() for c in cleaned):
         return Detection(UNKNOWN, 0.0)
+    try:
+        ranked = _identifier().rank(cleaned)
+    except OSError:  # its model is unpacked into the temporary folder, which may be full
+        return Detection(UNKNOWN, 0.0)
     weighted = {
         label: float(probability) * (_STUDY_PRIOR if label in STUDY_LANGUAGES else 1.0)
-        for label, probability in _identifier().rank(cleaned)
+        for label, probability in ranked
     }
     best = max(weighted, key=weighted.__getitem__)
     return Detection(_ALIASES.get(best, best), weighted[best] / sum(weighted.values()))

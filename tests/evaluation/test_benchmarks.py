@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from polyreel.bundle import Bundle
-from polyreel.errors import CorpusError, ResultError, UnknownNameError
+from polyreel.errors import CorpusError, ResultError, UnknownNameError, UsageError
 from polyreel.evaluation import BENCHMARKS, differences, evaluate, read_result, score_matrix
+from polyreel.evaluation.transductive import dual_softmax
 from polyreel.media import encode_jpeg
 from tiny_bundle import PALETTE
 from videos import solid, write_video
@@ -191,3 +192,30 @@ def test_the_real_dev_set_has_the_stated_size(shared_data: Path) -> None:
     premises = read_xnli(shared_data / "xnli")
     assert len(premises) == 830
     assert set(premises[0].premise) == {"en", "de", "fr", "zh", "ru", "vi", "sw", "es"}
+
+
+def test_a_transductive_trick_is_off_unless_named_and_then_written_on_the_result(
+    tmp_path: Path, tiny_bundle: Bundle
+) -> None:
+    folder = _folder(tmp_path / "clips")
+    plain = evaluate("folder", tiny_bundle, data=folder)
+    tricked = evaluate("folder", tiny_bundle, data=folder, trick="dual-softmax")
+    assert plain.options == {}
+    assert "all test queries" in tricked.options["dual-softmax"]
+    assert any("options" in text for text in differences(plain, tricked))
+    with pytest.raises(UnknownNameError, match="Did you mean 'dual-softmax'"):
+        evaluate("folder", tiny_bundle, data=folder, trick="dual-softmx")
+    with pytest.raises(UsageError, match="text against text"):
+        evaluate("ntrex", tiny_bundle, data=folder, trick="dual-softmax")
+
+
+def test_dual_softmax_favours_the_query_that_an_item_prefers() -> None:
+    scores = np.array([[0.5, 0.4], [0.6, 0.1]])  # both queries like the first item best
+    assert dual_softmax(scores).argmax(axis=1).tolist() == [1, 0]
+
+
+def test_items_find_their_captions_too(tmp_path: Path, tiny_bundle: Bundle) -> None:
+    result = evaluate("folder", tiny_bundle, data=_folder(tmp_path / "clips"))
+    table = result.tables["media to text: language by recall"]
+    assert table.rows == ("en", "de", "sw")
+    assert all(row[0] == 100 for row in table.values)

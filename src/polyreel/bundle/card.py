@@ -90,7 +90,7 @@ class Confidence(_Card):
 
     Attributes:
         clip: of a query and the best clip.
-        subtitle: of a query and a subtitle line.
+        subtitle: of a query and a subtitle line; a line below it is no evidence.
     """
 
     clip: float

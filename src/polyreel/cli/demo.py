@@ -127,8 +127,9 @@ def demo_recall(
         paths, scores = library.score_videos(vectors)
         columns = [column for column, path in enumerate(paths) if _clip_id(path) in wanted]
         place = {_clip_id(paths[column]): i for i, column in enumerate(columns)}
-        truth = Relevance.of([[place[clip.id]] for clip in clips], len(columns))
-        ranks = rank_scores(scores[:, columns], truth)
+        rows = [row for row, clip in enumerate(clips) if clip.id in place]  # one may not have decoded
+        truth = Relevance.of([[place[clips[row].id]] for row in rows], len(columns))
+        ranks = rank_scores(scores[np.ix_(rows, columns)], truth)
         recall[language] = {f"r@{k}": round(float(recall_at(ranks, k).mean()) * 100, 2) for k in _CUTOFFS}
     recall["mean"] = {
         f"r@{k}": round(float(np.mean([recall[language][f"r@{k}"] for language in languages])), 2)

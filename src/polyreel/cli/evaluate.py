@@ -44,6 +44,10 @@ def evaluate(
         Path | None, Parameter(help="Folder to keep the result in, as BENCHMARK-BUNDLE.json.")
     ] = None,
     rerun: Annotated[Rerun, Parameter(help="What to do about a result that --out holds already.")] = "always",
+    transductive: Annotated[
+        str | None,
+        Parameter(help="A trick that uses the other test queries: dual-softmax. Labelled as such."),
+    ] = None,
     seed: Seed = 0,
     json: Json = False,
 ) -> int:
@@ -53,7 +57,7 @@ def evaluate(
     """
     if benchmark is None:
         return _list(json)
-    result = _result(benchmark, bundle, data, languages, out, rerun, seed)
+    result = _result(benchmark, bundle, data, languages, out, rerun, seed, transductive)
     if json:
         print_json(result.model_dump(mode="json"))
     else:
@@ -91,6 +95,7 @@ def _result(
     out: Path | None,
     rerun: Rerun,
     seed: int,
+    trick: str | None,
 ) -> Result:
     from polyreel.evaluation import evaluate as measure
     from polyreel.evaluation import find_benchmark, read_result
@@ -103,13 +108,15 @@ def _result(
     kept = None if out is None else out / f"{benchmark}-{loaded.card.name}.json"
     if kept is not None and rerun != "always" and kept.is_file():
         found = read_result(kept)
-        if found.system.identity == loaded.card.identity and found.card_digest == card.digest:
+        own = (loaded.card.identity, card.digest, [trick] if trick else [])
+        if (found.system.identity, found.card_digest, list(found.options)) == own:
             return found
         if rerun == "never":
             raise ResultError("the result is of another bundle or benchmark", item=kept, value=found.label)
     elif kept is not None and rerun == "never":
         raise ResultError("there is no such result", item=kept, remedy="Measure it with --rerun only-missing")
     command = f"polyreel eval {benchmark} --bundle {bundle}" + (f" --data {data}" if data else "")
+    command += f" --transductive {trick}" if trick else ""
     with _display() as (display, tell):
         result = measure(
             benchmark,
@@ -117,6 +124,7 @@ def _result(
             data=data,
             languages=languages.split(",") if languages else None,
             seed=seed,
+            trick=trick,
             command=command,
             progress=tell,
             download=display.download,
@@ -168,6 +176,10 @@ def _print(result: Result) -> None:
     card = result.card
     stdout.print(f"{card.name}: {card.task}, gallery {result.gallery:,}, {result.label}, seed {result.seed}")
     stdout.print(result_table(result))
+    for trick, used in result.options.items():
+        stdout.print(
+            f"TRANSDUCTIVE: {trick}, {used}. Not comparable with results without it.", style="bold red"
+        )
     if result.gap is not None:
         name = next(iter(result.gap))
         gap = result.gap[name]

@@ -53,6 +53,7 @@ class Inputs:
         seed: of the resampling.
         progress: told of what is done.
         download: told of arriving bytes.
+        trick: name of a transductive trick, None for none.
     """
 
     bundle: Bundle
@@ -61,6 +62,7 @@ class Inputs:
     seed: int
     progress: Progress
     download: ArchiveProgress | None = None
+    trick: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ def _retrieval(card: BenchmarkCard, corpus: Corpus, inputs: Inputs) -> Measured:
         equal_captions=card.relevance == "own item and equal captions",
         seed=inputs.seed,
         progress=inputs.progress,
+        trick=inputs.trick,
     )
 
 

@@ -13,15 +13,18 @@ from polyreel.bundle import Bundle
 from polyreel.corpora import Corpus, Item
 from polyreel.errors import CorpusError
 from polyreel.evaluation.gallery import Gallery, encode_gallery, thumbnail
-from polyreel.evaluation.metrics import expected_rank
+from polyreel.evaluation.metrics import METRICS, expected_rank
 from polyreel.evaluation.ranking import Ranks, Relevance, rank_scores
 from polyreel.evaluation.results import LanguageResult, Matrix, MissingItem, WorstQuery
 from polyreel.evaluation.summary import Agreement, agreement, language_result
+from polyreel.evaluation.transductive import apply_trick
 from polyreel.languages import in_study_order
 
 __all__ = ["Measured", "QuerySet", "query_sets", "run_retrieval"]
 
 _WORST = 12
+_RECALLS = ("r@1", "r@5", "r@10")
+_BACKWARD = "media to text: language by recall"
 
 Progress = Callable[[str, int, int], None]
 
@@ -89,8 +92,9 @@ def run_retrieval(
     equal_captions: bool,
     seed: int,
     progress: Progress,
+    trick: str | None = None,
 ) -> Measured:
-    """Encode a corpus and measure text-to-media retrieval in each of its languages.
+    """Encode a corpus and measure text-to-media retrieval, and media-to-text beside it, in each language.
 
     Args:
         corpus: what to measure on.
@@ -99,6 +103,7 @@ def run_retrieval(
         equal_captions: see ``query_sets``.
         seed: of the resampling.
         progress: told of what is done.
+        trick: name of a transductive trick; none by default.
 
     Raises:
         CorpusError: a language has no query, or no item can be read.
@@ -110,12 +115,14 @@ def run_retrieval(
     chosen = list(languages or sets)
     if absent := [tag for tag in chosen if tag not in sets]:
         raise CorpusError("no query in this language", item=corpus.name, value=", ".join(absent))
-    results, ranks, scores = {}, {}, {}
+    results, ranks, scores, backward = {}, {}, {}, {}
     for done, tag in enumerate(chosen):
         progress("ranking queries", done, len(chosen))
         queries = sets[tag]
-        scores[tag] = gallery.score(bundle.encode_text(queries.texts))
-        ranks[tag] = rank_scores(scores[tag], Relevance.of(queries.truth, len(gallery.items)))
+        scores[tag] = apply_trick(trick, gallery.score(bundle.encode_text(queries.texts)))
+        truth = Relevance.of(queries.truth, len(gallery.items))
+        ranks[tag] = rank_scores(scores[tag], truth)
+        backward[tag] = _backward(scores[tag], truth)
         results[tag] = language_result(ranks[tag], queries.items, seed=seed)
     agreed = _agreement_of_first_captions(sets, scores, ranks, chosen)
     missing = [*corpus.missing, *gallery.missing]
@@ -123,15 +130,23 @@ def run_retrieval(
         gallery=len(gallery.items),
         languages=results,
         consistency=agreed.figures,
-        tables=agreed.tables,
+        tables=agreed.tables
+        | {_BACKWARD: Matrix(rows=tuple(backward), columns=_RECALLS, values=tuple(backward.values()))},
         missing=tuple(MissingItem(id=item.id, reason=item.reason) for item in missing),
         worst=_worst(gallery, sets, scores, ranks, chosen),
     )
 
 
+def _backward(scores: NDArray[np.floating], truth: Relevance) -> tuple[float, ...]:
+    """Recalls of the other direction: an item finds any of the captions that are about it."""
+    items, inverse = truth.inverse()
+    found = rank_scores(np.ascontiguousarray(scores.T[items]), inverse)
+    return tuple(float(METRICS[name](found).mean()) for name in _RECALLS)
+
+
 def _agreement_of_first_captions(
     sets: Mapping[str, QuerySet],
-    scores: Mapping[str, NDArray[np.float32]],
+    scores: Mapping[str, NDArray[np.floating]],
     ranks: Mapping[str, Ranks],
     languages: Sequence[str],
 ) -> Agreement:
@@ -150,7 +165,7 @@ def _agreement_of_first_captions(
 def _worst(
     gallery: Gallery,
     sets: Mapping[str, QuerySet],
-    scores: Mapping[str, NDArray[np.float32]],
+    scores: Mapping[str, NDArray[np.floating]],
     ranks: Mapping[str, Ranks],
     languages: Sequence[str],
 ) -> tuple[WorstQuery, ...]:

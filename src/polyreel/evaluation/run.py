@@ -10,12 +10,13 @@ from pathlib import Path
 from polyreel import __version__
 from polyreel.archives import Progress as ArchiveProgress
 from polyreel.bundle import Bundle
-from polyreel.errors import CorpusError, UnknownNameError
+from polyreel.errors import CorpusError, UnknownNameError, UsageError
 from polyreel.evaluation.benchmarks import BENCHMARKS, Benchmark, Inputs
 from polyreel.evaluation.cards import BenchmarkCard
 from polyreel.evaluation.results import Result, SystemFacts
 from polyreel.evaluation.retrieval import Measured, Progress
 from polyreel.evaluation.summary import environment, gaps, macro_means, peak_memory_bytes
+from polyreel.evaluation.transductive import TRICKS
 
 __all__ = ["evaluate", "find_benchmark"]
 
@@ -38,6 +39,7 @@ def evaluate(
     data: Path | None = None,
     languages: Sequence[str] | None = None,
     seed: int = 0,
+    trick: str | None = None,
     command: str = "",
     progress: Progress | None = None,
     download: ArchiveProgress | None = None,
@@ -50,17 +52,22 @@ def evaluate(
         data: folder of the data, where the benchmark is not fetched.
         languages: query languages; all by default.
         seed: of the resampling.
+        trick: name of a transductive trick (``TRICKS``), for benchmarks of media; written on the result.
         command: kept in the result.
         progress: told of what is done, and of how much of how much.
         download: told of arriving bytes.
 
     Raises:
-        UnknownNameError: no benchmark has this name.
+        UnknownNameError: no benchmark or trick has this name.
+        UsageError: a trick was asked for where it cannot be applied.
         CorpusError: data are missing, damaged, or not of the size that the card states.
     """
     benchmark = find_benchmark(name)
+    _require_trick(trick, benchmark.card)
     began = time.monotonic()
-    inputs = Inputs(bundle, data, languages, seed, progress or (lambda _what, _done, _total: None), download)
+    inputs = Inputs(
+        bundle, data, languages, seed, progress or (lambda _what, _done, _total: None), download, trick
+    )
     measured = benchmark.run(inputs)
     card = benchmark.card_for(data)
     _require_counts(card, measured)
@@ -70,6 +77,7 @@ def evaluate(
         card_digest=card.digest,
         system=SystemFacts(bundle=bundle.card.name, identity=bundle.card.identity, polyreel=__version__),
         gallery=measured.gallery,
+        options={} if trick is None else {trick: TRICKS[trick][1]},
         languages=measured.languages,
         macro=macro_means(measured.languages),
         gap=gaps(measured.languages),
@@ -83,6 +91,15 @@ def evaluate(
         took_s=round(time.monotonic() - began, 3),
         peak_memory_bytes=peak_memory_bytes(),
     )
+
+
+def _require_trick(trick: str | None, card: BenchmarkCard) -> None:
+    if trick is None:
+        return
+    if trick not in TRICKS:
+        raise UnknownNameError("transductive trick", trick, TRICKS)
+    if card.task == "text->text":
+        raise UsageError("no transductive trick for text against text", item=card.name, value=trick)
 
 
 def _require_counts(card: BenchmarkCard, measured: Measured) -> None:

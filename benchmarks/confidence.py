@@ -7,8 +7,8 @@ often does it for a news sentence, which describes none of them?
 Subtitles: the same with NTREX sentences in eight languages against English lines, one's own translation and
 the best of the others.
 
-The area under the curve is the chance that a query with its own item scores higher than one without: 0.5 tells
-nothing, 1.0 everything.
+The area under the curve is the chance that a query with its own item scores higher than one without: 0.5
+tells nothing, 1.0 everything.
 """
 
 from __future__ import annotations

@@ -48,13 +48,18 @@ INDEX, DECODE, NAIVE = "polyreel index --workers 2", "decoding alone at 1 fps", 
 
 def main() -> int:
     """Make the videos, time the three, then watch the memory."""
-    arguments = options(__doc__).parse_args()
+    parser = options(__doc__)
+    parser.add_argument(
+        "--few", action="store_true", help="three videos and two rounds: minutes, not half an hour"
+    )
+    arguments = parser.parse_args()
     report = Report("indexing", arguments, ("torch", "opencv-python-headless", "efficientnet-lite-pytorch"))
     locate_bundle()
-    videos = real_videos(2 if arguments.quick else 9, 10 if arguments.quick else 60)
+    count = 2 if arguments.quick else 3 if arguments.few else 9
+    videos = real_videos(count, 10 if arguments.quick else 60)
     describe(report, videos)
     few = videos[: len(videos) // 3 or 1]
-    for chosen, repetitions in ((few, 5), (videos, 3)):
+    for chosen, repetitions in ((videos, 2),) if arguments.few else ((few, 5), (videos, 3)):
         compare(report, chosen, repetitions=1 if arguments.quick else repetitions)
     watch_memory(report, videos)
     return report.close()

@@ -54,7 +54,7 @@ def main() -> int:
     """Build libraries of random clips and search them."""
     arguments = options(__doc__).parse_args()
     report = Report("exact search", arguments)
-    report.note(f"numpy's BLAS runs its {blas_kernel()} kernel. Random unit vectors of 384 numbers, float32.")
+    report.note(f"numpy's BLAS runs {blas()}. Random unit vectors of 384 numbers, float32.")
     bundle_folder = locate_bundle()
     for clips in (20_000,) if arguments.quick else (100_000, 1_000_000):
         measure(report, bundle_folder, clips)
@@ -172,15 +172,14 @@ def file_row(video: str) -> dict[str, object]:
     }
 
 
-def blas_kernel() -> str:
-    """Name of the processor family that numpy's OpenBLAS took this one for."""
+def blas() -> str:
+    """Processor family that numpy's OpenBLAS took this one for, and its threads."""
     for library in (Path(np.__file__).parents[1] / "numpy.libs").glob("*openblas*"):
         loaded = ctypes.CDLL(str(library))
-        for name in ("scipy_openblas_get_corename64_", "openblas_get_corename64_", "openblas_get_corename"):
-            if hasattr(loaded, name):
-                getattr(loaded, name).restype = ctypes.c_char_p
-                return getattr(loaded, name)().decode()
-    return "unknown"
+        loaded.scipy_openblas_get_corename64_.restype = ctypes.c_char_p
+        kernel = loaded.scipy_openblas_get_corename64_().decode()
+        return f"its {kernel} kernel on {loaded.scipy_openblas_get_num_threads64_()} threads"
+    return "an unknown kernel"
 
 
 if __name__ == "__main__":

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-__all__ = ["Caption", "Clip"]
+__all__ = ["Caption", "Clip", "SampleCreation"]
+
+SampleCreation = Literal["found", "created", "human-translated", "machine-translated", "transcribed", "unknown"]
+"""How a text came about: there already (a subtitle), written for the dataset, translated by people or by a
+machine, or taken down from speech by a machine."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -39,9 +44,11 @@ class Caption:
         text: the words, NFC, without mark-up.
         language: BCP-47 tag, "und" where unknown.
         start_s, end_s: the span in seconds that the text belongs to.
+        sample_creation: how the text came about.
     """
 
     text: str
     language: str
     start_s: float
     end_s: float
+    sample_creation: SampleCreation = "unknown"

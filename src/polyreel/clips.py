@@ -7,7 +7,9 @@ from typing import Literal
 
 __all__ = ["Caption", "Clip", "SampleCreation"]
 
-SampleCreation = Literal["found", "created", "human-translated", "machine-translated", "transcribed", "unknown"]
+SampleCreation = Literal[
+    "found", "created", "human-translated", "machine-translated", "transcribed", "unknown"
+]
 """How a text came about: there already (a subtitle), written for the dataset, translated by people or by a
 machine, or taken down from speech by a machine."""
 

@@ -17,6 +17,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "polyreel"
 STOREYS = (
     ("cli",),
     ("server",),
+    ("client",),
     ("study",),
     ("library",),
     ("training",),

@@ -1,3 +1,20 @@
 """Search video in any language; train and measure the multilingual models behind it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from polyreel.client import RemoteLibrary
+
+__all__ = ["__version__", "connect"]
+
 __version__ = "0.1.0"
+
+
+def connect(url: str, *, token: str | None = None, timeout_s: float = 60.0) -> RemoteLibrary:
+    """The library that a ``polyreel serve`` at ``url`` serves. See ``polyreel.client.connect``."""
+    # Imported late: nothing else that polyreel does needs an HTTP client.
+    from polyreel.client import connect as connect_to
+
+    return connect_to(url, token=token, timeout_s=timeout_s)

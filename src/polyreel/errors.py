@@ -3,6 +3,7 @@
     PolyreelError
     ├── UsageError              the caller asked for something that cannot be (exit code 2)
     │   ├── QueryError          an empty, over-long or unusable query
+    │   ├── RecipeError         a recipe with mistakes; lists all of them
     │   └── UnknownNameError    a name that no registry holds; carries the nearest one
     ├── MediaError              a file that cannot be read as video or subtitles
     │   ├── DecodeError         the file opens but nothing in it decodes
@@ -11,7 +12,10 @@
     │   └── ChecksumError       bytes arrived, but not the expected ones
     ├── CorpusError             a dataset is missing or not as it should be
     ├── ResultError             a results file that cannot be read or compared
+    ├── TrainingError           a training run that cannot start, go on or be resumed
     ├── BundleError             a bundle is missing, damaged or of another schema
+    ├── NotFoundError           a video or moment that the library does not hold
+    ├── RemoteError             a polyreel server cannot be reached or refuses
     └── LibraryError            a library cannot be opened or written
         ├── LibraryBusyError    another process is writing it
         ├── LibraryVersionError a newer or unknown schema
@@ -37,9 +41,13 @@ __all__ = [
     "LibraryVersionError",
     "LimitError",
     "MediaError",
+    "NotFoundError",
     "PolyreelError",
     "QueryError",
+    "RecipeError",
+    "RemoteError",
     "ResultError",
+    "TrainingError",
     "UnknownNameError",
     "UsageError",
 ]
@@ -94,6 +102,16 @@ class QueryError(UsageError):
     """A query is empty, too long or otherwise unusable."""
 
 
+class RecipeError(UsageError):
+    """A recipe cannot be used; ``value`` holds a line for each mistake."""
+
+    def __str__(self) -> str:
+        if not isinstance(self.value, tuple):
+            return super().__str__()
+        head = self.what if self.item is None else f"{self.what}: {self.item}"
+        return "\n  ".join([head, *map(str, self.value)])
+
+
 class UnknownNameError(UsageError):
     """A name that the registry does not hold.
 
@@ -141,8 +159,20 @@ class ResultError(PolyreelError):
     """A results file is missing, of another schema, or cannot be compared."""
 
 
+class TrainingError(PolyreelError):
+    """A training run cannot start, go on or be resumed."""
+
+
 class BundleError(PolyreelError):
     """A bundle is missing, damaged or of an unknown schema."""
+
+
+class NotFoundError(PolyreelError):
+    """A video, a moment or an example that is not there, or no longer."""
+
+
+class RemoteError(PolyreelError):
+    """A polyreel server cannot be reached, or its answer is no answer."""
 
 
 class LibraryError(PolyreelError):

@@ -8,6 +8,7 @@ from written import NFC, NFD, fails, write, zip_of
 
 from polyreel.corpora import Frames, Item
 from polyreel.corpora.reading import (
+    Listing,
     assemble,
     locate,
     parallel_lines,
@@ -106,7 +107,7 @@ def test_videos_are_found_by_name_and_the_first_place_wins(tmp_path):
 
 
 def assembled(folder, rows, media):
-    return assemble("some", rows, media, source=folder / "list.txt", kind="picture", remedy=GET)
+    return assemble(Listing("some", rows, media, folder / "list.txt", "picture", GET))
 
 
 def test_nothing_is_dropped_in_silence(tmp_path):

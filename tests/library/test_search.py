@@ -12,7 +12,7 @@ from films import film, index_films, open_library, subtitles
 from polyreel.bundle import Bundle
 from polyreel.errors import BundleMismatchError, LibraryError, QueryError, UnknownNameError, UsageError
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.library import MODES, Library, SubtitleEvidence, search
+from polyreel.library import MODES, Library, SubtitleEvidence, moments, searchable
 from polyreel.library.state import read_state, write_state
 from tiny_bundle import MEANINGS, PALETTE
 
@@ -103,7 +103,7 @@ def test_adjacent_hits_of_one_video_are_one_moment(tmp_path, tiny_bundle):
 def test_moments_are_joined_by_the_clip_between_them():
     searchable = clips([("a", 0, 10), ("a", 10, 20), ("a", 20, 30), ("a", 40, 50), ("b", 50, 60)])
     ranked = visual([(0, 1.0), (2, 0.99), (1, 0.98), (3, 0.97), (4, 0.96)])
-    found = search._moments(search._fuse([ranked]), [ranked], searchable)
+    found = moments.moments(moments.fuse([ranked]), [ranked], searchable)
     assert [(m.rank, m.start_s, m.end_s, m.best, set(m.rows)) for m in found] == [
         (1, 0, 30, 0, {0, 1, 2}),
         (2, 40, 50, 3, {3}),
@@ -114,7 +114,7 @@ def test_moments_are_joined_by_the_clip_between_them():
 def test_a_much_worse_neighbour_stays_apart():
     searchable = clips([("a", 0, 10), ("a", 10, 20), ("a", 20, 30)])
     ranked = visual([(1, 1.0), (0, 0.9), (2, 0.5)])
-    found = search._moments(search._fuse([ranked]), [ranked], searchable)
+    found = moments.moments(moments.fuse([ranked]), [ranked], searchable)
     assert [(m.start_s, m.end_s) for m in found] == [(0, 20), (20, 30)]
 
 
@@ -124,11 +124,11 @@ def clips(spans):
     names = ("video", "start_s", "end_s")
     columns = {name: [span[place] for span in spans] for place, name in enumerate(names)}
     empty = np.zeros((0, 1), np.float32)
-    return search.Searchable(pa.table(columns), empty, pa.table({}), empty)
+    return searchable.Searchable(pa.table(columns), empty, pa.table({}), empty, pa.table({}))
 
 
 def visual(scored):
-    return search._Ranked(np.array([row for row, _ in scored]), np.array([score for _, score in scored]))
+    return moments.Ranked(np.array([row for row, _ in scored]), np.array([score for _, score in scored]))
 
 
 def test_words_of_another_language_find_a_subtitle(library):

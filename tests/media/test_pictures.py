@@ -12,7 +12,7 @@ import pytest
 
 import videos
 from polyreel.errors import MediaError
-from polyreel.media import PICTURE_SUFFIXES, read_bytes, read_picture
+from polyreel.media import PICTURE_SUFFIXES, OpenArchives, read_bytes, read_picture
 
 CORNER = videos.corner(0)
 
@@ -110,3 +110,18 @@ def test_a_picture_beyond_reason_is_refused(album):
         file.truncate(65 << 20)
     with pytest.raises(MediaError, match="too large"):
         read_bytes(album, "huge.jpg")
+
+
+def test_an_archive_stays_open_from_one_picture_to_the_next(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("1.png", b"one")
+        packed.writestr("2.png", b"two")
+    with OpenArchives() as archives:
+        assert read_bytes(tmp_path, "a.zip!1.png", archives=archives) == b"one"
+        path.unlink()
+        assert read_bytes(tmp_path, "a.zip!2.png", archives=archives) == b"two"
+        with pytest.raises(MediaError, match="no such member"):
+            read_bytes(tmp_path, "a.zip!3.png", archives=archives)
+    with pytest.raises(MediaError, match="cannot be read"):
+        read_bytes(tmp_path, "a.zip!1.png", archives=archives)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from polyreel import __version__
-from polyreel.cli import bundles, demo, doctor, evaluate, index, report, score, search
+from polyreel.cli import bundles, data, demo, doctor, evaluate, index, report, score, search, serve, train
 from polyreel.cli.output import print_error
 from polyreel.errors import PolyreelError
 
@@ -29,12 +29,15 @@ app = App(
 )
 app.command(index.index)
 app.command(search.search)
+app.command(serve.serve)
 app.command(doctor.doctor)
 app.command(bundles.app)
+app.command(data.app)
 app.command(demo.demo)
 app.command(evaluate.evaluate, name="eval")
 app.command(report.report)
 app.command(score.score)
+app.command(train.train)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -106,4 +106,6 @@ def _document(result: SearchResult) -> dict[str, object]:
         }
         for hit in result.hits
     ]
-    return asdict(result) | {"hits": hits}
+    document = asdict(result) | {"hits": hits}
+    del document["false_alarm_rate"]  # one search does not pay for the measurement that it needs
+    return document

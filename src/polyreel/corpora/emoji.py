@@ -15,11 +15,11 @@ from pydantic import AliasChoices, BaseModel, Field, TypeAdapter
 
 from polyreel.archives import Archive, Progress, fetch_tree
 from polyreel.corpora.items import Corpus, Frames
-from polyreel.corpora.reading import assemble, locate, parse, related
+from polyreel.corpora.reading import Listing, assemble, locate, parse, related
 from polyreel.errors import UnknownNameError
 from polyreel.languages import STUDY_LANGUAGES
 
-__all__ = ["EMOJI_VENDORS", "fetch_emoji", "read_emoji"]
+__all__ = ["EMOJI_ARCHIVES", "EMOJI_VENDORS", "fetch_emoji", "read_emoji"]
 
 _PICTURES_VERSION, _NAMES_VERSION = "16.0.0", "48.2.0"
 _SHA256 = {
@@ -32,6 +32,22 @@ EMOJI_VENDORS = ("google", "twitter")
 """Whose pictures ``fetch_emoji`` can fetch; both draw the same 1,911 emoji."""
 
 _LISTS = {"cldr-annotations-full": "annotations", "cldr-annotations-derived-full": "annotationsDerived"}
+
+
+def _archive(package: str) -> Archive:
+    version = _NAMES_VERSION if package in _LISTS else _PICTURES_VERSION
+    return Archive(
+        registry="npm",
+        package=package,
+        version=version,
+        archive=f"{package}-{version}.tgz",
+        sha256=_SHA256[package],
+    )
+
+
+EMOJI_ARCHIVES = {package: _archive(package) for package in _SHA256}
+"""Package -> what is fetched of it."""
+
 _REMEDY = "Fetch the three packages with fetch_emoji"
 
 _SKIN = re.compile(r"-1f3f[b-f]")
@@ -72,15 +88,7 @@ def fetch_emoji(cache_folder: Path, vendor: str = "google", *, progress: Progres
         raise UnknownNameError("emoji vendor", vendor, EMOJI_VENDORS)
     folder = cache_folder / f"emoji-{_PICTURES_VERSION}-names-{_NAMES_VERSION}"
     for package in (f"emoji-datasource-{vendor}", *_LISTS):
-        version = _NAMES_VERSION if package in _LISTS else _PICTURES_VERSION
-        archive = Archive(
-            registry="npm",
-            package=package,
-            version=version,
-            archive=f"{package}-{version}.tgz",
-            sha256=_SHA256[package],
-        )
-        fetch_tree(archive, folder / package, _kept, progress=progress)
+        fetch_tree(EMOJI_ARCHIVES[package], folder / package, _kept, progress=progress)
     return folder
 
 
@@ -113,7 +121,7 @@ def read_emoji(folder: Path, vendor: str = "google") -> Corpus:
         text = "".join(chr(int(code, 16)) for code in emoji.unified.split("-")).replace(_VARIATION, "")
         captions = {tag: known.get(text, []) for tag, known in names.items()}
         rows.append((emoji.unified.lower(), emoji.image, captions))
-    corpus = assemble(f"emoji {vendor}", rows, media, source=source, kind="picture", remedy=_REMEDY)
+    corpus = assemble(Listing(f"emoji {vendor}", rows, media, source, "picture", _REMEDY))
     return replace(corpus, items=related(corpus.items, lambda item: _concept(item.captions["en"][0])))
 
 

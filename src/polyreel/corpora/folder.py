@@ -18,7 +18,7 @@ from polyreel.errors import CorpusError
 from polyreel.languages import parse_tag
 from polyreel.media import PICTURE_SUFFIXES
 
-__all__ = ["ITEMS_FILE", "identify_folder", "read_folder"]
+__all__ = ["ITEMS_FILE", "identify_folder", "media_at", "read_folder"]
 
 ITEMS_FILE = "items.jsonl"
 _REMEDY = "Write a line for each clip, as docs/evaluation.md shows"
@@ -90,10 +90,20 @@ def _item(folder: Path, source: Path, number: int, text: str) -> Item:
     cleaned = cleaned_captions(captions)
     if not cleaned:
         raise CorpusError("an item without a caption", item=where, value=line.id)
-    return Item(line.id, _media(folder, line.media, where), cleaned, tuple(line.also_relevant))
+    return Item(line.id, media_at(folder, line.media, where), cleaned, tuple(line.also_relevant))
 
 
-def _media(folder: Path, given: str | list[str], where: str) -> Media:
+def media_at(folder: Path, given: str | list[str], where: str) -> Media:
+    """What a reference in a list means: a picture, several in order, or a video. It need not be there.
+
+    Args:
+        folder: that references are relative to.
+        given: ``"a/b.jpg"``, ``"archive.zip!a/b.jpg"``, several of these, or a video's path.
+        where: the list and line, for messages.
+
+    Raises:
+        CorpusError: it leads out of the folder, or is a video inside an archive.
+    """
     references = [given] if isinstance(given, str) else given
     if not references or not all(references):
         raise CorpusError("an item without media", item=where)

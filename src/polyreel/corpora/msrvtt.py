@@ -21,11 +21,20 @@ from pathlib import Path
 from pydantic import BaseModel, TypeAdapter
 
 from polyreel.corpora.items import Corpus
-from polyreel.corpora.reading import assemble, locate, parse, read_lines, read_text, require_count, videos_in
+from polyreel.corpora.reading import (
+    Listing,
+    assemble,
+    locate,
+    parse,
+    read_lines,
+    read_text,
+    require_count,
+    videos_in,
+)
 from polyreel.corpora.translations import read_translations
 from polyreel.errors import CorpusError, UnknownNameError
 
-__all__ = ["MSRVTT_SPLITS", "read_msrvtt"]
+__all__ = ["MSRVTT_SPLITS", "list_msrvtt", "read_msrvtt"]
 
 MSRVTT_SPLITS = {
     "1k-A": 1_000,
@@ -70,7 +79,17 @@ _ANNOTATIONS = TypeAdapter(_Annotations)
 
 
 def read_msrvtt(folder: Path, split: str) -> Corpus:
-    """The videos of one split, in the order of its list or else of the annotations.
+    """The videos of one split that are there: ``list_msrvtt`` without what has no video.
+
+    Raises:
+        UnknownNameError: no such split.
+        CorpusError: as ``list_msrvtt``, or there are no videos.
+    """
+    return assemble(list_msrvtt(folder, split))
+
+
+def list_msrvtt(folder: Path, split: str) -> Listing:
+    """The rows of one split, in the order of its list or else of the annotations.
 
     1k-A has the sentence of its list as the one caption of a video; 1k-B that of its list or, as its authors
     did, the first of the annotations. In all other splits a video has its 20.
@@ -103,7 +122,7 @@ def read_msrvtt(folder: Path, split: str) -> Corpus:
             captions = {t.tag: t.captions.get(video, ()) for t in translations} | {"en": english}
         rows.append((video, video, captions))
     videos = videos_in(folder, _PLACES)
-    return assemble(f"msrvtt {split}", rows, videos, source=source, kind="video", remedy=_REMEDY)
+    return Listing(f"msrvtt {split}", rows, videos, source, "video", _REMEDY)
 
 
 def _annotations(folder: Path) -> tuple[Path, dict[str, str], Mapping[str, list[str]]]:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from polyreel.corpora.items import Corpus
-from polyreel.corpora.reading import assemble, locate, parallel_lines, pictures_in, require_count
+from polyreel.corpora.reading import Listing, assemble, locate, parallel_lines, pictures_in, require_count
 from polyreel.errors import UnknownNameError
 
-__all__ = ["MULTI30K_SPLITS", "read_multi30k"]
+__all__ = ["MULTI30K_SPLITS", "list_multi30k", "read_multi30k"]
 
 MULTI30K_SPLITS = {
     "train": 29_000,
@@ -32,7 +32,17 @@ _REMEDY = (
 
 
 def read_multi30k(folder: Path, split: str) -> Corpus:
-    """The photos of one split, in the files' order; en, de, fr and cs, which both tests of 2017 lack.
+    """The photos of one split that are there: ``list_multi30k`` without what has no photo.
+
+    Raises:
+        UnknownNameError: no such split.
+        CorpusError: as ``list_multi30k``, or there are no photos.
+    """
+    return assemble(list_multi30k(folder, split))
+
+
+def list_multi30k(folder: Path, split: str) -> Listing:
+    """The rows of one split, in the files' order; en, de, fr and cs, which both tests of 2017 lack.
 
     Args:
         folder: as described above.
@@ -40,8 +50,7 @@ def read_multi30k(folder: Path, split: str) -> Corpus:
 
     Raises:
         UnknownNameError: no such split.
-        CorpusError: a file is missing or not as it should be, a count is not the published one, or there are
-            no photos.
+        CorpusError: a file is missing or not as it should be, or a count is not the published one.
     """
     if split not in MULTI30K_SPLITS:
         raise UnknownNameError("Multi30K split", split, MULTI30K_SPLITS)
@@ -59,4 +68,4 @@ def read_multi30k(folder: Path, split: str) -> Corpus:
         for row, photo in enumerate(photos)
     ]
     pictures = pictures_in(folder)
-    return assemble(f"multi30k {split}", rows, pictures, source=source, kind="picture", remedy=remedy)
+    return Listing(f"multi30k {split}", rows, pictures, source, "picture", remedy)

@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -31,6 +31,7 @@ from polyreel.errors import CorpusError
 from polyreel.media import PICTURE_SUFFIXES
 
 __all__ = [
+    "Listing",
     "assemble",
     "locate",
     "parallel_lines",
@@ -191,38 +192,53 @@ def videos_in(folder: Path, places: Iterable[str]) -> dict[str, Media]:
     return found
 
 
-def assemble(
-    name: str, rows: Iterable[Row], media: Mapping[str, Media], *, source: Path, kind: str, remedy: str
-) -> Corpus:
-    """The corpus of the rows whose media are there; what is not there goes into its ``missing``.
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a dataset's files list, and the media that are there.
 
-    Args:
-        name: of the corpus.
+    Attributes:
+        name: of the dataset and split.
         rows: in the order of the dataset.
         media: file name -> media, as ``pictures_in`` and ``videos_in`` find them.
         source: what a message about an id points to.
         kind: "picture" or "video", for messages.
         remedy: what to get and where to put it if nothing is there.
+    """
+
+    name: str
+    rows: Sequence[Row]
+    media: Mapping[str, Media]
+    source: Path
+    kind: str
+    remedy: str
+
+
+def assemble(listing: Listing) -> Corpus:
+    """The corpus of the rows whose media are there; what is not there goes into its ``missing``.
 
     Raises:
         CorpusError: an id occurs twice, or no item is left.
     """
     items, missing = [], []
     seen: set[str] = set()
-    for id_, media_name, raw in rows:
+    for id_, media_name, raw in listing.rows:
         if id_ in seen:
-            raise CorpusError("an id occurs more than once", item=source, value=id_)
+            raise CorpusError("an id occurs more than once", item=listing.source, value=id_)
         seen.add(id_)
         captions = cleaned_captions(raw)
-        if media_name not in media:
-            missing.append(Missing(id_, f"no {kind}"))
+        if media_name not in listing.media:
+            missing.append(Missing(id_, f"no {listing.kind}"))
         elif not captions:
             missing.append(Missing(id_, "no caption"))
         else:
-            items.append(Item(id_, media[media_name], captions))
+            items.append(Item(id_, listing.media[media_name], captions))
     if not items:
-        raise CorpusError(f"not one of {len(seen):,} {kind}s is there", item=source.parent, remedy=remedy)
-    return Corpus(name, require_unique(items, source), tuple(missing))
+        raise CorpusError(
+            f"not one of {len(seen):,} {listing.kind}s is there",
+            item=listing.source.parent,
+            remedy=listing.remedy,
+        )
+    return Corpus(listing.name, require_unique(items, listing.source), tuple(missing))
 
 
 def related(items: Iterable[Item], concept: Callable[[Item], str]) -> tuple[Item, ...]:

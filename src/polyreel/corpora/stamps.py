@@ -16,9 +16,9 @@ from polyreel.corpora.reading import read_lines, related
 from polyreel.errors import CorpusError
 from polyreel.languages import STUDY_LANGUAGES
 
-__all__ = ["fetch_stamps", "read_stamps"]
+__all__ = ["STAMPS_ARCHIVE", "fetch_stamps", "read_stamps"]
 
-_ARCHIVE = Archive(
+STAMPS_ARCHIVE = Archive(
     registry="debian",
     package="tuxpaint-stamps-default",
     version="2022.06.04-1",
@@ -38,7 +38,8 @@ def fetch_stamps(cache_folder: Path, progress: Progress | None = None) -> Path:
     Raises:
         FetchError: the package cannot be had or is another one.
     """
-    return fetch_tree(_ARCHIVE, cache_folder / f"stamps-{_ARCHIVE.version}", _kept, progress=progress)
+    folder = cache_folder / f"stamps-{STAMPS_ARCHIVE.version}"
+    return fetch_tree(STAMPS_ARCHIVE, folder, _kept, progress=progress)
 
 
 def _kept(member: str) -> str | None:

@@ -14,10 +14,10 @@ from pathlib import Path
 from pydantic import BaseModel, Field, TypeAdapter
 
 from polyreel.corpora.items import Corpus
-from polyreel.corpora.reading import assemble, locate, parse, read_lines, require_count, videos_in
+from polyreel.corpora.reading import Listing, assemble, locate, parse, read_lines, require_count, videos_in
 from polyreel.errors import CorpusError, UnknownNameError
 
-__all__ = ["VATEX_SPLITS", "read_vatex"]
+__all__ = ["VATEX_SPLITS", "list_vatex", "read_vatex"]
 
 VATEX_SPLITS = {"train": 25_991, "validation": 3_000, "val": 1_500, "test": 1_500}
 """Split -> number of its videos; "val" and "test" are the halves of "validation"."""
@@ -38,7 +38,17 @@ _ROWS = TypeAdapter(list[_Row])
 
 
 def read_vatex(folder: Path, split: str) -> Corpus:
-    """The videos of one split, in the order of the annotations.
+    """The videos of one split that are there: ``list_vatex`` without what has no video.
+
+    Raises:
+        UnknownNameError: no such split.
+        CorpusError: as ``list_vatex``, or there are no videos.
+    """
+    return assemble(list_vatex(folder, split))
+
+
+def list_vatex(folder: Path, split: str) -> Listing:
+    """The rows of one split, in the order of the annotations.
 
     Args:
         folder: as described above.
@@ -64,4 +74,4 @@ def read_vatex(folder: Path, split: str) -> Corpus:
     require_count(f"videos in {split}", len(annotations), VATEX_SPLITS[split], source)
     rows = [(row.id, row.id, {"en": row.english, "zh": row.chinese}) for row in annotations]
     videos = videos_in(folder, ["videos"])
-    return assemble(f"vatex {split}", rows, videos, source=source, kind="video", remedy=_REMEDY)
+    return Listing(f"vatex {split}", rows, videos, source, "video", _REMEDY)

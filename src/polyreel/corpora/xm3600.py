@@ -13,10 +13,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from polyreel.corpora.items import Corpus
-from polyreel.corpora.reading import assemble, locate, parse_lines, pictures_in, require_count
+from polyreel.corpora.reading import Listing, assemble, locate, parse_lines, pictures_in, require_count
 from polyreel.errors import CorpusError
 
-__all__ = ["read_xm3600"]
+__all__ = ["list_xm3600", "read_xm3600"]
 
 _PHOTOS = 3_600
 _REMEDY = (
@@ -27,17 +27,25 @@ _CAPTIONS = TypeAdapter(list[str])
 
 
 def read_xm3600(folder: Path) -> Corpus:
-    """The photos, in the file's order, with their captions in every language of the file.
+    """The photos that are there: ``list_xm3600`` without what has no photo.
 
     Raises:
-        CorpusError: a file is missing or not as it should be, a count is not the published one, or there are
-            no photos.
+        CorpusError: as ``list_xm3600``, or there are no photos.
+    """
+    return assemble(list_xm3600(folder))
+
+
+def list_xm3600(folder: Path) -> Listing:
+    """The rows, in the file's order, with their captions in every language of the file.
+
+    Raises:
+        CorpusError: a file is missing or not as it should be, or a count is not the published one.
     """
     source = locate(folder, "captions.jsonl", remedy=_REMEDY)
     lines = parse_lines(source, _LINE)
     require_count("photos", len(lines), _PHOTOS, source)
     rows = [_row(line, f"{source}, line {number}") for number, line in enumerate(lines, 1)]
-    return assemble("xm3600", rows, pictures_in(folder), source=source, kind="picture", remedy=_REMEDY)
+    return Listing("xm3600", rows, pictures_in(folder), source, "picture", _REMEDY)
 
 
 def _row(line: dict[str, Any], where: str) -> tuple[str, str, dict[str, list[str]]]:

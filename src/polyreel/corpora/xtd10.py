@@ -10,10 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from polyreel.corpora.items import Corpus
-from polyreel.corpora.reading import assemble, locate, parallel_lines, pictures_in, require_count
+from polyreel.corpora.reading import Listing, assemble, locate, parallel_lines, pictures_in, require_count
 from polyreel.errors import CorpusError
 
-__all__ = ["read_xtd10"]
+__all__ = ["list_xtd10", "read_xtd10"]
 
 _PHOTOS = 1_000
 _STUDY_LANGUAGES = ("en", "de", "fr", "zh", "ru", "es")
@@ -27,12 +27,20 @@ _REMEDY = (
 
 
 def read_xtd10(folder: Path) -> Corpus:
-    """The photos, in the files' order. The study's languages must all be there; others are read where they
+    """The photos that are there: ``list_xtd10`` without what has no photo.
+
+    Raises:
+        CorpusError: as ``list_xtd10``, or there are no photos.
+    """
+    return assemble(list_xtd10(folder))
+
+
+def list_xtd10(folder: Path) -> Listing:
+    """The rows, in the files' order. The study's languages must all be there; others are read where they
     are.
 
     Raises:
-        CorpusError: a file is missing or not as it should be, a count is not the published one, or there are
-            no photos.
+        CorpusError: a file is missing or not as it should be, or a count is not the published one.
     """
     source = locate(folder, *(f"{sub}test_image_names.txt" for sub in _SUBFOLDERS), remedy=_REMEDY)
     files = {"": source}
@@ -52,4 +60,4 @@ def read_xtd10(folder: Path) -> Corpus:
         (photo, photo, {tag: [texts[row]] for tag, texts in lines.items()})
         for row, photo in enumerate(photos)
     ]
-    return assemble("xtd10", rows, pictures_in(folder), source=source, kind="picture", remedy=_REMEDY)
+    return Listing("xtd10", rows, pictures_in(folder), source, "picture", _REMEDY)

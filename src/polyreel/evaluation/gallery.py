@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.bundle import Bundle
-from polyreel.corpora import Frames, Item, Media, Missing, VideoFile
+from polyreel.corpora import Frames, Item, Media, Missing, VideoFile, read_frames
 from polyreel.errors import CorpusError, MediaError
 from polyreel.media import (
     ClipEnd,
     DecodeOptions,
     DecodeWorker,
     Frame,
+    OpenArchives,
     encode_jpeg,
     read_bytes,
     read_picture,
@@ -67,10 +68,10 @@ def encode_gallery(
         CorpusError: no item at all can be read.
     """
     kept, parts, missing = [], [], []
-    with DecodeWorker() as worker:
+    with DecodeWorker() as worker, OpenArchives() as archives:
         for done, item in enumerate(items):
             try:
-                parts.append(_encode(item.media, bundle, worker))
+                parts.append(_encode(item.media, bundle, worker, archives))
                 kept.append(item)
             except MediaError as error:
                 missing.append(Missing(item.id, str(error)))
@@ -101,16 +102,14 @@ def thumbnail(media: Media) -> str | None:
     return base64.b64encode(jpeg).decode("ascii")
 
 
-def _encode(media: Media, bundle: Bundle, worker: DecodeWorker) -> NDArray[np.float32]:
+def _encode(
+    media: Media, bundle: Bundle, worker: DecodeWorker, archives: OpenArchives
+) -> NDArray[np.float32]:
     """(clips, dim): pictures are one clip, a video is cut as an index run cuts it."""
     spec = bundle.card.frames
     if isinstance(media, Frames):
-        size = (spec.width_px, spec.height_px)
-        pictures = [
-            read_picture(read_bytes(media.root, reference), size=size, item=reference)
-            for reference in media.references
-        ]
-        return bundle.encode_video([bundle.encode_frames(np.stack(pictures))])
+        pictures = read_frames(media, (spec.width_px, spec.height_px), archives=archives)
+        return bundle.encode_video([bundle.encode_frames(pictures)])
     clips: list[NDArray[np.float32]] = []
     images: list[NDArray[np.uint8]] = []
     for event in worker.decode(media.path, DecodeOptions(spec.width_px, spec.height_px, spec.fps)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["top_rows"]
+__all__ = ["best_rows", "top_rows"]
 
 
 def top_rows(
@@ -16,7 +16,21 @@ def top_rows(
     Returns:
         Row numbers and scores, each (min(count, rows),). Rows of equal score come in their own order.
     """
-    scores = matrix @ query
+    return best_rows(matrix @ query, count)
+
+
+def best_rows(
+    scores: NDArray[np.float32], count: int, allowed: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The rows of the highest ``scores`` (rows,), best first; only ``allowed`` ones (rows,) if given.
+
+    Returns:
+        As ``top_rows``.
+    """
+    if allowed is not None:
+        kept = np.flatnonzero(allowed)
+        rows, found = best_rows(scores[kept], count)
+        return kept[rows].astype(np.int64), found
     if count < len(scores):
         # Everything that ties with the last place is kept until the stable sort has decided.
         threshold = np.partition(scores, len(scores) - count)[len(scores) - count]

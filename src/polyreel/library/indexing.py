@@ -17,6 +17,7 @@ from polyreel.clips import Clip
 from polyreel.errors import MediaError
 from polyreel.library.lanes import Job, Known, LaneEvent, Unread, run_lanes
 from polyreel.library.plan import FAILED, OK, UNREADABLE, Plan, make_plan
+from polyreel.library.progress import ProgressFile
 from polyreel.library.scan import FoundVideo, Scan, scan
 from polyreel.library.searchable import load_searchable
 from polyreel.library.state import generation_of
@@ -144,7 +145,8 @@ def index(
         rows = writer.snapshot.read(FILES).to_pylist()
         known = {row["path"]: row for row in rows}
         plan = make_plan(found, known, retry_failed=retry_failed, prune=prune)
-        run = _Run(writer, bundle, known, commit_every_s, on_event or (lambda _event: None))
+        shown = ProgressFile(folder)
+        run = _Run(writer, bundle, known, commit_every_s, _to_both(shown, on_event))
         run.start(found, plan)
         pictures = bundle.card.frames
         options = DecodeOptions(pictures.width_px, pictures.height_px, pictures.fps)
@@ -156,11 +158,24 @@ def index(
                 run.take(job, event)
         except KeyboardInterrupt:
             run.report.interrupted = True
+        finally:
+            shown.remove()
         run.finish()
         state = writer.snapshot.state
     load_searchable(folder, state)  # the first search need not wait for it
     run.report.took_s = time.monotonic() - began
     return run.report
+
+
+def _to_both(
+    shown: ProgressFile, on_event: Callable[[IndexEvent], None] | None
+) -> Callable[[IndexEvent], None]:
+    def tell(event: IndexEvent) -> None:
+        shown.take(event)
+        if on_event is not None:
+            on_event(event)
+
+    return tell
 
 
 def _jobs(plan: Plan, options: DecodeOptions) -> list[Job]:

@@ -13,42 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from polyreel.errors import MediaError, UsageError
-from polyreel.media import sidecars_in
+from polyreel.media import VIDEO_SUFFIXES, sidecars_in
 
 __all__ = ["VIDEO_SUFFIXES", "FoundVideo", "Scan", "scan"]
-
-VIDEO_SUFFIXES = frozenset(
-    [
-        ".3g2",
-        ".3gp",
-        ".asf",
-        ".avi",
-        ".divx",
-        ".dv",
-        ".f4v",
-        ".flv",
-        ".m2ts",
-        ".m2v",
-        ".m4v",
-        ".mkv",
-        ".mov",
-        ".mp4",
-        ".mpeg",
-        ".mpg",
-        ".mts",
-        ".mxf",
-        ".ogm",
-        ".ogv",
-        ".qt",
-        ".rm",
-        ".rmvb",
-        ".ts",
-        ".vob",
-        ".webm",
-        ".wmv",
-        ".y4m",
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
-"""Search a library: text in, moments with their evidence out."""
+"""Search a library: text, a picture or another moment in; moments with their evidence out."""
 
 from __future__ import annotations
 
-import functools
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -14,24 +14,36 @@ from numpy.typing import NDArray
 
 from polyreel.bundle import Bundle
 from polyreel.errors import UnknownNameError, UsageError
-from polyreel.languages import detect, normalise, parse_tag
-from polyreel.library.exact import top_rows
-from polyreel.library.searchable import Searchable, load_searchable
+from polyreel.languages import UNKNOWN, detect, normalise, parse_tag
+from polyreel.library.calibration import FALSE_ALARM_RATE, calibrate, load_background
+from polyreel.library.exact import best_rows
+from polyreel.library.examples import encode_example
+from polyreel.library.filters import EVERYTHING, Filter
+from polyreel.library.moments import Moment, Ranked, clips_of_lines, fuse, moments
+from polyreel.library.searchable import CACHE
 from polyreel.library.state import LibraryState, generation_of, require_bundle, require_state
-from polyreel.library.store import Snapshot
+from polyreel.library.view import Video, View
 
-__all__ = ["MODES", "Hit", "Library", "Mode", "SearchResult", "SubtitleEvidence", "VideoPooling"]
+__all__ = [
+    "MODES",
+    "ClipScore",
+    "Hit",
+    "Library",
+    "Mode",
+    "Question",
+    "SearchResult",
+    "SubtitleEvidence",
+    "VideoPooling",
+]
 
 Mode = Literal["visual", "subtitles", "hybrid"]
 VideoPooling = Literal["best", "mean"]
+Vector = NDArray[np.float32]
 MODES: tuple[Mode, ...] = ("visual", "subtitles", "hybrid")
 
-# Reciprocal rank fusion, Cormack et al. 2009: score = sum over lists of 1 / (60 + rank).
-_RRF = 60
 _CANDIDATES = 200
-# An adjacent clip joins a moment if it is nearly as good as the moment's best.
-_MERGE_RATIO = 0.85
-_ADJACENT_S = 1.0
+# Words are searched in all lines; a filter then keeps those of its videos, of which enough should be left.
+_FILTERED_LINES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,9 @@ class Hit:
         thumbnail: path of a JPEG of the best clip's middle.
         visual: cosine of query and best clip; None in mode "subtitles".
         subtitle: the best matching line, None if none speaks for it.
+        video_id, clip_id: what the video and its best clip go by.
+        strength: share of unrelated queries that match nothing in the library as well as this query matches
+            the best clip, 0 to 1; None where that has not been measured (see ``Library.calibrate``).
     """
 
     video: str
@@ -65,6 +80,9 @@ class Hit:
     thumbnail: str
     visual: float | None
     subtitle: SubtitleEvidence | None
+    video_id: str
+    clip_id: str
+    strength: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +90,15 @@ class SearchResult:
     """Answer to one query.
 
     Attributes:
-        query: the query as it was encoded.
+        query: the query as it was encoded; empty for a picture or a moment.
         language: BCP-47 tag, given or detected.
         bundle: name of the bundle that encoded it.
         mode: what was searched.
         took_ms: wall time of encoding and ranking.
         hits: best first.
         confident: False if nothing in the library matches well.
+        false_alarm_rate: share of unrelated queries for which ``confident`` would be true as well; None where
+            that has not been measured (see ``Library.calibrate``).
     """
 
     query: str
@@ -88,37 +108,87 @@ class SearchResult:
     took_ms: float
     hits: tuple[Hit, ...]
     confident: bool
+    false_alarm_rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Ranked:
-    """One list of clips, best first: row -> its place (from 0) and score."""
+class ClipScore:
+    """How well one clip of a video matches.
 
-    rows: NDArray[np.int64]
-    scores: NDArray[np.float32]
+    Attributes:
+        clip_id: its name.
+        start_s, end_s: seconds from the start of the video.
+        visual: cosine of query and clip.
+        strength: as in ``Hit``.
+        thumbnail: path of its JPEG.
+    """
+
+    clip_id: str
+    start_s: float
+    end_s: float
+    visual: float
+    strength: float | None
+    thumbnail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A search that has been checked. Made by ``Library.question``.
+
+    Attributes:
+        text: normalised; empty where there is only a vector.
+        language: BCP-47 tag.
+        vector: (dim,) of a picture, a clip or a text that was encoded before; None has ``text`` encoded.
+        top, mode, only: as in ``Library.search``.
+        but: a clip that is not to be found.
+    """
+
+    text: str
+    language: str
+    top: int
+    mode: Mode
+    only: Filter
+    vector: Vector | None = None
+    but: str | None = None
 
 
 class Library:
-    """A library opened for searching. Later commits show by themselves.
+    """A library opened for searching, by any number of threads.
 
     Args:
         folder: the library.
         load_bundle: gives the bundle for the location that the library states.
+        refresh: whether later commits show by themselves at each search, or "when asked" by ``refresh``, so
+            that no search waits for a new commit to be laid out.
 
     Raises:
         LibraryError: there is no library, or it cannot be read.
         BundleMismatchError: the bundle at that location is not the one that the library was made by.
     """
 
-    def __init__(self, folder: Path, load_bundle: Callable[[str], Bundle]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        load_bundle: Callable[[str], Bundle],
+        *,
+        refresh: Literal["at each search", "when asked"] = "at each search",
+    ) -> None:
         self.folder = folder
-        self._state = require_state(folder)
-        self.bundle = load_bundle(self._state.generation.location)
-        self._require_own_bundle(self._state)
-        self._searchable: Searchable | None = None
+        state = require_state(folder)
+        self.bundle = load_bundle(state.generation.location)
+        self._require_own_bundle(state)
+        self._refresh_policy = refresh
+        self._view: View | None = None
+        self._refreshing = threading.Lock()
 
     def search(
-        self, query: str, *, top: int = 10, mode: Mode = "hybrid", language: str = "auto"
+        self,
+        query: str,
+        *,
+        top: int = 10,
+        mode: Mode = "hybrid",
+        language: str = "auto",
+        only: Filter = EVERYTHING,
     ) -> SearchResult:
         """The moments that match ``query`` best.
 
@@ -127,44 +197,178 @@ class Library:
             top: how many hits to return.
             mode: "visual" looks at pictures, "subtitles" at words spoken, "hybrid" at both.
             language: BCP-47 tag of the query; "auto" detects it.
+            only: which videos may be found.
 
         Raises:
             QueryError: the query is empty or too long.
             UsageError: ``top`` is below 1, or the language is no language.
             UnknownNameError: there is no such mode.
         """
+        return self.answer([self.question(query, top=top, mode=mode, language=language, only=only)])[0]
+
+    def search_vector(
+        self, vector: Vector, *, top: int = 10, only: Filter = EVERYTHING, but: str | None = None
+    ) -> SearchResult:
+        """The moments whose pictures are nearest to a unit vector (dim,) of the bundle's space.
+
+        Args:
+            vector: of a picture, a clip or anything else that the bundle encodes.
+            top: how many hits to return.
+            only: which videos may be found.
+            but: ``clip_id`` of a clip that is not to be found.
+        """
+        _require_count(top)
+        return self.answer([Question("", UNKNOWN, top, "visual", only, vector, but)])[0]
+
+    def search_like(self, clip_id: str, *, top: int = 10, only: Filter = EVERYTHING) -> SearchResult:
+        """The moments that look most like a clip of the library.
+
+        Raises:
+            NotFoundError: the library holds no such clip.
+        """
+        vector = self.vector_of(clip_id)
+        return self.search_vector(vector, top=top, only=only, but=clip_id)
+
+    def search_example(self, path: Path, *, top: int = 10, only: Filter = EVERYTHING) -> SearchResult:
+        """The moments that look most like a picture or a clip, which is decoded as if it came from anyone.
+
+        Raises:
+            MediaError: the file is neither a picture nor a video.
+            LimitError: decoding it took too much time or memory.
+        """
+        return self.search_vector(encode_example(path, self.bundle).vector, top=top, only=only)
+
+    def question(
+        self,
+        query: str,
+        *,
+        top: int = 10,
+        mode: Mode = "hybrid",
+        language: str = "auto",
+        only: Filter = EVERYTHING,
+    ) -> Question:
+        """Check a search without doing it. Arguments and errors are those of ``search``."""
         if mode not in MODES:
             raise UnknownNameError("search mode", mode, MODES)
-        if top < 1:
-            raise UsageError("the number of hits must be at least 1", value=top)
+        _require_count(top)
         text = normalise(query)
         tag = detect(text).language if language == "auto" else _language(language)
-        searchable = self._current()
+        return Question(text, tag, top, mode, only)
+
+    def answer(self, questions: Sequence[Question]) -> list[SearchResult]:
+        """Answer many questions at once: one run of the encoder and one product for all of them."""
+        view = self._current()
         began = time.perf_counter()
-        vector = self.bundle.encode_text([text])[0]
-        depth = max(_CANDIDATES, 5 * top)
-        lists: list[_Ranked] = []
-        subtitle_of: dict[int, int] = {}
-        visual = _Ranked(*top_rows(searchable.clip_vectors, vector, depth))
-        if mode != "subtitles":
-            lists.append(visual)
-        if mode != "visual" and len(searchable.subtitles):
-            for rows in self._subtitle_lists(searchable, text, vector, depth):
-                lists.append(_clips_of(rows, searchable, subtitle_of))
-        hits = _moments(_fuse(lists), lists, searchable)[:top]
-        finished = [self._hit(hit, searchable, vector, mode, subtitle_of) for hit in hits]
-        took_ms = (time.perf_counter() - began) * 1000
-        best = float(visual.scores[0]) if len(visual.scores) else -1.0
-        confident = best >= self.bundle.card.confidence.clip or any(hit.subtitle for hit in finished[:1])
-        return SearchResult(
-            text,
-            tag,
-            self.bundle.card.name,
-            mode,
-            round(took_ms, 2),
-            tuple(finished),
-            bool(finished) and confident,
-        )
+        vectors = self.encode(questions)
+        if len(questions) == 1:  # one vector: the product that reads the matrix only once is the faster one
+            scores = (view.searchable.clip_vectors @ vectors[0])[None]
+        else:
+            scores = vectors @ view.searchable.clip_vectors.T
+        return [
+            self._answer(view, question, vector, row, began)
+            for question, vector, row in zip(questions, vectors, scores, strict=True)
+        ]
+
+    def encode(self, questions: Sequence[Question]) -> NDArray[np.float32]:
+        """Vectors of the questions, (questions, dim)."""
+        texts = [question.text for question in questions if question.vector is None]
+        encoded: Iterator[Vector] = iter(self.bundle.encode_text(texts) if texts else ())
+        return np.stack([next(encoded) if each.vector is None else each.vector for each in questions])
+
+    def clips_of(self, video_id: str, query: str, *, language: str = "auto") -> list[ClipScore]:
+        """How well each clip of a video matches ``query``, in order of time.
+
+        Raises:
+            NotFoundError: the library holds no such video.
+            QueryError: the query is empty or too long.
+        """
+        return self.score_clips(video_id, self.question(query, language=language))
+
+    def score_clips(self, video_id: str, question: Question) -> list[ClipScore]:
+        """As ``clips_of``, for a question that has been checked."""
+        view = self._current()
+        rows = view.clip_rows(view.video_row(video_id))
+        cosines = view.searchable.clip_vectors[rows] @ self.encode([question])[0]
+        table = view.searchable.clips.slice(rows.start, rows.stop - rows.start).to_pylist()
+        return [
+            ClipScore(
+                clip["clip_id"],
+                clip["start_s"],
+                clip["end_s"],
+                float(cosine),
+                self._strength(view, float(cosine), None, question.language),
+                str(self.folder / clip["thumbnail"]),
+            )
+            for clip, cosine in zip(table, cosines, strict=True)
+        ]
+
+    def plain_clips(self, video_id: str) -> list[ClipScore]:
+        """The clips of a video in order of time, without a query to score them by: ``visual`` is 0.
+
+        Raises:
+            NotFoundError: the library holds no such video.
+        """
+        nothing = np.zeros(self.bundle.card.dim, np.float32)
+        clips = self.score_clips(video_id, Question("", UNKNOWN, 1, "visual", EVERYTHING, nothing))
+        return [replace(clip, strength=None) for clip in clips]
+
+    def vector_of(self, clip_id: str) -> Vector:
+        """The vector of a clip, (dim,).
+
+        Raises:
+            NotFoundError: the library holds no such clip.
+        """
+        view = self._current()
+        return np.array(view.searchable.clip_vectors[view.clip_row(clip_id)])
+
+    def clip(self, clip_id: str) -> tuple[Video, float, float, Path]:
+        """A clip's video, start and end in seconds, and thumbnail.
+
+        Raises:
+            NotFoundError: the library holds no such clip.
+        """
+        view = self._current()
+        row = view.clip_row(clip_id)
+        clip = view.searchable.clips.slice(row, 1).to_pylist()[0]
+        return self.video(clip["video"]), clip["start_s"], clip["end_s"], self.folder / clip["thumbnail"]
+
+    def video(self, video_id: str) -> Video:
+        """A video of the library.
+
+        Raises:
+            NotFoundError: the library holds no such video.
+        """
+        view = self._current()
+        return view.video(view.video_row(video_id))
+
+    def videos(self, *, skip: int = 0, top: int = 100, only: Filter = EVERYTHING) -> list[Video]:
+        """Videos in order of path, ``top`` of them from the one after ``skip``."""
+        view = self._current()
+        rows = np.flatnonzero(view.allowed_videos(only))[skip : skip + top]
+        return [view.video(int(row)) for row in rows]
+
+    @property
+    def view(self) -> View:
+        """What searches see now."""
+        return self._current()
+
+    def refresh(self) -> bool:
+        """Take up what was committed since; whether there was anything. Searches go on meanwhile."""
+        with self._refreshing:
+            state = require_state(self.folder)
+            if self._view is not None and state.commit == self._view.state.commit:
+                return False
+            self._require_own_bundle(state)
+            self._view = View(self.folder, state)
+            return True
+
+    def calibrate(self) -> None:
+        """Measure what unrelated queries reach, so that results can say how much a match means.
+
+        The first time takes seconds; it lasts until the next commit is taken up.
+        """
+        view = self._current()
+        view.calibration = calibrate(view.searchable, load_background(self.bundle, self.folder / CACHE))
 
     def score_videos(
         self, vectors: NDArray[np.float32], *, pooling: VideoPooling = "best"
@@ -178,79 +382,159 @@ class Library:
         Returns:
             Paths of the videos in order, and scores (queries, videos).
         """
-        searchable = self._current()
-        paths, owner = np.unique(searchable.clips["path"].to_numpy(zero_copy_only=False), return_inverse=True)
+        searchable = self._current().searchable
+        paths = searchable.videos["path"].to_pylist()
+        starts = searchable.videos["first"].to_numpy()
         if pooling == "mean":
-            sums = np.zeros((len(paths), vectors.shape[1]), np.float32)
-            np.add.at(sums, owner, searchable.clip_vectors)
+            sums = np.add.reduceat(searchable.clip_vectors, starts, axis=0)
             means = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), np.float32(1e-12))
-            return paths.tolist(), vectors @ means.T
+            return paths, vectors @ means.T
         scores = vectors @ searchable.clip_vectors.T
-        # Clips are in order of path, so each video's lie together.
-        starts = np.searchsorted(owner, np.arange(len(paths)))
-        return paths.tolist(), np.maximum.reduceat(scores, starts, axis=1)
+        return paths, np.maximum.reduceat(scores, starts, axis=1)
 
-    def _subtitle_lists(
-        self, searchable: Searchable, text: str, vector: NDArray[np.float32], depth: int
-    ) -> Iterable[_Ranked]:
-        """Subtitle rows by meaning and by words."""
-        rows, scores = top_rows(searchable.subtitle_vectors, vector, depth)
-        near = scores >= self.bundle.card.confidence.subtitle
-        yield _Ranked(rows[near], scores[near])
-        words = Snapshot(self.folder, self._state).search_words(text, depth)
-        ids = {subtitle: row for row, subtitle in enumerate(searchable.subtitles["subtitle_id"].to_pylist())}
-        found = [(ids[subtitle], score) for subtitle, score in words if subtitle in ids]
-        yield _Ranked(
-            np.array([row for row, _ in found], np.int64), np.array([score for _, score in found], np.float32)
+    def _answer(
+        self, view: View, question: Question, vector: Vector, scores: NDArray[np.float32], began: float
+    ) -> SearchResult:
+        allowed = _allowed(view, question)
+        depth = max(_CANDIDATES, 5 * question.top)
+        visual = Ranked(*best_rows(scores, depth, allowed))
+        lists = [] if question.mode == "subtitles" else [visual]
+        line_of: dict[int, int] = {}
+        lines = _NO_LINES
+        if question.mode != "visual" and len(view.searchable.subtitles):
+            lines = self._lines(view, question, vector, depth, allowed)
+            lists += [clips_of_lines(each, view.searchable, line_of) for each in (lines.near, lines.worded)]
+        found = moments(fuse(lists), lists, view.searchable)[: question.top]
+        hits = tuple(self._hit(view, moment, question, scores, line_of) for moment in found)
+        best = float(visual.scores[0]) if len(visual.scores) else -1.0
+        confident = self._confident(view, question, best, lines, hits)
+        return SearchResult(
+            question.text,
+            question.language,
+            self.bundle.card.name,
+            question.mode,
+            round((time.perf_counter() - began) * 1000, 2),
+            hits,
+            bool(hits) and confident,
+            None if view.calibration is None else FALSE_ALARM_RATE,
         )
+
+    def _lines(
+        self, view: View, question: Question, vector: Vector, depth: int, allowed: NDArray[np.bool_] | None
+    ) -> _Lines:
+        """Subtitle lines by meaning and by words."""
+        clips = view.searchable.subtitles["clip"].to_numpy()
+        within = None if allowed is None else allowed[clips]
+        rows, scores = best_rows(view.searchable.subtitle_vectors @ vector, depth, within)
+        near = scores >= self.bundle.card.confidence.subtitle
+        worded = view.search_words(question.text, depth if within is None else _FILTERED_LINES)
+        worded = [(row, score) for row, score in worded if within is None or within[row]][:depth]
+        return _Lines(
+            float(scores[0]) if len(scores) else -1.0,
+            Ranked(rows[near], scores[near]),
+            Ranked(
+                np.array([row for row, _ in worded], np.int64),
+                np.array([score for _, score in worded], np.float32),
+            ),
+        )
+
+    def _confident(
+        self, view: View, question: Question, best_clip: float, lines: _Lines, hits: tuple[Hit, ...]
+    ) -> bool:
+        first = hits[0].subtitle if hits else None
+        if view.calibration is None:
+            return best_clip >= self.bundle.card.confidence.clip or first is not None
+        # Two chances to pass by accident share the one rate between them.
+        searched_lines = question.mode != "visual" and len(view.searchable.subtitles) > 0
+        chances = (question.mode != "subtitles") + searched_lines
+        wanted = 1 - FALSE_ALARM_RATE / max(chances, 1)
+        by_sight = question.mode != "subtitles" and (
+            view.calibration.strength_of_clip(best_clip, question.language) >= wanted
+        )
+        by_words = searched_lines and (
+            view.calibration.strength_of_line(lines.best, question.language) >= wanted
+        )
+        return by_sight or by_words or (first is not None and _says(first.text, question.text))
 
     def _hit(
         self,
-        hit: _Moment,
-        searchable: Searchable,
-        vector: NDArray[np.float32],
-        mode: Mode,
-        subtitle_of: dict[int, int],
+        view: View,
+        moment: Moment,
+        question: Question,
+        scores: NDArray[np.float32],
+        line_of: Mapping[int, int],
     ) -> Hit:
-        clip = {name: searchable.clips[name][hit.best].as_py() for name in ("path", "thumbnail")}
-        row = next((subtitle_of[clip] for clip in [hit.best, *hit.rows] if clip in subtitle_of), None)
+        clip = view.searchable.clips.slice(moment.best, 1).to_pylist()[0]
+        row = next((line_of[clip] for clip in [moment.best, *moment.rows] if clip in line_of), None)
         subtitle = None
         if row is not None:
             subtitle = SubtitleEvidence(
-                searchable.subtitles["text"][row].as_py(), searchable.subtitles["language"][row].as_py()
+                view.searchable.subtitles["text"][row].as_py(),
+                view.searchable.subtitles["language"][row].as_py(),
             )
-        cosine = float(searchable.clip_vectors[hit.best] @ vector)
+        cosine = float(scores[moment.best])
         return Hit(
             video=clip["path"],
-            start_s=hit.start_s,
-            end_s=hit.end_s,
-            score=hit.score,
-            rank=hit.rank,
+            start_s=moment.start_s,
+            end_s=moment.end_s,
+            score=moment.score,
+            rank=moment.rank,
             thumbnail=str(self.folder / clip["thumbnail"]),
-            visual=None if mode == "subtitles" else cosine,
+            visual=None if question.mode == "subtitles" else cosine,
             subtitle=subtitle,
+            video_id=clip["video"],
+            clip_id=clip["clip_id"],
+            strength=self._strength(view, cosine, question.mode, question.language),
         )
 
-    def _current(self) -> Searchable:
-        state = require_state(self.folder)
-        if self._searchable is None or state.commit != self._state.commit:
-            self._require_own_bundle(state)
-            self._searchable = load_searchable(self.folder, state)
-            self._state = state
-        return self._searchable
+    def _strength(self, view: View, cosine: float, mode: Mode | None, language: str) -> float | None:
+        if view.calibration is None or mode == "subtitles":
+            return None
+        return view.calibration.strength_of_clip(cosine, language)
+
+    def _current(self) -> View:
+        view = self._view
+        if view is None or self._refresh_policy == "at each search":
+            self.refresh()
+            view = self._view
+        assert view is not None
+        return view
 
     def _require_own_bundle(self, state: LibraryState) -> None:
         require_bundle(self.folder, state, generation_of(self.bundle.card, str(self.bundle.folder)))
 
 
 @dataclass(frozen=True, slots=True)
-class _Moment:
-    rows: tuple[int, ...]
-    best: int
-    start_s: float
-    end_s: float
-    score: float
-    rank: int
+class _Lines:
+    """Subtitle lines: the best cosine of all, those near in meaning, and those that share words."""
+
+    best: float
+    near: Ranked
+    worded: Ranked
+
+
+_NOTHING = Ranked(np.zeros(0, np.int64), np.zeros(0, np.float32))
+_NO_LINES = _Lines(-1.0, _NOTHING, _NOTHING)
+
+
+def _allowed(view: View, question: Question) -> NDArray[np.bool_] | None:
+    """Which clips may be found, (clips,); None for all."""
+    if not question.only and question.but is None:
+        return None
+    allowed = view.allowed_clips(question.only)
+    if question.but is not None:
+        allowed[view.clip_row(question.but)] = False
+    return allowed
+
+
+def _says(line: str, query: str) -> bool:
+    """Whether a line holds the whole query, word for word."""
+    return query.casefold() in line.casefold()
+
+
+def _require_count(top: int) -> None:
+    if top < 1:
+        raise UsageError("the number of hits must be at least 1", value=top)
 
 
 def _language(tag: str) -> str:
@@ -260,68 +544,3 @@ def _language(tag: str) -> str:
             "not a language tag", value=repr(tag), remedy="Use a tag such as en, de or sw, or auto"
         )
     return parsed
-
-
-def _clips_of(subtitles: _Ranked, searchable: Searchable, best: dict[int, int]) -> _Ranked:
-    """The clips that a list of subtitles points to, each at its best place; notes the subtitle of each."""
-    clips = searchable.subtitles["clip"].to_numpy()[subtitles.rows]
-    _, first = np.unique(clips, return_index=True)
-    first.sort()
-    for place in first:
-        best.setdefault(int(clips[place]), int(subtitles.rows[place]))
-    return _Ranked(clips[first].astype(np.int64), subtitles.scores[first])
-
-
-def _fuse(lists: list[_Ranked]) -> list[tuple[int, float]]:
-    """Rows and scores, best first. A single list keeps its own scores."""
-    if len(lists) == 1:
-        return list(zip(lists[0].rows.tolist(), lists[0].scores.tolist(), strict=True))
-    fused: dict[int, float] = {}
-    for ranked in lists:
-        for place, row in enumerate(ranked.rows.tolist()):
-            fused[row] = fused.get(row, 0.0) + (_RRF + 1) / (_RRF + 1 + place) / len(lists)
-    return sorted(fused.items(), key=lambda item: -item[1])
-
-
-def _moments(ranked: list[tuple[int, float]], lists: list[_Ranked], searchable: Searchable) -> list[_Moment]:
-    """Merge adjacent clips of one video; the moments keep the order of their best clips."""
-    rows = np.array([row for row, _ in ranked], np.int64)
-    columns = (searchable.clips[name].take(rows).to_pylist() for name in ("video", "start_s", "end_s"))
-    evidence = [dict(zip(each.rows.tolist(), each.scores.tolist(), strict=True)) for each in lists]
-    moments: dict[str, list[_Moment]] = {}
-    for place, ((row, score), video, start_s, end_s) in enumerate(zip(ranked, *columns, strict=True)):
-        clip = _Moment((row,), row, start_s, end_s, score, place)
-        own = moments.setdefault(video, [])
-        touched = [moment for moment in own if _joins(clip, moment, evidence)]
-        if not touched:
-            own.append(clip)
-            continue
-        # A clip between two moments makes them one, under the better of the two.
-        whole = functools.reduce(_joined, [*touched, clip])
-        own[:] = [whole, *(moment for moment in own if moment not in touched)]
-    best_first = sorted(
-        (moment for own in moments.values() for moment in own), key=lambda moment: moment.rank
-    )
-    return [replace(moment, rank=place) for place, moment in enumerate(best_first, start=1)]
-
-
-def _joins(clip: _Moment, moment: _Moment, evidence: list[dict[int, float]]) -> bool:
-    """Whether a clip is adjacent to a moment and nearly as good as its best by all that speaks for that.
-
-    Fused ranks would not tell: they hardly differ between neighbours in a list.
-    """
-    gap_s = max(clip.start_s - moment.end_s, moment.start_s - clip.end_s)
-    return gap_s <= _ADJACENT_S and all(
-        scores.get(clip.best, -np.inf) >= _MERGE_RATIO * scores[moment.best]
-        for scores in evidence
-        if moment.best in scores
-    )
-
-
-def _joined(better: _Moment, other: _Moment) -> _Moment:
-    return replace(
-        better,
-        rows=(*better.rows, *other.rows),
-        start_s=min(better.start_s, other.start_s),
-        end_s=max(better.end_s, other.end_s),
-    )

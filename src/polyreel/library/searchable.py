@@ -24,12 +24,11 @@ from polyreel.library.state import LibraryState
 from polyreel.library.store import Snapshot
 from polyreel.library.tables import CLIPS, FILES, SUBTITLES
 
-__all__ = ["Searchable", "load_searchable"]
+__all__ = ["CACHE", "Searchable", "load_searchable"]
 
-_CACHE = "cache"
-_LAYOUT = 1
+CACHE = "cache"
+_LAYOUT = 3
 _MAKING, _MAKING_S = ".making-", 3600.0
-_PARTS = ("clips", "subtitles")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +41,21 @@ class Searchable:
         subtitles: a row a subtitle: subtitle_id, text, language, clip (row of the clip that holds its
             middle).
         subtitle_vectors: (subtitles, dim) float32.
+        videos: a row a video: path, video, first (row of its first clip) and clips (how many, one after the
+            other), duration_s, size_bytes and mtime_ns (of the file as it was indexed), languages (of its
+            subtitles); by path.
     """
 
     clips: pa.Table
     clip_vectors: NDArray[np.float32]
     subtitles: pa.Table
     subtitle_vectors: NDArray[np.float32]
+    videos: pa.Table
 
 
 def load_searchable(folder: Path, state: LibraryState) -> Searchable:
     """The library as of ``state``, from its cache or, where there is none yet, from its tables."""
-    home = folder / _CACHE
+    home = folder / CACHE
     cached = home / f"{state.commit}-{state.active_generation}-{_LAYOUT}"
     with contextlib.suppress(OSError, EOFError, ValueError, pa.ArrowException):
         return _read(cached)
@@ -73,12 +76,18 @@ def _in_the_making(folder: Path) -> bool:
 
 
 def _read(cached: Path) -> Searchable:
-    parts = []
-    for name in _PARTS:
-        with pa.memory_map(str(cached / f"{name}.arrow")) as file:
-            parts.append(pa.ipc.open_file(file).read_all())
-        parts.append(np.load(cached / f"{name}.npy", mmap_mode="r", allow_pickle=False))
-    return Searchable(*parts)
+    return Searchable(
+        _read_table(cached / "clips.arrow"),
+        np.load(cached / "clips.npy", mmap_mode="r", allow_pickle=False),
+        _read_table(cached / "subtitles.arrow"),
+        np.load(cached / "subtitles.npy", mmap_mode="r", allow_pickle=False),
+        _read_table(cached / "videos.arrow"),
+    )
+
+
+def _read_table(path: Path) -> pa.Table:
+    with pa.memory_map(str(path)) as file:
+        return pa.ipc.open_file(file).read_all()
 
 
 def _write(laid_out: Searchable, cached: Path) -> None:
@@ -86,24 +95,24 @@ def _write(laid_out: Searchable, cached: Path) -> None:
     with tempfile.TemporaryDirectory(dir=cached.parent, prefix=_MAKING) as scratch:
         made = Path(scratch) / cached.name
         made.mkdir()
-        for name, table, vectors in (
-            ("clips", laid_out.clips, laid_out.clip_vectors),
-            ("subtitles", laid_out.subtitles, laid_out.subtitle_vectors),
-        ):
+        for name in ("clips", "subtitles", "videos"):
+            table = getattr(laid_out, name)
             with (
                 pa.OSFile(str(made / f"{name}.arrow"), "wb") as file,
                 pa.ipc.new_file(file, table.schema) as out,
             ):
                 out.write_table(table)
-            np.save(made / f"{name}.npy", vectors, allow_pickle=False)
+        np.save(made / "clips.npy", laid_out.clip_vectors, allow_pickle=False)
+        np.save(made / "subtitles.npy", laid_out.subtitle_vectors, allow_pickle=False)
         os.replace(made, cached)  # noqa: PTH105  fails, as it should, if another process was first
 
 
 def _lay_out(snapshot: Snapshot) -> Searchable:
-    files = snapshot.read(FILES, ["path", "video"], where="status = 'ok'")
+    files = snapshot.read(FILES, ["path", "video", "size_bytes", "mtime_ns"], where="status = 'ok'")
     # A video that lies at several paths is shown at the first of them.
-    first = files.sort_by("path").group_by("video", use_threads=False).aggregate([("path", "first")])
-    places = first.rename_columns(["video", "path"])
+    facts = ["path", "size_bytes", "mtime_ns"]
+    first = files.sort_by("path").group_by("video", use_threads=False)
+    places = first.aggregate([(fact, "first") for fact in facts]).rename_columns(["video", *facts])
     clips = snapshot.read(CLIPS).join(places, "video", join_type="inner")
     clips = clips.sort_by([("path", "ascending"), ("start_s", "ascending")])
     vectors = snapshot.read(snapshot.embeddings, ["id", "vector"])
@@ -115,7 +124,30 @@ def _lay_out(snapshot: Snapshot) -> Searchable:
         _vectors_of(clips["clip_id"], vectors),
         subtitles.select(["subtitle_id", "text", "language", "clip"]).combine_chunks(),
         _vectors_of(subtitles["subtitle_id"], vectors),
+        _videos(clips, subtitles),
     )
+
+
+def _videos(clips: pa.Table, subtitles: pa.Table) -> pa.Table:
+    # Clips are in order of path, so each video's lie together. Arrow's groups come in no order.
+    codes = clips["path"].combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    first = np.flatnonzero(np.diff(codes, prepend=-1))
+    ends_s = clips["end_s"].to_numpy()
+    spoken: dict[str, set[str]] = {}
+    for pair in subtitles.group_by(["video", "language"]).aggregate([]).to_pylist():
+        spoken.setdefault(pair["video"], set()).add(pair["language"])
+    facts = clips.select(["path", "video", "size_bytes", "mtime_ns"]).take(pa.array(first))
+    columns = {
+        "first": pa.array(first, pa.int64()),
+        "clips": pa.array(np.diff(first, append=len(clips)), pa.int64()),
+        "duration_s": pa.array(np.maximum.reduceat(ends_s, first) if len(first) else [], pa.float64()),
+        "languages": pa.array(
+            [sorted(spoken.get(video, ())) for video in facts["video"].to_pylist()], pa.list_(pa.string())
+        ),
+    }
+    for name, column in columns.items():
+        facts = facts.append_column(name, column)
+    return facts.combine_chunks()
 
 
 def _vectors_of(ids: pa.ChunkedArray, embeddings: pa.Table) -> NDArray[np.float32]:

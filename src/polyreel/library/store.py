@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -115,12 +116,19 @@ class Snapshot:
 
     def search_words(self, text: str, limit: int) -> list[tuple[str, float]]:
         """Subtitles that share words with ``text``: id and BM25 score, best first."""
-        table = self.table(SUBTITLES)
+        table = self._indexed_subtitles
+        if table is None:
+            return []
         with _reading_errors(self.folder):
-            if not table.list_indices():
-                return []
             found = table.search(text, query_type="fts").select(["subtitle_id"]).limit(limit).to_arrow()
         return list(zip(found["subtitle_id"].to_pylist(), found["_score"].to_pylist(), strict=True))
+
+    @functools.cached_property
+    def _indexed_subtitles(self) -> Table | None:
+        # Kept open: a reader that serves many searches would spend more on opening it than on searching.
+        table = self.table(SUBTITLES)
+        with _reading_errors(self.folder):
+            return table if table.list_indices() else None
 
     @property
     def embeddings(self) -> str:

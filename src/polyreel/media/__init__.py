@@ -11,14 +11,23 @@ from polyreel.media.limited import (
     Limits,
     Opened,
 )
-from polyreel.media.pictures import PICTURE_SUFFIXES, read_bytes, read_picture
-from polyreel.media.subtitles import SIDECAR_SUFFIXES, SubtitleTrack, read_subtitles, sidecars, sidecars_in
+from polyreel.media.pictures import PICTURE_SUFFIXES, OpenArchives, read_bytes, read_picture
+from polyreel.media.subtitles import (
+    SIDECAR_SUFFIXES,
+    SubtitleTrack,
+    read_sidecars,
+    read_subtitles,
+    sidecars,
+    sidecars_in,
+)
+from polyreel.media.suffixes import VIDEO_SUFFIXES
 from polyreel.media.windows import MAX_CLIP_S, Span, Windower
 
 __all__ = [
     "MAX_CLIP_S",
     "PICTURE_SUFFIXES",
     "SIDECAR_SUFFIXES",
+    "VIDEO_SUFFIXES",
     "ClipEnd",
     "DecodeEvent",
     "DecodeOptions",
@@ -27,6 +36,7 @@ __all__ = [
     "Frame",
     "Health",
     "Limits",
+    "OpenArchives",
     "Opened",
     "Picture",
     "Span",
@@ -38,6 +48,7 @@ __all__ = [
     "frames",
     "read_bytes",
     "read_picture",
+    "read_sidecars",
     "read_subtitles",
     "sidecars",
     "sidecars_in",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Self
 
 import av
 import av.error
@@ -17,7 +20,7 @@ from numpy.typing import NDArray
 from polyreel.errors import MediaError
 from polyreel.media.decode import Picture
 
-__all__ = ["PICTURE_SUFFIXES", "read_bytes", "read_picture"]
+__all__ = ["PICTURE_SUFFIXES", "OpenArchives", "read_bytes", "read_picture"]
 
 PICTURE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 _MEMBER = "!"
@@ -28,8 +31,39 @@ _TRANSPARENT = frozenset(
 )
 
 
-def read_bytes(root: Path, reference: str) -> bytes:
+class OpenArchives:
+    """Zip files that stay open from one picture to the next.
+
+    Opening one reads its whole directory, which for thousands of members takes longer than the picture does.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[Path, zipfile.ZipFile] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        for archive in self._open.values():
+            archive.close()
+        self._open.clear()
+
+    def get(self, path: Path) -> zipfile.ZipFile:
+        """The archive at ``path``; errors are those of ``zipfile``."""
+        if path not in self._open:
+            self._open[path] = zipfile.ZipFile(path)
+        return self._open[path]
+
+
+def read_bytes(root: Path, reference: str, *, archives: OpenArchives | None = None) -> bytes:
     """Content of a file below ``root`` ("a/b.jpg"), or of a member of a zip there ("frames.zip!a/b.jpg").
+
+    Args:
+        root: what the reference is relative to, and stays within.
+        reference: of the file or member.
+        archives: keeps zip files open for the next picture; by default each is opened anew.
 
     Raises:
         MediaError: there is no such file or member, it is too large, or the reference leads out of ``root``.
@@ -43,8 +77,10 @@ def read_bytes(root: Path, reference: str) -> bytes:
         if not member:
             with path.open("rb") as file:
                 return _within_limit(file.read(_MAX_BYTES + 1), reference)
-        with zipfile.ZipFile(path) as archive, archive.open(str(PurePosixPath(member))) as inner:
-            return _within_limit(inner.read(_MAX_BYTES + 1), reference)
+        with contextlib.ExitStack() as stack:
+            archive = (archives or stack.enter_context(OpenArchives())).get(path)
+            with archive.open(str(PurePosixPath(member))) as inner:
+                return _within_limit(inner.read(_MAX_BYTES + 1), reference)
     except KeyError as error:
         raise MediaError("the archive has no such member", item=reference) from error
     # RuntimeError is zipfile's word for encryption and unknown compression.

@@ -20,7 +20,14 @@ from polyreel.clips import Caption
 from polyreel.errors import MediaError
 from polyreel.languages import UNKNOWN, clean, detect, parse_tag
 
-__all__ = ["SIDECAR_SUFFIXES", "SubtitleTrack", "read_subtitles", "sidecars", "sidecars_in"]
+__all__ = [
+    "SIDECAR_SUFFIXES",
+    "SubtitleTrack",
+    "read_sidecars",
+    "read_subtitles",
+    "sidecars",
+    "sidecars_in",
+]
 
 SIDECAR_SUFFIXES = (".ass", ".srt", ".ssa", ".vtt")
 _MAX_SIDECAR_BYTES = 32 << 20
@@ -66,10 +73,10 @@ def sidecars_in(folder: Path) -> dict[str, list[Path]]:
     return by_stem
 
 
-def read_subtitles(video: Path) -> tuple[list[SubtitleTrack], list[MediaError]]:
-    """Every subtitle track of ``video``, and what could not be read.
+def read_sidecars(video: Path) -> tuple[list[SubtitleTrack], list[MediaError]]:
+    """Every subtitle file beside ``video``, which need not be there itself, and what could not be read.
 
-    A language is taken from the file's or the track's name; where that says nothing it is detected.
+    A language is taken from the file's name; where that says nothing it is detected.
     """
     tracks, failures = [], []
     for path in sidecars(video):
@@ -77,6 +84,15 @@ def read_subtitles(video: Path) -> tuple[list[SubtitleTrack], list[MediaError]]:
             tracks.append(SubtitleTrack(path.name, tuple(_read_sidecar(path, _tag_in_name(video, path)))))
         except MediaError as error:
             failures.append(error)
+    return [track for track in tracks if track.captions], failures
+
+
+def read_subtitles(video: Path) -> tuple[list[SubtitleTrack], list[MediaError]]:
+    """Every subtitle track of ``video``, beside it and inside it, and what could not be read.
+
+    A language is taken from the file's or the track's name; where that says nothing it is detected.
+    """
+    tracks, failures = read_sidecars(video)
     try:
         tracks.extend(_read_embedded(video))
     except (av.error.FFmpegError, OSError) as error:

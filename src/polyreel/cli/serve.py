@@ -1,0 +1,87 @@
+"""``polyreel serve``: a page to search with, and an API for programs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter, validators
+
+from polyreel.cli.options import Json, LibraryOption, absolute, default_library, load_bundle
+from polyreel.cli.output import print_json, stderr, stdout
+from polyreel.errors import UsageError
+
+__all__ = ["serve"]
+
+_TOKEN = "POLYREEL_TOKEN"  # noqa: S105  the name of a variable
+
+
+def serve(
+    *,
+    library: LibraryOption = None,
+    host: Annotated[str, Parameter(help="Address to listen on; others than this machine need a token.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[
+        int, Parameter(help="Port; 0 takes a free one.", validator=validators.Number(gte=0, lte=65_535))
+    ] = 8420,
+    root: Annotated[
+        tuple[Path, ...], Parameter(help="A folder that may be indexed from the page; can be repeated.")
+    ] = (),
+    name: Annotated[
+        tuple[str, ...], Parameter(help="A host name that it may be asked under; can be repeated.")
+    ] = (),
+    rate: Annotated[
+        float | None,
+        Parameter(
+            help="Searches a second for each client; 0 is no limit. By default 20 for other machines.",
+            validator=validators.Number(gte=0),
+        ),
+    ] = None,
+    max_upload: Annotated[
+        int,
+        Parameter(help="Largest file to search with, in MB.", validator=validators.Number(gte=1, lte=4096)),
+    ] = 64,
+    log_queries: Annotated[bool, Parameter(negative="", help="Log what is searched for.")] = False,
+    json: Json = False,
+) -> int:
+    """Serve a page to search with, and a REST API for programs.
+
+    Only this machine can reach it by default. For others, set POLYREEL_TOKEN to a secret and give --host.
+
+    Example: polyreel serve --library demo-library
+    """
+    try:
+        from polyreel.server import ServerSettings
+        from polyreel.server import serve as serve_library
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "a package that the server needs is not installed",
+            item=error.name,
+            remedy="Install it with: pip install 'polyreel[serve]'",
+        ) from error
+
+    settings = ServerSettings(
+        library=default_library(library),
+        host=host,
+        port=port,
+        token=os.environ.get(_TOKEN) or None,  # type: ignore[arg-type]
+        roots=tuple(absolute(each) for each in root),
+        names=name,
+        searches_per_s=rate,
+        max_upload_bytes=max_upload << 20,
+        log_queries=log_queries,
+    )
+
+    def tell(address: str) -> None:
+        if json:
+            print_json({"address": address, "library": str(settings.library)})
+        else:
+            stdout.print(address, markup=False, soft_wrap=True)
+            stderr.print("Ctrl+C ends it.", style="dim")
+
+    with contextlib.suppress(KeyboardInterrupt):  # that is how one ends it
+        serve_library(settings, load_bundle, on_ready=tell)
+    return 0

@@ -1,0 +1,231 @@
+"""``polyreel train``: a recipe -> a run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from polyreel.cli.options import Json
+from polyreel.cli.output import print_json, size, stderr, stdout
+from polyreel.errors import UsageError
+
+if TYPE_CHECKING:
+    from polyreel.training import Check, Event, Recipe, Tell, TrainingResult, Validated
+
+__all__ = ["train"]
+
+_AUTO = "auto"
+
+
+def train(
+    recipe: Annotated[Path, Parameter(help="The recipe, a YAML file.")],
+    /,
+    *,
+    set: Annotated[  # noqa: A002  the option's name
+        list[str] | None,
+        Parameter(
+            name="--set",
+            negative="",
+            help="Change the recipe: batch.items=128, objectives.inter_modal.weight=2. May come repeatedly.",
+        ),
+    ] = None,
+    resume: Annotated[
+        str | None, Parameter(help="Go on: 'auto' from where the run is, or a checkpoint or run's folder.")
+    ] = None,
+    check: Annotated[
+        bool, Parameter(negative="", help="Only say what is wrong with the recipe and what a run would take.")
+    ] = False,
+    data: Annotated[Path | None, Parameter(help="Folder that corpora and lexicons are relative to.")] = None,
+    out: Annotated[Path | None, Parameter(help="Folder of the run; by default runs/NAME.")] = None,
+    json: Json = False,
+) -> int:
+    """Train a model as a recipe says; with torchrun, on several processes.
+
+    A run that is stopped (SIGTERM, Ctrl-C) saves where it is; --resume auto goes on.
+
+    Example: polyreel train recipes/smoke.yaml
+    """
+    _require_torch()
+    from polyreel.training import check as check_recipe
+    from polyreel.training import require_recipe
+    from polyreel.training import train as train_recipe
+
+    changes = set or []
+    if check:
+        return _print_check(check_recipe(recipe, changes, data=data), recipe, json)
+    wanted = require_recipe(recipe, changes, data=data)
+    folder = out or Path("runs") / wanted.run
+    with _display(wanted) as tell:
+        result = train_recipe(
+            wanted,
+            out=folder,
+            data=data,
+            resume="auto" if resume == _AUTO else None if resume is None else Path(resume),
+            tell=tell,
+        )
+    if int(os.environ.get("RANK", "0")) == 0:
+        again = [
+            "polyreel",
+            "train",
+            str(recipe),
+            *(part for change in changes for part in ("--set", change)),
+        ]
+        again += [] if data is None else ["--data", str(data)]
+        again += [] if out is None else ["--out", str(out)]
+        _print_result(result, shlex.join([*again, "--resume", _AUTO]), json)
+    return 1 if result.stopped_by == signal.SIGINT else 0
+
+
+def _require_torch() -> None:
+    if find_spec("torch") is None:
+        raise UsageError(
+            "training needs PyTorch, which is not here", remedy="Install the extra: polyreel[train]"
+        )
+
+
+def _print_check(found: Check, recipe: Path, json: bool) -> int:
+    estimate = found.estimate
+    if json:
+        from dataclasses import asdict
+
+        print_json({"recipe": str(recipe), **asdict(found)})
+        return 2 if found.problems else 0
+    for problem in found.problems:
+        stdout.print(f"  {problem}", style="yellow", markup=False, soft_wrap=True)
+    number = len(found.problems)
+    stdout.print(
+        f"{recipe}: {number or 'no'} mistake{'' if number == 1 else 's'}", markup=False, soft_wrap=True
+    )
+    for note in found.notes:
+        stdout.print(note, markup=False, soft_wrap=True)
+    if estimate is not None:
+        stdout.print(f"Parameters: {estimate.trained:,} trained, {estimate.frozen:,} frozen")
+        stdout.print(f"Memory of a process, about: {size(estimate.memory_bytes)} beside PyTorch itself")
+        stdout.print(
+            f"Time of a step of {estimate.texts:,} texts on this machine ({estimate.device}), about: "
+            f"{estimate.step_s:.3g} s"
+            + (
+                ""
+                if estimate.steps is None
+                else f"; of all {estimate.steps:,}: {_span(estimate.steps * estimate.step_s)}"
+            )
+        )
+    return 2 if found.problems else 0
+
+
+def _print_result(result: TrainingResult, again: str, json: bool) -> None:
+    if json:
+        print_json(
+            {
+                "run": str(result.folder),
+                "step": result.step,
+                "steps": result.total,
+                "figures": dict(result.figures),
+                "best": None if result.best is None else {"score": result.best[0], "step": result.best[1]},
+                "go_on_with": None if result.stopped_by is None else again,
+            }
+        )
+        return
+    if result.stopped_by is not None:
+        stdout.print(
+            f"Stopped after step {result.step:,} of {result.total:,}; everything is saved. Go on with:"
+        )
+        stdout.print(f"  {again}", markup=False, soft_wrap=True)
+    else:
+        why = "nothing got better any more" if result.gave_up else "done"
+        stdout.print(f"{why.capitalize()} after step {result.step:,} of {result.total:,}.")
+    if result.best is not None:
+        stdout.print(f"Best: {result.best[0]:.3g} after step {result.best[1]:,}.")
+    stdout.print(f"Run: {result.folder}", markup=False, soft_wrap=True)
+
+
+@contextmanager
+def _display(recipe: Recipe) -> Iterator[Tell]:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[facts]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
+        yield _Follower(progress, recipe)
+
+
+class _Follower:
+    """Shows what a run tells."""
+
+    def __init__(self, progress: Progress, recipe: Recipe) -> None:
+        self._progress, self._recipe = progress, recipe
+        self._task: TaskID = progress.add_task("preparing", total=None, facts="")
+        self._items = 0
+
+    def __call__(self, event: Event) -> None:
+        from polyreel.training import Noted, Preparing, Started, Stepped, Validated
+
+        match event:
+            case Preparing(what, done, total):
+                self._progress.update(self._task, description=what, completed=done, total=total or None)
+            case Started(step, total, trained, frozen, items):
+                self._items = items
+                self._say(
+                    f"{trained:,} parameters are trained, {frozen:,} frozen; {total - step:,} steps to go."
+                )
+                self._progress.reset(self._task, total=total, completed=step, description="training")
+            case Stepped(report):
+                facts = f"loss {report.loss:.3f}, {self._items / report.seconds:,.0f} items/s"
+                self._progress.update(self._task, completed=report.step, facts=facts)
+            case Validated():
+                self._say(_validated(event, self._recipe))
+            case Noted(text):
+                self._say(text)
+            case _:
+                pass
+
+    def _say(self, text: str) -> None:
+        self._progress.console.print(text, markup=False, soft_wrap=True)
+
+
+def _validated(event: Validated, recipe: Recipe) -> str:
+    assert recipe.validation is not None
+    metric = recipe.validation.metric
+    by_language: dict[str, list[float]] = {}
+    for name, figure in event.figures.items():
+        *_, what, tag = name.split("/")
+        if what == metric:
+            by_language.setdefault(tag, []).append(figure)
+    shown = " ".join(f"{tag} {sum(found) / len(found):.3g}" for tag, found in by_language.items())
+    star = " (best)" if event.best[1] == event.step else ""
+    return f"step {event.step:,}: {metric} {event.score:.3g}{star}: {shown}"
+
+
+def _span(seconds: float) -> str:
+    minutes = seconds / 60
+    return (
+        f"{seconds:.0f} s"
+        if minutes < 2
+        else f"{minutes:.0f} min"
+        if minutes < 120
+        else f"{minutes / 60:.1f} h"
+    )

@@ -1,0 +1,128 @@
+"""How much does a match mean? What unrelated queries reach in the same library says so, for each language.
+
+Cosines of a query and its best clip differ between languages and grow with the library. So every language has
+background queries, and what each of them reaches at best, by sight and in subtitles, is the scale that other
+queries in that language are measured by.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import importlib.resources
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyreel.bundle import Bundle
+from polyreel.library.searchable import Searchable
+from polyreel.library.state import write_atomically
+
+__all__ = [
+    "BACKGROUND_QUERIES",
+    "FALSE_ALARM_RATE",
+    "Background",
+    "Calibration",
+    "calibrate",
+    "load_background",
+]
+
+FALSE_ALARM_RATE = 0.2
+"""Share of background queries that pass for a good match, by construction."""
+
+BACKGROUND_QUERIES = 200
+"""How many there are in each language."""
+
+_FILE = "background.json"
+_ROWS_AT_ONCE = 8_192
+# Products of queries and clips that one calibration may cost for each language; beyond 250,000 clips fewer
+# queries are asked, never under the smaller number.
+_PRODUCTS, _FEWEST = 50_000_000, 50
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """Vectors of the background queries: BCP-47 tag -> (queries, dim)."""
+
+    vectors: Mapping[str, Vectors]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What background queries reach in one commit of a library.
+
+    Attributes:
+        clips: BCP-47 tag -> cosines of each query and its best clip, ascending; "" holds those of all.
+        lines: the same for subtitle lines; empty where there are none.
+    """
+
+    clips: Mapping[str, NDArray[np.float32]]
+    lines: Mapping[str, NDArray[np.float32]]
+
+    def strength_of_clip(self, cosine: float, language: str) -> float:
+        """Share of background queries in ``language`` that no clip matches as well as this, 0 to 1."""
+        return _share_below(self.clips, cosine, language)
+
+    def strength_of_line(self, cosine: float, language: str) -> float:
+        """The same for a subtitle line."""
+        return _share_below(self.lines, cosine, language)
+
+
+def load_background(bundle: Bundle, cache_folder: Path) -> Background:
+    """The background queries as ``bundle`` encodes them, kept in ``cache_folder`` where that can be written.
+
+    Encoding takes seconds, reading what was kept milliseconds.
+    """
+    queries, digest = _queries()
+    kept = cache_folder / f"background-{bundle.card.identity[:16]}-{digest}.npz"
+    unreadable = (OSError, ValueError, KeyError, EOFError)
+    with contextlib.suppress(*unreadable), np.load(kept, allow_pickle=False) as found:
+        return Background({tag: found[tag] for tag in queries})
+    vectors = {tag: bundle.encode_text(texts) for tag, texts in queries.items()}
+    data = io.BytesIO()
+    np.savez(data, **vectors)  # type: ignore[arg-type]
+    with contextlib.suppress(OSError):
+        write_atomically(kept, data.getvalue())
+    return Background(vectors)
+
+
+def calibrate(searchable: Searchable, background: Background) -> Calibration:
+    """What the background queries reach in ``searchable``."""
+    return Calibration(
+        _best_of(searchable.clip_vectors, background), _best_of(searchable.subtitle_vectors, background)
+    )
+
+
+def _best_of(matrix: Vectors, background: Background) -> dict[str, NDArray[np.float32]]:
+    if not len(matrix):
+        return {}
+    count = max(_FEWEST, _PRODUCTS // len(matrix))
+    asked = {tag: vectors[:count] for tag, vectors in background.vectors.items()}
+    queries = np.concatenate(list(asked.values()))
+    best = np.full(len(queries), -1.0, np.float32)
+    for start in range(0, len(matrix), _ROWS_AT_ONCE):
+        np.maximum(best, (queries @ matrix[start : start + _ROWS_AT_ONCE].T).max(axis=1), out=best)
+    ends = np.cumsum([len(vectors) for vectors in asked.values()])[:-1]
+    parts = dict(zip(asked, np.split(best, ends), strict=True))
+    return {tag: np.sort(values) for tag, values in {**parts, "": best}.items()}
+
+
+def _share_below(scale: Mapping[str, NDArray[np.float32]], cosine: float, language: str) -> float:
+    values = scale.get(language.partition("-")[0], scale.get(""))
+    if values is None:
+        return 0.0
+    return float(np.searchsorted(values, np.float32(cosine))) / len(values)
+
+
+@functools.cache
+def _queries() -> tuple[dict[str, list[str]], str]:
+    data = (importlib.resources.files("polyreel.library") / _FILE).read_bytes()
+    return json.loads(data)["queries"], hashlib.sha256(data).hexdigest()[:8]

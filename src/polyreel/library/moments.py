@@ -1,0 +1,111 @@
+"""From ranked clips to moments: lists are fused, adjacent clips of one video become one."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyreel.library.searchable import Searchable
+
+__all__ = ["Moment", "Ranked", "clips_of_lines", "fuse", "moments"]
+
+# Reciprocal rank fusion, Cormack et al. 2009: score = sum over lists of 1 / (60 + rank).
+_RRF = 60
+# An adjacent clip joins a moment if it is nearly as good as the moment's best.
+_MERGE_RATIO = 0.85
+_ADJACENT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One list of clips or subtitle lines, best first: row -> its place (from 0) and score."""
+
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Adjacent clips of one video, by row.
+
+    Attributes:
+        rows: its clips.
+        best: the clip that ranks it.
+        start_s, end_s: seconds from the start of the video.
+        score: that of the best clip.
+        rank: 1 for the best moment.
+    """
+
+    rows: tuple[int, ...]
+    best: int
+    start_s: float
+    end_s: float
+    score: float
+    rank: int
+
+
+def clips_of_lines(lines: Ranked, searchable: Searchable, best: dict[int, int]) -> Ranked:
+    """The clips that a list of subtitle lines points to, each at its best place; notes the line of each."""
+    clips = searchable.subtitles["clip"].to_numpy()[lines.rows]
+    _, first = np.unique(clips, return_index=True)
+    first.sort()
+    for place in first:
+        best.setdefault(int(clips[place]), int(lines.rows[place]))
+    return Ranked(clips[first].astype(np.int64), lines.scores[first])
+
+
+def fuse(lists: list[Ranked]) -> list[tuple[int, float]]:
+    """Rows and scores, best first. A single list keeps its own scores."""
+    if len(lists) == 1:
+        return list(zip(lists[0].rows.tolist(), lists[0].scores.tolist(), strict=True))
+    fused: dict[int, float] = {}
+    for ranked in lists:
+        for place, row in enumerate(ranked.rows.tolist()):
+            fused[row] = fused.get(row, 0.0) + (_RRF + 1) / (_RRF + 1 + place) / len(lists)
+    return sorted(fused.items(), key=lambda item: -item[1])
+
+
+def moments(ranked: list[tuple[int, float]], lists: list[Ranked], searchable: Searchable) -> list[Moment]:
+    """Merge adjacent clips of one video; the moments keep the order of their best clips."""
+    rows = np.array([row for row, _ in ranked], np.int64)
+    columns = (searchable.clips[name].take(rows).to_pylist() for name in ("video", "start_s", "end_s"))
+    evidence = [dict(zip(each.rows.tolist(), each.scores.tolist(), strict=True)) for each in lists]
+    by_video: dict[str, list[Moment]] = {}
+    for place, ((row, score), video, start_s, end_s) in enumerate(zip(ranked, *columns, strict=True)):
+        clip = Moment((row,), row, start_s, end_s, score, place)
+        own = by_video.setdefault(video, [])
+        touched = [moment for moment in own if _joins(clip, moment, evidence)]
+        if not touched:
+            own.append(clip)
+            continue
+        # A clip between two moments makes them one, under the better of the two.
+        whole = functools.reduce(_joined, [*touched, clip])
+        own[:] = [whole, *(moment for moment in own if moment not in touched)]
+    best_first = sorted((moment for own in by_video.values() for moment in own), key=lambda each: each.rank)
+    return [replace(moment, rank=place) for place, moment in enumerate(best_first, start=1)]
+
+
+def _joins(clip: Moment, moment: Moment, evidence: Sequence[Mapping[int, float]]) -> bool:
+    """Whether a clip is adjacent to a moment and nearly as good as its best by all that speaks for that.
+
+    Fused ranks would not tell: they hardly differ between neighbours in a list.
+    """
+    gap_s = max(clip.start_s - moment.end_s, moment.start_s - clip.end_s)
+    return gap_s <= _ADJACENT_S and all(
+        scores.get(clip.best, -np.inf) >= _MERGE_RATIO * scores[moment.best]
+        for scores in evidence
+        if moment.best in scores
+    )
+
+
+def _joined(better: Moment, other: Moment) -> Moment:
+    return replace(
+        better,
+        rows=(*better.rows, *other.rows),
+        start_s=min(better.start_s, other.start_s),
+        end_s=max(better.end_s, other.end_s),
+    )

@@ -1,0 +1,119 @@
+"""What a running index says of itself to others: a small file beside the tables, gone when it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from polyreel.library.state import write_atomically
+
+if TYPE_CHECKING:
+    from polyreel.library.indexing import IndexEvent
+
+__all__ = ["IndexProgress", "ProgressFile", "read_progress"]
+
+_FILE = "progress.json"
+_EVERY_S = 1.0
+# After this long without a word a run on another machine counts as gone.
+_SILENCE_S = 120.0
+
+
+class IndexProgress(BaseModel):
+    """How far an index run has come.
+
+    Attributes:
+        pid, host: the process that runs it.
+        started_at, updated_at: when it began and last wrote this.
+        files, files_done: files that it has to read, and those it is done with.
+        failed: those among them that could not be read.
+        size_bytes, size_done_bytes: the same in bytes.
+        current: path of the file that was done last.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pid: int
+    host: str
+    started_at: datetime
+    updated_at: datetime
+    files: int = 0
+    files_done: int = 0
+    failed: int = 0
+    size_bytes: int = 0
+    size_done_bytes: float = 0.0
+    current: str = ""
+
+    @property
+    def share(self) -> float:
+        """How much is done, 0 to 1."""
+        return min(1.0, self.size_done_bytes / self.size_bytes) if self.size_bytes else 0.0
+
+    @property
+    def is_running(self) -> bool:
+        """False if the run was stopped without a chance to say so."""
+        if self.host != socket.gethostname():
+            return (datetime.now(UTC) - self.updated_at).total_seconds() < _SILENCE_S
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:  # it is there, and another user's
+            return True
+        return True
+
+
+def read_progress(folder: Path) -> IndexProgress | None:
+    """How far the index run of the library in ``folder`` has come, None if there is none."""
+    try:
+        return IndexProgress.model_validate_json((folder / _FILE).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+class ProgressFile:
+    """Writes what ``read_progress`` reads.
+
+    Args:
+        folder: the library.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / _FILE
+        now = datetime.now(UTC)
+        self._now = IndexProgress(pid=os.getpid(), host=socket.gethostname(), started_at=now, updated_at=now)
+        self._written_at = 0.0
+
+    def take(self, event: IndexEvent) -> None:
+        """Note one event; it is written at most once a second."""
+        from polyreel.library.indexing import Planned, Progressed, Settled
+
+        now = self._now
+        change: dict[str, object] = {}
+        match event:
+            case Planned(files, size_bytes):
+                change = {"files": files, "size_bytes": size_bytes}
+            case Progressed(size_bytes):
+                change = {"size_done_bytes": now.size_done_bytes + size_bytes}
+            case Settled(path, error):
+                failed = now.failed + (error is not None)
+                change = {"files_done": now.files_done + 1, "failed": failed, "current": str(path)}
+            case _:
+                pass
+        self._now = now.model_copy(update={**change, "updated_at": datetime.now(UTC)})
+        if time.monotonic() - self._written_at >= _EVERY_S:
+            self._written_at = time.monotonic()
+            # Not worth a run, should the disk be full.
+            with contextlib.suppress(OSError):
+                write_atomically(self._path, self._now.model_dump_json().encode())
+
+    def remove(self) -> None:
+        """The run is over."""
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)

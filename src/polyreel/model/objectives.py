@@ -1,0 +1,349 @@
+"""The terms of the loss. Each sees a whole batch of embeddings and gives one number.
+
+The pieces are in ``nce``: pairs of positives, their negatives, means over languages. Items of one concept and
+texts of one item are never negatives of each other. What a term cannot see in a batch (no video, one
+language) costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from polyreel.errors import UsageError
+from polyreel.model.conditioner import Conditioner
+from polyreel.model.encoded import Encoded
+from polyreel.model.nce import (
+    by_blocks,
+    log_negatives,
+    log_negatives_in,
+    mean_of_groups,
+    pair_losses,
+    pairs_within,
+    text_pair_losses,
+)
+from polyreel.model.specs import (
+    ConditionalCrossLingualSpec,
+    DistillationSpec,
+    InterModalSpec,
+    IntraModalSpec,
+    ObjectiveSpec,
+    TextContrastiveSpec,
+)
+
+__all__ = [
+    "OBJECTIVES",
+    "ConditionalCrossLingual",
+    "Distillation",
+    "InterModal",
+    "IntraModal",
+    "Losses",
+    "Objective",
+    "Objectives",
+    "TextContrastive",
+    "build_objectives",
+]
+
+ENGLISH = "en"
+
+
+class Objective(nn.Module):
+    """One named term.
+
+    Attributes:
+        name: as recipes and logs call it.
+        requires: what a batch must have for the term to mean anything: ``video``, ``masked`` views, several
+            ``languages`` of one item, ``english`` among them.
+    """
+
+    name: str
+    requires: frozenset[str]
+
+    def __init__(self, spec: ObjectiveSpec) -> None:
+        super().__init__()
+        self.weight = spec.weight
+        self._temperature, self._average = spec.temperature, spec.average
+
+    def forward(self, encoded: Encoded, temperature: Float[Tensor, ""]) -> Float[Tensor, ""]:
+        """The term of a batch; ``temperature`` is the model's, which the term's own replaces."""
+        if self._temperature is not None:
+            temperature = torch.full_like(temperature, self._temperature).detach()
+        # Sums of exponentials need float32 even where the towers run in half precision.
+        with torch.autocast(encoded.text.device.type, enabled=False):
+            return self._term(encoded, temperature.to(encoded.text.dtype))
+
+    def _term(self, encoded: Encoded, temperature: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _mean(self, losses: Tensor, language: Tensor) -> Tensor:
+        groups = language if self._average == "language" else torch.zeros_like(language)
+        return mean_of_groups(losses, groups)
+
+
+class InterModal(Objective):
+    """Symmetric NCE of text and video.
+
+    A text x of item i in language l, and video v_i:
+
+        1/2 [ NCE(x -> v_i; negatives: videos of other concepts)
+            + NCE(v_i -> x; negatives: texts in l about items of other concepts) ]
+
+    averaged over the texts of each language and over the languages. Source: Huang et al. 2021 (MMP),
+    inter-modal objective; multiple positives are ours.
+    """
+
+    name = "inter_modal"
+    requires = frozenset({"video"})
+
+    def _term(self, encoded: Encoded, temperature: Tensor) -> Tensor:
+        seen = _texts_with_video(encoded)
+        if encoded.video is None or not seen.any():
+            return _nothing(encoded)
+        text, language = encoded.text[seen], encoded.language[seen]
+        concept, owner = encoded.text_concept[seen], encoded.owner[seen]
+        video, video_concept = encoded.video[encoded.has_video], encoded.concept[encoded.has_video]
+        own = (text * encoded.video[owner]).sum(dim=1) / temperature
+        to_video = log_negatives(text, concept, video, video_concept, temperature)
+        to_text = log_negatives_in(
+            language, owner, encoded.video, encoded.concept, text, concept, language, temperature
+        )
+        losses = (pair_losses(own, to_video) + pair_losses(own, to_text)) / 2
+        return self._mean(losses, language)
+
+
+class IntraModal(Objective):
+    """NCE of an item with a masked view of itself, in each modality.
+
+    Texts: ``NCE(x -> view of x; negatives: views of texts in the same language about other concepts)``,
+    averaged over the languages; videos likewise. The mean of the two where both are there. Source: Huang et
+    al. 2021 (MMP), intra-modal objective; the mask is what makes the view.
+    """
+
+    name = "intra_modal"
+    requires = frozenset({"masked"})
+
+    def _term(self, encoded: Encoded, temperature: Tensor) -> Tensor:
+        terms = []
+        if encoded.text_masked is not None:
+            text, concept, language = encoded.text, encoded.text_concept, encoded.language
+            own = (text * encoded.text_masked).sum(dim=1) / temperature
+            every = torch.arange(len(text), device=text.device)
+            others = log_negatives_in(
+                language, every, text, concept, encoded.text_masked, concept, language, temperature
+            )
+            terms.append(self._mean(pair_losses(own, others), language))
+        if encoded.video is not None and encoded.video_masked is not None and encoded.has_video.any():
+            video, view = encoded.video[encoded.has_video], encoded.video_masked[encoded.has_video]
+            concept = encoded.concept[encoded.has_video]
+            own = (video * view).sum(dim=1) / temperature
+            terms.append(pair_losses(own, log_negatives(video, concept, view, concept, temperature)).mean())
+        return torch.stack(terms).mean() if terms else _nothing(encoded)
+
+
+class ConditionalCrossLingual(Objective):
+    """NCE between texts of one item in two languages, each seen together with the item's video.
+
+        NCE((x|v) -> (y|v); negatives: (y'|v') in the language of y about items of other concepts)
+
+    averaged over the ordered pairs of texts of every pair of languages, and over the pairs of languages. The
+    video is the pivot. Source: Huang et al. 2021 (MMP), conditional cross-lingual objective. Every
+    ``(y'|v')`` holds its own video, so the term alone could be solved without reading: it belongs beside
+    others.
+
+    Args:
+        spec: the term.
+        dim: width of the embeddings; the term owns the ``Conditioner`` that makes ``(x|v)``.
+    """
+
+    name = "conditional_cross_lingual"
+    requires = frozenset({"video", "languages"})
+
+    def __init__(self, spec: ConditionalCrossLingualSpec, *, dim: int) -> None:
+        super().__init__(spec)
+        self.conditioner = Conditioner(dim, spec.conditioner)
+
+    def _term(self, encoded: Encoded, temperature: Tensor) -> Tensor:
+        seen = _texts_with_video(encoded)
+        if encoded.video is None or not seen.any():
+            return _nothing(encoded)
+        owner, language = encoded.owner[seen], encoded.language[seen]
+        conditioned = by_blocks(self.conditioner, encoded.text[seen], encoded.video[owner])
+        concept = encoded.text_concept[seen]
+        anchor, other = pairs_within(owner)
+        differ = language[anchor] != language[other]
+        anchor, other = anchor[differ], other[differ]
+        losses = text_pair_losses(conditioned, anchor, other, concept, language, temperature)
+        return self._mean(losses, _both(language, anchor, other))
+
+
+class TextContrastive(Objective):
+    """NCE between texts of one item. Needs no video: the text-only baseline.
+
+        NCE(x -> y; negatives: texts in the language of y about items of other concepts)
+
+    averaged over the ordered pairs of texts of every pair of languages, and over the pairs of languages. With
+    ``pairs: all`` captions of one language are pairs too. Source: ours, after the translation ranking of
+    Feng et al. 2022 (LaBSE).
+    """
+
+    name = "text_contrastive"
+
+    def __init__(self, spec: TextContrastiveSpec) -> None:
+        super().__init__(spec)
+        self._same_language = spec.pairs == "all"
+        self.requires = frozenset() if self._same_language else frozenset({"languages"})
+
+    def _term(self, encoded: Encoded, temperature: Tensor) -> Tensor:
+        language = encoded.language
+        anchor, other = pairs_within(encoded.owner)
+        if not self._same_language:
+            differ = language[anchor] != language[other]
+            anchor, other = anchor[differ], other[differ]
+        losses = text_pair_losses(encoded.text, anchor, other, encoded.text_concept, language, temperature)
+        return self._mean(losses, _both(language, anchor, other))
+
+
+class Distillation(Objective):
+    """Texts of other languages learn to rank the videos as the English texts of their item do.
+
+        KL( mean over English texts e of i of softmax(e.v / (s t)) || softmax(x.v / t) )
+
+    over all videos of the batch, for every text x of item i in another language; the first distribution gets
+    no gradient. Averaged over the texts of each language and over the languages. Source: Rouditchenko et al.
+    2023 (C2KD); the mean over several English texts and the sharpness s are ours.
+
+    Args:
+        spec: the term; ``spec.sharpness`` is s.
+        english: number of English among the languages.
+    """
+
+    name = "distillation"
+    requires = frozenset({"video", "languages", "english"})
+
+    def __init__(self, spec: DistillationSpec, *, english: int) -> None:
+        super().__init__(spec)
+        self._sharpness, self._english = spec.sharpness, english
+
+    def _term(self, encoded: Encoded, temperature: Tensor) -> Tensor:
+        english = encoded.language == self._english
+        english_texts = torch.zeros_like(encoded.concept).index_add(0, encoded.owner, english.long())
+        students = ~english & (english_texts[encoded.owner] > 0)
+        if encoded.video is None or not students.any() or not encoded.has_video.any():
+            return _nothing(encoded)
+        video = encoded.video[encoded.has_video]
+        teacher, teacher_owner = encoded.text[english].detach(), encoded.owner[english]
+        sharp = (self._sharpness * temperature).detach()
+
+        def divergence(student: Tensor, owner: Tensor) -> Tensor:
+            # A block of students looks at its own teachers only.
+            those = torch.isin(teacher_owner, owner)
+            own = (owner[:, None] == teacher_owner[those]).to(student.dtype)
+            own = own / own.sum(dim=1, keepdim=True)
+            target = own @ (teacher[those] @ video.detach().T / sharp).softmax(dim=1)
+            learned = (student @ video.T / temperature).log_softmax(dim=1)
+            return (torch.xlogy(target, target) - target * learned).sum(dim=1)
+
+        losses = by_blocks(divergence, encoded.text[students], encoded.owner[students])
+        return self._mean(losses, encoded.language[students])
+
+
+OBJECTIVES: Mapping[str, type[Objective]] = {
+    objective.name: objective
+    for objective in (InterModal, IntraModal, ConditionalCrossLingual, Distillation, TextContrastive)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What a batch costs.
+
+    Attributes:
+        total: weighted sum of the terms; its gradient is what a step follows.
+        terms: name -> unweighted term.
+    """
+
+    total: Float[Tensor, ""]
+    terms: Mapping[str, Float[Tensor, ""]]
+
+
+class Objectives(nn.Module):
+    """All terms of a recipe.
+
+    Args:
+        terms: the objectives, no name twice.
+    """
+
+    def __init__(self, terms: Sequence[Objective]) -> None:
+        super().__init__()
+        self.terms = nn.ModuleDict({term.name: term for term in terms})
+
+    @property
+    def requires(self) -> frozenset[str]:
+        """What a batch must have for every term to mean something."""
+        return frozenset().union(*(term.requires for term in self._each()))
+
+    def forward(self, encoded: Encoded, temperature: Float[Tensor, ""]) -> Losses:
+        """The terms of a batch and their weighted sum."""
+        terms = {term.name: term(encoded, temperature) for term in self._each()}
+        total = sum((term.weight * terms[term.name] for term in self._each()), start=_nothing(encoded))
+        return Losses(total, terms)
+
+    def _each(self) -> list[Objective]:
+        return [term for term in self.terms.values() if isinstance(term, Objective)]
+
+
+def build_objectives(specs: Sequence[ObjectiveSpec], *, dim: int, languages: Sequence[str]) -> Objectives:
+    """The terms that a recipe names.
+
+    Args:
+        specs: one a term.
+        dim: width of the embeddings.
+        languages: tags in the order of their numbers in ``Encoded.language``.
+
+    Raises:
+        UsageError: no term, a term twice, or one that needs English in a recipe without it.
+    """
+    names = [spec.name for spec in specs]
+    if not names or len(set(names)) < len(names):
+        raise UsageError("a recipe needs one or more different objectives", value=", ".join(names) or "none")
+    return Objectives([_build(spec, dim, languages) for spec in specs])
+
+
+def _build(spec: ObjectiveSpec, dim: int, languages: Sequence[str]) -> Objective:
+    match spec:
+        case ConditionalCrossLingualSpec():
+            return ConditionalCrossLingual(spec, dim=dim)
+        case DistillationSpec():
+            if ENGLISH not in languages:
+                raise UsageError(
+                    "the objective 'distillation' learns from English",
+                    value=", ".join(languages),
+                    remedy="Add 'en' to the languages or leave the objective out",
+                )
+            return Distillation(spec, english=list(languages).index(ENGLISH))
+        case TextContrastiveSpec():
+            return TextContrastive(spec)
+        case InterModalSpec():
+            return InterModal(spec)
+        case IntraModalSpec():
+            return IntraModal(spec)
+
+
+def _nothing(encoded: Encoded) -> Float[Tensor, ""]:
+    """0 with a gradient of 0, so that a backward pass runs whatever the batch."""
+    return encoded.text[:0].sum()
+
+
+def _texts_with_video(encoded: Encoded) -> Bool[Tensor, " texts"]:
+    return encoded.has_video[encoded.owner]
+
+
+def _both(
+    language: Int[Tensor, " texts"], anchor: Int[Tensor, " pairs"], other: Int[Tensor, " pairs"]
+) -> Int[Tensor, " pairs"]:
+    """A number for the languages of each pair, in order."""
+    return language[anchor] * (language.max() + 1) + language[other]

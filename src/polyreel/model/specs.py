@@ -1,0 +1,300 @@
+"""What a model and its objectives are made of, as a recipe says it. Nothing here needs PyTorch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = [
+    "AdapterSpec",
+    "AdapterTarget",
+    "ConditionalCrossLingualSpec",
+    "DistillationSpec",
+    "HeadKind",
+    "InterModalSpec",
+    "IntraModalSpec",
+    "ModelSpec",
+    "ObjectiveSpec",
+    "PoolingSpec",
+    "ScratchSpec",
+    "TextContrastiveSpec",
+    "TextTowerSpec",
+    "VideoTowerSpec",
+]
+
+AdapterTarget = Literal["query", "key", "value", "attention_output", "feed_in", "feed_out"]
+"""The six linear maps of a transformer layer that can be adapted."""
+
+HeadKind = Literal["none", "linear", "residual-mlp"]
+"""What maps a pooled vector into the shared space.
+
+``none`` leaves it as it is. ``residual-mlp`` adds a two-layer perceptron that starts at zero to it, so that
+where the sizes agree training starts from the pooled vector itself.
+"""
+
+E5_SMALL = "e5-small"
+SCRATCH = "scratch"
+
+
+def _check_heads(width: int, heads: int) -> None:
+    if width % heads:
+        raise ValueError(f"'width' {width} must be a multiple of 'heads' {heads}")
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class PoolingSpec(_Spec):
+    """Transformer pooling. The defaults are MMP's; what MMP leaves open is marked "ours".
+
+    Attributes:
+        layers, heads, width: size of the transformer.
+        feed_forward: width of its inner layers (ours: four times ``width``).
+        dropout: share of activations dropped in training (ours: none, the trainer's masks already vary).
+    """
+
+    layers: int = Field(default=2, gt=0)
+    heads: int = Field(default=4, gt=0)
+    width: int = Field(default=1024, gt=0)
+    feed_forward: int | None = Field(default=None, gt=0)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> Self:
+        _check_heads(self.width, self.heads)
+        return self
+
+
+class AdapterSpec(_Spec):
+    """Low-rank adapters (Hu et al. 2021, LoRA): ``W x + (alpha / rank) B A x``, with ``B`` zero at the start.
+
+    Attributes:
+        rank: rows of ``A``.
+        alpha: scale of what is added, over the rank.
+        targets: which linear maps of every layer are adapted.
+    """
+
+    rank: int = Field(default=8, gt=0)
+    alpha: float = Field(default=16.0, gt=0)
+    targets: tuple[AdapterTarget, ...] = Field(default=("query", "value"), min_length=1)
+
+    @model_validator(mode="after")
+    def _targets_differ(self) -> Self:
+        if len(set(self.targets)) < len(self.targets):
+            raise ValueError(f"'targets' names one twice: {', '.join(self.targets)}")
+        return self
+
+
+class ScratchSpec(_Spec):
+    """Size of the encoder ``scratch``, which starts from random weights.
+
+    Attributes:
+        width, layers, heads: of the transformer; its inner layers are four times as wide.
+        positions: longest input in tokens.
+        vocabulary: how many of the 250,002 pieces of the XLM-R vocabulary are kept: its 13,828 single
+            characters, so that no script is lost, and the most probable others. None keeps all.
+    """
+
+    width: int = Field(default=256, gt=0)
+    layers: int = Field(default=4, gt=0)
+    heads: int = Field(default=4, gt=0)
+    positions: int = Field(default=128, gt=2)
+    vocabulary: int | None = Field(default=None, ge=16_000)
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> Self:
+        _check_heads(self.width, self.heads)
+        return self
+
+
+class TextTowerSpec(_Spec):
+    """Text -> a vector.
+
+    Attributes:
+        encoder: ``e5-small`` (the weights of the default bundle), ``scratch`` (random weights of
+            ``scratch``'s size), or the folder or hub name of a Hugging Face encoder with safetensors weights.
+        scratch: size of the encoder ``scratch``.
+        layer: the layer whose output is pooled, counted from 1; None takes the last. MMP takes the 12th.
+        frozen_below: layers with a smaller number are frozen, the embeddings too (MMP: 9); 0 trains
+            everything. None freezes the whole encoder, or trains all of ``scratch``.
+        adapters: low-rank adapters on every layer up to ``layer``.
+        pooling: ``mean`` over the tokens, or ``transformer``.
+        pooler: size of the transformer pooling.
+        language_free: the pooled vector goes through the projection of ``bundle.LanguageFreeSpace``.
+        head, head_width: maps to the shared space; width of the inner layer of ``residual-mlp``.
+        prefix: put before every text; None takes the encoder's own ("query: " for ``e5-small``).
+        max_tokens: longest input in training; a longer text is cut and counted.
+        dropout: of the layers that are trained.
+    """
+
+    encoder: str = Field(default=E5_SMALL, min_length=1)
+    scratch: ScratchSpec | None = None
+    layer: int | None = Field(default=None, gt=0)
+    frozen_below: int | None = Field(default=None, ge=0)
+    adapters: AdapterSpec | None = None
+    pooling: Literal["mean", "transformer"] = "mean"
+    pooler: PoolingSpec = PoolingSpec()
+    language_free: bool = False
+    head: HeadKind = "linear"
+    head_width: int = Field(default=512, gt=0)
+    prefix: str | None = None
+    max_tokens: int = Field(default=128, gt=2)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if self.scratch is not None and self.encoder != SCRATCH:
+            raise ValueError(f"'scratch' is the size of the encoder {SCRATCH!r}, not of {self.encoder!r}")
+        if self.adapters is not None and self.encoder == SCRATCH:
+            raise ValueError("'adapters' change trained weights a little; the encoder 'scratch' has none")
+        if self.language_free and not self.keeps_its_encoder:
+            raise ValueError(
+                "'language_free' is estimated once on the encoder's own mean-pooled output: "
+                "it needs pooling 'mean' and a frozen encoder"
+            )
+        return self
+
+    @property
+    def keeps_its_encoder(self) -> bool:
+        """Whether the mean-pooled output of the encoder, adapters aside, stays the same in training."""
+        return self.pooling == "mean" and self.frozen_below is None and self.encoder != SCRATCH
+
+
+class VideoTowerSpec(_Spec):
+    """Frame or segment features, one a second -> a vector.
+
+    Attributes:
+        features: width of the input, 1,280 for the image network of the default bundle.
+        pooling: ``transformer``, ``mean``, or ``semantic``: the posterior-weighted class-name embeddings of
+            the default bundle, frozen, plus a branch that starts at zero.
+        branch: pooling of that branch.
+        pooler: size of the transformer pooling.
+        time_encoding: what is added to each frame before transformer pooling (MMP: nothing).
+        head, head_width: as in ``TextTowerSpec``.
+    """
+
+    features: int = Field(default=1280, gt=0)
+    pooling: Literal["transformer", "mean", "semantic"] = "transformer"
+    branch: Literal["transformer", "mean"] = "mean"
+    pooler: PoolingSpec = PoolingSpec()
+    time_encoding: Literal["none", "sinusoidal"] = "none"
+    head: HeadKind = "linear"
+    head_width: int = Field(default=512, gt=0)
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if self.pooling == "semantic" and self.head == "none":
+            raise ValueError("pooling 'semantic' needs a head that maps its branch to the shared space")
+        if self.time_encoding != "none" and self.learnt_pooling == "mean":
+            raise ValueError("'time_encoding' does nothing under mean pooling; choose 'none'")
+        return self
+
+    @property
+    def learnt_pooling(self) -> Literal["transformer", "mean"]:
+        """How the learnt part pools."""
+        return self.branch if self.pooling == "semantic" else self.pooling
+
+
+class ModelSpec(_Spec):
+    """Two towers into one space.
+
+    Attributes:
+        text, video: the towers; None for ``video`` is a text-only model.
+        dim: width of the shared space.
+        temperature: divides cosines in every objective, or where it starts if it is learnt. MMP: 0.1.
+        learn_temperature: it is a parameter, kept at 0.01 or above.
+        prior_weight: ``w`` of what is learnt beside the training-free prior: an embedding is
+            ``[sqrt(1 - w) prior, sqrt(w) learnt]``, so that a cosine is ``(1 - w) prior + w learnt``. None
+            for no prior. Objectives see the learnt part alone.
+    """
+
+    text: TextTowerSpec = TextTowerSpec()
+    video: VideoTowerSpec | None = VideoTowerSpec()
+    dim: int = Field(default=384, gt=0)
+    temperature: float = Field(default=0.1, gt=0)
+    learn_temperature: bool = False
+    prior_weight: float | None = Field(default=None, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if self.prior_weight is not None and (
+            self.text.encoder != E5_SMALL or not self.text.keeps_its_encoder or not self.text.language_free
+        ):
+            raise ValueError(
+                "'prior_weight' mixes in the default bundle's embeddings: the text tower must be "
+                f"{E5_SMALL!r}, frozen, with pooling 'mean' and 'language_free: true'"
+            )
+        return self
+
+
+class _ObjectiveSpec(_Spec):
+    """What every objective has.
+
+    Attributes:
+        weight: factor of the term in the sum.
+        temperature: the term's own temperature; None takes the model's.
+        average: over what the term is averaged: every ``language`` counts alike, or every ``text``.
+    """
+
+    weight: float = Field(default=1.0, gt=0)
+    temperature: float | None = Field(default=None, gt=0)
+    average: Literal["language", "text"] = "language"
+
+
+class InterModalSpec(_ObjectiveSpec):
+    """Texts and videos of one item attract each other."""
+
+    name: Literal["inter_modal"] = "inter_modal"
+
+
+class IntraModalSpec(_ObjectiveSpec):
+    """Items and masked views of themselves attract each other.
+
+    Attributes:
+        mask_rate: share of the tokens and frames that a view lacks.
+    """
+
+    name: Literal["intra_modal"] = "intra_modal"
+    mask_rate: float = Field(default=0.2, gt=0, lt=1)
+
+
+class ConditionalCrossLingualSpec(_ObjectiveSpec):
+    """Texts of one item in two languages attract each other, both seen together with the video.
+
+    Attributes:
+        conditioner: size of the transformer pooling that joins text and video.
+    """
+
+    name: Literal["conditional_cross_lingual"] = "conditional_cross_lingual"
+    conditioner: PoolingSpec = PoolingSpec(width=384, layers=1)
+
+
+class DistillationSpec(_ObjectiveSpec):
+    """Other languages learn the English ranking of the videos.
+
+    Attributes:
+        sharpness: English scores are divided by this share of the temperature; below 1 sharpens the teacher.
+    """
+
+    name: Literal["distillation"] = "distillation"
+    sharpness: float = Field(default=1.0, gt=0)
+
+
+class TextContrastiveSpec(_ObjectiveSpec):
+    """Texts of one item attract each other; needs no video.
+
+    Attributes:
+        pairs: ``languages`` pairs texts of different languages, ``all`` also captions of one language.
+    """
+
+    name: Literal["text_contrastive"] = "text_contrastive"
+    pairs: Literal["languages", "all"] = "languages"
+
+
+ObjectiveSpec = Annotated[
+    InterModalSpec | IntraModalSpec | ConditionalCrossLingualSpec | DistillationSpec | TextContrastiveSpec,
+    Field(discriminator="name"),
+]
+"""Any one objective; ``name`` says which."""

@@ -1,0 +1,296 @@
+"""The REST API, version 1. Errors are ``ErrorDocument``; documents are those of ``polyreel.client``."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic import BaseModel
+
+from polyreel import __version__
+from polyreel.bundle import BundleCard
+from polyreel.client import (
+    ErrorDocument,
+    HealthDocument,
+    IndexRequest,
+    LibraryDocument,
+    MomentDocument,
+    ProgressDocument,
+    SearchDocument,
+    TimelineDocument,
+    VideoDocument,
+    VideosDocument,
+)
+from polyreel.errors import UsageError
+from polyreel.languages import MAX_QUERY_CHARS, UNKNOWN, parse_tag
+from polyreel.library import Filter, Question, read_progress
+from polyreel.server import links
+from polyreel.server.files import thumbnail_response, video_response
+from polyreel.server.state import Server, ServerState
+from polyreel.server.uploads import read_example, read_form
+
+__all__ = ["API", "filter_of", "router"]
+
+API = "/api/v1"
+_MAX_TOP = 1_000
+_MAX_FOLDER_CHARS = 4_096
+_YEAR_S = 3.2e7
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"model": ErrorDocument, "description": "The request cannot be met as it is"},
+    401: {"model": ErrorDocument, "description": "The token is missing or wrong"},
+    422: {"model": ErrorDocument, "description": "A parameter or a file is not what it should be"},
+    429: {"model": ErrorDocument, "description": "One client asks too often"},
+    503: {"model": ErrorDocument, "description": "The library cannot be searched now"},
+}
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {
+    404: {"model": ErrorDocument, "description": "There is no such thing, or no longer"}
+}
+_UPLOAD: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "A picture, or a clip of which the first minute is looked at",
+                        }
+                    },
+                }
+            }
+        },
+    }
+}
+_BINARY: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"video/*": {"schema": {"type": "string", "format": "binary"}}}},
+    206: {"description": "The range that was asked for"},
+    416: {"description": "The range lies beyond the end of the file"},
+}
+
+router = APIRouter(prefix=API, responses=_ERRORS)
+
+QueryText = Annotated[
+    str, Query(min_length=1, max_length=MAX_QUERY_CHARS, description="What the video shows, in any language")
+]
+Top = Annotated[int, Query(ge=1, le=_MAX_TOP, description="How many hits")]
+LanguageTag = Annotated[
+    str,
+    Query(alias="lang", max_length=35, description="Language of the query, a BCP-47 tag; auto detects it"),
+]
+VideoId = Annotated[str, Path(min_length=1, max_length=64, description="Hash of the video's content")]
+ClipId = Annotated[str, Path(min_length=1, max_length=64, description="Name of a clip, from a search")]
+
+
+def filter_of(
+    folder: Annotated[
+        str | None, Query(max_length=_MAX_FOLDER_CHARS, description="Only videos below this folder")
+    ] = None,
+    min_duration_s: Annotated[float | None, Query(ge=0, le=_YEAR_S)] = None,
+    max_duration_s: Annotated[float | None, Query(ge=0, le=_YEAR_S)] = None,
+    subtitles: Annotated[
+        str | None, Query(max_length=35, description="Only videos with subtitles in this language")
+    ] = None,
+    after: Annotated[date | None, Query(description="Only files changed on this day or later")] = None,
+    before: Annotated[date | None, Query(description="Only files changed on this day or earlier")] = None,
+) -> Filter:
+    """The conditions in an address.
+
+    Raises:
+        UsageError: one of them cannot be.
+    """
+    tag = None
+    if subtitles is not None:
+        tag = parse_tag(subtitles) or (UNKNOWN if subtitles == UNKNOWN else None)
+        if tag is None:
+            raise UsageError("not a language tag", value=repr(subtitles), remedy="Use a tag such as en or sw")
+    return Filter(folder, min_duration_s, max_duration_s, tag, after, before)
+
+
+Only = Annotated[Filter, Depends(filter_of)]
+
+
+@router.get("/search", response_model=SearchDocument, tags=["search"])
+async def search(
+    server: ServerState,
+    only: Only,
+    q: QueryText,
+    top: Top = 10,
+    mode: Annotated[Literal["visual", "subtitles", "hybrid"], Query()] = "hybrid",
+    lang: LanguageTag = "auto",
+) -> Response:
+    """Moments that match a text in any language."""
+    question = server.library.question(q, top=top, mode=mode, language=lang, only=only)
+    return await _answer(server, question)
+
+
+@router.get("/search/like/{clip_id}", response_model=SearchDocument, responses=_NOT_FOUND, tags=["search"])
+async def search_like(server: ServerState, only: Only, clip_id: ClipId, top: Top = 10) -> Response:
+    """Moments that look like a clip of the library, without that clip."""
+    vector = server.library.vector_of(clip_id)
+    return await _answer(server, Question("", UNKNOWN, top, "visual", only, vector, clip_id))
+
+
+@router.post("/search/example", response_model=SearchDocument, openapi_extra=_UPLOAD, tags=["search"])
+async def search_example(request: Request, server: ServerState, only: Only, top: Top = 10) -> Response:
+    """Moments that look like a picture or a clip."""
+    form = await read_form(request)
+    example = await read_example(form, server)
+    return await _answer(server, Question("", UNKNOWN, top, "visual", only, example.vector))
+
+
+@router.get("/videos", response_model=VideosDocument, tags=["videos"])
+def videos(
+    server: ServerState,
+    only: Only,
+    skip: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
+    top: Top = 100,
+) -> Response:
+    """Videos in order of path."""
+    view = server.view
+    found = server.library.videos(skip=skip, top=top, only=only)
+    total = int(view.allowed_videos(only).sum())
+    return _document(
+        VideosDocument(total=total, videos=tuple(links.video_document(video, view) for video in found))
+    )
+
+
+@router.get("/videos/{video_id}", response_model=VideoDocument, responses=_NOT_FOUND, tags=["videos"])
+def video(server: ServerState, video_id: VideoId) -> Response:
+    """One video."""
+    return _document(links.video_document(server.library.video(video_id), server.view))
+
+
+@router.get(
+    "/videos/{video_id}/moments", response_model=TimelineDocument, responses=_NOT_FOUND, tags=["videos"]
+)
+def video_moments(
+    server: ServerState, video_id: VideoId, q: QueryText, lang: LanguageTag = "auto"
+) -> Response:
+    """How well each clip of a video matches a text, in order of time."""
+    question = server.library.question(q, language=lang)
+    found = links.video_document(server.library.video(video_id), server.view)
+    clips = server.desk.score_clips(video_id, question)
+    return _document(links.timeline_document(found, question.text, question.language, clips))
+
+
+@router.get(
+    "/videos/{video_id}/file",
+    response_class=Response,
+    responses={**_NOT_FOUND, **_BINARY},
+    tags=["videos"],
+)
+def video_file(server: ServerState, video_id: VideoId) -> Response:
+    """The file of a video; understands ``Range``."""
+    return video_response(server.library.video(video_id))
+
+
+@router.get("/moments/{clip_id}", response_model=MomentDocument, responses=_NOT_FOUND, tags=["moments"])
+def moment(server: ServerState, clip_id: ClipId) -> Response:
+    """One clip and its video."""
+    found, start_s, end_s, _ = server.library.clip(clip_id)
+    return _document(links.moment_document(clip_id, found, (start_s, end_s), server.view))
+
+
+@router.get(
+    "/thumbnails/{clip_id}",
+    response_class=Response,
+    responses={**_NOT_FOUND, 200: {"content": {"image/jpeg": {}}}},
+    tags=["moments"],
+)
+def thumbnail(server: ServerState, clip_id: ClipId) -> Response:
+    """The picture of a clip, a JPEG."""
+    *_, path = server.library.clip(clip_id)
+    return thumbnail_response(path, server.settings.library)
+
+
+@router.get("/library", response_model=LibraryDocument, tags=["library"])
+def library(server: ServerState) -> Response:
+    """What can be searched, and which files were left out or read in part."""
+    return _document(links.library_document(server.view))
+
+
+@router.get("/bundle", response_model=BundleCard, tags=["library"])
+def bundle(server: ServerState) -> Response:
+    """The card of the model: what it is made of and how well it did in each language."""
+    return _document(server.library.bundle.card)
+
+
+@router.get("/index", response_model=ProgressDocument, tags=["library"])
+def index_progress(server: ServerState) -> Response:
+    """How far a running index is."""
+    return _document(links.progress_document(read_progress(server.settings.library), server.view))
+
+
+@router.post(
+    "/index",
+    status_code=202,
+    response_model=ProgressDocument,
+    responses={
+        403: {"model": ErrorDocument, "description": "The folder is not allowed"},
+        409: {"model": ErrorDocument, "description": "An index run is under way"},
+    },
+    tags=["library"],
+)
+def start_index(server: ServerState, wanted: IndexRequest) -> Response:
+    """Start to index a folder, one of those that the server was told to allow."""
+    server.indexer.start(wanted.folder)
+    return _document(ProgressDocument(running=True), status=202)
+
+
+@router.get("/health", response_model=HealthDocument, tags=["operation"])
+def health(server: ServerState) -> Response:
+    """Whether the process lives; needs no token, and says nothing about the library but its state."""
+    return _document(_health(server))
+
+
+@router.get(
+    "/ready", response_model=HealthDocument, responses={503: {"model": HealthDocument}}, tags=["operation"]
+)
+def ready(server: ServerState) -> Response:
+    """Whether searches can be answered now: 200 or 503; needs no token."""
+    document = _health(server)
+    return _document(document, status=200 if document.status == "ok" else 503)
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    tags=["operation"],
+)
+def metrics(server: ServerState) -> Response:
+    """Counts and times for Prometheus."""
+    usable = server.desk.problem is None
+    if usable:
+        view = server.view
+        contents = view.searchable
+        server.metrics.library(
+            commit=view.state.commit, videos=len(contents.videos), clips=len(contents.clips), usable=True
+        )
+    return Response(server.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _health(server: Server) -> HealthDocument:
+    problem = server.desk.problem
+    return HealthDocument(
+        status="failing" if problem else "ok",
+        version=__version__,
+        commit=None if problem else server.view.state.commit,
+        problem=problem.what if problem else None,
+    )
+
+
+async def _answer(server: Server, question: Question) -> Response:
+    result = await server.desk.ask(question)
+    return _document(links.search_document(result, server.view))
+
+
+def _document(document: BaseModel, *, status: int = 200) -> Response:
+    # Written once, by pydantic itself: FastAPI would validate and convert what is valid already.
+    return Response(document.model_dump_json(), status_code=status, media_type="application/json")

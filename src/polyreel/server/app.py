@@ -1,0 +1,146 @@
+"""The application: routes, errors, guard."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlencode
+
+import anyio.to_thread
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import RedirectResponse, Response
+
+from polyreel import __version__
+from polyreel.bundle import Bundle
+from polyreel.errors import NotFoundError, PolyreelError
+from polyreel.library import Library
+from polyreel.server import api, library_pages, pages
+from polyreel.server.desk import Desk
+from polyreel.server.errors import RequestError, UnauthorisedError, document_of, status_of
+from polyreel.server.failures import failure_of
+from polyreel.server.guard import Guard
+from polyreel.server.headers import security_headers
+from polyreel.server.indexer import Indexer
+from polyreel.server.metrics import Metrics
+from polyreel.server.rendering import render, script, script_address, style, words_for
+from polyreel.server.seals import Seals
+from polyreel.server.settings import ServerSettings
+from polyreel.server.state import Server
+
+__all__ = ["create_app"]
+
+_THREADS = 16
+_GZIP_FROM_BYTES = 500
+_YEAR_S = 365 * 24 * 3600
+
+
+class _ParameterError(RequestError):
+    """A parameter is not what it should be."""
+
+
+def create_app(settings: ServerSettings, load_bundle: Callable[[str], Bundle]) -> FastAPI:
+    """The server for one library, as an ASGI application.
+
+    Args:
+        settings: of the server.
+        load_bundle: gives the bundle for the location that the library states.
+
+    Raises:
+        UsageError: the settings are not safe.
+        LibraryError: there is no library, or it cannot be read.
+    """
+    settings.require_safe()
+    metrics = Metrics()
+    seals = Seals(settings.token.get_secret_value() if settings.token else None)
+    desk = Desk(lambda: Library(settings.library, load_bundle, refresh="when asked"), on_batch=metrics.batch)
+    server = Server(settings, desk, seals, metrics, Indexer(settings.library, settings.roots))
+    app = FastAPI(
+        title="polyreel",
+        version=__version__,
+        description="Search a library of video in any language.",
+        docs_url=None,  # its page would load scripts from elsewhere
+        redoc_url=None,
+        openapi_url=f"{api.API}/openapi.json",
+        lifespan=_lifespan,
+    )
+    app.state.server, app.state.seals = server, seals
+    app.include_router(api.router)
+    app.include_router(pages.router)
+    app.include_router(library_pages.router)
+    app.get(script_address(), include_in_schema=False)(_script)
+    for kind in (PolyreelError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, _refuse)
+    app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES, compresslevel=6)
+    app.add_middleware(
+        Guard,
+        settings=settings,
+        seals=seals,
+        headers=security_headers(style()),
+        refuse=lambda scope, error: _refuse(Request({**scope, "app": app}), error),
+        metrics=metrics,
+    )
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    server: Server = app.state.server
+    await anyio.to_thread.run_sync(server.desk.start)
+    anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
+    try:
+        yield
+    finally:
+        server.indexer.stop()
+        await anyio.to_thread.run_sync(server.desk.stop)
+
+
+def _script() -> Response:
+    headers = {"cache-control": f"public, max-age={_YEAR_S}, immutable"}
+    return Response(script(), media_type="text/javascript; charset=utf-8", headers=headers)
+
+
+async def _refuse(request: Request, given: Exception) -> Response:
+    """The answer for an error: a document for programs, a page for people."""
+    error, status = _as_error(given)
+    headers: dict[str, str] = {}
+    if status == 401:
+        headers["www-authenticate"] = "Bearer"
+    if status in {429, 503}:
+        headers["retry-after"] = "2"
+    if request.url.path.startswith(api.API):
+        body = document_of(error).model_dump_json()
+        return Response(body, status, media_type="application/json", headers=headers)
+    if isinstance(error, UnauthorisedError):
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse("/login?" + urlencode({"next": request.url.path + query}), 303)
+    response = render(request, "error.html", status=status, failure=failure_of(error, words_for(request)))
+    response.headers.update(headers)
+    return response
+
+
+def _as_error(given: Exception) -> tuple[PolyreelError, int]:
+    if isinstance(given, PolyreelError):
+        return given, status_of(given)
+    if isinstance(given, RequestValidationError):
+        return _parameter_error(given), 422
+    if isinstance(given, HTTPException):
+        if given.status_code == 404:
+            return NotFoundError("there is nothing at this address"), 404
+        return RequestError(str(given.detail).lower()), given.status_code
+    # The log has the rest; nobody outside needs to know it.
+    return PolyreelError("the server failed", remedy="Whoever runs it finds the reason in its log"), 500
+
+
+def _parameter_error(given: RequestValidationError) -> _ParameterError:
+    first: dict[str, Any] = next(iter(given.errors()))
+    where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+    return _ParameterError(
+        "a parameter is not what it should be",
+        item=where[:100],
+        value=str(first["msg"])[:200],
+        remedy="See /api/v1/openapi.json",
+    )

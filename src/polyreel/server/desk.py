@@ -1,0 +1,211 @@
+"""The library inside a server: searches in batches, kept current and calibrated in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyreel.errors import BundleMismatchError, LibraryError, PolyreelError
+from polyreel.library import ClipScore, Library, Question, SearchResult
+from polyreel.server.errors import OverloadError
+
+__all__ = ["Desk"]
+
+# One run of the encoder for at most so many queries: beyond, it takes longer by as much as it does more.
+_BATCH = 16
+# A search that would wait behind so many others is refused; they take seconds.
+_WAITING = 512
+_VECTORS_KEPT = 4_096
+_LOOK_EVERY_S = 1.0
+# A library that is laid out again at every commit of a long index run would take a core; so the pause grows
+# with what the last time took.
+_PAUSE_FACTOR = 10.0
+
+_log = logging.getLogger("polyreel.server")
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    question: Question
+    loop: asyncio.AbstractEventLoop
+    answer: asyncio.Future[SearchResult]
+
+
+class Desk:
+    """Answers searches of many clients by one thread, which takes all that wait at once.
+
+    Args:
+        open_library: opens it with ``refresh="when asked"``; called again when the library moves to another
+            bundle.
+        on_batch: told of the number of searches of each run.
+    """
+
+    def __init__(
+        self, open_library: Callable[[], Library], *, on_batch: Callable[[int], None] = lambda _size: None
+    ) -> None:
+        self._open_library = open_library
+        self.library = open_library()
+        self._on_batch = on_batch
+        self._queue: queue.Queue[_Waiting | None] = queue.Queue(_WAITING)
+        self._vectors: OrderedDict[tuple[str, str], NDArray[np.float32]] = OrderedDict()
+        self._keeping = threading.Lock()
+        self._stop = threading.Event()
+        self._problem: PolyreelError | None = None
+        self._threads = [
+            threading.Thread(target=work, name=f"desk-{work.__name__}", daemon=True)
+            for work in (self._search, self._keep_current)
+        ]
+
+    def start(self) -> None:
+        """Open the library and begin; returns when the first search can be answered.
+
+        Raises:
+            LibraryError: it cannot be read.
+            BundleError: the text encoder cannot be run.
+        """
+        self.library.refresh()
+        # What is loaded when first used is loaded now.
+        self.library.search("polyreel", top=1)
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End after the search that is under way."""
+        self._stop.set()
+        self._queue.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    @property
+    def problem(self) -> PolyreelError | None:
+        """Why the library cannot be searched now, None if it can."""
+        return self._problem
+
+    def require_library(self) -> None:
+        """Raise ``problem`` if there is one."""
+        if self._problem is not None:
+            raise self._problem
+
+    async def ask(self, question: Question) -> SearchResult:
+        """Answer one search.
+
+        Raises:
+            LibraryError: the library is gone.
+            OverloadError: too many wait already.
+        """
+        self.require_library()
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(self._with_vector(question), loop, loop.create_future())
+        try:
+            self._queue.put_nowait(waiting)
+        except queue.Full:
+            raise OverloadError("too many searches are waiting", remedy="Try again in a moment") from None
+        return await waiting.answer
+
+    def score_clips(self, video_id: str, question: Question) -> list[ClipScore]:
+        """As ``Library.score_clips``, without encoding a query again that was searched for before."""
+        self.require_library()
+        return self.library.score_clips(video_id, self._with_vector(question))
+
+    def _with_vector(self, question: Question) -> Question:
+        if question.vector is not None:
+            return question
+        with self._keeping:
+            vector = self._vectors.get((self.library.bundle.card.identity, question.text))
+        return question if vector is None else replace(question, vector=vector)
+
+    def _keep(self, bundle: str, questions: Sequence[Question], vectors: NDArray[np.float32]) -> None:
+        with self._keeping:
+            for question, vector in zip(questions, vectors, strict=True):
+                if question.text:
+                    self._vectors[bundle, question.text] = vector
+                    self._vectors.move_to_end((bundle, question.text))
+            while len(self._vectors) > _VECTORS_KEPT:
+                self._vectors.popitem(last=False)
+
+    def _search(self) -> None:
+        while not self._stop.is_set():
+            waiting = self._queue.get()
+            batch = [] if waiting is None else [waiting]
+            while batch and len(batch) < _BATCH:
+                try:
+                    more = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if more is not None:
+                    batch.append(more)
+            if batch:
+                self._on_batch(len(batch))
+                self._answer(batch)
+
+    def _answer(self, batch: list[_Waiting]) -> None:
+        library = self.library
+        try:
+            questions = [each.question for each in batch]
+            vectors = library.encode(questions)
+            self._keep(library.bundle.card.identity, questions, vectors)
+            known = [replace(each, vector=vector) for each, vector in zip(questions, vectors, strict=True)]
+            results = library.answer(known)
+        except Exception as error:  # whatever it is, those who wait must hear of it
+            if len(batch) > 1:  # it may be the fault of one of them
+                for each in batch:
+                    self._answer([each])
+                return
+            _tell(batch[0], error)
+            return
+        for each, result in zip(batch, results, strict=True):
+            _tell(each, result)
+
+    def _keep_current(self) -> None:
+        calibrated = None
+        pause_s = 0.0
+        while not self._stop.wait(pause_s):
+            began = time.monotonic()
+            try:
+                self._take_up_commits()
+                view = self.library.view
+                if calibrated is not view:
+                    self.library.calibrate()
+                    calibrated = view
+            except PolyreelError as error:
+                if str(error) != str(self._problem):
+                    _log.error("the library cannot be searched: %s", error)
+                self._problem = error
+            except OSError as error:
+                self._problem = LibraryError("the library cannot be read", value=error.strerror)
+            except Exception:
+                _log.exception("the library could not be taken up")
+            pause_s = max(_LOOK_EVERY_S, _PAUSE_FACTOR * (time.monotonic() - began))
+
+    def _take_up_commits(self) -> None:
+        try:
+            self.library.refresh()
+        except BundleMismatchError:
+            library = self._open_library()
+            library.refresh()
+            self.library = library
+        self._problem = None
+
+
+def _tell(waiting: _Waiting, outcome: SearchResult | Exception) -> None:
+    def deliver() -> None:
+        if waiting.answer.done():  # the client has gone
+            return
+        if isinstance(outcome, Exception):
+            waiting.answer.set_exception(outcome)
+        else:
+            waiting.answer.set_result(outcome)
+
+    try:
+        waiting.loop.call_soon_threadsafe(deliver)
+    except RuntimeError:  # the server has stopped
+        return

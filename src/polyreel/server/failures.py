@@ -1,0 +1,55 @@
+"""Errors in words for people: what went wrong and what to do, in the language of the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from polyreel.errors import (
+    BundleError,
+    LibraryBusyError,
+    LibraryError,
+    LimitError,
+    MediaError,
+    NotFoundError,
+    PolyreelError,
+    QueryError,
+)
+from polyreel.server.errors import ForbiddenError, OverloadError, TooLargeError, TooManyError
+from polyreel.server.words import Words
+
+__all__ = ["Failure", "failure_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a page says of an error: a headline, what to do, and the error's own words, in English."""
+
+    head: str
+    text: str
+    detail: str
+
+
+def failure_of(error: PolyreelError, words: Words) -> Failure:
+    """The words for an error. The first kind that fits counts."""
+    _ = words.gettext
+    known: tuple[tuple[type[PolyreelError], str, str], ...] = (
+        (NotFoundError, _("It is not here, or no longer"), _("Search for it again; files may have moved.")),
+        (QueryError, _("This query cannot be searched for"), _("Describe one moment in a sentence or two.")),
+        (LimitError, _("The file takes too much to decode"), _("Try a smaller picture or clip.")),
+        (MediaError, _("This file cannot be searched with"), _("Try another picture or clip.")),
+        (LibraryBusyError, _("An index run is under way"), _("Wait for it to end; searching goes on.")),
+        (
+            LibraryError,
+            _("The library cannot be read now"),
+            _("Try again soon. If it stays so, look at its folder and its disk."),
+        ),
+        (BundleError, _("The model cannot be run"), _("Whoever runs the server finds help in its log.")),
+        (TooLargeError, _("This is too large"), _("Send a smaller file or a shorter query.")),
+        (TooManyError, _("This was too fast"), _("Wait a moment and try again.")),
+        (OverloadError, _("Many are searching right now"), _("Wait a moment and try again.")),
+        (ForbiddenError, _("This is not allowed"), _("Open the page again and repeat it from there.")),
+    )
+    for kind, head, text in known:
+        if isinstance(error, kind):
+            return Failure(head, text, str(error))
+    return Failure(_("The request was not understood"), _("Go back and try again from the page."), str(error))

@@ -1,0 +1,239 @@
+"""What every request passes before anything else sees it, and every answer on its way out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from http import cookies
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from polyreel.errors import PolyreelError
+from polyreel.server.errors import (
+    ForbiddenError,
+    RequestError,
+    TooLargeError,
+    TooManyError,
+    UnauthorisedError,
+)
+from polyreel.server.metrics import Metrics
+from polyreel.server.rates import Rates
+from polyreel.server.seals import Seals
+from polyreel.server.settings import ServerSettings, is_loopback
+
+__all__ = ["DEFAULT_SEARCHES_PER_S", "SESSION_COOKIE", "Guard", "is_search"]
+
+DEFAULT_SEARCHES_PER_S = 20.0
+SESSION_COOKIE = "polyreel_session"
+
+_BURST_S = 10.0
+# Pictures of a page of results come all at once.
+_LIGHT_FACTOR = 20.0
+_MAX_BODY = 64 << 10
+_SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+_OPEN = ("/static/", "/login", "/api/v1/health", "/api/v1/ready")
+_UPLOADS = ("/example", "/api/v1/search/example")
+
+Refuse = Callable[[Scope, PolyreelError], Awaitable[Response]]
+_log = logging.getLogger("polyreel.server.access")
+
+
+class Guard:
+    """ASGI middleware: host, origin, token, rates, sizes and times of requests; headers, log and metrics.
+
+    Args:
+        app: what it guards.
+        settings: of the server.
+        seals: checks tokens and sessions.
+        headers: what every answer gets.
+        refuse: makes the answer for an error, a page or a document as the request wants.
+        metrics: told of every answer.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        settings: ServerSettings,
+        seals: Seals,
+        headers: list[tuple[bytes, bytes]],
+        refuse: Refuse,
+        metrics: Metrics,
+    ) -> None:
+        self._app, self._settings, self._seals = app, settings, seals
+        self._headers, self._refuse, self._metrics = headers, refuse, metrics
+        self._names = {"localhost", socket.gethostname().lower(), *(name.lower() for name in settings.names)}
+        if _is_name(settings.host):
+            self._names.add(settings.host.lower())
+        per_s = DEFAULT_SEARCHES_PER_S if settings.searches_per_s is None else settings.searches_per_s
+        self._limits_own_machine = settings.searches_per_s is not None
+        self._searches = Rates(per_s, burst=max(1.0, per_s * _BURST_S)) if per_s else None
+        light = per_s * _LIGHT_FACTOR
+        self._others = Rates(light, burst=max(1.0, light * _BURST_S)) if per_s else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Guard one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(scope, send, self._headers)
+        began = time.perf_counter()
+        try:
+            try:
+                self._require_allowed(scope)
+                await self._app(scope, self._limited(scope, receive), answer.send)
+            except PolyreelError as error:
+                if answer.status:  # half of the answer has gone
+                    raise
+                response = await self._refuse(scope, error)
+                if isinstance(error, TooLargeError | RequestError):
+                    response.headers["connection"] = "close"  # the rest of the body is not waited for
+                await response(scope, receive, answer.send)
+        finally:
+            self._note(scope, answer.status, time.perf_counter() - began)
+
+    def _require_allowed(self, scope: Scope) -> None:
+        headers = Headers(scope=scope)
+        self._require_host(headers)
+        self._require_own_origin(scope, headers)
+        self._require_rate(scope)
+        if self._seals.needed and not scope["path"].startswith(_OPEN):
+            self._require_token(headers)
+        length = headers.get("content-length", "")
+        if length.isdigit() and int(length) > self._body_limit(scope):
+            raise _too_large(self._body_limit(scope))
+
+    def _require_host(self, headers: Headers) -> None:
+        # A page elsewhere can give its own name this machine's address (DNS rebinding); it cannot make the
+        # browser ask for an address or a name of ours.
+        given = headers.getlist("host")
+        try:
+            host = urlsplit(f"//{given[0]}").hostname if len(given) == 1 else None
+        except ValueError:
+            host = None
+        if host is None or (_is_name(host) and host not in self._names):
+            raise RequestError(
+                "the server is not known under this name",
+                item=given[0][:100] if given else "no name",
+                remedy="Use its address, or start it with --name NAME",
+            )
+
+    def _require_own_origin(self, scope: Scope, headers: Headers) -> None:
+        if scope["method"] in _SAFE_METHODS:
+            return
+        site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+        foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
+        if foreign or site not in {None, "same-origin", "none"}:
+            raise ForbiddenError("a page of another site may not do this", item=(origin or site or "")[:100])
+
+    def _require_rate(self, scope: Scope) -> None:
+        client = scope["client"][0] if scope.get("client") else ""
+        if not self._limits_own_machine and is_loopback(client):
+            return
+        rates = self._searches if is_search(scope) else self._others
+        wait_s = rates.wait_s(client) if rates is not None else 0.0
+        if wait_s:
+            raise TooManyError("you ask too often", remedy=f"Try again in {wait_s:.1f} s")
+
+    def _require_token(self, headers: Headers) -> None:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and self._seals.is_token(token.strip()):
+            return
+        jar: cookies.SimpleCookie = cookies.SimpleCookie()
+        with contextlib.suppress(cookies.CookieError):
+            jar.load(headers.get("cookie", ""))
+        if SESSION_COOKIE in jar and self._seals.is_session(jar[SESSION_COOKIE].value):
+            return
+        raise UnauthorisedError(
+            "the token is missing or wrong", remedy="Send it as 'Authorization: Bearer TOKEN'"
+        )
+
+    def _limited(self, scope: Scope, receive: Receive) -> Receive:
+        """``receive`` under the limits of size and time."""
+        limit, seen = self._body_limit(scope), 0
+        body_is_open = scope["method"] not in _SAFE_METHODS
+
+        async def limited() -> Message:
+            nonlocal seen, body_is_open
+            if not body_is_open:  # what is waited for now is the end of the connection
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), self._settings.body_timeout_s)
+            except TimeoutError:
+                raise RequestError(
+                    "the request came too slowly",
+                    value=f"nothing for {self._settings.body_timeout_s:g} s",
+                    remedy="Try again",
+                ) from None
+            if message["type"] == "http.request":
+                seen += len(message.get("body", b""))
+                body_is_open = message.get("more_body", False)
+                if seen > limit:
+                    raise _too_large(limit)
+            return message
+
+        return limited
+
+    def _body_limit(self, scope: Scope) -> int:
+        upload = scope["method"] == "POST" and scope["path"] in _UPLOADS
+        # What a form adds to the file is far below the limit of other bodies.
+        return _MAX_BODY + (self._settings.max_upload_bytes if upload else 0)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", None) or "other"
+        self._metrics.took(scope["method"] if scope["method"].isalpha() else "other", route, status, seconds)
+        shown = scope["path"] if route == "other" else route
+        if self._settings.log_queries:
+            shown = scope["path"] + ("?" + scope["query_string"].decode("latin-1")).rstrip("?")
+        client = scope["client"][0] if scope.get("client") else "-"
+        _log.info("%s %s %r %d %.0f ms", client, scope["method"], shown[:2000], status, seconds * 1000)
+
+
+class _Answer:
+    """Adds headers to an answer and remembers its status."""
+
+    def __init__(self, scope: Scope, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
+        self._send, self._headers = send, headers
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(raw=message.setdefault("headers", []))
+            for name, value in self._headers:
+                headers.setdefault(name.decode(), value.decode())
+            headers.setdefault("cache-control", "no-store")
+            message["headers"] = headers.raw
+        await self._send(message)
+
+
+def is_search(scope: Scope) -> bool:
+    """Whether a request costs a run of an encoder or could try a token."""
+    path = scope["path"]
+    return (
+        path.startswith(("/api/v1/search", "/example", "/login"))
+        or path.endswith("/moments")
+        or (path == "/" and bool(scope["query_string"]))
+    )
+
+
+def _is_name(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return True
+    return False
+
+
+def _too_large(limit: int) -> TooLargeError:
+    return TooLargeError(
+        "the request is too large", value=f"at most {limit / 1_000_000:.1f} MB", remedy="Send less"
+    )

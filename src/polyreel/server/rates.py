@@ -1,0 +1,35 @@
+"""How much one client may ask for: token buckets, of which there are only so many."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+__all__ = ["Rates"]
+
+_CLIENTS = 10_000
+
+
+class Rates:
+    """Allows each client ``per_s`` requests a second and bursts of ``burst``.
+
+    Own code, because it is shorter than the use of a package, and bounded: of more than 10,000 clients those
+    that were quiet longest are forgotten.
+    """
+
+    def __init__(self, per_s: float, *, burst: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_s, self._burst, self._clock = per_s, burst, clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def wait_s(self, client: str) -> float:
+        """Count one request; seconds until it would be allowed, 0 if it is now."""
+        now = self._clock()
+        level, at = self._buckets.get(client, (self._burst, now))
+        level = min(self._burst, level + (now - at) * self._per_s)
+        allowed = level >= 1
+        self._buckets[client] = (level - allowed, now)
+        self._buckets.move_to_end(client)
+        if len(self._buckets) > _CLIENTS:
+            self._buckets.popitem(last=False)
+        return 0.0 if allowed else (1 - level) / self._per_s

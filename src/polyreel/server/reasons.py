@@ -1,0 +1,71 @@
+"""Why a file could not be read and what to do, in words that can be translated.
+
+Messages are kept in English in the library. What they begin with says which of the explanations below
+applies; the message itself stands beside it.
+"""
+
+from __future__ import annotations
+
+from polyreel.server.words import Words
+
+__all__ = ["reason"]
+
+
+def reason(message: str, words: Words) -> tuple[str, str]:
+    """Why, and what to do, for a message of ``media`` or ``library``."""
+    _ = words.gettext
+    known = (
+        ("the file is empty", _("The file is empty."), _("Copy it again.")),
+        (
+            "the file is no video",
+            _("This is no video that can be opened. It may be damaged or cut short."),
+            _("Play it elsewhere to see; copy it again if it plays there."),
+        ),
+        (
+            "the file has no video stream",
+            _("The file holds no pictures, perhaps only sound."),
+            _("Nothing needs to be done."),
+        ),
+        (
+            "no decoder",
+            _("The file uses a format that is not known here."),
+            _("Convert it to MP4."),
+        ),
+        (
+            "nothing in the video stream decodes",
+            _("Nothing in the file can be decoded."),
+            _("Convert it again from its source."),
+        ),
+        (
+            "decoding",
+            _("Decoding took too much time or memory."),
+            _("Convert it to a smaller size."),
+        ),
+        (
+            "the decoder crashed",
+            _("The decoder crashed on this file."),
+            _("Convert it again from its source."),
+        ),
+        (
+            "the file cannot be read",
+            _("The file could not be read from the disk."),
+            _("Check its permissions and its drive; it is tried again at every run."),
+        ),
+        (
+            "the same content failed",
+            _("Another file with the same content could not be read either."),
+            _("See the other file."),
+        ),
+        (
+            "the subtitle",
+            _("The video is there, but its subtitle file could not be read."),
+            _("Save the subtitles as UTF-8 in SRT or VTT."),
+        ),
+    )
+    for beginning, why, what in known:
+        if message.startswith(beginning):
+            return why, what
+    return (
+        _("The file was read in part."),
+        _("Play it elsewhere; convert it again from its source if something is missing."),
+    )

@@ -1,0 +1,121 @@
+"""Templates with the words of a visitor's language."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.resources
+import secrets
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.responses import HTMLResponse, Response
+
+from polyreel.languages import STUDY_LANGUAGES
+from polyreel.server.seals import Seals
+from polyreel.server.words import Words, negotiate, words_in
+
+__all__ = [
+    "LANGUAGE_COOKIE",
+    "VISITOR_COOKIE",
+    "render",
+    "script",
+    "script_address",
+    "set_cookie",
+    "style",
+    "words_for",
+]
+
+LANGUAGE_COOKIE = "polyreel_language"
+VISITOR_COOKIE = "polyreel_visitor"
+_YEAR_S = 365 * 24 * 3600
+
+
+def words_for(request: Request) -> Words:
+    """The words in the language that a visitor chose, or that the browser asks for."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+    if chosen in STUDY_LANGUAGES:
+        return words_in(chosen)
+    return words_in(negotiate(request.headers.get("accept-language", "")))
+
+
+def render(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
+    """A page, or a part of one, with everything that all pages need."""
+    words = words_for(request)
+    visitor = request.cookies.get(VISITOR_COOKIE) or secrets.token_urlsafe(16)
+    seals: Seals = request.app.state.seals
+    text = (
+        _environment()
+        .get_template(template)
+        .render(
+            _=words.gettext,
+            ngettext=words.ngettext,
+            words=words,
+            tongues=[words_in(tag) for tag in STUDY_LANGUAGES],
+            form_seal=seals.form(visitor),
+            this_address=_this_address(request),
+            style=Markup(style()),  # noqa: S704  our own file
+            script=script_address(),
+            **{"here": "", **context},
+        )
+    )
+    response = HTMLResponse(text, status, headers={"vary": "Accept-Language, Cookie, HX-Request"})
+    if VISITOR_COOKIE not in request.cookies:
+        set_cookie(request, response, VISITOR_COOKIE, visitor)
+    return response
+
+
+def set_cookie(
+    request: Request, response: Response, name: str, value: str, *, max_age_s: int = _YEAR_S
+) -> None:
+    """A cookie that goes to this site alone and that no script reads."""
+    response.set_cookie(
+        name,
+        value,
+        max_age=max_age_s,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+
+
+@functools.cache
+def style() -> str:
+    """The style of all pages, which travels inside them: one request fewer."""
+    return (_static() / "style.css").read_text(encoding="utf-8")
+
+
+@functools.cache
+def script() -> bytes:
+    """htmx and the page's own script as one file."""
+    return b"\n".join((_static() / name).read_bytes() for name in ("htmx.min.js", "page.js"))
+
+
+@functools.cache
+def script_address() -> str:
+    """Where ``script`` is; another script has another address, so that it can be kept for ever."""
+    return f"/static/{hashlib.sha256(script()).hexdigest()[:16]}.js"
+
+
+@functools.cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("polyreel.server"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+
+
+def _static() -> Path:
+    return Path(str(importlib.resources.files("polyreel.server"))) / "static"
+
+
+def _this_address(request: Request) -> str:
+    query = request.url.query
+    return request.url.path + (f"?{query}" if query else "") if request.method == "GET" else "/"

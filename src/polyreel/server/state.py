@@ -1,0 +1,84 @@
+"""What the parts of one server share."""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from polyreel.errors import NotFoundError
+from polyreel.library import Example, Library, View
+from polyreel.server.desk import Desk
+from polyreel.server.indexer import Indexer
+from polyreel.server.metrics import Metrics
+from polyreel.server.seals import Seals
+from polyreel.server.settings import ServerSettings
+from polyreel.server.turns import Turns
+
+__all__ = ["Examples", "Server", "ServerState"]
+
+_EXAMPLES = 500
+
+
+class Examples:
+    """Pictures and clips that were searched with, by a name that an address can hold; the latest 500."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Example] = OrderedDict()
+
+    def keep(self, example: Example) -> str:
+        """Keep one and return its name, which nobody can guess."""
+        name = secrets.token_urlsafe(12)
+        self._kept[name] = example
+        if len(self._kept) > _EXAMPLES:
+            self._kept.popitem(last=False)
+        return name
+
+    def get(self, name: str) -> Example:
+        """The example of that name.
+
+        Raises:
+            NotFoundError: it is not kept, or no longer.
+        """
+        if name not in self._kept:
+            raise NotFoundError("this example is no longer kept", remedy="Give the file again")
+        return self._kept[name]
+
+
+@dataclass(slots=True)
+class Server:
+    """One running server."""
+
+    settings: ServerSettings
+    desk: Desk
+    seals: Seals
+    metrics: Metrics
+    indexer: Indexer
+    examples: Examples = field(default_factory=Examples)
+    # Decoding is at the expense of everybody's searches.
+    decoding: Turns = field(default_factory=lambda: Turns(at_once=2, waiting=8))
+
+    @property
+    def library(self) -> Library:
+        """The library, if it can be searched now.
+
+        Raises:
+            LibraryError: it cannot.
+        """
+        self.desk.require_library()
+        return self.desk.library
+
+    @property
+    def view(self) -> View:
+        """What searches see now. Raises as ``library``."""
+        return self.library.view
+
+
+def _server(request: Request) -> Server:
+    return cast(Server, request.app.state.server)
+
+
+ServerState = Annotated[Server, Depends(_server)]

@@ -1,0 +1,65 @@
+"""Timeline strips: where in a video a query matches, as a small drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from markupsafe import Markup
+
+from polyreel.library import ClipScore
+
+__all__ = ["clock", "strength_shown", "strip"]
+
+_WIDTH = 1_000
+# Without a calibration: cosines of the default bundle from nothing to as good as it gets.
+_LEAST, _MOST = 0.1, 0.45
+
+_DRAWING = Markup('<svg class="strip" viewBox="0 0 {} 16" preserveAspectRatio="none" {}>{}</svg>')
+_HIDDEN, _GROUP = Markup('aria-hidden="true"'), Markup('role="group" aria-label="{}"')
+_BAR = Markup('<rect class="bar" x="{:.1f}" y="0" width="{:.1f}" height="12" opacity="{:.2f}"/>')
+_LINK = Markup('<a href="{}" data-seek="{}" tabindex="-1"><title>{}</title>{}</a>')
+_HERE = Markup('<rect class="here" x="{:.1f}" y="13" width="{:.1f}" height="3"/>')
+
+
+def clock(seconds: float) -> str:
+    """Time within a video: 0:07, 12:30, 1:02:03."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def strength_shown(clip: ClipScore) -> float:
+    """How strongly a clip is drawn, 0 to 1."""
+    if clip.strength is not None:
+        return clip.strength
+    return min(1.0, max(0.0, (clip.visual - _LEAST) / (_MOST - _LEAST)))
+
+
+def strip(
+    clips: Sequence[ClipScore],
+    *,
+    here: tuple[float, float] | None = None,
+    link: Callable[[ClipScore], str] | None = None,
+    label: str = "",
+) -> Markup:
+    """A drawing of a video's clips in time, the stronger the better they match.
+
+    Args:
+        clips: all of one video, in order.
+        here: start and end of the moment to mark, seconds.
+        link: address of each clip; without it the drawing says nothing to a screen reader.
+        label: what a screen reader calls it.
+    """
+    whole_s = max((clip.end_s for clip in clips), default=0.0) or 1.0
+    parts = []
+    for clip in clips:
+        x, width = _WIDTH * clip.start_s / whole_s, _WIDTH * (clip.end_s - clip.start_s) / whole_s
+        bar = _BAR.format(x, max(width - 2, 1), 0.08 + 0.92 * strength_shown(clip) ** 2)
+        if link is not None:
+            bar = _LINK.format(link(clip), clip.start_s, clock(clip.start_s), bar)
+        parts.append(bar)
+    if here is not None:
+        x, width = (_WIDTH * seconds / whole_s for seconds in (here[0], here[1] - here[0]))
+        parts.append(_HERE.format(x, max(width, 6)))
+    role = _HIDDEN if link is None else _GROUP.format(label)
+    return _DRAWING.format(_WIDTH, role, Markup("").join(parts))

@@ -1,0 +1,41 @@
+"""A few at once, a few more in the queue, and no more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from polyreel.server.errors import OverloadError
+
+__all__ = ["Turns"]
+
+
+class Turns:
+    """Lets ``at_once`` users in and ``waiting`` more stand in line.
+
+    Args:
+        at_once: how many work at the same time.
+        waiting: how many may wait for that.
+    """
+
+    def __init__(self, *, at_once: int, waiting: int) -> None:
+        self._room = asyncio.Semaphore(at_once)
+        self._most = at_once + waiting
+        self._inside = 0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a turn and have it.
+
+        Raises:
+            OverloadError: the line is full.
+        """
+        if self._inside >= self._most:
+            raise OverloadError("too many files are waiting", remedy="Try again in a moment")
+        self._inside += 1
+        try:
+            async with self._room:
+                yield
+        finally:
+            self._inside -= 1

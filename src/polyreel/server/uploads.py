@@ -1,0 +1,70 @@
+"""A picture or a clip out of a form, decoded in a limited process."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from fastapi import Request
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+
+from polyreel.errors import LibraryError
+from polyreel.library import Example, encode_example
+from polyreel.server.errors import RequestError
+from polyreel.server.state import Server
+
+__all__ = ["read_example", "read_form"]
+
+_MAX_FIELDS = 8
+_PIECE = 1 << 20
+
+
+async def read_form(request: Request) -> Mapping[str, str | UploadFile]:
+    """The fields of a form of at most one file.
+
+    Raises:
+        RequestError: it is no form.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in {"multipart/form-data", "application/x-www-form-urlencoded"}:
+        raise RequestError("the request holds no form", value=kind[:100] or "no content type")
+    try:
+        return await request.form(max_files=1, max_fields=_MAX_FIELDS)
+    except HTTPException as error:
+        raise RequestError("the form cannot be read", value=error.detail) from error
+    except OSError as error:  # a file goes to the disk while it arrives
+        raise LibraryError(
+            "there is no room for the file", value=error.strerror, remedy="Free some space"
+        ) from error
+
+
+async def read_example(form: Mapping[str, str | UploadFile], server: Server) -> Example:
+    """The picture or clip in the field ``file``.
+
+    Raises:
+        RequestError: there is no file.
+        MediaError: it is neither a picture nor a video.
+        OverloadError: too many others are being decoded.
+    """
+    upload = form.get("file")
+    if not isinstance(upload, UploadFile) or not upload.filename:
+        raise RequestError("the form holds no file", remedy="Choose a picture or a clip")
+    async with server.decoding.turn():
+        return await asyncio.to_thread(_decode, upload, server)
+
+
+def _decode(upload: UploadFile, server: Server) -> Example:
+    name = Path(upload.filename or "file").name[:100]
+    try:
+        with tempfile.NamedTemporaryFile(prefix="polyreel-") as file:
+            while piece := upload.file.read(_PIECE):
+                file.write(piece)
+            file.flush()
+            return encode_example(Path(file.name), server.library.bundle, name=name)
+    except OSError as error:
+        raise LibraryError(
+            "there is no room for the file", value=error.strerror, remedy="Free some space"
+        ) from error

@@ -1,0 +1,189 @@
+"""A recipe -> the parts of a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from polyreel.archives import cache_dir
+from polyreel.corpora import CodeSwitcher, SwitchRule
+from polyreel.errors import TrainingError
+from polyreel.model import TwoTowers, build_model, build_objectives
+from polyreel.training.batches import Batches, Switching
+from polyreel.training.chance import key_of
+from polyreel.training.checkpoints import load_checkpoint
+from polyreel.training.distributed import Group
+from polyreel.training.engine import Engine
+from polyreel.training.neighbours import Neighbours
+from polyreel.training.randomness import seed_everything
+from polyreel.training.recipe import HELD_OUT, CodeSwitchingSpec, DataSpec, Recipe
+from polyreel.training.sampling import Position
+from polyreel.training.shelf import Shelf
+from polyreel.training.stock import Stock
+from polyreel.training.text_memo import TextMemo
+from polyreel.training.validation import Judge, ValidationSet
+
+__all__ = ["build_batches", "build_engine", "build_judge", "device_of", "open_stocks", "step_count"]
+
+_SAMPLE_TEXTS = 400
+
+
+def device_of(recipe: Recipe) -> torch.device:
+    """Where a run computes.
+
+    Raises:
+        TrainingError: the recipe asks for a GPU and there is none.
+    """
+    there = torch.cuda.is_available()
+    if recipe.device == "cuda" and not there:
+        raise TrainingError(
+            "there is no GPU that PyTorch can use",
+            item="device: cuda",
+            remedy="Set device=auto or device=cpu",
+        )
+    return torch.device("cuda" if there and recipe.device != "cpu" else "cpu")
+
+
+def open_stocks(recipe: Recipe, shelf: Shelf) -> list[Stock]:
+    """The corpora to train on, built where they are missing."""
+    return [_stock(recipe, data, shelf) for data in recipe.data]
+
+
+def _stock(recipe: Recipe, data: DataSpec, shelf: Shelf) -> Stock:
+    features = shelf.features(data.corpus, data.features) if recipe.model.video is not None else ()
+    return Stock(
+        shelf.table(data.corpus),
+        data.split,
+        languages=data.languages or recipe.languages,
+        features=features,
+        weight=data.weight,
+        held_out=data.held_out,
+    )
+
+
+def step_count(recipe: Recipe, stocks: Sequence[Stock]) -> int:
+    """Steps of the whole run."""
+    spec = recipe.optimiser
+    if spec.steps is not None:
+        return spec.steps
+    assert spec.epochs is not None
+    items = sum(stock.weight * stock.size for stock in stocks)
+    return max(1, math.ceil(spec.epochs * items / recipe.batch.items))
+
+
+def build_judge(recipe: Recipe, shelf: Shelf) -> Judge | None:
+    """What judges the run; None for a recipe without validation."""
+    if recipe.validation is None:
+        return None
+    languages = recipe.validation.languages or recipe.languages
+    shown = []
+    for spec in recipe.validation.tables:
+        features = shelf.features(spec.corpus, spec.features) if recipe.model.video is not None else ()
+        table = shelf.table(spec.corpus)
+        if spec.split == HELD_OUT:
+            share = next(
+                d.held_out for d in recipe.data if d.corpus == spec.corpus and d.held_out is not None
+            )
+            found = ValidationSet.held_out(table, share, items=spec.items)
+        else:
+            found = ValidationSet.of_split(table, spec.split, items=spec.items)
+        split = table.split(found.rows[0])
+        shown.append((found, Stock(table, split, languages=languages, features=features)))
+    return Judge(shown, languages=languages, metric=recipe.validation.metric)
+
+
+def build_engine(
+    recipe: Recipe, stocks: Sequence[Stock], *, total_steps: int, device: torch.device, group: Group
+) -> Engine:
+    """The model as it starts, with its optimiser. Every process begins with the same weights.
+
+    Raises:
+        FetchError, UsageError: a part of the model cannot be had or does not fit.
+        TrainingError: there is no checkpoint to start from.
+    """
+    seed_everything(recipe.seed)
+    model = build_model(recipe.model)
+    objectives = build_objectives(recipe.objectives, dim=recipe.model.dim, languages=recipe.text_languages)
+    if model.text.free is not None and not model.text.free.known:
+        model.text.estimate_language_free(_sample_texts(recipe, stocks))
+    if recipe.start_from is not None:
+        load_checkpoint(Path(recipe.start_from)).load_into(model)
+    model.train()
+    # Dropout of different processes falls on different units.
+    seed_everything(key_of(recipe.seed, "process", group.rank) % 2**32)
+    return Engine(
+        recipe,
+        model.to(device),
+        objectives.to(device),
+        total_steps=total_steps,
+        device=device,
+        group=group,
+        memo=_memo(model),
+    )
+
+
+def build_batches(
+    recipe: Recipe,
+    stocks: Sequence[Stock],
+    engine: Engine,
+    *,
+    shelf: Shelf,
+    position: Position | None = None,
+) -> Batches:
+    """The run's batches from ``position`` on.
+
+    Raises:
+        CorpusError, UsageError: there are no lexicons to switch with.
+    """
+    hard = recipe.batch.hard_negatives > 0
+    encode = engine.model.text.encode_frozen if engine.memo is None else engine.memo.of
+    return Batches(
+        stocks,
+        recipe.batch,
+        languages=recipe.text_languages,
+        seed=recipe.seed,
+        switching=None
+        if recipe.code_switching is None
+        else _switching(recipe, recipe.code_switching, stocks, shelf),
+        neighbours=Neighbours(stocks, encode, seed=recipe.seed) if hard else None,
+        rank=engine.group.rank,
+        size=engine.group.size,
+        position=position,
+    )
+
+
+def _memo(model: TwoTowers) -> TextMemo | None:
+    if not model.text.cacheable:
+        return None
+    path = cache_dir() / "text-features" / f"{model.text.frozen_identity[:16]}.sqlite"
+    return TextMemo(path, model.text.encode_frozen, dim=model.text.width)
+
+
+def _switching(recipe: Recipe, spec: CodeSwitchingSpec, stocks: Sequence[Stock], shelf: Shelf) -> Switching:
+    lexicons = shelf.lexicons(spec.lexicons, spec.languages)
+    rule = SwitchRule(mode=spec.mode, p=spec.p, candidates=spec.candidates, romanised=spec.romanised)
+    switcher = CodeSwitcher(lexicons, rule, seed=recipe.seed)
+    if spec.rate is not None:
+        switcher = switcher.equalised(_sample_texts(recipe, stocks)["en"], rate=spec.rate)
+    return Switching(
+        lambda text, key, epoch: switcher.switch(text, key=key, epoch=epoch).text,
+        instead=spec.place == "instead",
+        copies=spec.copies,
+        variants=spec.variants,
+    )
+
+
+def _sample_texts(recipe: Recipe, stocks: Sequence[Stock]) -> dict[str, list[str]]:
+    """Language -> the first so many training texts; languages without any are left out."""
+    found: dict[str, list[str]] = {tag: [] for tag in recipe.languages}
+    for stock in stocks:
+        for row in map(int, stock.table.rows(stock.split)):
+            if all(len(texts) >= _SAMPLE_TEXTS for texts in found.values()):
+                break
+            if stock.usable(row):
+                for tag, texts in stock.texts(row).items():
+                    found[tag] += texts[: max(0, _SAMPLE_TEXTS - len(found[tag]))]
+    return {tag: texts for tag, texts in found.items() if texts}

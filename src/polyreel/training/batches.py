@@ -1,0 +1,270 @@
+"""Batches: the clips that were drawn, with texts, features and who is a positive of whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from polyreel.training.chance import key_of
+from polyreel.training.recipe import MIXED, BatchSpec
+from polyreel.training.sampling import Draw, Position, Sampler
+from polyreel.training.stock import Stock
+
+__all__ = ["Batch", "Batches", "Switching", "padded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The part of a batch that one process computes.
+
+    Attributes:
+        items: clip ids, for messages.
+        concept: (items,) int64, the same number for positives of each other.
+        frames: (items, frames, features) float32, zero padded; None if no item has video.
+        frame_mask: (items, frames) bool; None with ``frames``.
+        has_video: (items,) bool.
+        texts: normalised, several for an item.
+        owner: (texts,) int64, row of the item.
+        language: (texts,) int64, index into ``Recipe.text_languages``.
+        item_key, text_key: (items,) and (texts,) int64 that chance about an item or text is drawn from.
+        first: place of the first of these items in the whole batch.
+        position: where the run stands after this batch.
+    """
+
+    items: tuple[str, ...]
+    concept: Tensor
+    frames: Tensor | None
+    frame_mask: Tensor | None
+    has_video: Tensor
+    texts: tuple[str, ...]
+    owner: Tensor
+    language: Tensor
+    item_key: Tensor
+    text_key: Tensor
+    first: int
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Switching:
+    """Code-switching while batches are made.
+
+    Attributes:
+        switch: (English text, key, epoch) -> the text with words of other languages.
+        instead: the English text goes.
+        copies: switched texts an item.
+        variants: epochs after which the same switchings come again, None for never.
+    """
+
+    switch: Callable[[str, str, int], str]
+    instead: bool = False
+    copies: int = 1
+    variants: int | None = None
+
+
+class Batches:
+    """Endless batches, the same for any number of processes and from any position on.
+
+    Args:
+        stocks: what is drawn from.
+        spec: size of a batch and what each item brings.
+        languages: that ``Batch.language`` indexes, ``MIXED`` among them where there is switching.
+        seed: of the run.
+        switching: None for none.
+        neighbours: (stock, row) -> rows of the same stock that make hard negatives; None for none.
+        rank, size: which of how many processes this is; each makes an equal part of every batch.
+        position: where to go on; None begins.
+    """
+
+    def __init__(
+        self,
+        stocks: Sequence[Stock],
+        spec: BatchSpec,
+        *,
+        languages: Sequence[str],
+        seed: int,
+        switching: Switching | None = None,
+        neighbours: Callable[[int, int], NDArray[np.int64]] | None = None,
+        rank: int = 0,
+        size: int = 1,
+        position: Position | None = None,
+    ) -> None:
+        self._stocks, self._spec, self._seed = stocks, spec, seed
+        self._language = {tag: number for number, tag in enumerate(languages)}
+        self._switching, self._neighbours = switching, neighbours
+        self._part = slice(rank * spec.items // size, (rank + 1) * spec.items // size)
+        self._hard = int(spec.items * spec.hard_negatives) if neighbours else 0
+        self._sampler = Sampler(stocks, items=spec.items - self._hard, seed=seed, position=position)
+        self._share = _language_shares(stocks, spec.balance)
+
+    def __iter__(self) -> Iterator[Batch]:
+        while True:
+            yield self.make()
+
+    def make(self) -> Batch:
+        """The next batch."""
+        drawn = self._sampler.draw()
+        drawn += self._hard_negatives(drawn)
+        concepts = self._concepts(drawn)
+        return self._batch(drawn[self._part], concepts[self._part], self._sampler.position)
+
+    def _hard_negatives(self, drawn: Sequence[Draw]) -> list[Draw]:
+        """For as many of the clips as the recipe asks for, a similar one that is not there yet."""
+        there = {(draw.stock, draw.row) for draw in drawn}
+        found: list[Draw] = []
+        for draw in _cycle(drawn):
+            if len(found) == self._hard:
+                break
+            assert self._neighbours is not None
+            rng = np.random.default_rng(key_of(self._seed, "hard", len(found), *_identity(draw)))
+            similar = list(map(int, self._neighbours(draw.stock, draw.row)))
+            fresh = [row for row in similar if (draw.stock, row) not in there]
+            if fresh or similar:
+                row = int(rng.choice(fresh or similar))
+                there.add((draw.stock, row))
+                found.append(Draw(draw.stock, row, draw.epoch))
+            else:
+                found.append(draw)
+        return found
+
+    def _concepts(self, drawn: Sequence[Draw]) -> list[int]:
+        """A number for each clip; clips of one concept, and clips that share a caption, have the same one."""
+        leader: dict[object, object] = {}
+
+        def find(node: object) -> object:
+            while leader.setdefault(node, node) != node:
+                leader[node] = node = leader[leader[node]]
+            return node
+
+        own = [self._stocks[draw.stock].concept(draw.row) for draw in drawn]
+        for draw, concept in zip(drawn, own, strict=True):
+            for tag, texts in self._stocks[draw.stock].texts(draw.row).items():
+                for text in texts:
+                    leader[find((tag, text))] = find(concept)
+        # Named by the smallest concept of a group, which no order of visits changes.
+        names: dict[object, int] = {}
+        for concept in own:
+            names[find(concept)] = min(concept, names.get(find(concept), concept))
+        return [names[find(concept)] for concept in own]
+
+    def _batch(self, drawn: Sequence[Draw], concepts: Sequence[int], position: Position) -> Batch:
+        texts: list[str] = []
+        owner, language, text_key, item_key = [], [], [], []
+        for item, draw in enumerate(drawn):
+            item_key.append(key_of(self._seed, "item", *_identity(draw)))
+            for number, (tag, text) in enumerate(self._texts(draw)):
+                texts.append(text)
+                owner.append(item)
+                language.append(self._language[tag])
+                text_key.append(key_of(self._seed, "text", number, *_identity(draw)))
+        frames, mask, has_video = self._frames(drawn)
+        return Batch(
+            items=tuple(self._stocks[draw.stock].table.clip(draw.row).clip_id for draw in drawn),
+            concept=_long(concepts),
+            frames=frames,
+            frame_mask=mask,
+            has_video=has_video,
+            texts=tuple(texts),
+            owner=_long(owner),
+            language=_long(language),
+            item_key=_long(item_key),
+            text_key=_long(text_key),
+            first=self._part.start,
+            position=position,
+        )
+
+    def _texts(self, draw: Draw) -> list[tuple[str, str]]:
+        """(language, text) of one clip."""
+        captions = self._stocks[draw.stock].texts(draw.row)
+        rng = np.random.default_rng(key_of(self._seed, "captions", *_identity(draw)))
+        if self._spec.captions == "all":
+            chosen = [(tag, texts[int(rng.integers(len(texts)))]) for tag, texts in captions.items()]
+        else:
+            chosen = self._some(captions, self._spec.captions, rng)
+        return chosen if self._switching is None else self._switched(chosen, captions, draw, rng)
+
+    def _some(
+        self, captions: Mapping[str, tuple[str, ...]], count: int, rng: np.random.Generator
+    ) -> list[tuple[str, str]]:
+        """As many captions in different languages; where there are fewer languages, several of one."""
+        left = {tag: list(rng.permutation(texts)) for tag, texts in captions.items()}
+        chosen: list[tuple[str, str]] = []
+        while len(chosen) < count and left:
+            tags = list(left)
+            shares = np.array([self._share[tag] for tag in tags])
+            some = rng.choice(
+                len(tags), min(len(tags), count - len(chosen)), replace=False, p=shares / shares.sum()
+            )
+            chosen += [(tags[place], str(left[tags[place]].pop())) for place in sorted(some)]
+            left = {tag: texts for tag, texts in left.items() if texts}
+        return chosen
+
+    def _switched(
+        self,
+        chosen: list[tuple[str, str]],
+        captions: Mapping[str, tuple[str, ...]],
+        draw: Draw,
+        rng: np.random.Generator,
+    ) -> list[tuple[str, str]]:
+        assert self._switching is not None
+        english = captions.get("en")
+        if not english:
+            return chosen
+        original = next(
+            (text for tag, text in chosen if tag == "en"), english[int(rng.integers(len(english)))]
+        )
+        variants = self._switching.variants
+        epoch = draw.epoch if variants is None else draw.epoch % variants
+        clip_id = self._stocks[draw.stock].table.clip(draw.row).clip_id
+        added = [
+            (MIXED, self._switching.switch(original, f"{self._seed}/{clip_id}/{copy}", epoch))
+            for copy in range(self._switching.copies)
+        ]
+        kept = [pair for pair in chosen if pair[0] != "en"] if self._switching.instead else chosen
+        return kept + added
+
+    def _frames(self, drawn: Sequence[Draw]) -> tuple[Tensor | None, Tensor | None, Tensor]:
+        has_video = [self._stocks[draw.stock].has_video for draw in drawn]
+        seen = [draw for draw, video in zip(drawn, has_video, strict=True) if video]
+        if not seen:
+            return None, None, torch.tensor(has_video)
+        rows = [self._stocks[draw.stock].frames(draw.row, at_most=self._spec.frames) for draw in seen]
+        empty, found = rows[0][:0], iter(rows)
+        return *padded([next(found) if video else empty for video in has_video]), torch.tensor(has_video)
+
+
+def padded(rows: Sequence[NDArray[np.float32]]) -> tuple[Tensor, Tensor]:
+    """Clips of (frames, features) as one tensor (clips, frames, features) and its mask (clips, frames)."""
+    frames = torch.zeros(len(rows), max(map(len, rows)), rows[0].shape[1])
+    mask = torch.zeros(frames.shape[:2], dtype=torch.bool)
+    for place, found in enumerate(rows):
+        frames[place, : len(found)] = torch.from_numpy(found)
+        mask[place, : len(found)] = True
+    return frames, mask
+
+
+def _identity(draw: Draw) -> tuple[int, int, int]:
+    return draw.stock, draw.row, draw.epoch
+
+
+def _cycle(drawn: Sequence[Draw]) -> Iterator[Draw]:
+    while drawn:
+        yield from drawn
+
+
+def _long(numbers: Sequence[int]) -> Tensor:
+    return torch.tensor(numbers, dtype=torch.int64)
+
+
+def _language_shares(stocks: Sequence[Stock], balance: float) -> dict[str, float]:
+    """Language -> what it is drawn in proportion to: its captions to the power ``balance``."""
+    counts: dict[str, int] = {}
+    for stock in stocks:
+        for tag, number in stock.table.manifest.captions[stock.split].items():
+            counts[tag] = counts.get(tag, 0) + number
+    return {tag: float(max(number, 1)) ** balance for tag, number in counts.items()}

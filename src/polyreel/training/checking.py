@@ -1,0 +1,229 @@
+"""``polyreel train --check``: everything that is wrong with a recipe at once, and what a run of it would
+take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from polyreel.errors import PolyreelError
+from polyreel.training.assembly import build_engine, device_of
+from polyreel.training.batches import Batch
+from polyreel.training.distributed import Group
+from polyreel.training.engine import Engine
+from polyreel.training.problems import problems_of
+from polyreel.training.reading import examine_recipe, mistaken
+from polyreel.training.recipe import Recipe
+from polyreel.training.sampling import Position
+from polyreel.training.shelf import Shelf
+from polyreel.training.step import train_step
+
+__all__ = ["Check", "Estimate", "check", "require_recipe"]
+
+# What is measured: so many items, of texts with so many words.
+_PROBED_ITEMS = 8
+_WORDS = 12
+_FLOAT_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run takes on this machine, from a few steps of a small batch.
+
+    Attributes:
+        trained, frozen: numbers in parameters.
+        steps: of the run; None where it is given in epochs and the data is not there yet.
+        texts: in a batch, at most.
+        memory_bytes: of each process, beside what Python and PyTorch take: weights, gradients, moments,
+            averages, and what the largest chunk keeps for its backward pass.
+        step_s: seconds of a step, if all processes are as fast as this one.
+        device: measured on.
+    """
+
+    trained: int
+    frozen: int
+    steps: int | None
+    texts: int
+    memory_bytes: int
+    step_s: float
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What ``check`` found.
+
+    Attributes:
+        problems: every mistake, a line each; none if the recipe can be run.
+        notes: what a run would do first.
+        estimate: None where the model cannot be built.
+    """
+
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+    estimate: Estimate | None
+
+
+def check(path: Path, overrides: Sequence[str] = (), *, data: Path | None = None) -> Check:
+    """Examine a recipe. Data is neither fetched nor built; the model is, and computes two steps on made-up
+    input.
+
+    Args:
+        path, overrides: as ``read_recipe`` has them.
+        data: folder that corpora and lexicons are relative to.
+
+    Raises:
+        RecipeError: there is no YAML mapping to examine.
+    """
+    reading = examine_recipe(path, overrides)
+    if reading.recipe is None:
+        return Check(reading.problems, (), None)
+    recipe, shelf = reading.recipe, Shelf(data)
+    found = problems_of(recipe, shelf)
+    estimate = None
+    try:
+        estimate = _estimate(recipe, shelf)
+    except PolyreelError as error:
+        found.append(("model", str(error)))
+    problems = dict.fromkeys([*reading.problems, *(reading.problem_at(place, what) for place, what in found)])
+    return Check(tuple(problems), tuple(_notes(recipe, shelf)), estimate)
+
+
+def require_recipe(path: Path, overrides: Sequence[str] = (), *, data: Path | None = None) -> Recipe:
+    """The recipe, for ``train``, which looks at its data itself.
+
+    Args:
+        path, overrides, data: as ``check`` has them.
+
+    Raises:
+        RecipeError: with all mistakes, those about data among them.
+    """
+    reading = examine_recipe(path, overrides)
+    if reading.recipe is not None and not reading.problems:
+        return reading.recipe
+    found = [] if reading.recipe is None else problems_of(reading.recipe, Shelf(data))
+    problems = dict.fromkeys([*reading.problems, *(reading.problem_at(place, what) for place, what in found)])
+    raise mistaken(path, tuple(problems))
+
+
+def _notes(recipe: Recipe, shelf: Shelf) -> list[str]:
+    notes = []
+    names = [data.corpus for data in recipe.data]
+    names += [table.corpus for table in recipe.validation.tables] if recipe.validation else []
+    for name in dict.fromkeys(names):
+        try:
+            if shelf.where(name) is None:
+                notes.append(
+                    f"{name} is not built yet: the run builds it first, with features of its pictures"
+                )
+        except PolyreelError:
+            continue
+    return notes
+
+
+def _estimate(recipe: Recipe, shelf: Shelf) -> Estimate:
+    device = (
+        torch.device("cpu")
+        if recipe.device == "cuda" and not torch.cuda.is_available()
+        else device_of(recipe)
+    )
+    probe = recipe.model_copy(update={"batch": recipe.batch.model_copy(update={"chunk": None})})
+    # The probe needs no language-free space that is true, so it is not estimated from data.
+    engine = build_engine(probe, [], total_steps=4, device=device, group=Group())
+    items = max(2, min(_PROBED_ITEMS, recipe.batch.items))
+    texts_each = _texts_each(recipe)
+    batch = _made_up(recipe, items, texts_each)
+    if engine.model.text.free is not None and not engine.model.text.free.known:
+        engine.model.text.free.known.fill_(True)
+    engine.memo = None if engine.memo is None else _NoMemo(engine)  # type: ignore[assignment]
+    kept = _kept_bytes(engine, batch)
+    seconds = min(train_step(engine, batch, step).seconds for step in range(1, 4))
+    own = recipe.batch.items / recipe.processes
+    chunk = recipe.batch.chunk
+    in_chunks = chunk is not None and chunk < own * texts_each
+    # A chunk is so many texts or so many clips; the texts weigh more.
+    at_once = (chunk or 0) / texts_each if in_chunks else own
+    parameters = [*engine.model.parameters(), *engine.objectives.parameters()]
+    trained = sum(p.numel() for p in engine.named.values())
+    everything = sum(p.numel() for p in parameters)
+    copies = 3 + (recipe.optimiser.ema is not None)
+    return Estimate(
+        trained=trained,
+        frozen=everything - trained,
+        steps=recipe.optimiser.steps or _steps_of_epochs(recipe, shelf),
+        texts=recipe.batch.items * texts_each,
+        memory_bytes=int(_FLOAT_BYTES * (everything + copies * trained) + kept / items * at_once),
+        # Chunks are computed a second time: one more forward pass to a backward pass of two.
+        step_s=seconds / items * own * (4 / 3 if in_chunks else 1),
+        device=device.type,
+    )
+
+
+class _NoMemo:
+    """Stands in for what a frozen encoder made before: a run has it for most texts."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._width = engine.model.text.width
+
+    def of(self, texts: Sequence[str]) -> object:
+        rows = torch.randn(len(texts), self._width, generator=torch.Generator().manual_seed(0))
+        return nn.functional.normalize(rows, dim=1).numpy()
+
+
+def _texts_each(recipe: Recipe) -> int:
+    texts = len(recipe.languages) if recipe.batch.captions == "all" else recipe.batch.captions
+    switching = recipe.code_switching
+    return texts if switching is None else texts + switching.copies - (switching.place == "instead")
+
+
+def _made_up(recipe: Recipe, items: int, texts_each: int) -> Batch:
+    """A batch with the sizes of a real one."""
+    generator = torch.Generator().manual_seed(0)
+    video = recipe.model.video
+    texts = tuple(" ".join(["video"] * _WORDS) + f" {number}" for number in range(items * texts_each))
+    shape = (items, recipe.batch.frames, 0 if video is None else video.features)
+    return Batch(
+        items=tuple(f"item {number}" for number in range(items)),
+        concept=torch.arange(items),
+        frames=None if video is None else torch.randn(shape, generator=generator),
+        frame_mask=None if video is None else torch.ones(shape[:2], dtype=torch.bool),
+        has_video=torch.full((items,), video is not None),
+        texts=texts,
+        owner=torch.arange(items).repeat_interleave(texts_each),
+        language=torch.arange(texts_each).remainder(len(recipe.text_languages)).repeat(items),
+        item_key=torch.arange(items),
+        text_key=torch.arange(len(texts)),
+        first=0,
+        position=Position.start(1),
+    )
+
+
+def _kept_bytes(engine: Engine, batch: Batch) -> int:
+    """What a step keeps for its backward pass, beside the weights."""
+    kept: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        train_step(engine, batch, 0)
+    for tensor in engine.model.state_dict().values():
+        kept.pop(tensor.untyped_storage().data_ptr(), None)
+    return sum(kept.values())
+
+
+def _steps_of_epochs(recipe: Recipe, shelf: Shelf) -> int | None:
+    try:
+        if any(shelf.where(data.corpus) is None for data in recipe.data):
+            return None
+        items = sum(data.weight * shelf.table(data.corpus).manifest.clips[data.split] for data in recipe.data)
+    except (PolyreelError, KeyError):
+        return None
+    return max(1, round((recipe.optimiser.epochs or 0) * items / recipe.batch.items))

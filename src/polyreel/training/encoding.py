@@ -1,0 +1,152 @@
+"""A batch -> vectors -> what the objectives see: cut into chunks, masked, and gathered from all processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from polyreel.model import Encoded, TextInputs, TwoTowers
+from polyreel.training.batches import Batch
+from polyreel.training.chance import uniform
+from polyreel.training.distributed import Group
+from polyreel.training.gradcache import Job
+
+__all__ = ["Views", "encoded_of", "jobs_of", "masked_frames", "masked_texts"]
+
+Autocast = Callable[[], AbstractContextManager[object]]
+
+
+class Views:
+    """How batches become vectors.
+
+    Args:
+        model: whose towers.
+        device: they are on.
+        autocast: what the towers run under.
+        chunk: texts, and clips, at a time; None takes all at once.
+        mask_rate: share that masked views lack; None for no such views.
+    """
+
+    def __init__(
+        self,
+        model: TwoTowers,
+        *,
+        device: torch.device,
+        autocast: Autocast,
+        chunk: int | None,
+        mask_rate: float | None,
+    ) -> None:
+        self.model, self.device, self.autocast = model, device, autocast
+        self.chunk, self.mask_rate = chunk, mask_rate
+
+
+def jobs_of(batch: Batch, inputs: TextInputs, views: Views) -> dict[str, Job]:
+    """What has to be computed for a batch: ``text`` and ``video``, and ``.._masked`` where views are wanted.
+
+    Args:
+        batch: of this process.
+        inputs: its texts, prepared.
+        views: how.
+    """
+    jobs = {"text": _text_job(inputs, views)}
+    if views.mask_rate is not None:
+        jobs["text_masked"] = _text_job(masked_texts(inputs, batch.text_key, views.mask_rate), views)
+    if views.model.video is not None:
+        jobs["video"] = _video_job(batch, batch.frame_mask, views)
+        if views.mask_rate is not None:
+            masked = None if batch.frame_mask is None else masked_frames(batch, views.mask_rate)
+            jobs["video_masked"] = _video_job(batch, masked, views)
+    return jobs
+
+
+def encoded_of(vectors: Mapping[str, Tensor], batch: Batch, group: Group) -> Encoded:
+    """The whole batch, of all processes, from this one's vectors; see ``distributed`` for the gradient."""
+    device = vectors["text"].device
+
+    def whole(part: Tensor) -> Tensor:
+        return group.gather(part.to(device))
+
+    return Encoded(
+        owner=whole(batch.owner + batch.first),
+        language=whole(batch.language),
+        concept=whole(batch.concept),
+        has_video=whole(batch.has_video),
+        **{name: whole(part) for name, part in vectors.items()},
+    )
+
+
+def masked_texts(inputs: TextInputs, keys: Tensor, rate: float) -> TextInputs:
+    """A view that lacks about a share ``rate`` of each text: of its tokens but the first, or of the
+    dimensions of ``features`` where tokens are no longer known.
+    """
+    if inputs.features is not None:
+        return replace(inputs, features=inputs.features * (uniform(keys, inputs.features.shape[1]) >= rate))
+    assert inputs.mask is not None
+    kept = uniform(keys, inputs.mask.shape[1]) >= rate
+    kept[:, 0] = True
+    return replace(inputs, mask=inputs.mask & kept)
+
+
+def masked_frames(batch: Batch, rate: float) -> Tensor:
+    """``batch.frame_mask`` without about a share ``rate`` of each item's frames; one frame always stays."""
+    assert batch.frame_mask is not None
+    drawn = uniform(batch.item_key, batch.frame_mask.shape[1])
+    highest = drawn.masked_fill(~batch.frame_mask, -1.0).argmax(dim=1, keepdim=True)
+    return batch.frame_mask & (drawn >= rate).scatter(1, highest, True)
+
+
+def _text_job(inputs: TextInputs, views: Views) -> Job:
+    length = inputs.mask.sum(dim=1) if inputs.mask is not None else torch.zeros(len(inputs))
+    # Texts of like length share a chunk, so that little of it is padding.
+    order = length.argsort(stable=True)
+
+    def run(rows: Tensor) -> Callable[[], Tensor]:
+        def compute() -> Tensor:
+            with views.autocast():
+                return views.model.encode_text(_chunk(inputs, rows).to(views.device))
+
+        return compute
+
+    return _job(order, run, rows=len(inputs), views=views)
+
+
+def _chunk(inputs: TextInputs, rows: Tensor) -> TextInputs:
+    """Some of the texts, padded no further than to the longest of them."""
+    if inputs.features is not None:
+        return TextInputs(features=inputs.features[rows])
+    assert inputs.ids is not None
+    assert inputs.mask is not None
+    mask = inputs.mask[rows]
+    longest = int(mask.any(dim=0).nonzero().max()) + 1
+    return TextInputs(ids=inputs.ids[rows, :longest], mask=mask[:, :longest])
+
+
+def _video_job(batch: Batch, mask: Tensor | None, views: Views) -> Job:
+    order = batch.has_video.nonzero().squeeze(1)
+
+    def run(rows: Tensor) -> Callable[[], Tensor]:
+        def compute() -> Tensor:
+            assert mask is not None
+            assert batch.frames is not None
+            with views.autocast():
+                frames, kept = batch.frames[rows].to(views.device), mask[rows].to(views.device)
+                return views.model.encode_video(frames, kept)
+
+        return compute
+
+    return _job(order, run, rows=len(batch.items), views=views)
+
+
+def _job(order: Tensor, run: Callable[[Tensor], Callable[[], Tensor]], *, rows: int, views: Views) -> Job:
+    chunks = [(part.to(views.device), run(part)) for part in _parts(order, views.chunk)]
+    return Job(chunks, rows=rows, dim=views.model.spec.dim, device=views.device)
+
+
+def _parts(order: Tensor, size: int | None) -> Iterator[Tensor]:
+    size = size or max(1, len(order))
+    for start in range(0, len(order), size):
+        yield order[start : start + size]

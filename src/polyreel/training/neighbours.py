@@ -1,0 +1,71 @@
+"""Hard negatives: clips that look alike, or say alike, before anything is learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyreel.training.stock import Stock
+
+__all__ = ["Neighbours"]
+
+_NEAREST = 16
+_AT_ONCE = 1024
+# Above this, neighbours are looked for among a random draw: the cost grows with the square.
+_MOST_CLIPS = 20_000
+
+
+class Neighbours:
+    """The most similar clips of each clip, within one corpus; found when a corpus is first asked for.
+
+    Similar is the mean of the features where there are some, and otherwise what ``encode`` makes of a
+    caption. Clips of one concept are no negatives of each other and so are left out.
+
+    Args:
+        stocks: the corpora, by number.
+        encode: texts -> (texts, dim); for corpora of text.
+        seed: of the run.
+    """
+
+    def __init__(
+        self, stocks: Sequence[Stock], encode: Callable[[Sequence[str]], NDArray[np.float32]], *, seed: int
+    ) -> None:
+        self._stocks, self._encode, self._seed = stocks, encode, seed
+        self._found: dict[int, dict[int, NDArray[np.int64]]] = {}
+
+    def __call__(self, stock: int, row: int) -> NDArray[np.int64]:
+        """Rows of the clips most similar to one, nearest first; none for a clip that was not looked at."""
+        if stock not in self._found:
+            self._found[stock] = self._look(self._stocks[stock])
+        return self._found[stock].get(row, np.zeros(0, np.int64))
+
+    def _look(self, stock: Stock) -> dict[int, NDArray[np.int64]]:
+        rows = np.array([row for row in map(int, stock.table.rows(stock.split)) if stock.usable(row)])
+        rng = np.random.default_rng(self._seed)
+        if len(rows) > _MOST_CLIPS:
+            rows = np.sort(rng.choice(rows, _MOST_CLIPS, replace=False))
+        vectors = self._vectors(stock, rows)
+        concepts = np.array([stock.concept(int(row)) for row in rows])
+        found = {}
+        for start in range(0, len(rows), _AT_ONCE):
+            block = slice(start, start + _AT_ONCE)
+            scores = vectors[block] @ vectors.T
+            scores[concepts[block][:, None] == concepts] = -np.inf
+            best = np.argsort(-scores, axis=1, kind="stable")[:, :_NEAREST]
+            for row, places, score in zip(
+                rows[block], best, np.take_along_axis(scores, best, 1), strict=True
+            ):
+                found[int(row)] = rows[places[np.isfinite(score)]]
+        return found
+
+    def _vectors(self, stock: Stock, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        if stock.has_video:
+            means = np.stack([stock.frames(int(row), at_most=_NEAREST).mean(axis=0) for row in rows])
+        else:
+            means = self._encode([next(iter(stock.texts(int(row)).values()))[0] for row in rows])
+        centred = means - means.mean(axis=0)
+        return np.asarray(
+            centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12), np.float32
+        )

@@ -1,0 +1,271 @@
+"""Recipes: one YAML file that says everything about a training run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from polyreel.languages import STUDY_LANGUAGES, parse_tag
+from polyreel.model import ModelSpec, ObjectiveSpec
+
+__all__ = [
+    "HELD_OUT",
+    "MIXED",
+    "VALIDATION_SPLITS",
+    "BatchSpec",
+    "CodeSwitchingSpec",
+    "DataSpec",
+    "OptimiserSpec",
+    "Recipe",
+    "ValidationSpec",
+    "ValidationTable",
+]
+
+HELD_OUT = "held-out"
+"""The part of a training split that a ``held_out`` share keeps back."""
+
+VALIDATION_SPLITS = ("dev", "val", "valid", "validation", HELD_OUT)
+"""Splits that a run may look at while it trains. No other can become a ``ValidationSet``."""
+
+MIXED = "mixed"
+"""What stands for the language of code-switched text."""
+
+_Share = Annotated[float, Field(gt=0, lt=1)]
+_Chance = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataSpec(_Spec):
+    """Clips to train on.
+
+    Attributes:
+        corpus: name in the registry of corpora, or folder of a table, relative to ``--data``.
+        split: which clips.
+        weight: how often a clip of this corpus is drawn, by one of weight 1.
+        languages: only captions in these; None takes all of the recipe's.
+        features: kinds of features whose rows stand side by side; empty takes those of the default bundle
+            where the corpus has pictures, and none where it has only text.
+        held_out: share of the split that is kept back for validation, whole videos and concepts together.
+    """
+
+    corpus: str = Field(min_length=1)
+    split: str = Field(default="train", min_length=1)
+    weight: float = Field(default=1.0, gt=0)
+    languages: tuple[str, ...] | None = Field(default=None, min_length=1)
+    features: tuple[str, ...] = ()
+    held_out: _Share | None = None
+
+
+class CodeSwitchingSpec(_Spec):
+    """Words of English captions become words of other languages while training runs.
+
+    Attributes:
+        lexicons: folder of lexicons, relative to ``--data``.
+        languages: to switch into, whether or not there are captions in them.
+        p: chance of each word that has a translation, one for all languages or one for each.
+        rate: share of all words that is switched, the same for every language whatever its lexicon holds;
+            ``p`` is then lowered to meet it. None leaves ``p`` as it is.
+        mode: ``multilingual`` draws a language for each word, ``bilingual`` one for each text.
+        candidates: how many of a word's translations are drawn from, the best known first.
+        romanised: chance that the switched words of a text are written in plain Latin letters.
+        place: the switched text stands ``beside`` the English one or ``instead`` of it.
+        copies: how many switched texts an item gets.
+        variants: how many different switchings a text goes through before they recur, so that frozen encoders
+            can keep what they made of them; None makes new ones in every epoch.
+    """
+
+    lexicons: str = Field(default="lexicons", min_length=1)
+    languages: tuple[str, ...] = Field(default=tuple(STUDY_LANGUAGES[1:]), min_length=1)
+    p: _Chance | dict[str, _Chance] = 0.5
+    rate: _Share | None = None
+    mode: Literal["multilingual", "bilingual"] = "multilingual"
+    candidates: int = Field(default=1, ge=1)
+    romanised: _Chance = 0.0
+    place: Literal["beside", "instead"] = "beside"
+    copies: int = Field(default=1, ge=1)
+    variants: int | None = Field(default=None, ge=1)
+
+
+class BatchSpec(_Spec):
+    """What one step sees.
+
+    Attributes:
+        items: clips in a batch, over all processes together.
+        captions: ``all`` gives every clip one caption in each of its languages (1-to-K); a number draws as
+            many.
+        balance: a language is drawn in proportion to its captions to this power; 0 draws all alike.
+        frames: most feature rows of a clip; of longer ones, as many evenly spaced.
+        chunk: texts, and clips, that a tower sees at a time: memory follows this and not ``items``. None
+            takes all at once.
+        hard_negatives: of the items, the share that is drawn for being similar to another one in the batch.
+    """
+
+    items: int = Field(default=64, ge=2)
+    captions: Literal["all"] | Annotated[int, Field(ge=1)] = "all"
+    balance: float = Field(default=0.0, ge=0, le=1)
+    frames: int = Field(default=32, ge=1)
+    chunk: int | None = Field(default=None, ge=1)
+    hard_negatives: float = Field(default=0.0, ge=0, le=0.5)
+
+
+class OptimiserSpec(_Spec):
+    """AdamW and its schedule.
+
+    Attributes:
+        lr: highest learning rate.
+        encoder_lr: of the text encoder's own layers; None takes ``lr``.
+        weight_decay: of matrices; biases, norms and temperatures have none.
+        warmup_steps: steps over which the rate grows from 0.
+        decay: after that it stays ``constant`` or follows a ``cosine`` to 0.
+        steps, epochs: length of the run, one of them. An epoch is as many items as there are, by weight.
+        clip_norm: the gradient is scaled down to this length; None lets it be.
+        ema: decay of the running average of the weights that is validated and exported; None takes the
+            weights.
+    """
+
+    lr: float = Field(default=1e-3, gt=0)
+    encoder_lr: float | None = Field(default=None, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup_steps: int = Field(default=0, ge=0)
+    decay: Literal["cosine", "constant"] = "cosine"
+    steps: int | None = Field(default=None, ge=1)
+    epochs: float | None = Field(default=None, gt=0)
+    clip_norm: float | None = Field(default=1.0, gt=0)
+    ema: _Share | None = None
+
+    @model_validator(mode="after")
+    def _has_one_length(self) -> Self:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give either 'steps' or 'epochs'")
+        if self.steps is not None and self.warmup_steps >= self.steps:
+            raise ValueError(f"'warmup_steps' {self.warmup_steps:,} leave nothing of {self.steps:,} 'steps'")
+        return self
+
+
+class ValidationTable(_Spec):
+    """Clips to validate on, never of a test split.
+
+    Attributes:
+        corpus: as in ``DataSpec``.
+        split: one of ``VALIDATION_SPLITS``; ``held-out`` is what the same corpus keeps back under ``data``.
+        features: as in ``DataSpec``.
+        items: at most this many clips, the first ones.
+    """
+
+    corpus: str = Field(min_length=1)
+    split: str = "dev"
+    features: tuple[str, ...] = ()
+    items: int | None = Field(default=None, ge=2)
+
+    @model_validator(mode="after")
+    def _is_no_test(self) -> Self:
+        if self.split not in VALIDATION_SPLITS:
+            raise ValueError(
+                f"a run may not look at split {self.split!r}: validation is on {', '.join(VALIDATION_SPLITS)}"
+            )
+        return self
+
+
+class ValidationSpec(_Spec):
+    """When and on what a run is judged.
+
+    Attributes:
+        tables: what on.
+        languages: of the queries; None takes the recipe's.
+        every_steps: how often; a checkpoint is saved each time.
+        metric: mean over tables and languages of text-to-video retrieval, or from other languages to English
+            where there is no video.
+        patience: validations without a better figure after which the run ends; None goes to the end.
+    """
+
+    tables: tuple[ValidationTable, ...] = Field(min_length=1)
+    languages: tuple[str, ...] | None = Field(default=None, min_length=1)
+    every_steps: int = Field(default=500, ge=1)
+    metric: Literal["r@1", "r@5", "r@10", "mrr"] = "r@1"
+    patience: int | None = Field(default=None, ge=1)
+
+
+class Recipe(_Spec):
+    """A training run.
+
+    Attributes:
+        run: its name; results go to ``runs/NAME``.
+        description: what it is for.
+        start_from: run or checkpoint whose best weights the model begins with; from the working folder.
+        seed: of everything that is drawn at random.
+        languages: of the captions, BCP-47.
+        data: what is trained on.
+        code_switching: None for none.
+        model: the two towers.
+        objectives: terms of the loss, each at most once.
+        batch, optimiser: see there.
+        validation: None saves no best checkpoint.
+        save_every_steps: beside the checkpoint after each validation; None saves only those and the last.
+        precision: ``bf16`` runs the towers, not the losses, in bfloat16 where that is faster.
+        device: ``auto`` takes a GPU where there is one.
+        processes: that estimates are made for.
+    """
+
+    run: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    description: str = ""
+    start_from: str | None = Field(default=None, min_length=1)
+    seed: int = Field(default=0, ge=0)
+    languages: tuple[str, ...] = Field(default=STUDY_LANGUAGES, min_length=1)
+    data: tuple[DataSpec, ...] = Field(min_length=1)
+    code_switching: CodeSwitchingSpec | None = None
+    model: ModelSpec = ModelSpec()
+    objectives: tuple[ObjectiveSpec, ...] = Field(min_length=1)
+    batch: BatchSpec = BatchSpec()
+    optimiser: OptimiserSpec
+    validation: ValidationSpec | None = None
+    save_every_steps: int | None = Field(default=None, ge=1)
+    precision: Literal["float32", "bf16"] = "float32"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    processes: int = Field(default=1, ge=1)
+
+    @property
+    def text_languages(self) -> tuple[str, ...]:
+        """What ``Batch.language`` indexes: the languages, and ``MIXED`` where there is code-switching."""
+        return self.languages if self.code_switching is None else (*self.languages, MIXED)
+
+    def contradictions(self) -> list[tuple[str, str]]:
+        """Where parts that are right by themselves do not go together: (place, what is wrong)."""
+        found = _wrong_tags("languages", self.languages)
+        names = [objective.name for objective in self.objectives]
+        found += [("objectives", f"{name!r} comes twice") for name in _twice(names)]
+        for place, data in enumerate(self.data):
+            found += [
+                (f"data.{place}.languages", f"{tag!r} is not in 'languages'")
+                for tag in data.languages or ()
+                if tag not in self.languages
+            ]
+        if self.code_switching is not None:
+            found += _wrong_tags("code_switching.languages", self.code_switching.languages)
+            if "en" not in self.languages:
+                found.append(("code_switching", "it switches words of English, which is not in 'languages'"))
+        if self.validation is not None:
+            found += _wrong_tags("validation.languages", self.validation.languages or ())
+        kept_back = {data.corpus for data in self.data if data.held_out is not None}
+        for place, table in enumerate(self.validation.tables if self.validation else ()):
+            if table.split == HELD_OUT and table.corpus not in kept_back:
+                found.append(
+                    (
+                        f"validation.tables.{place}.split",
+                        f"nothing of {table.corpus!r} is held out: give 'held_out' under 'data'",
+                    )
+                )
+        return found
+
+
+def _wrong_tags(place: str, tags: tuple[str, ...]) -> list[tuple[str, str]]:
+    unknown = [(place, f"{tag!r} is no language tag") for tag in tags if parse_tag(tag) != tag]
+    return unknown + [(place, f"{tag!r} comes twice") for tag in _twice(tags)]
+
+
+def _twice(names: Sequence[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})

@@ -1,0 +1,119 @@
+"""Corpora as a run sees them: which clips it may train on, which it holds back, their texts and features."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyreel.corpora import CorpusTable
+from polyreel.languages import clean
+from polyreel.training.chance import key_of
+
+__all__ = ["Stock", "is_held_out", "texts_of"]
+
+_TEXTS_KEPT = 65_536
+_WHOLE = 2**63
+
+
+def is_held_out(table: CorpusTable, row: int, share: float) -> bool:
+    """Whether a clip is in the part of its split that is kept back for validation.
+
+    Clips of one concept, or of one video, are kept back together: one in training would tell about them all.
+    It does not depend on the seed, so that runs of several seeds are judged on the same clips.
+    """
+    return key_of("held-out", table.concept(row) or table.clip(row).video) < share * _WHOLE
+
+
+def texts_of(table: CorpusTable, row: int, languages: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+    """Language -> normalised captions of a clip, in the order of ``languages``, none empty."""
+    found: dict[str, list[str]] = {}
+    for caption in table.captions(row):
+        if caption.language in languages and (text := clean(caption.text)):
+            found.setdefault(caption.language, []).append(text)
+    return {tag: tuple(found[tag]) for tag in languages if tag in found}
+
+
+class Stock:
+    """One corpus of a recipe.
+
+    Args:
+        table: the corpus.
+        split: which clips.
+        languages: of the captions that count.
+        features: kinds of features whose rows stand side by side; none for text alone.
+        weight: how often a clip is drawn, by one of weight 1.
+        held_out: share of the split that is never drawn.
+    """
+
+    def __init__(
+        self,
+        table: CorpusTable,
+        split: str,
+        *,
+        languages: Sequence[str],
+        features: Sequence[str] = (),
+        weight: float = 1.0,
+        held_out: float | None = None,
+    ) -> None:
+        self.table, self.split, self.weight, self.held_out = table, split, weight, held_out
+        self.languages = tuple(languages)
+        self._stores = [table.features(name) for name in features]
+        self.texts = functools.lru_cache(_TEXTS_KEPT)(self._read_texts)
+        self.passed_over = 0
+
+    @property
+    def name(self) -> str:
+        """Of the corpus and split."""
+        return f"{self.table.name}/{self.split}"
+
+    @property
+    def size(self) -> int:
+        """Clips to draw from, about: some may turn out to have no caption or no features."""
+        return max(1, round(self.table.manifest.clips[self.split] * (1 - (self.held_out or 0.0))))
+
+    @property
+    def has_video(self) -> bool:
+        """Whether its clips come with features."""
+        return bool(self._stores)
+
+    @property
+    def dim(self) -> int:
+        """Width of the features."""
+        return sum(store.dim for store in self._stores)
+
+    def order(self, *, seed: int, epoch: int, start: int) -> Iterator[int]:
+        """The clips of one epoch from a position on."""
+        return self.table.shuffled(self.split, seed=seed, epoch=epoch, start=start)
+
+    def usable(self, row: int) -> bool:
+        """Whether a clip can be trained on: not held out, with a caption, and with features where others
+        have.
+        """
+        if self.held_out is not None and is_held_out(self.table, row, self.held_out):
+            return False
+        usable = bool(self.texts(row)) and self.has_features(row)
+        self.passed_over += not usable
+        return usable
+
+    def has_features(self, row: int) -> bool:
+        """Whether a clip has rows of every kind; trivially so for a corpus of text."""
+        return all(int(store.counts[row]) > 0 for store in self._stores)
+
+    def concept(self, row: int) -> int:
+        """A number that clips share which are positives of each other."""
+        return key_of(self.table.name, self.table.concept(row) or self.table.clip(row).clip_id)
+
+    def frames(self, row: int, *, at_most: int) -> NDArray[np.float32]:
+        """(rows, dim) features of a clip; of more than ``at_most`` rows, as many evenly spaced."""
+        parts = [store.of(row) for store in self._stores]
+        count = min(len(part) for part in parts)
+        chosen = (
+            np.arange(count) if count <= at_most else np.linspace(0, count - 1, at_most).round().astype(int)
+        )
+        return np.concatenate([part[chosen] for part in parts], axis=1).astype(np.float32)
+
+    def _read_texts(self, row: int) -> Mapping[str, tuple[str, ...]]:
+        return texts_of(self.table, row, self.languages)

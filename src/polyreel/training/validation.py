@@ -1,0 +1,187 @@
+"""Judging a run while it trains, on what it may look at: a type that no test split can become."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from polyreel.corpora import CorpusTable
+from polyreel.errors import TrainingError
+from polyreel.evaluation import METRICS, Relevance, rank_embeddings
+from polyreel.training.batches import padded
+from polyreel.training.engine import Engine
+from polyreel.training.recipe import HELD_OUT, VALIDATION_SPLITS
+from polyreel.training.stock import Stock, is_held_out, texts_of
+
+__all__ = ["Judge", "ValidationSet"]
+
+SHOWN = ("r@1", "r@10", "mrr")
+_AT_ONCE = 256
+Rows = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationSet:
+    """Clips that a run may be judged on.
+
+    Attributes:
+        table: the corpus.
+        rows: indices of the clips.
+        share: of the training split that is held back, where the clips are from it.
+
+    Raises:
+        TrainingError: a clip is of a split that is not for validation, or of a training split and not held
+            back; there are fewer than two.
+    """
+
+    table: CorpusTable
+    rows: tuple[int, ...]
+    share: float | None = None
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            split = self.table.split(row)
+            if split in VALIDATION_SPLITS and split != HELD_OUT:
+                continue
+            if split == "train" and self.share is not None and is_held_out(self.table, row, self.share):
+                continue
+            raise TrainingError(
+                "a run may not look at this clip while it trains",
+                item=f"{self.table.name}, {self.table.clip(row).clip_id}",
+                value=f"split {split!r}",
+                remedy="Validate on dev, or on what 'held_out' keeps back of the training split",
+            )
+        if len(self.rows) < 2:
+            raise TrainingError("too few clips to validate on", item=self.table.name, value=len(self.rows))
+
+    @classmethod
+    def of_split(cls, table: CorpusTable, split: str, *, items: int | None = None) -> ValidationSet:
+        """The first ``items`` clips of a dev split.
+
+        Raises:
+            UnknownNameError: the corpus has no such split.
+            TrainingError: the split is not for validation.
+        """
+        return cls(table, tuple(map(int, table.rows(split)[:items])))
+
+    @classmethod
+    def held_out(cls, table: CorpusTable, share: float, *, items: int | None = None) -> ValidationSet:
+        """The first ``items`` clips of the part of the training split that is kept back.
+
+        Raises:
+            TrainingError: that are fewer than two.
+        """
+        rows = [row for row in map(int, table.rows("train")) if is_held_out(table, row, share)]
+        return cls(table, tuple(rows[:items]), share)
+
+    @property
+    def name(self) -> str:
+        """Of the corpus, and what part of it."""
+        return self.table.name if self.share is None else f"{self.table.name}/{HELD_OUT}"
+
+
+class Judge:
+    """Judges a model on validation sets.
+
+    Args:
+        shown: what on, each with what reads its features; text alone where that has none.
+        languages: of the queries.
+        metric: what is best.
+    """
+
+    def __init__(
+        self, shown: Sequence[tuple[ValidationSet, Stock]], *, languages: Sequence[str], metric: str
+    ) -> None:
+        self._shown, self._languages, self._metric = shown, tuple(languages), metric
+
+    def figures(self, engine: Engine, *, frames: int) -> dict[str, float]:
+        """``corpus/metric/language`` -> mean over the queries, and ``mean/metric`` over corpora and
+        languages.
+
+        Args:
+            engine: whose model, as it would be exported.
+            frames: most feature rows of a clip.
+
+        Raises:
+            TrainingError: there is nothing to ask or to find.
+        """
+        found: dict[str, float] = {}
+        with engine.judged():
+            for validation, stock in self._shown:
+                cases = _cases(validation, stock, self._languages)
+                texts = partial(_text_vectors, engine)
+                clips = partial(_clip_vectors, engine, stock, frames)
+                gallery = texts(cases.texts) if cases.texts else clips(cases.rows)
+                for tag, (asked, relevant) in cases.queries.items():
+                    ranks = rank_embeddings(texts(asked), gallery, Relevance.of(relevant, len(gallery)))
+                    found |= {
+                        f"{validation.name}/{name}/{tag}": float(METRICS[name](ranks).mean())
+                        for name in SHOWN
+                    }
+        means = {
+            f"mean/{name}": float(np.mean([value for key, value in found.items() if f"/{name}/" in key]))
+            for name in SHOWN
+        }
+        return found | means
+
+    def score(self, figures: Mapping[str, float]) -> float:
+        """The figure that is to be as high as can be."""
+        return figures[f"mean/{self._metric}"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Cases:
+    """What is asked of a validation set.
+
+    Attributes:
+        rows: clips of the gallery, in order.
+        texts: English texts that stand for them where there is no video.
+        queries: language -> texts, and for each the places of what it should find.
+    """
+
+    rows: list[int]
+    texts: list[str]
+    queries: dict[str, tuple[list[str], list[list[int]]]]
+
+
+def _cases(validation: ValidationSet, stock: Stock, languages: Sequence[str]) -> _Cases:
+    captions = {row: texts_of(validation.table, row, languages) for row in validation.rows}
+    by_text = not stock.has_video
+    rows = [row for row in validation.rows if ("en" in captions[row] if by_text else stock.has_features(row))]
+    relevant: dict[object, list[int]] = {}
+    for place, row in enumerate(rows):
+        relevant.setdefault(stock.concept(row), []).append(place)
+    queries = {}
+    for tag in languages:
+        asked = [(text, relevant[stock.concept(row)]) for row in rows for text in captions[row].get(tag, ())]
+        if asked and not (by_text and tag == "en"):
+            queries[tag] = ([text for text, _ in asked], [places for _, places in asked])
+    if len(rows) < 2 or not queries:
+        raise TrainingError(
+            "there is nothing to find in the validation set",
+            item=validation.name,
+            value=f"{len(rows)} clips, queries in {', '.join(queries) or 'no language'}",
+            remedy="Check its features and the languages of its captions",
+        )
+    return _Cases(rows, [captions[row]["en"][0] for row in rows] if by_text else [], queries)
+
+
+def _text_vectors(engine: Engine, texts: Sequence[str]) -> Rows:
+    parts = []
+    for start in range(0, len(texts), _AT_ONCE):
+        inputs = engine.prepare(tuple(texts[start : start + _AT_ONCE])).to(engine.device)
+        parts.append(engine.model.embed_text(inputs))
+    return torch.cat(parts).float().cpu().numpy()
+
+
+def _clip_vectors(engine: Engine, stock: Stock, most: int, rows: Sequence[int]) -> Rows:
+    parts = []
+    for start in range(0, len(rows), _AT_ONCE):
+        frames, mask = padded([stock.frames(row, at_most=most) for row in rows[start : start + _AT_ONCE]])
+        parts.append(engine.model.embed_video(frames.to(engine.device), mask.to(engine.device)))
+    return torch.cat(parts).float().cpu().numpy()

@@ -1,0 +1,226 @@
+"""What is in a batch, and that it does not depend on how many processes share it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+import toys
+
+from polyreel.clips import Caption, Clip
+from polyreel.corpora import Record, open_table, write_features, write_table
+from polyreel.training.batches import Batches, Switching
+from polyreel.training.chance import uniform
+from polyreel.training.neighbours import Neighbours
+from polyreel.training.recipe import MIXED, BatchSpec
+from polyreel.training.stock import Stock
+
+LANGUAGES = (*toys.LANGUAGES, MIXED)
+
+
+@pytest.fixture
+def films(world) -> Stock:
+    return Stock(
+        open_table(world.home / "films"), "train", languages=toys.LANGUAGES, features=[toys.FEATURES]
+    )
+
+
+@pytest.fixture
+def texts(world) -> Stock:
+    return Stock(open_table(world.home / "texts"), "train", languages=toys.LANGUAGES)
+
+
+def batches(
+    stocks, *, seed=0, switching=None, neighbours=None, rank=0, size=1, position=None, **spec
+) -> Batches:
+    return Batches(
+        stocks,
+        BatchSpec(**{"items": 8, **spec}),
+        languages=LANGUAGES,
+        seed=seed,
+        switching=switching,
+        neighbours=neighbours,
+        rank=rank,
+        size=size,
+        position=position,
+    )
+
+
+def stock_of(folder, *captions: dict[str, list[str]], concepts=()) -> Stock:
+    """A corpus of text: for each clip its captions by language."""
+    records = [
+        Record(
+            Clip(f"clip-{number}", 0.0, 0.0),
+            tuple(Caption(text, tag, 0.0, 0.0) for tag, said in texts.items() for text in said),
+            concept=concepts[number] if concepts else "",
+        )
+        for number, texts in enumerate(captions)
+    ]
+    write_table(folder, records, name="made")
+    return Stock(open_table(folder), "train", languages=toys.LANGUAGES)
+
+
+def said(batch, item: int) -> dict[str, str]:
+    return {
+        LANGUAGES[batch.language[place]]: batch.texts[place]
+        for place in range(len(batch.texts))
+        if batch.owner[place] == item
+    }
+
+
+def test_a_clip_comes_with_a_caption_in_each_of_its_languages(films):
+    batch = batches([films]).make()
+    for item, clip_id in enumerate(batch.items):
+        captions = films.texts(films.table.index_of(clip_id))
+        assert said(batch, item).keys() == captions.keys()
+        assert all(text in captions[tag] for tag, text in said(batch, item).items())
+        shown = torch.from_numpy(films.frames(films.table.index_of(clip_id), at_most=32))
+        assert torch.equal(batch.frames[item][batch.frame_mask[item]], shown)
+    assert bool(batch.has_video.all())
+
+
+def test_clips_with_and_without_video_share_a_batch(films, texts):
+    batch = batches([films, texts], items=40).make()
+    assert 0 < int(batch.has_video.sum()) < 40
+    assert not bool(batch.frame_mask[~batch.has_video].any())
+    only = batches([texts]).make()
+    assert only.frames is None
+    assert only.frame_mask is None
+
+
+@pytest.mark.parametrize("size", [2, 3, 8])
+def test_processes_share_the_very_batch_of_one(films, texts, size):
+    switching = Switching(lambda text, key, epoch: f"{text} {key} {epoch}")
+    whole = batches([films, texts], switching=switching, captions=2).make()
+    parts = [
+        batches([films, texts], switching=switching, captions=2, rank=rank, size=size).make()
+        for rank in range(size)
+    ]
+    assert sum((part.items for part in parts), ()) == whole.items
+    assert sum((part.texts for part in parts), ()) == whole.texts
+    for name in ("concept", "language", "has_video", "item_key", "text_key"):
+        assert torch.equal(torch.cat([getattr(part, name) for part in parts]), getattr(whole, name))
+    assert torch.equal(torch.cat([part.owner + part.first for part in parts]), whole.owner)
+    assert {part.position for part in parts} == {whole.position}
+
+
+def test_the_seed_decides_and_a_position_goes_on(films, texts):
+    one, other = batches([films, texts]), batches([films, texts])
+    made = [one.make() for _ in range(6)]
+    assert [other.make().texts for _ in range(6)] == [batch.texts for batch in made]
+    again = batches([films, texts], position=made[2].position)
+    assert [again.make().texts for _ in range(3)] == [batch.texts for batch in made[3:]]
+    assert batches([films, texts], seed=1).make().items != made[0].items
+
+
+def test_so_many_captions_first_of_different_languages(tmp_path):
+    stock = stock_of(tmp_path, *[{"en": ["a", "b"], "de": ["c"]}] * 4)
+    for count, expected in ((1, 1), (2, 2), (3, 3), (9, 3)):
+        batch = batches([stock], items=4, captions=count).make()
+        assert Counter(batch.owner.tolist()) == dict.fromkeys(range(4), expected)
+        if count == 2:
+            assert {frozenset(said(batch, item)) for item in range(4)} == {frozenset({"en", "de"})}
+        if count == 9:
+            assert sorted(batch.texts) == sorted(["a", "b", "c"] * 4)
+
+
+@pytest.mark.parametrize(("balance", "english"), [(0.0, 0.5), (1.0, 0.75), (0.5, 0.634)])
+def test_languages_are_drawn_in_balance(tmp_path, balance, english):
+    """Three English captions to one German: with power b, English is drawn 3^b / (3^b + 1) of the time."""
+    stock = stock_of(tmp_path, *[{"en": ["a", "b", "c"], "de": ["d"]}] * 50)
+    made = batches([stock], items=50, captions=1, balance=balance)
+    drawn = torch.cat([made.make().language for _ in range(40)])
+    assert float((drawn == 0).float().mean()) == pytest.approx(english, abs=0.03)
+
+
+def test_positives_are_clips_of_one_concept_and_clips_that_share_a_caption(tmp_path):
+    stock = stock_of(
+        tmp_path,
+        {"en": ["a dog", "one"]},
+        {"en": ["two"], "de": ["ein hund"]},
+        {"en": ["three", "a dog"]},
+        {"en": ["four"], "de": ["ein hund"]},
+        {"en": ["five"]},
+        {"de": ["three"]},
+        concepts=["x", "", "", "", "x", ""],
+    )
+    batch = batches([stock], items=6, captions=1).make()
+    concept = {clip_id: int(number) for clip_id, number in zip(batch.items, batch.concept, strict=True)}
+    of = [concept[stock.table.clip(number).clip_id] for number in range(6)]
+    # 0 and 4 by concept, 0 and 2 by a caption of which perhaps neither is in the batch, 1 and 3 by a caption;
+    # "three" in another language is another text.
+    assert of[0] == of[2] == of[4]
+    assert of[1] == of[3]
+    assert len(set(of)) == 3
+
+
+@pytest.mark.parametrize("instead", [False, True])
+def test_code_switched_texts_stand_beside_or_instead(films, instead):
+    switching = Switching(lambda text, key, epoch: text.upper(), instead=instead, copies=2)
+    batch = batches([films], switching=switching).make()
+    for item in range(len(batch.items)):
+        own = (batch.owner == item).nonzero().flatten().tolist()
+        mixed = [batch.texts[place] for place in own if LANGUAGES[batch.language[place]] == MIXED]
+        assert len(mixed) == 2
+        assert all(text.isupper() for text in mixed)
+        assert ("en" in said(batch, item)) is not instead
+
+
+def test_switchings_recur_after_so_many_variants(tmp_path):
+    stock = stock_of(tmp_path, {"en": ["a"]}, {"en": ["b"]})
+    switching = Switching(lambda text, key, epoch: f"{text}{epoch}", instead=True, variants=2)
+    made = batches([stock], items=2, switching=switching)
+    assert [sorted(made.make().texts) for _ in range(3)] == [["a0", "b0"], ["a1", "b1"], ["a0", "b0"]]
+
+
+def test_long_clips_are_shown_evenly(world, tmp_path):
+    write_table(tmp_path, [Record(Clip("long", 0.0, 9.0), (Caption("x", "en", 0.0, 9.0),))], name="long")
+    rows = np.arange(9.0)[:, None]
+    write_features(tmp_path, "f", [("long@0000000000", rows)], dim=1, rate_hz=1.0)
+    stock = Stock(open_table(tmp_path), "train", languages=["en"], features=["f", "f"])
+    assert stock.dim == 2
+    assert stock.frames(0, at_most=3).tolist() == [[0, 0], [4, 4], [8, 8]]
+    assert len(stock.frames(0, at_most=9)) == 9
+
+
+def test_hard_negatives_are_similar_and_not_of_the_same_concept(films):
+    found = Neighbours([films], lambda texts: np.zeros((len(texts), 2), np.float32), seed=0)
+    rows = list(map(int, films.table.rows("train")))
+    for row in rows[:6]:
+        near = found(0, row)
+        assert len(near) == 16
+        assert row not in near
+        assert all(films.concept(int(other)) != films.concept(row) for other in near)
+    batch = batches([films], items=8, hard_negatives=0.5, neighbours=found).make()
+    assert len(set(batch.items)) == 8
+    near_ones = {
+        films.table.clip(int(other)).clip_id
+        for item in batch.items[:4]
+        for other in found(0, films.table.index_of(item))
+    }
+    assert set(batch.items[4:]) <= near_ones
+
+
+def test_chance_belongs_to_the_key():
+    keys = torch.tensor([5, 7, 2**62])
+    drawn = uniform(keys, 1000)
+    assert torch.equal(uniform(keys[[2, 0]], 10), drawn[[2, 0], :10])
+    assert float(drawn.min()) >= 0
+    assert float(drawn.max()) < 1
+    assert drawn.mean(dim=1).tolist() == pytest.approx([0.5] * 3, abs=0.03)
+    assert abs(float(torch.corrcoef(drawn)[0, 1])) < 0.1
+
+
+def test_what_is_held_out_is_never_drawn(world, films):
+    kept = Stock(films.table, "train", languages=toys.LANGUAGES, features=[toys.FEATURES], held_out=0.3)
+    left = {row for row in map(int, films.table.rows("train")) if not kept.usable(row)}
+    assert 5 < len(left) < 25
+    # The first four films are two pairs of one concept: a pair stays together.
+    assert (0 in left) == (1 in left)
+    assert (2 in left) == (3 in left)
+    made = batches([kept])
+    drawn = {films.table.index_of(item) for _ in range(20) for item in made.make().items}
+    assert drawn.isdisjoint(left)
+    assert kept.passed_over == 0, "what is held out is not lost"

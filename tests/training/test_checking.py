@@ -1,0 +1,145 @@
+"""``check``: all problems at once, and what a run would take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tiny_encoders
+from polyreel.clips import Caption, Clip
+from polyreel.corpora import Record, open_table, write_features, write_table
+from polyreel.languages import STUDY_LANGUAGES
+from polyreel.training import check, load_checkpoint, read_log, read_recipe, train
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+def test_mistakes_of_the_recipe_and_of_its_data_are_told_together(world, tmp_path):
+    path = world.write(
+        tmp_path / "toy.yaml",
+        data=[{"corpus": "filmz", "features": ["toy"]}],
+        batch={"items": 12, "capions": "all"},
+        objectives=[{"name": "distillation"}, {"name": "text_contrastive"}],
+    )
+    overrides = ["languages=[de]", "model.text.encoder=/nowhere/bert", "batch.captions=1"]
+    found = check(path, overrides, data=world.home)
+    for part in (
+        "batch.capions: there is no such key",
+        "data.0.corpus: no corpus has this name: 'filmz'",
+        "objectives.0: distillation pairs languages, and there is one",
+        "objectives.0: distillation learns from English",
+        "objectives.1: text_contrastive pairs texts of an item: set batch.captions",
+        "model: the text encoder cannot be loaded: /nowhere/bert",
+    ):
+        assert any(part in problem for problem in found.problems), (part, found.problems)
+    assert found.estimate is None
+
+
+def test_an_estimate_is_about_right(world, tmp_path):
+    path = world.write(tmp_path / "toy.yaml", optimiser={"lr": 0.001, "epochs": 20})
+    found = check(path, data=world.home)
+    assert found.problems == ()
+    done = train(read_recipe(path), out=tmp_path / "run", data=world.home)
+    assert found.estimate.steps == done.total == 130
+    saved = load_checkpoint(tmp_path / "run")
+    trained = sum(t.numel() for name, t in saved.tensors("optimiser").items() if name.endswith("/exp_avg"))
+    assert found.estimate.trained == trained
+    seconds = np.median([line["seconds"] for line in read_log(tmp_path / "run") if line["kind"] == "step"])
+    assert 0.2 < found.estimate.step_s / seconds < 5
+    assert found.estimate.memory_bytes > 16 * trained
+
+
+def test_chunks_need_less_memory_and_more_time(world, tmp_path):
+    path = world.write(tmp_path / "toy.yaml", batch={"items": 48})
+    whole = check(path, data=world.home).estimate
+    chunked = check(path, ["batch.chunk=6"], data=world.home).estimate
+    assert chunked.memory_bytes < whole.memory_bytes
+    assert (whole.texts, chunked.texts) == (144, 144)
+
+
+def wide_table(folder: Path, features: dict[str, int], languages=STUDY_LANGUAGES) -> Path:
+    """A corpus with features as wide as those of real networks, and with captions a tiny encoder can read."""
+    rng = np.random.default_rng(0)
+    records = [
+        Record(
+            Clip(f"{split}-{number}", 0.0, 5.0),
+            tuple(
+                Caption(" ".join(rng.choice(tiny_encoders.WORDS, 5)), tag, 0.0, 5.0, "transcribed")
+                for tag in languages
+            ),
+            split,
+        )
+        for split, count in (("train", 20), ("dev", 4))
+        for number in range(count)
+    ]
+    write_table(folder, records, name=folder.name)
+    table = open_table(folder)
+    for name, dim in features.items():
+        rows = ((table.clip(index).clip_id, rng.normal(size=(5, dim))) for index in range(len(table)))
+        write_features(folder, name, rows, dim=dim, rate_hz=1.0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tiny_xlmr(tmp_path_factory):
+    return tiny_encoders.save_xlmr(tmp_path_factory.mktemp("encoders") / "xlmr")
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory, tiny_xlmr):
+    """A few steps of the full-scale pre-training: its own pooling and features, a tiny random encoder."""
+    home = tmp_path_factory.mktemp("howto")
+    wide_table(home / "multi-howto100m", {"r2plus1d": 512, "s3d": 1024})
+    overrides = [*small(tiny_xlmr), "data.0.held_out=0.2", "validation.every_steps=2"]
+    recipe = read_recipe(RECIPES / "mmp-howto100m.yaml", overrides)
+    return train(recipe, out=home / "run", data=home).folder
+
+
+def small(encoder: Path) -> list[str]:
+    """What has to change so that a recipe runs on a tiny encoder, here, for two steps."""
+    return [
+        f"model.text.encoder={encoder}",
+        *("model.text.layer=3", "model.text.frozen_below=2", "device=cpu", "batch.items=4"),
+        *("optimiser.epochs=null", "optimiser.steps=2", "optimiser.warmup_steps=1", "batch.chunk=6"),
+    ]
+
+
+def test_the_full_scale_recipe_runs_for_a_few_steps(pretrained):
+    saved = load_checkpoint(pretrained)
+    assert saved.state.step == 2
+    assert saved.state.figures["mean/r@10"] > 0
+    model = saved.build_model()
+    assert model.video.pooling.project.in_features == 1536
+    assert [layer.heads for layer in model.video.pooling.layers] == [4, 4]
+    assert model.text.dim == 1024
+    assert model.text.pooling.dim == 1024
+
+
+def test_fine_tuning_starts_from_the_pre_trained_weights(pretrained, tiny_xlmr, tmp_path):
+    wide_table(tmp_path / "msrvtt-1k-a", {"r2plus1d": 512, "s3d": 1024}, ["en", "de"])
+    overrides = [
+        *small(tiny_xlmr),
+        f"start_from={pretrained}",
+        "optimiser.lr=1e-12",
+        "optimiser.encoder_lr=1e-12",
+    ]
+    recipe = read_recipe(RECIPES / "mmp-msrvtt9.yaml", overrides)
+    done = train(recipe, out=tmp_path / "run", data=tmp_path)
+    before, after = (load_checkpoint(folder).tensors("weights") for folder in (pretrained, done.folder))
+    for name, tensor in after.items():
+        assert np.allclose(tensor, before[name], atol=1e-6), name
+
+
+@pytest.mark.parametrize("name", ["vatex", "multi30k"])
+def test_the_other_recipes_run_for_a_few_steps(name, tiny_xlmr, tmp_path):
+    recipe = read_recipe(RECIPES / f"{name}.yaml")
+    wide_table(tmp_path / name, {"made": 1280}, recipe.languages)
+    features = ["data.0.features=[made]", "validation.tables.0.features=[made]"]
+    done = train(
+        read_recipe(RECIPES / f"{name}.yaml", [*small(tiny_xlmr), *features]),
+        out=tmp_path / "run",
+        data=tmp_path,
+    )
+    assert done.step == 2

@@ -1,0 +1,137 @@
+"""The gradient of a batch is the same however it is cut into chunks and shared between processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+import toys
+from safetensors.torch import load_file
+from torch import nn
+
+from polyreel.training import Recipe
+from polyreel.training.assembly import build_batches, build_engine, open_stocks
+from polyreel.training.distributed import Group
+from polyreel.training.encoding import encoded_of, jobs_of
+from polyreel.training.gradcache import Job, backward
+from polyreel.training.shelf import Shelf
+
+TOLERANCE = 1e-6
+
+
+def gradients(recipe: Recipe, world: toys.World, group: Group | None = None) -> dict[str, torch.Tensor]:
+    """Of the recipe's first batch, by name of the parameter."""
+    group = group or Group()
+    shelf = Shelf(world.home)
+    stocks = open_stocks(recipe, shelf)
+    engine = build_engine(recipe, stocks, total_steps=10, device=torch.device("cpu"), group=group)
+    batch = build_batches(recipe, stocks, engine, shelf=shelf).make()
+    inputs = engine.prepare(batch.texts)
+
+    def loss(vectors):
+        return engine.objectives(encoded_of(vectors, batch, group), engine.model.temperature).total
+
+    backward(jobs_of(batch, inputs, engine.views), loss)
+    engine.group.reduce_gradients(own=engine.own, shared=engine.shared)
+    return {name: parameter.grad.clone() for name, parameter in engine.named.items()}
+
+
+def furthest(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> float:
+    """Largest difference of a parameter's gradient, by the length of the whole gradient."""
+    assert found.keys() == expected.keys()
+    length = torch.cat([gradient.flatten() for gradient in expected.values()]).norm()
+    assert all(gradient.norm() > 0 for gradient in expected.values()), "a parameter is not trained at all"
+    return max(float((found[name] - expected[name]).abs().max() / length) for name in expected)
+
+
+@pytest.mark.parametrize("chunk", [1, 5, 64])
+def test_cached_gradients_are_those_of_the_whole_batch(world, chunk):
+    whole = gradients(world.recipe(), world)
+    cached = gradients(world.recipe(batch={"items": 12, "chunk": chunk}), world)
+    assert furthest(cached, whole) <= TOLERANCE
+
+
+SHARED = """
+import os, sys
+from pathlib import Path
+import torch
+from safetensors.torch import save_file
+import test_gradients, toys
+from polyreel.training.distributed import joined
+home, out = Path(sys.argv[1]), Path(sys.argv[2])
+world = toys.World(home)
+for chunk, port in zip((None, 5), sys.argv[3:]):
+    os.environ["MASTER_PORT"] = port
+    with joined(torch.device("cpu")) as group:
+        recipe = world.recipe(batch={"items": 12, "chunk": chunk})
+        found = test_gradients.gradients(recipe, world, group)
+        save_file(found, out / f"{chunk}-{group.rank}.safetensors")
+"""
+
+
+def test_two_processes_have_the_gradient_of_the_whole_batch(world, tmp_path):
+    ends = toys.together(SHARED, world.home, tmp_path, *toys.free_ports(2))
+    assert [end.returncode for end in ends] == [0, 0], ends[0].stderr + ends[1].stderr
+    whole = gradients(world.recipe(), world)
+    for chunk in (None, 5):
+        both = [load_file(tmp_path / f"{chunk}-{rank}.safetensors") for rank in (0, 1)]
+        assert furthest(both[0], whole) <= TOLERANCE
+        # They must never drift apart.
+        assert all(torch.equal(both[0][name], both[1][name]) for name in whole)
+
+
+def jobs_over(inputs: torch.Tensor, module: nn.Module, sizes: Sequence[int]) -> dict[str, Job]:
+    parts = torch.arange(len(inputs)).split(list(sizes))
+    chunks = [(rows, lambda rows=rows: module(inputs[rows])) for rows in parts]
+    return {"vectors": Job(chunks, rows=len(inputs), dim=module[-1].out_features, device=inputs.device)}
+
+
+def test_dropout_falls_on_the_same_units_in_both_passes():
+    """Otherwise the loss is differentiated at vectors that the second pass does not compute."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Dropout(0.5), nn.Linear(6, 4))
+    inputs = torch.randn(10, 6)
+    seen: list[torch.Tensor] = []
+
+    def loss(vectors):
+        seen.append(vectors["vectors"].detach().clone())
+        return vectors["vectors"].square().sum()
+
+    backward(jobs_over(inputs, module, [4, 4, 2]), loss)
+    after = torch.get_rng_state()
+    cached, module[1].weight.grad = module[1].weight.grad, None
+    torch.manual_seed(0)
+    module.train()
+    torch.manual_seed(0)
+    nn.Sequential(nn.Dropout(0.5), nn.Linear(6, 4))  # draws what the first construction drew
+    torch.randn(10, 6)
+    outputs = torch.cat([module(part) for part in inputs.split([4, 4, 2])])
+    assert torch.equal(outputs, seen[0])
+    assert torch.equal(torch.get_rng_state(), after), (
+        "a step must leave the generator where one pass leaves it"
+    )
+    outputs.square().sum().backward()
+    torch.testing.assert_close(cached, module[1].weight.grad)
+
+
+def test_a_job_without_rows_costs_nothing():
+    module = nn.Sequential(nn.Linear(6, 4))
+    jobs = jobs_over(torch.randn(3, 6), module, [2, 1])
+    jobs["none"] = Job([], rows=3, dim=4, device=torch.device("cpu"))
+    backward(jobs, lambda vectors: vectors["vectors"].sum() + vectors["none"].sum())
+    assert module[0].weight.grad is not None
+
+
+def test_parts_of_bfloat16_are_joined_as_float32():
+    module = nn.Sequential(nn.Linear(6, 4)).bfloat16()
+    jobs = jobs_over(torch.randn(3, 6).bfloat16(), module, [2, 1])
+    kinds = []
+
+    def loss(vectors):
+        kinds.append(vectors["vectors"].dtype)
+        return vectors["vectors"].sum()
+
+    backward(jobs, loss)
+    assert kinds == [torch.float32]
+    assert module[0].weight.grad.dtype == torch.bfloat16

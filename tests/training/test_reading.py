@@ -1,0 +1,189 @@
+"""Recipes are read strictly, and all that is wrong with one is told at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from polyreel.errors import RecipeError
+from polyreel.training import read_recipe
+
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+
+TEN_MISTAKES = """\
+run: bad name!
+seed: -1
+languages: [en, de, no, de]
+data:
+  - {corpus: films, wieght: 2, languages: [en, zh]}
+code_switching: {p: 1.5, languages: [deutsch]}
+model:
+  text: {encoder: e5-small, pooling: meen}
+objectives:
+  - {name: inter_modl}
+  - {name: intra_modal, mask_rat: 0.5}
+batch: {items: 1, capions: all}
+optimiser: {lr: fast, steps: 10, epochs: 2}
+validation:
+  tables: [{corpus: films, split: test}]
+  metric: r@2
+"""
+EXPECTED = (
+    "line 1, run: ",
+    "line 2, seed: it should be greater than or equal to 0, found -1",
+    "line 3, languages.2: it should be a valid string, found False",
+    "line 5, data.0.wieght: there is no such key. Did you mean 'weight'?",
+    "line 6, code_switching.p",
+    "line 8, model.text.pooling: 'meen' is not 'mean' or 'transformer'. Did you mean 'mean'?",
+    "line 10, objectives.0: no objective has the name 'inter_modl'. Did you mean 'inter_modal'?",
+    "line 11, objectives.1.mask_rat: there is no such key. Did you mean 'mask_rate'?",
+    "line 12, batch.items: it should be greater than or equal to 2, found 1",
+    "line 12, batch.capions: there is no such key. Did you mean 'captions'?",
+    "line 13, optimiser.lr: ",
+    "line 13, optimiser: give either 'steps' or 'epochs'",
+    "line 3, languages: 'de' comes twice",
+    "line 15, validation.tables.0: a run may not look at split 'test'",
+    "line 16, validation.metric: 'r@2' is not 'r@1', 'r@5', 'r@10' or 'mrr'. Did you mean 'r@5'?",
+)
+
+
+def problems(path: Path, *overrides: str) -> tuple[str, ...]:
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(path, overrides)
+    assert caught.value.exit_code == 2
+    assert str(path) in str(caught.value)
+    return caught.value.value
+
+
+def test_all_mistakes_are_told_at_once(tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text(TEN_MISTAKES)
+    found = problems(path)
+    for expected in EXPECTED:
+        assert any(problem.startswith(expected) for problem in found), (expected, found)
+    assert len(found) == len(set(found))
+
+
+def test_what_contradicts_itself_is_told_as_well(world, tmp_path):
+    path = world.write(
+        tmp_path / "toy.yaml",
+        languages=["de", "sw", "de", "xx"],
+        data=[{"corpus": "films", "languages": ["en"]}],
+        code_switching={"languages": ["fr", "fr"]},
+        objectives=[{"name": "inter_modal"}, {"name": "inter_modal"}],
+        validation={"tables": [{"corpus": "films", "split": "held-out"}]},
+    )
+    said = "\n".join(problems(path))
+    for part in (
+        "languages: 'xx' is no language tag",
+        "languages: 'de' comes twice",
+        "data.0.languages: 'en' is not in 'languages'",
+        "code_switching.languages: 'fr' comes twice",
+        "code_switching: it switches words of English",
+        "objectives: 'inter_modal' comes twice",
+        "validation.tables.0.split: nothing of 'films' is held out",
+    ):
+        assert part in said
+
+
+def test_a_key_that_comes_twice_is_told(tmp_path, world):
+    path = world.write(tmp_path / "toy.yaml")
+    path.write_text(path.read_text() + "seed: 4\n")
+    assert [problem.split(", ")[1] for problem in problems(path)] == ["seed: comes twice"]
+
+
+def test_a_run_is_so_many_steps_or_so_many_epochs(tmp_path, world):
+    path = world.write(tmp_path / "toy.yaml", optimiser={"lr": 1})
+    assert "give either 'steps' or 'epochs'" in problems(path)[0]
+    assert "leave nothing of 5 'steps'" in problems(path, "optimiser.steps=5", "optimiser.warmup_steps=5")[0]
+
+
+@pytest.mark.parametrize(
+    ("override", "found"),
+    [
+        ("batch.items=64", lambda recipe: recipe.batch.items == 64),
+        ("optimiser.ema=0.9", lambda recipe: recipe.optimiser.ema == 0.9),
+        ("objectives.1.weight=2", lambda recipe: recipe.objectives[1].weight == 2),
+        ("objectives.intra_modal.mask_rate=0.4", lambda recipe: recipe.objectives[1].mask_rate == 0.4),
+        ("objectives.distillation=null", lambda recipe: len(recipe.objectives) == 4),
+        ("data.texts.weight=3", lambda recipe: recipe.data[1].weight == 3),
+        ("languages=[en, de]", lambda recipe: recipe.languages == ("en", "de")),
+        ("code_switching.languages=[de]", lambda recipe: recipe.code_switching.languages == ("de",)),
+        ("model.video=null", lambda recipe: recipe.model.video is None),
+    ],
+)
+def test_set_changes_any_part(world, tmp_path, override, found):
+    recipe = read_recipe(world.write(tmp_path / "toy.yaml"), [override])
+    assert found(recipe)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("batch.itms=64", "batch.itms: there is no such key. Did you mean 'items'?"),
+        ("batch.items", "give key=value"),
+        ("=3", "give key=value"),
+        ("objectives.7.weight=2", "there is no '7' in the recipe to change"),
+        ("objectives.inter.weight=2", "there is no 'inter' in the recipe to change"),
+        ("seed.x=2", "there is no 'x' in the recipe to change"),
+        ("seed=[", "the value is no YAML"),
+    ],
+)
+def test_set_refuses_what_is_not_there(world, tmp_path, override, said):
+    assert any(said in problem for problem in problems(world.write(tmp_path / "toy.yaml"), override))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot be read"),
+        ("", "empty or no mapping"),
+        ("- a\n- b\n", "empty or no mapping"),
+        ("run: [", "is not YAML"),
+        ("run: !!python/object/apply:os.system ['true']", "is not YAML"),
+        (b"run: \xff\xfe", "is not YAML"),
+    ],
+)
+def test_a_file_that_is_no_recipe(tmp_path, content, said):
+    path = tmp_path / "recipe.yaml"
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(RecipeError, match=said):
+        read_recipe(path)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
+def test_the_recipes_that_come_along_are_right(path):
+    """Each opens with the command that runs it."""
+    if "arms:" not in path.read_text():
+        assert read_recipe(path).run == path.stem
+    first = path.read_text().splitlines()[0]
+    assert f"recipes/{path.name}" in first
+    assert "polyreel train" in first or "ablation.py" in first
+
+
+def test_there_are_recipes():
+    assert {path.stem for path in RECIPES} >= {
+        "smoke",
+        "small",
+        "mmp-howto100m",
+        "mmp-msrvtt9",
+        "vatex",
+        "multi30k",
+    }
+
+
+def test_a_recipe_says_everything_when_written_out(world):
+    recipe = world.recipe()
+    again = type(recipe).model_validate(yaml.safe_load(recipe.model_dump_json()))
+    assert again == recipe
+
+
+def test_reading_a_recipe_needs_no_gpu_and_no_transformers():
+    code = "import sys, polyreel.training; print('transformers' in sys.modules, 'tensorboard' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]

@@ -1,0 +1,163 @@
+"""A run that is broken off and goes on ends where an uninterrupted one ends, bit for bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import toys
+
+from polyreel.errors import TrainingError
+from polyreel.training import Stepped, load_checkpoint, read_log, train
+
+STEPS = 12
+# A batch of 12 of 78 clips: the first epoch ends within step 7.
+CHANGES = {
+    "optimiser": {"lr": 0.003, "steps": STEPS, "warmup_steps": 2, "ema": 0.9},
+    "validation": toys.VALIDATION,
+    "code_switching": {"languages": ["de"], "p": 0.5},
+    "batch": {"items": 12, "captions": 2, "chunk": 7},
+}
+
+
+def with_dropout(world: toys.World) -> dict:
+    """Dropout draws from the generators, whose state a checkpoint has to bring back."""
+    model = world.document()["model"]
+    text = {**model["text"], "dropout": 0.2}
+    return {**CHANGES, "model": {**model, "text": text}}
+
+
+def stop_after(step: int):
+    """Sends this process the signal that asks it to stop, within that step."""
+
+    def tell(event):
+        if isinstance(event, Stepped) and event.report.step == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return tell
+
+
+def same_end(one: Path, other: Path) -> None:
+    first, second = (load_checkpoint(folder, "last") for folder in (one, other))
+    for name in ("weights", "average", "optimiser"):
+        expected, found = first.tensors(name), second.tensors(name)
+        assert expected.keys() == found.keys()
+        different = [key for key in expected if not torch.equal(expected[key], found[key])]
+        assert different == [], name
+    assert first.state.position == second.state.position
+    assert first.state.random == second.state.random
+    assert first.state.figures == second.state.figures
+    assert steps_of(one) == steps_of(other)
+
+
+def steps_of(folder: Path) -> list[dict]:
+    timeless = {"time", "seconds"}
+    return [{key: value for key, value in line.items() if key not in timeless} for line in read_log(folder)]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(world, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    train(world.recipe(**with_dropout(world)), out=folder, data=world.home)
+    return folder
+
+
+@pytest.mark.parametrize("step", sorted(random.Random(5).sample(range(1, STEPS), 3)))
+def test_a_resumed_run_equals_the_uninterrupted_one(world, tmp_path, uninterrupted, step):
+    recipe = world.recipe(**with_dropout(world))
+    broken = train(recipe, out=tmp_path / "run", data=world.home, tell=stop_after(step))
+    assert (broken.step, broken.stopped_by) == (step, signal.SIGTERM)
+    random.random(), np.random.random(), torch.rand(1)  # noqa: NPY002  others draw in between
+    done = train(recipe, out=tmp_path / "run", data=world.home, resume="auto")
+    assert (done.step, done.stopped_by) == (STEPS, None)
+    same_end(uninterrupted, tmp_path / "run")
+
+
+def test_the_signal_handlers_are_given_back(world, tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    train(world.recipe(), out=tmp_path / "run", data=world.home, tell=stop_after(1))
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+TWO = """
+import os, signal, sys
+from pathlib import Path
+import test_resuming, toys
+from polyreel.training import run as running
+home, out, step, *ports = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:]
+world = toys.World(home)
+recipe = world.recipe(**test_resuming.with_dropout(world))
+def train(folder, port, resume=None):
+    os.environ["MASTER_PORT"] = port
+    return running.train(recipe, out=out / folder, data=home, resume=resume)
+whole = running.train_step
+def stopping(engine, batch, at):
+    # The signal reaches the second process alone: both have to stop after the same step.
+    if os.environ["RANK"] == "1" and at + 1 == step:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return whole(engine, batch, at)
+train("whole", ports[0])
+running.train_step = stopping
+assert train("broken", ports[1]).step == step
+running.train_step = whole
+train("broken", ports[2], "auto")
+"""
+
+
+def test_two_processes_resume_bit_for_bit_too(world, tmp_path):
+    ends = toys.together(TWO, world.home, tmp_path, 5, *toys.free_ports(3))
+    assert [end.returncode for end in ends] == [0, 0], ends[0].stderr + ends[1].stderr
+    same_end(tmp_path / "whole", tmp_path / "broken")
+    assert len(load_checkpoint(tmp_path / "broken", "last").state.random) == 2
+
+
+def test_a_run_is_not_overwritten(world, tmp_path, uninterrupted):
+    with pytest.raises(TrainingError, match=r"there already.*--resume auto"):
+        train(world.recipe(**with_dropout(world)), out=uninterrupted, data=world.home)
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(world, uninterrupted):
+    other = world.recipe(**{**with_dropout(world), "seed": 4, "batch": {**CHANGES["batch"], "items": 14}})
+    with pytest.raises(TrainingError, match="another recipe") as caught:
+        train(other, out=uninterrupted, data=world.home, resume="auto")
+    assert "batch.items was 12, is 14" in str(caught.value)
+    assert "seed was 3, is 4" in str(caught.value)
+
+
+def test_what_changes_no_number_may_change(world, tmp_path, uninterrupted):
+    named = world.recipe(**{**with_dropout(world), "run": "renamed", "description": "another"})
+    done = train(named, out=tmp_path / "run", data=world.home, resume=uninterrupted)
+    assert done.step == STEPS
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "optimiser.safetensors", "state.json"])
+def test_a_checkpoint_that_was_cut_short_is_refused(world, tmp_path, name):
+    recipe = world.recipe()
+    train(recipe, out=tmp_path / "run", data=world.home, tell=stop_after(2))
+    part = load_checkpoint(tmp_path / "run", "last").folder / name
+    os.truncate(part, part.stat().st_size // 2)
+    with pytest.raises(TrainingError, match=r"damaged or cut short.*step-00000002.*Resume from another"):
+        train(recipe, out=tmp_path / "run", data=world.home, resume="auto")
+
+
+def test_nothing_to_resume(world, tmp_path):
+    with pytest.raises(TrainingError, match="no checkpoint is here"):
+        train(world.recipe(), out=tmp_path / "run", data=world.home, resume=tmp_path / "nowhere")
+    done = train(world.recipe(), out=tmp_path / "run", data=world.home, resume="auto")
+    assert done.step == 10
+
+
+def test_the_log_goes_on_after_the_step_that_was_saved(world, tmp_path):
+    """Steps after the last checkpoint were lost with a kill; they are done, and logged, again."""
+    folder = tmp_path / "run"
+    train(world.recipe(), out=folder, data=world.home, tell=stop_after(3))
+    with (folder / "log.jsonl").open("a") as file:
+        file.write(json.dumps({"kind": "step", "step": 4, "loss": 0.0}) + "\n" + '{"kind": "st')
+    train(world.recipe(), out=folder, data=world.home, resume="auto")
+    assert [line["step"] for line in read_log(folder) if line["kind"] == "step"] == list(range(1, 11))

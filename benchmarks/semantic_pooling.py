@@ -139,7 +139,7 @@ class Scene:
         self.galleries = galleries
         self._bundle = Bundle(locate_bundle())
         files = fetch(small._SOURCES, cache_dir() / "sources").files
-        self._encode = remembering(small._plain_encoder(read_e5(files[small._E5]), Path()))
+        self._encode = remembering(small._plain_encoder(read_e5(files[small.E5]), Path()))
         self._weights, self._bias = class_layer(onnx.load_model_from_string(image_tower()))
         builder = small._Builder(files, Path(), lambda _what, _done, _total: None)
         self._names = builder._read(small._ENGLISH_NAMES)["imagenet1k"]

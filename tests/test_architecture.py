@@ -26,12 +26,23 @@ STOREYS = (
     ("corpora",),
     ("bundle",),
     ("archives", "media"),
-    ("clips", "errors", "languages"),
+    ("clips", "durable", "errors", "languages"),
 )
 STOREY_OF = {room: storey for storey, rooms in enumerate(STOREYS) for room in rooms}
-VOCABULARY = {"clips": set(), "errors": set(), "languages": {"errors"}}
+VOCABULARY = {"clips": set(), "durable": set(), "errors": set(), "languages": {"errors"}}
 # The owner's side: no torch, not even late.
-TORCHLESS = {"archives", "bundle", "cli", "corpora", "evaluation", "library", "media", "server", *VOCABULARY}
+TORCHLESS = {
+    "archives",
+    "bundle",
+    "cli",
+    "client",
+    "corpora",
+    "evaluation",
+    "library",
+    "media",
+    "server",
+    *VOCABULARY,
+}
 TORCH = re.compile(r"(torch|torchvision|torchaudio|transformers|sentence_transformers|timm)(\.|$)")
 BY_NAME = "by name: "
 

@@ -135,31 +135,27 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def together(script: str, *arguments: object, processes: int = 2) -> list[subprocess.CompletedProcess[str]]:
-    """Run Python code in several processes of one group; what became of each."""
-    (port,) = free_ports(1)
+def together(script: Path, *arguments: object) -> list[subprocess.CompletedProcess[str]]:
+    """Run a script in two processes of one group; what became of each."""
     started = [
         subprocess.Popen(
-            [sys.executable, "-c", script, *map(str, arguments)],
+            [sys.executable, str(script), *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env={
                 **os.environ,
-                "PYTHONPATH": os.pathsep.join(
-                    [str(Path(__file__).parent), str(Path(__file__).parent / "training")]
-                ),
+                "PYTHONPATH": str(Path(__file__).parent),
                 "MASTER_ADDR": "127.0.0.1",
-                "MASTER_PORT": str(port),
-                "WORLD_SIZE": str(processes),
+                "WORLD_SIZE": "2",
                 "RANK": str(rank),
                 "OMP_NUM_THREADS": "1",
             },
         )
-        for rank in range(processes)
+        for rank in range(2)
     ]
     done = []
     for process in started:
-        stdout, stderr = process.communicate(timeout=120)
+        stdout, stderr = process.communicate(timeout=240)
         done.append(subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr))
     return done

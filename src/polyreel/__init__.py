@@ -15,6 +15,14 @@ __version__ = "0.1.0"
 def connect(url: str, *, token: str | None = None, timeout_s: float = 60.0) -> RemoteLibrary:
     """The library that a ``polyreel serve`` at ``url`` serves. See ``polyreel.client.connect``."""
     # Imported late: nothing else that polyreel does needs an HTTP client.
-    from polyreel.client import connect as connect_to
+    try:
+        from polyreel.client import connect as connect_to
+    except ModuleNotFoundError as error:
+        from polyreel.errors import UsageError
 
+        raise UsageError(
+            "a package that the client needs is not installed",
+            item=error.name,
+            remedy="Install it with: pip install 'polyreel[serve]'",
+        ) from error
     return connect_to(url, token=token, timeout_s=timeout_s)

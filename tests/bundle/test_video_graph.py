@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from polyreel.bundle import SemanticPooling
 from polyreel.bundle.language_space import estimate_language_free_space
-from polyreel.bundle.video_graph import build_semantic_pooling
+from polyreel.bundle.video_graph import build_video_graph
 
 FEATURES, CLASSES, DIM = 12, 7, 5
 
@@ -22,7 +23,7 @@ def parts():
 
 @pytest.fixture(scope="module")
 def pooling(parts, onnx_session):
-    return onnx_session(build_semantic_pooling(*parts, temperature=2.0).SerializeToString())
+    return onnx_session(build_video_graph(SemanticPooling(parts[0].T, *parts[1:])).SerializeToString())
 
 
 def run(pooling, features: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -32,7 +33,7 @@ def run(pooling, features: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def test_a_clip_is_the_posterior_weighted_mean_of_the_class_names(parts, pooling):
     weights, bias, names = parts
     features = np.random.default_rng(1).normal(size=(3, 4, FEATURES)).astype(np.float32)
-    logits = (features @ weights.T + bias) / 2.0
+    logits = features @ weights.T + bias
     posterior = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     expected = posterior.mean(axis=1) @ names
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)

@@ -10,7 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -133,7 +132,8 @@ def test_torchrun_with_two_processes_equals_one_process(world, tmp_path):
     """The very command of the documentation."""
     recipe = world.write(tmp_path / "toy.yaml", validation=toys.VALIDATION)
     alone = started(recipe, world, tmp_path / "alone")
-    assert alone.wait(120) == 0, alone.stderr.read()
+    _, err = alone.communicate(timeout=120)
+    assert alone.returncode == 0, err
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
     command = [
         "polyreel",
@@ -148,11 +148,9 @@ def test_torchrun_with_two_processes_equals_one_process(world, tmp_path):
     ]
     done = subprocess.run([*torchrun, *map(str, command)], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
-    one, two = (load_checkpoint(tmp_path / name, "last") for name in ("alone", "ddp"))
-    for name, tensor in one.tensors("weights").items():
-        np.testing.assert_allclose(two.tensors("weights")[name], tensor, atol=1e-4)
+    # Not the weights: Adam makes whole steps of what rounding leaves of gradients that should be zero.
     losses = [[line["loss"] for line in steps_of(tmp_path / name)] for name in ("alone", "ddp")]
-    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
     assert done.stdout.count("Done after step 10 of 10.") == 1
 
 

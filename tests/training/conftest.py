@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,8 @@ import pytest
 # Read when PyTorch is loaded: its threads would wait for each other on a shared machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import toys
-
 import tiny_encoders
+import toys
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +22,28 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> toys.World:
     home = tmp_path_factory.mktemp("world")
     tiny_encoders.save_bert(home / "bert")
     return toys.make_world(home)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What two processes left behind: files, and how each ended."""
+
+    folder: Path
+    first: subprocess.CompletedProcess[str]
+    second: subprocess.CompletedProcess[str]
+
+    @property
+    def said(self) -> str:
+        """All that they said."""
+        return "".join(text for end in (self.first, self.second) for text in (end.stdout, end.stderr))
+
+
+@pytest.fixture(scope="session")
+def two_processes(world: toys.World, tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """What ``two_processes.py`` does."""
+    folder = tmp_path_factory.mktemp("two")
+    script = Path(__file__).parent / "two_processes.py"
+    return Pair(folder, *toys.together(script, world.home, folder, *toys.free_ports(6)))
 
 
 @pytest.fixture(autouse=True)

@@ -38,16 +38,16 @@ def test_mistakes_of_the_recipe_and_of_its_data_are_told_together(world, tmp_pat
 
 
 def test_an_estimate_is_about_right(world, tmp_path):
-    path = world.write(tmp_path / "toy.yaml", optimiser={"lr": 0.001, "epochs": 20})
+    path = world.write(tmp_path / "toy.yaml", optimiser={"lr": 0.001, "epochs": 4})
     found = check(path, data=world.home)
     assert found.problems == ()
     done = train(read_recipe(path), out=tmp_path / "run", data=world.home)
-    assert found.estimate.steps == done.total == 130
+    assert found.estimate.steps == done.total == 26
     saved = load_checkpoint(tmp_path / "run")
     trained = sum(t.numel() for name, t in saved.tensors("optimiser").items() if name.endswith("/exp_avg"))
     assert found.estimate.trained == trained
     seconds = np.median([line["seconds"] for line in read_log(tmp_path / "run") if line["kind"] == "step"])
-    assert 0.2 < found.estimate.step_s / seconds < 5
+    assert 0.1 < found.estimate.step_s / seconds < 10
     assert found.estimate.memory_bytes > 16 * trained
 
 

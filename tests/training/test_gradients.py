@@ -6,35 +6,13 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-import toys
 from safetensors.torch import load_file
+from same_runs import gradients
 from torch import nn
 
-from polyreel.training import Recipe
-from polyreel.training.assembly import build_batches, build_engine, open_stocks
-from polyreel.training.distributed import Group
-from polyreel.training.encoding import encoded_of, jobs_of
 from polyreel.training.gradcache import Job, backward
-from polyreel.training.shelf import Shelf
 
 TOLERANCE = 1e-6
-
-
-def gradients(recipe: Recipe, world: toys.World, group: Group | None = None) -> dict[str, torch.Tensor]:
-    """Of the recipe's first batch, by name of the parameter."""
-    group = group or Group()
-    shelf = Shelf(world.home)
-    stocks = open_stocks(recipe, shelf)
-    engine = build_engine(recipe, stocks, total_steps=10, device=torch.device("cpu"), group=group)
-    batch = build_batches(recipe, stocks, engine, shelf=shelf).make()
-    inputs = engine.prepare(batch.texts)
-
-    def loss(vectors):
-        return engine.objectives(encoded_of(vectors, batch, group), engine.model.temperature).total
-
-    backward(jobs_of(batch, inputs, engine.views), loss)
-    engine.group.reduce_gradients(own=engine.own, shared=engine.shared)
-    return {name: parameter.grad.clone() for name, parameter in engine.named.items()}
 
 
 def furthest(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> float:
@@ -52,33 +30,15 @@ def test_cached_gradients_are_those_of_the_whole_batch(world, chunk):
     assert furthest(cached, whole) <= TOLERANCE
 
 
-SHARED = """
-import os, sys
-from pathlib import Path
-import torch
-from safetensors.torch import save_file
-import test_gradients, toys
-from polyreel.training.distributed import joined
-home, out = Path(sys.argv[1]), Path(sys.argv[2])
-world = toys.World(home)
-for chunk, port in zip((None, 5), sys.argv[3:]):
-    os.environ["MASTER_PORT"] = port
-    with joined(torch.device("cpu")) as group:
-        recipe = world.recipe(batch={"items": 12, "chunk": chunk})
-        found = test_gradients.gradients(recipe, world, group)
-        save_file(found, out / f"{chunk}-{group.rank}.safetensors")
-"""
-
-
-def test_two_processes_have_the_gradient_of_the_whole_batch(world, tmp_path):
-    ends = toys.together(SHARED, world.home, tmp_path, *toys.free_ports(2))
-    assert [end.returncode for end in ends] == [0, 0], ends[0].stderr + ends[1].stderr
+def test_two_processes_have_the_gradient_of_the_whole_batch(world, two_processes):
     whole = gradients(world.recipe(), world)
     for chunk in (None, 5):
-        both = [load_file(tmp_path / f"{chunk}-{rank}.safetensors") for rank in (0, 1)]
-        assert furthest(both[0], whole) <= TOLERANCE
+        paths = [two_processes.folder / f"{chunk}-{rank}.safetensors" for rank in (0, 1)]
+        assert all(path.is_file() for path in paths), two_processes.said
+        first, second = map(load_file, paths)
+        assert furthest(first, whole) <= TOLERANCE
         # They must never drift apart.
-        assert all(torch.equal(both[0][name], both[1][name]) for name in whole)
+        assert all(torch.equal(first[name], second[name]) for name in whole)
 
 
 def jobs_over(inputs: torch.Tensor, module: nn.Module, sizes: Sequence[int]) -> dict[str, Job]:

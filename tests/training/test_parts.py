@@ -133,6 +133,23 @@ def test_every_term_is_logged_by_itself(world, tmp_path):
         assert {"rate", "gradient", "temperature", "texts", "texts_cut", "seconds"} <= line.keys()
 
 
+def test_how_much_was_switched_is_logged(world, tmp_path):
+    """Words without a translation stay, so it is less than the chance that the recipe gives."""
+    recipe = world.recipe(code_switching={"languages": ["de"], "p": 1.0})
+    train(recipe, out=tmp_path, data=world.home)
+    (line,) = [line for line in read_log(tmp_path) if line["kind"] == "switching"]
+    assert 0.05 < line["de"] < 0.5
+
+
+def test_bfloat16_trains_too(world, tmp_path):
+    losses = {}
+    for precision in ("float32", "bf16"):
+        train(world.recipe(precision=precision), out=tmp_path / precision, data=world.home)
+        losses[precision] = [line["loss"] for line in read_log(tmp_path / precision)]
+    assert losses["bf16"] == pytest.approx(losses["float32"], rel=0.05)
+    assert losses["bf16"] != losses["float32"]
+
+
 def test_tensorboard_reads_the_same_numbers(world, tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     train(world.recipe(), out=tmp_path, data=world.home)

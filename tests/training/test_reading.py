@@ -72,10 +72,14 @@ def test_what_contradicts_itself_is_told_as_well(world, tmp_path):
     path = world.write(
         tmp_path / "toy.yaml",
         languages=["de", "sw", "de", "xx"],
-        data=[{"corpus": "films", "languages": ["en"]}],
+        data=[
+            {"corpus": "films", "languages": ["en"]},
+            {"corpus": "texts", "split": "dev"},
+            {"corpus": "texts", "held_out": 0.1},
+        ],
         code_switching={"languages": ["fr", "fr"]},
         objectives=[{"name": "inter_modal"}, {"name": "inter_modal"}],
-        validation={"tables": [{"corpus": "films", "split": "held-out"}]},
+        validation={"tables": [{"corpus": "films", "split": "held-out"}, {"corpus": "texts"}]},
     )
     said = "\n".join(problems(path))
     for part in (
@@ -86,6 +90,8 @@ def test_what_contradicts_itself_is_told_as_well(world, tmp_path):
         "code_switching: it switches words of English",
         "objectives: 'inter_modal' comes twice",
         "validation.tables.0.split: nothing of 'films' is held out",
+        "validation.tables.1.split: 'texts' dev is trained on, too",
+        "data.1.held_out: 'texts' comes several times with different shares held out",
     ):
         assert part in said
 
@@ -110,6 +116,7 @@ def test_a_run_is_so_many_steps_or_so_many_epochs(tmp_path, world):
         ("objectives.1.weight=2", lambda recipe: recipe.objectives[1].weight == 2),
         ("objectives.intra_modal.mask_rate=0.4", lambda recipe: recipe.objectives[1].mask_rate == 0.4),
         ("objectives.distillation=null", lambda recipe: len(recipe.objectives) == 4),
+        ("data.append={corpus: more}", lambda recipe: recipe.data[2].corpus == "more"),
         ("data.texts.weight=3", lambda recipe: recipe.data[1].weight == 3),
         ("languages=[en, de]", lambda recipe: recipe.languages == ("en", "de")),
         ("code_switching.languages=[de]", lambda recipe: recipe.code_switching.languages == ("de",)),
@@ -187,3 +194,10 @@ def test_reading_a_recipe_needs_no_gpu_and_no_transformers():
     code = "import sys, polyreel.training; print('transformers' in sys.modules, 'tensorboard' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_every_arm_of_the_ablation_is_a_recipe():
+    listed = yaml.safe_load((RECIPES[0].parent / "ablation.yaml").read_text())
+    assert len(listed["seeds"]) >= 3
+    for changes in listed["arms"].values():
+        read_recipe(RECIPES[0].parent / listed["recipe"], changes)

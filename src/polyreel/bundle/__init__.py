@@ -1,8 +1,9 @@
 """The seam between training and use: a two-tower model as ONNX graphs with a card."""
 
-from polyreel.bundle.card import BundleCard, Measurement, read_card
+from polyreel.bundle.card import BundleCard, FrameInput, Licence, Measurement, TextInput, read_card
 from polyreel.bundle.e5 import E5Weights, Unigram
 from polyreel.bundle.language_space import LanguageFreeSpace, estimate_language_free_space
+from polyreel.bundle.learnt import Learnt, write_learnt
 from polyreel.bundle.parts import (
     E5_PREFIX,
     SemanticPooling,
@@ -15,10 +16,13 @@ from polyreel.bundle.registry import (
     DEFAULT_BUNDLE,
     BundleEntry,
     build_bundle,
+    build_on_default,
     list_bundles,
     locate_bundle,
 )
 from polyreel.bundle.runtime import Bundle
+from polyreel.bundle.trained import Trained, training_free
+from polyreel.bundle.writing import GraphParts, write_bundle
 
 __all__ = [
     "DEFAULT_BUNDLE",
@@ -27,11 +31,18 @@ __all__ = [
     "BundleCard",
     "BundleEntry",
     "E5Weights",
+    "FrameInput",
+    "GraphParts",
     "LanguageFreeSpace",
+    "Learnt",
+    "Licence",
     "Measurement",
     "SemanticPooling",
+    "TextInput",
+    "Trained",
     "Unigram",
     "build_bundle",
+    "build_on_default",
     "estimate_language_free_space",
     "list_bundles",
     "load_e5",
@@ -40,4 +51,7 @@ __all__ = [
     "read_language_free_space",
     "read_semantic_pooling",
     "text_tokenizer",
+    "training_free",
+    "write_bundle",
+    "write_learnt",
 ]

@@ -52,12 +52,12 @@ def load_e5(*, download: Progress | None = None) -> E5Weights:
         BundleError: they are not in the expected format.
     """
     # Imported late: it needs the packages that build graphs.
-    from polyreel.bundle.small import _E5
+    from polyreel.bundle.small import E5
 
-    fetched = fetch([_E5], cache_dir() / "sources", progress=download)
+    fetched = fetch([E5], cache_dir() / "sources", progress=download)
     for failure in fetched.failures.values():
         raise failure
-    return read_e5(fetched.files[_E5])
+    return read_e5(fetched.files[E5])
 
 
 def text_tokenizer(vocabulary: Unigram) -> Tokenizer:

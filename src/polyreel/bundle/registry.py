@@ -11,9 +11,17 @@ from filelock import FileLock
 
 from polyreel.archives import Progress, cache_dir
 from polyreel.bundle.card import CARD_FILE, BundleCard, read_card
+from polyreel.bundle.trained import Step, Trained, shipped, training_free
 from polyreel.errors import BundleError, UnknownNameError
 
-__all__ = ["DEFAULT_BUNDLE", "BundleEntry", "build_bundle", "list_bundles", "locate_bundle"]
+__all__ = [
+    "DEFAULT_BUNDLE",
+    "BundleEntry",
+    "build_bundle",
+    "build_on_default",
+    "list_bundles",
+    "locate_bundle",
+]
 
 DEFAULT_BUNDLE = "small"
 
@@ -39,7 +47,7 @@ def list_bundles() -> list[BundleEntry]:
     """Bundles that are installed or can be built, by name."""
     home = _home()
     installed = {path.parent.name for path in home.glob(f"[!.]*/{CARD_FILE}")}
-    return [_entry(name, home / name) for name in sorted(installed | _BUILDERS.keys())]
+    return [_entry(name, home / name) for name in sorted(installed | _BUILT.keys())]
 
 
 def _entry(name: str, folder: Path) -> BundleEntry:
@@ -55,7 +63,7 @@ def locate_bundle(
     name_or_folder: str = DEFAULT_BUNDLE,
     *,
     download: Progress | None = None,
-    step: Callable[[str, int, int], None] | None = None,
+    step: Step | None = None,
 ) -> Path:
     """Folder of a bundle named by registry name or by path; one that can be built is built on first use.
 
@@ -71,7 +79,7 @@ def locate_bundle(
             return given
         if "/" not in name_or_folder and (folder / CARD_FILE).is_file():
             return folder
-    if name_or_folder not in _BUILDERS:
+    if name_or_folder not in _BUILT:
         raise UnknownNameError("bundle", name_or_folder, [entry.name for entry in list_bundles()])
     build_bundle(name_or_folder, download=download, step=step)
     return folder
@@ -82,7 +90,7 @@ def build_bundle(
     *,
     force: bool = False,
     download: Progress | None = None,
-    step: Callable[[str, int, int], None] | None = None,
+    step: Step | None = None,
 ) -> BundleCard:
     """Build a bundle by its registry name, unless it is there and ``force`` is not given.
 
@@ -90,30 +98,49 @@ def build_bundle(
         UnknownNameError: no builder has this name.
         FetchError: a source package could not be had.
     """
-    if name not in _BUILDERS:
-        raise UnknownNameError("bundle that can be built", name, _BUILDERS)
+    if name not in _BUILT:
+        raise UnknownNameError("bundle that can be built", name, _BUILT)
     home = _home()
     home.mkdir(parents=True, exist_ok=True)
     # Two first uses at once: the second waits and finds the bundle of the first.
     with FileLock(home / f".{name}.lock"):
         if not force and (home / name / CARD_FILE).is_file():
             return read_card(home / name)
-        return _BUILDERS[name](home / name, download, step)
+        return build_on_default(home / name, _BUILT[name](), download=download, step=step)
 
 
-def _small(
-    folder: Path, download: Progress | None, step: Callable[[str, int, int], None] | None
+def build_on_default(
+    folder: Path,
+    trained: Trained,
+    *,
+    alike: Path | None = None,
+    download: Progress | None = None,
+    step: Step | None = None,
 ) -> BundleCard:
-    # Imported late: building needs the onnx package, running does not.
-    from polyreel.bundle.small import build_small
+    """Build a bundle that adds what was learnt to the parts of the default one, into ``folder``.
 
-    return build_small(folder, download=download, step=step)
+    Args:
+        folder: where the bundle will be; it appears only when it is complete.
+        trained: what it adds, and what its card says.
+        alike: folder of another bundle on the same parts, which spares a minute of computing them anew.
+        download: told of arriving bytes.
+        step: told of what is being computed.
+
+    Raises:
+        FetchError: a source package could not be had.
+        BundleError: a source has not the expected contents.
+    """
+    # Imported late: building needs the onnx package, running does not.
+    from polyreel.bundle.small import build_trained
+
+    return build_trained(folder, trained, alike=alike, download=download, step=step)
 
 
 def _home() -> Path:
     return cache_dir() / "bundles"
 
 
-_BUILDERS: dict[
-    str, Callable[[Path, Progress | None, Callable[[str, int, int], None] | None], BundleCard]
-] = {"small": _small}
+_BUILT: dict[str, Callable[[], Trained]] = {
+    DEFAULT_BUNDLE: shipped,
+    "training-free": training_free,
+}

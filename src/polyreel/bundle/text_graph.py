@@ -13,7 +13,9 @@ from onnx import TensorProto
 
 from polyreel.bundle.e5 import BLOCK, E5Weights, Q4Matrix
 from polyreel.bundle.graph import GraphWriter
+from polyreel.bundle.heads import add_head, beside_prior
 from polyreel.bundle.language_space import LanguageFreeSpace
+from polyreel.bundle.learnt import Learnt
 
 __all__ = ["build_text_graph"]
 
@@ -23,12 +25,17 @@ _INT8_ACTIVATIONS = 4
 
 
 def build_text_graph(
-    weights: E5Weights, *, space: LanguageFreeSpace | None = None, accuracy_level: int = _INT8_ACTIVATIONS
+    weights: E5Weights,
+    *,
+    space: LanguageFreeSpace | None = None,
+    learnt: Learnt | None = None,
+    accuracy_level: int = _INT8_ACTIVATIONS,
 ) -> onnx.ModelProto:
     """A BERT encoder with mean pooling and L2 normalisation.
 
     Inputs: ``ids`` (batch, tokens) int64 and ``mask`` (batch, tokens) int64, 1 for real tokens.
-    Output: ``embeddings`` (batch, width) float32, rows of length 1, in ``space`` if one is given.
+    Output: ``embeddings`` (batch, dim) float32, rows of length 1: the pooled states, in ``space`` if one is
+    given; behind the head of ``learnt`` if there is one, and beside the prior that it is mixed with.
     """
     encoder = _Encoder(weights, accuracy_level)
     graph = encoder.graph
@@ -46,7 +53,11 @@ def build_text_graph(
         centred = graph.add("Sub", embeddings, graph.constant("space.mean", space.mean))
         freed = graph.add("MatMul", centred, graph.constant("space.projection", space.projection))
         embeddings = graph.l2_normalise(freed)
-    return graph.close(embeddings, "embeddings", ["batch", weights.width])
+    if learnt is None:
+        return graph.close(embeddings, "embeddings", ["batch", weights.width])
+    mapped = graph.l2_normalise(add_head(graph, embeddings, learnt.text))
+    mixed = beside_prior(graph, embeddings, mapped, weight=learnt.prior_weight)
+    return graph.close(mixed, "embeddings", ["batch", learnt.dim_beside(weights.width)])
 
 
 class _Encoder:

@@ -1,7 +1,8 @@
-"""The training-free video tower: frame features -> one vector in the space of the texts.
+"""The video tower as an ONNX graph: frame features -> one vector in the space of the texts.
 
-Each frame's ImageNet posterior weights the *text* embeddings of the class names (ConSE, Norouzi et al. 2014),
-and a clip is the mean of its frames. A trained head replaces this graph behind the same inputs and output.
+Without training, each frame's ImageNet posterior weights the *text* embeddings of the class names (ConSE,
+Norouzi et al. 2014), and a clip is the mean of its frames. What training adds stands beside that: a head on
+the mean of the features.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper, utils
 
 from polyreel.bundle.graph import GraphWriter
+from polyreel.bundle.heads import add_head, beside_prior
+from polyreel.bundle.learnt import Learnt
+from polyreel.bundle.parts import SemanticPooling
 
-__all__ = ["IMAGE_TOWER_DIM", "build_semantic_pooling", "class_layer", "frames_graph", "image_tower"]
+__all__ = ["IMAGE_TOWER_DIM", "build_video_graph", "class_layer", "frames_graph", "image_tower"]
 
 IMAGE_TOWER_DIM = 1280
 _FEATURES = "features"
@@ -41,36 +45,39 @@ def class_layer(tower: onnx.ModelProto) -> tuple[NDArray[np.float32], NDArray[np
     return weights, bias
 
 
-def build_semantic_pooling(
-    weights: NDArray[np.float32],
-    bias: NDArray[np.float32],
-    class_embeddings: NDArray[np.float32],
-    *,
-    temperature: float,
-) -> onnx.ModelProto:
-    """Posterior-weighted class-name embeddings, averaged over the frames of a clip.
+def build_video_graph(semantic: SemanticPooling, *, learnt: Learnt | None = None) -> onnx.ModelProto:
+    """Posterior-weighted class-name embeddings, averaged over the frames of a clip, and what was learnt.
 
     Inputs: ``features`` (clips, frames, 1280) float32 and ``mask`` (clips, frames) float32, 1 for real
-    frames. Output: ``embeddings`` (clips, dim) float32, rows of length 1.
-
-    Args:
-        weights: (classes, 1280) and ``bias`` (classes,): the class layer.
-        bias: see ``weights``.
-        class_embeddings: (classes, dim) text embeddings of the class names, centred.
-        temperature: divides the logits; above 1 spreads the posterior over more classes.
+    frames. Output: ``embeddings`` (clips, dim) float32, rows of length 1; with ``learnt``, its head of the
+    mean features beside the training-free vector.
     """
     graph = GraphWriter("video")
-    dim = class_embeddings.shape[1]
-    features = graph.input("features", TensorProto.FLOAT, ["clips", "frames", weights.shape[1]])
-    mask = graph.input("mask", TensorProto.FLOAT, ["clips", "frames"])
+    inputs, dim = len(semantic.class_weights), semantic.class_embeddings.shape[1]
+    features = graph.input("features", TensorProto.FLOAT, ["clips", "frames", inputs])
+    mask = graph.add(
+        "Unsqueeze", graph.input("mask", TensorProto.FLOAT, ["clips", "frames"]), graph.integers(2)
+    )
     logits = graph.add(
         "Add",
-        graph.add("MatMul", features, graph.constant("class_weights", weights.T / temperature)),
-        graph.constant("class_bias", bias / temperature),
+        graph.add("MatMul", features, graph.constant("class_weights", semantic.class_weights)),
+        graph.constant("class_bias", semantic.class_bias),
     )
-    posterior = graph.add("Softmax", logits, axis=-1)
-    weighted = graph.add("Mul", posterior, graph.add("Unsqueeze", mask, graph.integers(2)))
-    # Dividing by the number of frames would not change the direction, so the sum will do.
-    pooled = graph.add("ReduceSum", weighted, graph.integers(1), keepdims=0)
-    embeddings = graph.add("MatMul", pooled, graph.constant("class_embeddings", class_embeddings))
-    return graph.close(graph.l2_normalise(embeddings), "embeddings", ["clips", dim])
+    pooled = _sum_of_frames(graph, graph.add("Softmax", logits, axis=-1), mask)
+    prior = graph.l2_normalise(
+        graph.add("MatMul", pooled, graph.constant("class_embeddings", semantic.class_embeddings))
+    )
+    if learnt is None:
+        return graph.close(prior, "embeddings", ["clips", dim])
+    mean = graph.l2_normalise(_sum_of_frames(graph, features, mask))
+    mapped = add_head(graph, mean, learnt.video, skip="none" if learnt.starts_semantic else "given")
+    if learnt.starts_semantic:
+        mapped = graph.add("Add", prior, mapped)
+    mapped = graph.l2_normalise(mapped)
+    mixed = beside_prior(graph, prior, mapped, weight=learnt.prior_weight)
+    return graph.close(mixed, "embeddings", ["clips", learnt.dim_beside(dim)])
+
+
+def _sum_of_frames(graph: GraphWriter, rows: str, mask: str) -> str:
+    """Dividing by the number of frames would not change the direction, so the sum will do."""
+    return graph.add("ReduceSum", graph.add("Mul", rows, mask), graph.integers(1), keepdims=0)

@@ -10,7 +10,20 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from polyreel import __version__
-from polyreel.cli import bundles, data, demo, doctor, evaluate, index, report, score, search, serve, train
+from polyreel.cli import (
+    bundles,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    index,
+    report,
+    score,
+    search,
+    serve,
+    train,
+)
 from polyreel.cli.output import print_error
 from polyreel.errors import PolyreelError
 
@@ -38,6 +51,7 @@ app.command(evaluate.evaluate, name="eval")
 app.command(report.report)
 app.command(score.score)
 app.command(train.train)
+app.command(export.export)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -20,6 +20,7 @@ from rich.table import Table
 
 from polyreel.cli.options import Json, Seed, load_bundle
 from polyreel.cli.output import BuildDisplay, print_json, stderr, stdout
+from polyreel.durable import write_atomically
 from polyreel.errors import ResultError, UsageError
 
 if TYPE_CHECKING:
@@ -99,7 +100,6 @@ def _result(
 ) -> Result:
     from polyreel.evaluation import evaluate as measure
     from polyreel.evaluation import find_benchmark, read_result
-    from polyreel.library import write_atomically
 
     card = find_benchmark(benchmark).card_for(data)
     if rerun != "always" and out is None:

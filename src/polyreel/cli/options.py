@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +12,12 @@ import platformdirs
 from cyclopts import Parameter, validators
 
 from polyreel.cli.output import build_display
+from polyreel.errors import UsageError
 
 if TYPE_CHECKING:
     from polyreel.bundle import Bundle
 
-__all__ = ["Json", "LibraryOption", "Seed", "absolute", "default_library", "load_bundle"]
+__all__ = ["Json", "LibraryOption", "Seed", "absolute", "default_library", "load_bundle", "require_torch"]
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON document on stdout.")]
 Seed = Annotated[int, Parameter(help="Seed of the resampling.", validator=validators.Number(gte=0))]
@@ -49,3 +51,15 @@ def load_bundle(name_or_folder: str) -> Bundle:
     with build_display() as display:
         folder = locate_bundle(name_or_folder, download=display.download, step=display.step)
     return Bundle(folder)
+
+
+def require_torch() -> None:
+    """Ask for the extra ``train`` before anything is loaded.
+
+    Raises:
+        UsageError: PyTorch is not installed.
+    """
+    if find_spec("torch") is None:
+        raise UsageError(
+            "training needs PyTorch, which is not here", remedy="Install the extra: polyreel[train]"
+        )

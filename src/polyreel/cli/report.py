@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from polyreel.cli.options import Json
 from polyreel.cli.output import print_json, stderr
+from polyreel.durable import write_atomically
 from polyreel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -82,8 +83,6 @@ def _read(paths: list[Path]) -> list[Result]:
 
 
 def _write(out: Path, text: str) -> None:
-    from polyreel.library import write_atomically
-
     try:
         write_atomically(out, text.encode())
     except OSError as error:

@@ -7,7 +7,6 @@ import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,9 +22,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from polyreel.cli.options import Json
+from polyreel.cli.options import Json, require_torch
 from polyreel.cli.output import print_json, size, stderr, stdout
-from polyreel.errors import UsageError
 
 if TYPE_CHECKING:
     from polyreel.training import Check, Event, Recipe, Tell, TrainingResult, Validated
@@ -63,7 +61,7 @@ def train(
 
     Example: polyreel train recipes/smoke.yaml
     """
-    _require_torch()
+    require_torch()
     from polyreel.training import check as check_recipe
     from polyreel.training import require_recipe
     from polyreel.training import train as train_recipe
@@ -92,13 +90,6 @@ def train(
         again += [] if out is None else ["--out", str(out)]
         _print_result(result, shlex.join([*again, "--resume", _AUTO]), json)
     return 1 if result.stopped_by == signal.SIGINT else 0
-
-
-def _require_torch() -> None:
-    if find_spec("torch") is None:
-        raise UsageError(
-            "training needs PyTorch, which is not here", remedy="Install the extra: polyreel[train]"
-        )
 
 
 def _print_check(found: Check, recipe: Path, json: bool) -> int:

@@ -26,7 +26,7 @@ from polyreel.corpora.records import Record
 from polyreel.corpora.strict_json import parse_unique_lines
 from polyreel.errors import CorpusError, MediaError
 from polyreel.languages import clean, detect, parse_tag
-from polyreel.media import VideoReader
+from polyreel.media import open_video
 
 __all__ = ["captioned_records"]
 
@@ -149,5 +149,5 @@ def _length_s(media: Media) -> float:
     """Of a video, as its container states it; 0 for pictures, and where it states none."""
     if not isinstance(media, VideoFile):
         return 0.0
-    with VideoReader(media.path) as reader:
+    with open_video(media.path) as reader:
         return reader.duration_asked_s or 0.0

@@ -1,101 +1,82 @@
-"""Emoji as pictures of one concept each, with their names in all nine languages.
+"""Emoji as pictures of one concept each, by four vendors, with their names in all nine languages.
 
-The pictures of one vendor come in npm's ``emoji-datasource-<vendor>``, the names, which translators wrote for
-Unicode's CLDR, in ``cldr-annotations-full`` and ``cldr-annotations-derived-full``. Layout: the three packages
-side by side under their names, as in a ``node_modules`` folder.
+The list of emoji comes in npm's ``emoji-datasource-google`` and ``-twitter``, the pictures in those two, in
+``openmoji`` and in ``@lobehub/fluent-emoji-3d``, the names from CLDR (see ``cldr``). Layout: the packages side
+by side under their names, as in a ``node_modules`` folder.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from pydantic import AliasChoices, BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 
-from polyreel.archives import Archive, Progress, fetch_tree
-from polyreel.corpora.items import Corpus, Frames
+from polyreel.archives import Progress
+from polyreel.clips import Caption, Clip
+from polyreel.corpora.cldr import CLDR_PACKAGES, concept_of, emoji_text, read_cldr
+from polyreel.corpora.emoji_packages import fetch_packages
+from polyreel.corpora.items import Corpus, Frames, Missing
 from polyreel.corpora.reading import Listing, assemble, locate, parse, related
+from polyreel.corpora.records import Record
 from polyreel.errors import UnknownNameError
 from polyreel.languages import STUDY_LANGUAGES
 
-__all__ = ["EMOJI_ARCHIVES", "EMOJI_VENDORS", "fetch_emoji", "read_emoji"]
+__all__ = [
+    "EMOJI_PACKAGES",
+    "EMOJI_VENDORS",
+    "emoji_records",
+    "fetch_all_emoji",
+    "fetch_emoji",
+    "read_emoji",
+]
 
-_PICTURES_VERSION, _NAMES_VERSION = "16.0.0", "48.2.0"
-_SHA256 = {
-    "emoji-datasource-google": "fb5fd131b362aab7a55542d2a147a79708cce0a8b1c1bbacd470172708b5c438",
-    "emoji-datasource-twitter": "f64a530c63bca463bd8317fdc4615ce63a53a0c65018e4ce2d848aaba7a28877",
-    "cldr-annotations-full": "28576e51225deb51e3ddd734b0f824a0079682cb5d8c27faa9f68149317a14d1",
-    "cldr-annotations-derived-full": "4be946ff5815f806ec78b50363d577a769f2fbfb90c6380a44e161a92436996e",
+
+@dataclass(frozen=True, slots=True)
+class _Vendor:
+    package: str
+    pictures: str
+    suffix: str
+
+
+_LISTED_IN = ("emoji-datasource-google", "emoji-datasource-twitter")
+_VENDORS = {
+    "google": _Vendor("emoji-datasource-google", "img/google/64", ".png"),
+    "openmoji": _Vendor("openmoji", "color/svg", ".svg"),
+    "fluent": _Vendor("@lobehub/fluent-emoji-3d", "assets", ".webp"),
+    "twitter": _Vendor("emoji-datasource-twitter", "img/twitter/64", ".png"),
 }
-EMOJI_VENDORS = ("google", "twitter")
-"""Whose pictures ``fetch_emoji`` can fetch; both draw the same 1,911 emoji."""
+EMOJI_VENDORS = tuple(_VENDORS)
+"""Whose pictures there are; the last vendor's are held out."""
+EMOJI_PACKAGES = (*(vendor.package for vendor in _VENDORS.values()), *CLDR_PACKAGES)
+"""The packages of all vendors, and of the names."""
 
-_LISTS = {"cldr-annotations-full": "annotations", "cldr-annotations-derived-full": "annotationsDerived"}
-
-
-def _archive(package: str) -> Archive:
-    version = _NAMES_VERSION if package in _LISTS else _PICTURES_VERSION
-    return Archive(
-        registry="npm",
-        package=package,
-        version=version,
-        archive=f"{package}-{version}.tgz",
-        sha256=_SHA256[package],
-    )
-
-
-EMOJI_ARCHIVES = {package: _archive(package) for package in _SHA256}
-"""Package -> what is fetched of it."""
-
-_REMEDY = "Fetch the three packages with fetch_emoji"
-
-_SKIN = re.compile(r"-1f3f[b-f]")
-_VARIATION = "\ufe0f"
-# "man’s shoe" is about a shoe: a possessive stays.
-_GENDER = re.compile(r"\b(?:(?P<one>man|woman)|(?P<many>men|women))\b(?!’)")
+_REMEDY = "Fetch the packages with 'polyreel data fetch emoji'"
 
 
 class _Emoji(BaseModel):
     unified: str = Field(pattern=r"^[0-9A-F]{4,5}(-[0-9A-F]{4,5})*$")
-    image: str
-
-
-class _Name(BaseModel):
-    tts: list[str] = []
-
-
-class _List(BaseModel):
-    annotations: dict[str, _Name]
-
-
-class _File(BaseModel):
-    content: _List = Field(validation_alias=AliasChoices(*_LISTS.values()))
 
 
 _EMOJI = TypeAdapter(list[_Emoji])
-_FILE = TypeAdapter(_File)
 
 
 def fetch_emoji(cache_folder: Path, vendor: str = "google", *, progress: Progress | None = None) -> Path:
-    """The folder with pictures and names below ``cache_folder``; fetched (70 to 90 MB) unless it is there.
+    """The folder with one vendor's pictures and the names below ``cache_folder``; fetched unless it is there.
 
     Raises:
         UnknownNameError: no such vendor.
         FetchError: a package cannot be had or is another one.
     """
-    if vendor not in EMOJI_VENDORS:
-        raise UnknownNameError("emoji vendor", vendor, EMOJI_VENDORS)
-    folder = cache_folder / f"emoji-{_PICTURES_VERSION}-names-{_NAMES_VERSION}"
-    for package in (f"emoji-datasource-{vendor}", *_LISTS):
-        fetch_tree(EMOJI_ARCHIVES[package], folder / package, _kept, progress=progress)
-    return folder
+    package = _vendor(vendor).package
+    listed = () if package in _LISTED_IN else _LISTED_IN[:1]
+    return fetch_packages(cache_folder, (package, *listed, *CLDR_PACKAGES), progress=progress)
 
 
-def _kept(member: str) -> str | None:
-    name = PurePosixPath(member).relative_to("package")
-    wanted = name.match("emoji.json") or name.match("img/*/64/*.png") or name.parent.name in STUDY_LANGUAGES
-    return name.as_posix() if wanted and not _SKIN.search(name.name) else None
+def fetch_all_emoji(cache_folder: Path, progress: Progress | None = None) -> Path:
+    """As ``fetch_emoji``, of every vendor."""
+    return fetch_packages(cache_folder, EMOJI_PACKAGES, progress=progress)
 
 
 def read_emoji(folder: Path, vendor: str = "google") -> Corpus:
@@ -106,37 +87,50 @@ def read_emoji(folder: Path, vendor: str = "google") -> Corpus:
 
     Args:
         folder: as described above.
-        vendor: whose pictures; any whose package is there.
+        vendor: whose pictures.
 
     Raises:
+        UnknownNameError: no such vendor.
         CorpusError: a file is missing or not as it should be, or there are no pictures.
     """
-    package = folder / f"emoji-datasource-{vendor}"
-    source = locate(package, "emoji.json", remedy=_REMEDY)
-    names = {tag: _names(folder, tag) for tag in STUDY_LANGUAGES}
-    drawn = package / "img" / vendor / "64"
-    media = {path.name: Frames(drawn, (path.name,)) for path in drawn.glob("*.png")}
+    drawn_by = _vendor(vendor)
+    home = folder / drawn_by.package
+    own_list = drawn_by.package in _LISTED_IN or not (folder / _LISTED_IN[0]).is_dir()
+    source = locate(home if own_list else folder / _LISTED_IN[0], "emoji.json", remedy=_REMEDY)
+    names = {tag: read_cldr(folder, tag) for tag in STUDY_LANGUAGES}
+    pictures = home / drawn_by.pictures
+    media = {emoji_text(path.stem): Frames(pictures, (path.name,)) for path in pictures.glob(f"*{drawn_by.suffix}")}
     rows = []
     for emoji in parse(source, _EMOJI):
-        text = "".join(chr(int(code, 16)) for code in emoji.unified.split("-")).replace(_VARIATION, "")
-        captions = {tag: known.get(text, []) for tag, known in names.items()}
-        rows.append((emoji.unified.lower(), emoji.image, captions))
+        text = emoji_text(emoji.unified)
+        captions = {tag: entry.tts for tag, known in names.items() if (entry := known.get(text))}
+        rows.append((emoji.unified.lower(), text, captions))
     corpus = assemble(Listing(f"emoji {vendor}", rows, media, source, "picture", _REMEDY))
-    return replace(corpus, items=related(corpus.items, lambda item: _concept(item.captions["en"][0])))
+    return replace(corpus, items=related(corpus.items, lambda item: concept_of(item.captions["en"][0])))
 
 
-def _names(folder: Path, tag: str) -> dict[str, list[str]]:
-    """Emoji without variation selectors -> its name, if it has one."""
-    found: dict[str, list[str]] = {}
-    for package, name in _LISTS.items():
-        path = locate(folder / package / name / tag, "annotations.json", remedy=_REMEDY)
-        entries = parse(path, _FILE).content.annotations
-        found |= {text.replace(_VARIATION, ""): entry.tts for text, entry in entries.items()}
-    return found
+def _vendor(name: str) -> _Vendor:
+    if name not in _VENDORS:
+        raise UnknownNameError("emoji vendor", name, _VENDORS)
+    return _VENDORS[name]
 
 
-def _concept(name: str) -> str:
-    """What an emoji shows, whoever does it: "woman running: facing right" -> "running"."""
-    neutral = _GENDER.sub(lambda match: "person" if match["one"] else "people", name)
-    concept = neutral.removesuffix(": facing right").removeprefix("person ")
-    return name if concept == "person" else concept
+def emoji_records(folder: Path) -> Iterator[Record | Missing]:
+    """Emoji of all vendors that are there: the last one's held out to test on, the others' to train on.
+
+    A concept spans the vendors.
+    """
+    there = [name for name, vendor in _VENDORS.items() if (folder / vendor.package).is_dir()]
+    for vendor in there or EMOJI_VENDORS[:1]:
+        corpus = read_emoji(folder, vendor)
+        split = "test" if vendor == EMOJI_VENDORS[-1] else "train"
+        for item in corpus.items:
+            clip = Clip(f"{vendor}/{item.id}", 0.0, 0.0)
+            captions = tuple(
+                Caption(text, tag, clip.start_s, clip.end_s, "created")
+                for tag, texts in item.captions.items()
+                for text in texts
+            )
+            yield Record(clip, captions, split, item.media, concept_of(item.captions["en"][0]))
+        for gone in corpus.missing:
+            yield replace(gone, id=f"{vendor}/{gone.id}")

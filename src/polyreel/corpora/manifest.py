@@ -18,7 +18,6 @@ a kill at any time leaves the old corpus or the new one.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,6 +29,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from polyreel.archives import sha256_of
+from polyreel.durable import sync, write_atomically
 from polyreel.errors import CorpusError
 
 __all__ = [
@@ -209,18 +209,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 def commit(folder: Path, manifest: Manifest) -> None:
     """Make ``manifest`` the state of the corpus, all at once, and remove what it no longer names."""
-    path = folder / MANIFEST_FILE
-    temporary = folder / f".{MANIFEST_FILE}-{os.getpid()}"
-    try:
-        with temporary.open("wb") as file:
-            file.write((manifest.model_dump_json(indent=1) + "\n").encode())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(folder)
+    write_atomically(folder / MANIFEST_FILE, (manifest.model_dump_json(indent=1) + "\n").encode())
     kept = {Path(name).parent for name in manifest.all_files()}
     for old in [*folder.glob("data-*"), *folder.glob(f"{FEATURES_FOLDER}/[!.]*")]:
         if old.relative_to(folder) not in kept:
@@ -231,10 +220,9 @@ def stored(root: Path, names: Iterable[str]) -> dict[str, StoredFile]:
     """Name -> size and digest of files in ``root``, once they are safe on the disk."""
     found = {}
     for name in names:
-        with (root / name).open("rb") as file:
-            os.fsync(file.fileno())
+        sync(root / name)
         found[name] = StoredFile(bytes=(root / name).stat().st_size, sha256=sha256_of(root / name))
-    _sync_folder(root)
+    sync(root)
     return found
 
 
@@ -314,11 +302,3 @@ def scratch_folder(folder: Path) -> Iterator[Path]:
         work = Path(private) / "work"
         work.mkdir()
         yield work
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

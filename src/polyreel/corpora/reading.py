@@ -28,7 +28,7 @@ from polyreel.corpora.items import (
     require_unique,
 )
 from polyreel.errors import CorpusError
-from polyreel.media import PICTURE_SUFFIXES
+from polyreel.media import PICTURE_SUFFIXES, VIDEO_SUFFIXES
 
 __all__ = [
     "Listing",
@@ -48,8 +48,6 @@ __all__ = [
 T = TypeVar("T")
 Row = tuple[str, str, Mapping[str, Sequence[str]]]
 """Id of an item, name of its media file, and its captions as they were found."""
-
-_VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".avi")
 
 
 def locate(folder: Path, *names: str, remedy: str) -> Path:
@@ -184,12 +182,15 @@ def videos_in(folder: Path, places: Iterable[str]) -> dict[str, Media]:
     """File name without its ending -> video, of the videos in those subfolders; the first place wins."""
     found: dict[str, Media] = {}
     for place in places:
-        files = [
-            path for path in sorted((folder / place).glob("*")) if path.suffix.lower() in _VIDEO_SUFFIXES
-        ]
-        for path in sorted(files, key=lambda path: _VIDEO_SUFFIXES.index(path.suffix.lower())):
-            found.setdefault(path.stem, VideoFile(path.absolute()))
+        for path in sorted((folder / place).glob("*"), key=_preference):
+            if path.suffix.lower() in VIDEO_SUFFIXES:
+                found.setdefault(path.stem, VideoFile(path.absolute()))
     return found
+
+
+def _preference(path: Path) -> tuple[bool, str]:
+    """Of two videos of the same name, an MP4 comes first: it is what the datasets are handed out as."""
+    return path.suffix.lower() != ".mp4", path.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from polyreel.library.search import (
     SubtitleEvidence,
     VideoPooling,
 )
-from polyreel.library.state import Generation, LibraryState, read_state, write_atomically
+from polyreel.library.state import Generation, LibraryState, read_state
 from polyreel.library.view import Video, View
 
 __all__ = [
@@ -64,5 +64,4 @@ __all__ = [
     "index",
     "read_progress",
     "read_state",
-    "write_atomically",
 ]

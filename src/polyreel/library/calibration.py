@@ -13,6 +13,7 @@ import hashlib
 import importlib.resources
 import io
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.bundle import Bundle
+from polyreel.durable import write_atomically
 from polyreel.library.searchable import Searchable
-from polyreel.library.state import write_atomically
 
 __all__ = [
     "BACKGROUND_QUERIES",
@@ -83,8 +84,13 @@ def load_background(bundle: Bundle, cache_folder: Path) -> Background:
     """
     queries, digest = _queries()
     kept = cache_folder / f"background-{bundle.card.identity[:16]}-{digest}.npz"
-    unreadable = (OSError, ValueError, KeyError, EOFError)
-    with contextlib.suppress(*unreadable), np.load(kept, allow_pickle=False) as found:
+    unreadable = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+    # Opened here, because numpy leaves a file open that it cannot read.
+    with (
+        contextlib.suppress(*unreadable),
+        kept.open("rb") as file,
+        np.load(file, allow_pickle=False) as found,
+    ):
         return Background({tag: found[tag] for tag in queries})
     vectors = {tag: bundle.encode_text(texts) for tag, texts in queries.items()}
     data = io.BytesIO()
@@ -107,7 +113,7 @@ def _best_of(matrix: Vectors, background: Background) -> dict[str, NDArray[np.fl
     count = max(_FEWEST, _PRODUCTS // len(matrix))
     asked = {tag: vectors[:count] for tag, vectors in background.vectors.items()}
     queries = np.concatenate(list(asked.values()))
-    best = np.full(len(queries), -1.0, np.float32)
+    best = np.full(len(queries), -np.inf, np.float32)
     for start in range(0, len(matrix), _ROWS_AT_ONCE):
         np.maximum(best, (queries @ matrix[start : start + _ROWS_AT_ONCE].T).max(axis=1), out=best)
     ends = np.cumsum([len(vectors) for vectors in asked.values()])[:-1]

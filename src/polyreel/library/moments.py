@@ -69,8 +69,10 @@ def fuse(lists: list[Ranked]) -> list[tuple[int, float]]:
     return sorted(fused.items(), key=lambda item: -item[1])
 
 
-def moments(ranked: list[tuple[int, float]], lists: list[Ranked], searchable: Searchable) -> list[Moment]:
-    """Merge adjacent clips of one video; the moments keep the order of their best clips."""
+def moments(
+    ranked: list[tuple[int, float]], lists: list[Ranked], searchable: Searchable, *, top: int | None = None
+) -> list[Moment]:
+    """Merge adjacent clips of one video; the best ``top`` moments, in the order of their best clips."""
     rows = np.array([row for row, _ in ranked], np.int64)
     columns = (searchable.clips[name].take(rows).to_pylist() for name in ("video", "start_s", "end_s"))
     evidence = [dict(zip(each.rows.tolist(), each.scores.tolist(), strict=True)) for each in lists]
@@ -86,7 +88,7 @@ def moments(ranked: list[tuple[int, float]], lists: list[Ranked], searchable: Se
         whole = functools.reduce(_joined, [*touched, clip])
         own[:] = [whole, *(moment for moment in own if moment not in touched)]
     best_first = sorted((moment for own in by_video.values() for moment in own), key=lambda each: each.rank)
-    return [replace(moment, rank=place) for place, moment in enumerate(best_first, start=1)]
+    return [replace(moment, rank=place) for place, moment in enumerate(best_first[:top], start=1)]
 
 
 def _joins(clip: Moment, moment: Moment, evidence: Sequence[Mapping[int, float]]) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from polyreel.library.state import write_atomically
+from polyreel.durable import write_atomically
 
 if TYPE_CHECKING:
     from polyreel.library.indexing import IndexEvent

@@ -404,7 +404,7 @@ class Library:
         if question.mode != "visual" and len(view.searchable.subtitles):
             lines = self._lines(view, question, vector, depth, allowed)
             lists += [clips_of_lines(each, view.searchable, line_of) for each in (lines.near, lines.worded)]
-        found = moments(fuse(lists), lists, view.searchable)[: question.top]
+        found = moments(fuse(lists), lists, view.searchable, top=question.top)
         hits = tuple(self._hit(view, moment, question, scores, line_of) for moment in found)
         best = float(visual.scores[0]) if len(visual.scores) else -1.0
         confident = self._confident(view, question, best, lines, hits)

@@ -7,14 +7,13 @@ finds newer ones left by a killed run takes them back.
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from polyreel.bundle import BundleCard
+from polyreel.durable import write_atomically
 from polyreel.errors import BundleMismatchError, LibraryError, LibraryVersionError
 
 __all__ = [
@@ -25,7 +24,6 @@ __all__ = [
     "read_state",
     "require_bundle",
     "require_state",
-    "write_atomically",
     "write_state",
 ]
 
@@ -160,23 +158,3 @@ def require_state(folder: Path) -> LibraryState:
 def write_state(folder: Path, state: LibraryState) -> None:
     """Commit: make ``state`` the library's state, durably and all at once."""
     write_atomically(folder / _FILE, (state.model_dump_json(indent=1) + "\n").encode())
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace ``path`` by ``data`` so that a crash at any time leaves the old or the new content."""
-    # Not tempfile's: its files stay private to their owner, and a library or a report is often shared.
-    temporary = path.with_name(f".{path.name}-{os.getpid()}-{threading.get_ident()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -1,6 +1,6 @@
 """Media files -> frames with true times, subtitles, clips and a record of what went wrong."""
 
-from polyreel.media.decode import Frame, Health, Picture, VideoReader, frames
+from polyreel.media.decode import Frame, Health, Picture, VideoReader
 from polyreel.media.jpeg import encode_jpeg, fit_within
 from polyreel.media.limited import (
     ClipEnd,
@@ -12,6 +12,7 @@ from polyreel.media.limited import (
     Opened,
 )
 from polyreel.media.pictures import PICTURE_SUFFIXES, OpenArchives, read_bytes, read_picture
+from polyreel.media.readers import frames, open_video
 from polyreel.media.subtitles import (
     SIDECAR_SUFFIXES,
     SubtitleTrack,
@@ -46,6 +47,7 @@ __all__ = [
     "encode_jpeg",
     "fit_within",
     "frames",
+    "open_video",
     "read_bytes",
     "read_picture",
     "read_sidecars",

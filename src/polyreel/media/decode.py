@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict
 
 from polyreel.errors import DecodeError, LimitError, MediaError
 
-__all__ = ["Frame", "Health", "Picture", "VideoReader", "frames"]
+__all__ = ["Frame", "Health", "Picture", "VideoReader", "next_due_s", "on_white"]
 
 # Sampling a few frames a second from a faster video may skip frames that no other frame refers to: their
 # times stay true and a third of the work is saved.
@@ -38,6 +38,10 @@ _SKIPPABLE_AFTER = 16  # frames in a row that came at such a rate
 # A frame may lie this far past the end that its container states before the difference is worth a remark.
 _DURATION_TOLERANCE_S = 1.5
 _TIME_EPSILON_S = 1e-6
+# Pixel formats that hold an opacity.
+_TRANSPARENT = frozenset(
+    {"abgr", "argb", "bgra", "pal8", "rgba", "rgba64be", "rgba64le", "ya16be", "ya16le", "ya8", "yuva420p"}
+)
 
 
 class Health(BaseModel):
@@ -219,7 +223,7 @@ class VideoReader:
             self._last_s = max(self._last_s, time_s)
             if time_s < due_s - _TIME_EPSILON_S:
                 continue
-            due_s = (math.floor(time_s * fps + _TIME_EPSILON_S) + 1) / fps
+            due_s = next_due_s(time_s, fps)
             self._sampled += 1
             picture = Picture(time_s, frame)
             self._rotation_deg, self._size = -frame.rotation % 360, picture.display_size
@@ -285,20 +289,19 @@ class VideoReader:
         return False
 
 
-def frames(path: Path, fps: float = 1.0, *, size: tuple[int, int] | None = None) -> Iterator[Frame]:
-    """Frames of a video at ``fps`` per second, upright, in order.
+def next_due_s(time_s: float, fps: float) -> float:
+    """The first multiple of ``1 / fps`` seconds after ``time_s``: when the next frame is to be taken."""
+    return (math.floor(time_s * fps + _TIME_EPSILON_S) + 1) / fps
 
-    Args:
-        path: the file.
-        fps: how many frames for each second of video; the frame at or after each multiple is taken.
-        size: width and height in pixels to scale to; the video's own by default.
 
-    Raises:
-        MediaError: the file cannot be opened as video, or nothing in it decodes.
-    """
-    with VideoReader(path) as reader:
-        for picture in reader.pictures(fps):
-            yield Frame(picture.time_s, picture.image(size))
+def on_white(frame: VideoFrame) -> VideoFrame:
+    """The frame without opacity. Scaling would show what colour lies hidden under transparent pixels."""
+    if frame.format.name not in _TRANSPARENT:
+        return frame
+    pixels = frame.to_ndarray(format="rgba").astype(np.uint16)
+    opacity = pixels[..., 3:]
+    mixed = (pixels[..., :3] * opacity + 255 * (255 - opacity) + 127) // 255
+    return VideoFrame.from_ndarray(mixed.astype(np.uint8), format="rgb24")
 
 
 def _open(path: Path) -> InputContainer:

@@ -14,21 +14,17 @@ import av
 import av.error
 import av.logging
 import numpy as np
-from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from polyreel.errors import MediaError
-from polyreel.media.decode import Picture
+from polyreel.media.decode import Picture, on_white
+from polyreel.media.drawings import is_drawing, rasterised
 
 __all__ = ["PICTURE_SUFFIXES", "OpenArchives", "read_bytes", "read_picture"]
 
-PICTURE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+PICTURE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".svg", ".tif", ".tiff", ".webp"})
 _MEMBER = "!"
 _MAX_BYTES = 64 << 20
-# Pixel formats of picture files that hold an opacity.
-_TRANSPARENT = frozenset(
-    {"abgr", "argb", "bgra", "pal8", "rgba", "rgba64be", "rgba64le", "ya16be", "ya16le", "ya8", "yuva420p"}
-)
 
 
 class OpenArchives:
@@ -97,28 +93,20 @@ def read_picture(
 
     Args:
         data: the file.
-        size: width and height to stretch it to; its own by default.
+        size: width and height to stretch it to; its own by default, 512 on the longer side for drawings.
         item: what messages call it.
 
     Raises:
         MediaError: the bytes are no picture.
     """
+    if is_drawing(data):
+        data = rasterised(data, size, item=item)
     try:
         with av.logging.Capture(), av.open(io.BytesIO(data), mode="r") as container:
-            frame = _on_white(next(container.decode(video=0)))
+            frame = on_white(next(container.decode(video=0)))
     except (av.error.FFmpegError, StopIteration, IndexError) as error:
         raise MediaError("the file is no picture that can be read", item=item, value=error) from error
     return Picture(0.0, frame).image(size)
-
-
-def _on_white(frame: VideoFrame) -> VideoFrame:
-    """Scaling would show whatever colour lies hidden under transparent pixels, most often black."""
-    if frame.format.name not in _TRANSPARENT:
-        return frame
-    pixels = frame.to_ndarray(format="rgba").astype(np.uint16)
-    opacity = pixels[..., 3:]
-    mixed = (pixels[..., :3] * opacity + 255 * (255 - opacity) + 127) // 255
-    return VideoFrame.from_ndarray(mixed.astype(np.uint8), format="rgb24")
 
 
 def _within_limit(data: bytes, reference: str) -> bytes:

@@ -101,8 +101,11 @@ def read_subtitles(video: Path) -> tuple[list[SubtitleTrack], list[MediaError]]:
 
 
 def _tag_in_name(video: Path, sidecar: Path) -> str | None:
-    middle = sidecar.name[len(video.stem) + 1 : -len(sidecar.suffix)]
-    return next((tag for part in middle.split(".") if (tag := parse_tag(part))), None)
+    parts = sidecar.name[len(video.stem) + 1 : -len(sidecar.suffix)].split(".")
+    # "film.ts.srt" beside "film.ts" repeats the name of the video; it is not in Tsonga.
+    if parts[0].lower() == video.suffix.lower().removeprefix("."):
+        del parts[0]
+    return next((tag for part in parts if (tag := parse_tag(part))), None)
 
 
 def _read_sidecar(path: Path, tag: str | None) -> list[Caption]:

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from polyreel.errors import LimitError, MediaError
-from polyreel.media.decode import Picture, VideoReader
+from polyreel.media.decode import Picture
 from polyreel.media.jpeg import encode_jpeg, fit_within
+from polyreel.media.readers import open_video
 from polyreel.media.subtitles import read_subtitles
 from polyreel.media.windows import Windower
 from polyreel.media.wire import write_message
@@ -69,7 +70,7 @@ def _decode(path: Path, request: dict[str, Any], send: Send) -> dict[str, object
     """Send every sampled frame at the size asked, and after its last frame each clip with a thumbnail."""
     windower = Windower(request["max_clip_s"])
     thumbnails: list[Any] = []  # small pictures of the open clip, of which the middle one is kept
-    with VideoReader(path) as reader:
+    with open_video(path) as reader:
         send("opened", duration_s=reader.duration_asked_s)
         for picture in reader.pictures(request["fps"]):
             image = picture.image((request["width_px"], request["height_px"]))

@@ -81,20 +81,20 @@ class TextReader:
     """
 
     def __init__(self, tokenizer: Tokenizer, *, pad_id: int, prefix: str, max_tokens: int) -> None:
-        self._tokenizer, self._pad_id, self._prefix = tokenizer, pad_id, prefix
+        self.tokenizer, self.pad_id, self.prefix, self.max_tokens = tokenizer, pad_id, prefix, max_tokens
         tokenizer.no_padding()
         tokenizer.enable_truncation(max_tokens)
 
     @functools.cached_property
     def identity(self) -> str:
         """Hex digest of everything that decides the ids of a text."""
-        return hashlib.sha256(f"{self._prefix}\0{self._tokenizer.to_str()}".encode()).hexdigest()
+        return hashlib.sha256(f"{self.prefix}\0{self.tokenizer.to_str()}".encode()).hexdigest()
 
     def read(self, texts: Sequence[str]) -> TextInputs:
         """``texts``, already normalised (``languages.clean``), as tokens."""
-        rows = self._tokenizer.encode_batch([self._prefix + text for text in texts])
+        rows = self.tokenizer.encode_batch([self.prefix + text for text in texts])
         longest = max((len(row.ids) for row in rows), default=0)
-        ids = torch.full((len(rows), longest), self._pad_id, dtype=torch.int64)
+        ids = torch.full((len(rows), longest), self.pad_id, dtype=torch.int64)
         mask = torch.zeros((len(rows), longest), dtype=torch.bool)
         for at, row in enumerate(rows):
             ids[at, : len(row.ids)] = torch.tensor(row.ids, dtype=torch.int64)

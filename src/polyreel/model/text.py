@@ -65,7 +65,8 @@ class LanguageFree(nn.Module):
         return unit((vectors - self.mean) @ self.projection)
 
     def _require(self) -> None:
-        if not self.known:
+        # Exporters cannot follow a branch on a value; what is exported was used before.
+        if not torch.compiler.is_exporting() and not self.known:
             raise UsageError(
                 "the language-free space was not estimated",
                 remedy="Call TextTower.estimate_language_free with texts of every language before training",
@@ -90,7 +91,7 @@ class TextTower(nn.Module):
         self.pooling = build_pooling(spec.pooling, encoder.width, spec.pooler)
         self.free = LanguageFree(self.pooling.dim) if spec.language_free else None
         self.head = build_head(spec.head, self.pooling.dim, dim, width=spec.head_width)
-        self._reader = TextReader(
+        self.reader = TextReader(
             encoder.tokenizer,
             pad_id=encoder.pad_id,
             prefix=encoder.prefix if spec.prefix is None else spec.prefix,
@@ -110,7 +111,7 @@ class TextTower(nn.Module):
 
     def prepare(self, texts: Sequence[str]) -> TextInputs:
         """``texts``, already normalised (``languages.clean``), as tokens on the CPU."""
-        return self._reader.read(texts)
+        return self.reader.read(texts)
 
     def forward(self, inputs: TextInputs) -> Float[Tensor, "texts dim"]:
         """Vectors in the shared space, not normalised."""
@@ -153,7 +154,7 @@ class TextTower(nn.Module):
     @functools.cached_property
     def frozen_identity(self) -> str:
         """Hex digest of everything that decides what ``encode_frozen`` gives for a text."""
-        digest = hashlib.sha256(self._reader.identity.encode())
+        digest = hashlib.sha256(self.reader.identity.encode())
         for name, parameter in self.encoder.state_dict().items():
             if not name.endswith(ADAPTER_PARAMETERS):
                 digest.update(name.encode())

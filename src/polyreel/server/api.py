@@ -28,7 +28,7 @@ from polyreel.library import Filter, Question, read_progress
 from polyreel.server import links
 from polyreel.server.files import thumbnail_response, video_response
 from polyreel.server.state import Server, ServerState
-from polyreel.server.uploads import read_example, read_form
+from polyreel.server.uploads import form_in, read_example
 
 __all__ = ["API", "filter_of", "router"]
 
@@ -139,8 +139,8 @@ async def search_like(server: ServerState, only: Only, clip_id: ClipId, top: Top
 @router.post("/search/example", response_model=SearchDocument, openapi_extra=_UPLOAD, tags=["search"])
 async def search_example(request: Request, server: ServerState, only: Only, top: Top = 10) -> Response:
     """Moments that look like a picture or a clip."""
-    form = await read_form(request)
-    example = await read_example(form, server)
+    async with form_in(request) as form:
+        example = await read_example(form, server)
     return await _answer(server, Question("", UNKNOWN, top, "visual", only, example.vector))
 
 

@@ -20,7 +20,14 @@ from polyreel.errors import NotFoundError, PolyreelError
 from polyreel.library import Library
 from polyreel.server import api, library_pages, pages
 from polyreel.server.desk import Desk
-from polyreel.server.errors import RequestError, UnauthorisedError, document_of, status_of
+from polyreel.server.errors import (
+    RequestError,
+    SlowError,
+    TooLargeError,
+    UnauthorisedError,
+    document_of,
+    status_of,
+)
 from polyreel.server.failures import failure_of
 from polyreel.server.guard import Guard
 from polyreel.server.headers import security_headers
@@ -38,7 +45,7 @@ _GZIP_FROM_BYTES = 500
 _YEAR_S = 365 * 24 * 3600
 
 
-class _ParameterError(RequestError):
+class ParameterError(RequestError):
     """A parameter is not what it should be."""
 
 
@@ -64,6 +71,7 @@ def create_app(settings: ServerSettings, load_bundle: Callable[[str], Bundle]) -
         description="Search a library of video in any language.",
         docs_url=None,  # its page would load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,
         openapi_url=f"{api.API}/openapi.json",
         lifespan=_lifespan,
     )
@@ -109,6 +117,8 @@ async def _refuse(request: Request, given: Exception) -> Response:
     headers: dict[str, str] = {}
     if status == 401:
         headers["www-authenticate"] = "Bearer"
+    if isinstance(error, TooLargeError | SlowError):
+        headers["connection"] = "close"  # the rest of the body is not waited for
     if status in {429, 503}:
         headers["retry-after"] = "2"
     if request.url.path.startswith(api.API):
@@ -135,10 +145,10 @@ def _as_error(given: Exception) -> tuple[PolyreelError, int]:
     return PolyreelError("the server failed", remedy="Whoever runs it finds the reason in its log"), 500
 
 
-def _parameter_error(given: RequestValidationError) -> _ParameterError:
+def _parameter_error(given: RequestValidationError) -> ParameterError:
     first: dict[str, Any] = next(iter(given.errors()))
     where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
-    return _ParameterError(
+    return ParameterError(
         "a parameter is not what it should be",
         item=where[:100],
         value=str(first["msg"])[:200],

@@ -18,6 +18,7 @@ __all__ = [
     "ForbiddenError",
     "OverloadError",
     "RequestError",
+    "SlowError",
     "TooLargeError",
     "TooManyError",
     "UnauthorisedError",
@@ -28,6 +29,10 @@ __all__ = [
 
 class RequestError(UsageError):
     """The request is not one that the server understands."""
+
+
+class SlowError(RequestError):
+    """The request does not arrive in time."""
 
 
 class UnauthorisedError(PolyreelError):
@@ -63,6 +68,7 @@ _STATUS: tuple[tuple[type[PolyreelError], int], ...] = (
     (OverloadError, 503),
     (LibraryError, 503),
     (BundleError, 503),
+    (SlowError, 408),
     (UsageError, 400),
 )
 

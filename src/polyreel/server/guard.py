@@ -20,6 +20,7 @@ from polyreel.errors import PolyreelError
 from polyreel.server.errors import (
     ForbiddenError,
     RequestError,
+    SlowError,
     TooLargeError,
     TooManyError,
     UnauthorisedError,
@@ -94,8 +95,6 @@ class Guard:
                 if answer.status:  # half of the answer has gone
                     raise
                 response = await self._refuse(scope, error)
-                if isinstance(error, TooLargeError | RequestError):
-                    response.headers["connection"] = "close"  # the rest of the body is not waited for
                 await response(scope, receive, answer.send)
         finally:
             self._note(scope, answer.status, time.perf_counter() - began)
@@ -168,7 +167,7 @@ class Guard:
             try:
                 message = await asyncio.wait_for(receive(), self._settings.body_timeout_s)
             except TimeoutError:
-                raise RequestError(
+                raise SlowError(
                     "the request came too slowly",
                     value=f"nothing for {self._settings.body_timeout_s:g} s",
                     remedy="Try again",

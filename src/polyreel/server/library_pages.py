@@ -19,7 +19,7 @@ from polyreel.server.pages import require_form_seal
 from polyreel.server.reasons import reason
 from polyreel.server.rendering import LANGUAGE_COOKIE, render, set_cookie, words_for
 from polyreel.server.state import Server, ServerState
-from polyreel.server.uploads import read_form
+from polyreel.server.uploads import form_in
 
 __all__ = ["router"]
 
@@ -77,9 +77,9 @@ def progress_part(request: Request, server: ServerState) -> Response:
 @router.post("/library/index")
 async def start_index(request: Request, server: ServerState) -> Response:
     """Start to index a folder."""
-    form = await read_form(request)
-    require_form_seal(request, server, form.get("form"))
-    folder = form.get("folder")
+    async with form_in(request) as form:
+        require_form_seal(request, server, form.get("form"))
+        folder = form.get("folder")
     if not isinstance(folder, str) or not folder:
         raise RequestError("the form names no folder")
     server.indexer.start(folder)
@@ -102,12 +102,12 @@ def model_page(request: Request, server: ServerState) -> Response:
 @router.post("/language")
 async def choose_language(request: Request, server: ServerState) -> Response:
     """Remember the language that a visitor wants, and go back."""
-    form = await read_form(request)
-    require_form_seal(request, server, form.get("form"))
-    wanted = form.get("to")
+    async with form_in(request) as form:
+        require_form_seal(request, server, form.get("form"))
+        wanted, back = form.get("to"), form.get("next")
     if wanted not in STUDY_LANGUAGES:
         raise RequestError("the page is not there in this language", value=repr(str(wanted)[:20]))
-    response = RedirectResponse(_own_address(form.get("next")), 303)
+    response = RedirectResponse(_own_address(back), 303)
     set_cookie(request, response, LANGUAGE_COOKIE, str(wanted))
     return response
 
@@ -121,9 +121,9 @@ def login_page(request: Request) -> Response:
 @router.post("/login")
 async def login(request: Request, server: ServerState) -> Response:
     """Take the token and go where the visitor wanted to."""
-    form = await read_form(request)
-    require_form_seal(request, server, form.get("form"))
-    token, wanted = form.get("token"), _own_address(form.get("next"))
+    async with form_in(request) as form:
+        require_form_seal(request, server, form.get("form"))
+        token, wanted = form.get("token"), _own_address(form.get("next"))
     if not isinstance(token, str) or not server.seals.is_token(token.strip()):
         return render(request, "login.html", status=401, next=wanted, wrong=True)
     response = RedirectResponse(wanted, 303)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import math
 from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any
@@ -21,7 +22,7 @@ from polyreel.server.links import media_address, thumbnail_address
 from polyreel.server.rendering import VISITOR_COOKIE, render, words_for
 from polyreel.server.state import Server, ServerState
 from polyreel.server.strips import clock, strip
-from polyreel.server.uploads import read_example, read_form
+from polyreel.server.uploads import form_in, read_example
 from polyreel.server.words import Words
 
 __all__ = ["require_form_seal", "router"]
@@ -116,9 +117,9 @@ def video_page(request: Request, server: ServerState, video_id: str = Path(max_l
 @router.post("/example")
 async def search_by_example(request: Request, server: ServerState) -> Response:
     """Take a picture or a clip and lead to its results, which have an address."""
-    form = await read_form(request)
-    require_form_seal(request, server, form.get("form"))
-    example = await read_example(form, server)
+    async with form_in(request) as form:
+        require_form_seal(request, server, form.get("form"))
+        example = await read_example(form, server)
     name = server.examples.keep(example)
     return RedirectResponse("/?" + urlencode({"example": name}), 303)
 
@@ -185,7 +186,7 @@ def _card(server: Server, asked: Asked, question: Question, hit: Any, words: Wor
         "file": name.name,
         "folder": "" if folder == "." else folder,
         "start": clock(hit.start_s),
-        "end": clock(hit.end_s),
+        "end": clock(math.ceil(hit.end_s)),
         "page": _video_page(hit.video_id, hit.start_s, asked),
         "media": media_address(hit.video_id, hit.start_s),
         "thumbnail": thumbnail_address(hit.clip_id),

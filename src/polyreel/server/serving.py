@@ -19,7 +19,7 @@ from polyreel.server.app import create_app
 from polyreel.server.errors import RequestError, document_of
 from polyreel.server.settings import ServerSettings
 
-__all__ = ["address_of", "serve"]
+__all__ = ["address_of", "protocol_for", "serve"]
 
 _KEEP_ALIVE_S = 30
 _GRACE_S = 5
@@ -50,7 +50,7 @@ def serve(
     address = address_of(settings.host, listening.getsockname()[1])
     config = uvicorn.Config(
         app,
-        http=_protocol(settings.head_timeout_s),
+        http=protocol_for(settings.head_timeout_s),
         ws="none",
         log_config=None,
         access_log=False,  # it would log queries
@@ -86,13 +86,11 @@ class _Server(uvicorn.Server):
             self._on_ready()
 
 
-def _protocol(head_timeout_s: float) -> type[H11Protocol]:
+def protocol_for(head_timeout_s: float) -> type[H11Protocol]:
+    """HTTP for uvicorn, with a limit on the time that the head of a request may take."""
+
     class Protocol(H11Protocol):
-        """HTTP with a limit on the time that the head of a request may take.
-
-        uvicorn has none: a client that sends a byte now and then would hold its connection for ever.
-        """
-
+        # uvicorn has no such limit: a client that sends a byte now and then would stay for ever.
         _deadline: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -135,7 +133,8 @@ def _protocol(head_timeout_s: float) -> type[H11Protocol]:
 
 def _listen(settings: ServerSettings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # Named, because asyncio sends small answers at once (TCP_NODELAY) on sockets that say they are TCP only.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((settings.host, settings.port))

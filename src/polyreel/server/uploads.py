@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import Request
@@ -16,14 +17,17 @@ from polyreel.library import Example, encode_example
 from polyreel.server.errors import RequestError
 from polyreel.server.state import Server
 
-__all__ = ["read_example", "read_form"]
+__all__ = ["Form", "form_in", "read_example"]
+
+Form = Mapping[str, str | UploadFile]
 
 _MAX_FIELDS = 8
 _PIECE = 1 << 20
 
 
-async def read_form(request: Request) -> Mapping[str, str | UploadFile]:
-    """The fields of a form of at most one file.
+@asynccontextmanager
+async def form_in(request: Request) -> AsyncIterator[Form]:
+    """The fields of a form of at most one file, which is gone afterwards.
 
     Raises:
         RequestError: it is no form.
@@ -32,16 +36,22 @@ async def read_form(request: Request) -> Mapping[str, str | UploadFile]:
     if kind not in {"multipart/form-data", "application/x-www-form-urlencoded"}:
         raise RequestError("the request holds no form", value=kind[:100] or "no content type")
     try:
-        return await request.form(max_files=1, max_fields=_MAX_FIELDS)
+        form = await request.form(max_files=1, max_fields=_MAX_FIELDS)
     except HTTPException as error:
         raise RequestError("the form cannot be read", value=error.detail) from error
+    except KeyError as error:  # a multipart form without a boundary
+        raise RequestError("the form cannot be read", value=f"no {error}") from error
     except OSError as error:  # a file goes to the disk while it arrives
         raise LibraryError(
             "there is no room for the file", value=error.strerror, remedy="Free some space"
         ) from error
+    try:
+        yield form
+    finally:
+        await form.close()
 
 
-async def read_example(form: Mapping[str, str | UploadFile], server: Server) -> Example:
+async def read_example(form: Form, server: Server) -> Example:
     """The picture or clip in the field ``file``.
 
     Raises:

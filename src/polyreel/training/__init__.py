@@ -1,14 +1,16 @@
 """Training: a recipe -> a run -> checkpoints. Needs the extra ``train``."""
 
+from polyreel.training.assembly import judge_checkpoint
 from polyreel.training.checking import Check, Estimate, check, require_recipe
 from polyreel.training.checkpoints import Checkpoint, CheckpointState, load_checkpoint
 from polyreel.training.events import Event, Noted, Preparing, Saved, Started, Stepped, Tell, Validated
+from polyreel.training.exporting import Exported, export_checkpoint, learnt_parts
 from polyreel.training.logs import read_log
 from polyreel.training.reading import read_recipe
 from polyreel.training.recipe import Recipe
 from polyreel.training.run import TrainingResult, train
 from polyreel.training.step import StepReport
-from polyreel.training.validation import ValidationSet
+from polyreel.training.validation import QueryValues, ValidationSet
 
 __all__ = [
     "Check",
@@ -16,8 +18,10 @@ __all__ = [
     "CheckpointState",
     "Estimate",
     "Event",
+    "Exported",
     "Noted",
     "Preparing",
+    "QueryValues",
     "Recipe",
     "Saved",
     "Started",
@@ -28,6 +32,9 @@ __all__ = [
     "Validated",
     "ValidationSet",
     "check",
+    "export_checkpoint",
+    "judge_checkpoint",
+    "learnt_parts",
     "load_checkpoint",
     "read_log",
     "read_recipe",

@@ -14,7 +14,7 @@ from polyreel.errors import TrainingError
 from polyreel.model import TwoTowers, build_model, build_objectives
 from polyreel.training.batches import Batches, Switching
 from polyreel.training.chance import key_of
-from polyreel.training.checkpoints import load_checkpoint
+from polyreel.training.checkpoints import Checkpoint, load_checkpoint
 from polyreel.training.distributed import Group
 from polyreel.training.engine import Engine
 from polyreel.training.neighbours import Neighbours
@@ -24,9 +24,17 @@ from polyreel.training.sampling import Position
 from polyreel.training.shelf import Shelf
 from polyreel.training.stock import Stock
 from polyreel.training.text_memo import TextMemo
-from polyreel.training.validation import Judge, ValidationSet
+from polyreel.training.validation import Judge, QueryValues, ValidationSet
 
-__all__ = ["build_batches", "build_engine", "build_judge", "device_of", "open_stocks", "step_count"]
+__all__ = [
+    "build_batches",
+    "build_engine",
+    "build_judge",
+    "device_of",
+    "judge_checkpoint",
+    "open_stocks",
+    "step_count",
+]
 
 _SAMPLE_TEXTS = 400
 
@@ -155,6 +163,30 @@ def build_batches(
     )
 
 
+def judge_checkpoint(checkpoint: Checkpoint, *, data: Path | None = None) -> list[QueryValues]:
+    """What the weights of a checkpoint are worth on the validation sets of its recipe, query by query.
+
+    Args:
+        checkpoint: of a recipe with validation.
+        data: folder that corpora are relative to.
+
+    Raises:
+        TrainingError: the recipe has no validation, or the checkpoint is damaged.
+    """
+    recipe, shelf = checkpoint.state.recipe, Shelf(data, checkpoint.state.recipe.folders)
+    judge = build_judge(recipe, shelf)
+    if judge is None:
+        raise TrainingError("the recipe has no validation", item=checkpoint.folder)
+    engine = build_engine(
+        recipe.model_copy(update={"start_from": str(checkpoint.folder)}),
+        open_stocks(recipe, shelf),
+        total_steps=1,
+        device=device_of(recipe),
+        group=Group(),
+    )
+    return judge.values(engine, frames=recipe.batch.frames)
+
+
 def _memo(model: TwoTowers) -> TextMemo | None:
     if not model.text.cacheable:
         return None
@@ -173,6 +205,7 @@ def _switching(recipe: Recipe, spec: CodeSwitchingSpec, stocks: Sequence[Stock],
         instead=spec.place == "instead",
         copies=spec.copies,
         variants=spec.variants,
+        rates=lambda: {tag: rate.of_words for tag, rate in switcher.report().items()},
     )
 
 

@@ -59,12 +59,14 @@ class Switching:
         instead: the English text goes.
         copies: switched texts an item.
         variants: epochs after which the same switchings come again, None for never.
+        rates: what it did so far: language -> share of all words that were switched into it.
     """
 
     switch: Callable[[str, str, int], str]
     instead: bool = False
     copies: int = 1
     variants: int | None = None
+    rates: Callable[[], Mapping[str, float]] = dict
 
 
 class Batches:
@@ -105,6 +107,11 @@ class Batches:
     def __iter__(self) -> Iterator[Batch]:
         while True:
             yield self.make()
+
+    @property
+    def switching_rates(self) -> Mapping[str, float]:
+        """Language -> share of all words that were switched into it so far, 0 to 1."""
+        return {} if self._switching is None else self._switching.rates()
 
     def make(self) -> Batch:
         """The next batch."""

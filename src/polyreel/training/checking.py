@@ -83,7 +83,7 @@ def check(path: Path, overrides: Sequence[str] = (), *, data: Path | None = None
     reading = examine_recipe(path, overrides)
     if reading.recipe is None:
         return Check(reading.problems, (), None)
-    recipe, shelf = reading.recipe, Shelf(data)
+    recipe, shelf = reading.recipe, Shelf(data, reading.recipe.folders)
     found = problems_of(recipe, shelf)
     estimate = None
     try:
@@ -106,7 +106,8 @@ def require_recipe(path: Path, overrides: Sequence[str] = (), *, data: Path | No
     reading = examine_recipe(path, overrides)
     if reading.recipe is not None and not reading.problems:
         return reading.recipe
-    found = [] if reading.recipe is None else problems_of(reading.recipe, Shelf(data))
+    recipe = reading.recipe
+    found = [] if recipe is None else problems_of(recipe, Shelf(data, recipe.folders))
     problems = dict.fromkeys([*reading.problems, *(reading.problem_at(place, what) for place, what in found)])
     raise mistaken(path, tuple(problems))
 

@@ -49,8 +49,8 @@ OBJECTIVES_PREFIX = "objectives."
 
 Tensors = dict[str, Tensor]
 _INDEX, _STATE = "checkpoints.json", "state.json"
-# What a run may change when it goes on: none of these changes a number that it computes.
-_FREE_TO_CHANGE = {"run", "description", "device", "processes", "save_every_steps"}
+# What a run may change when it goes on: none of these changes more than a device's rounding.
+_FREE_TO_CHANGE = {"run", "description", "device", "folders", "processes", "save_every_steps"}
 
 
 class CheckpointState(BaseModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -83,9 +83,16 @@ class Engine:
             group["lr"] = group["highest"] * factor
         return self.recipe.optimiser.lr * factor
 
-    def judged(self) -> AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def judged(self) -> Iterator[None]:
         """While this holds, the model computes as it would be exported."""
-        return self._judged()
+        was_training = self.model.training
+        self.model.eval()
+        try:
+            with self.average.in_place() if self.average else contextlib.nullcontext(), torch.no_grad():
+                yield
+        finally:
+            self.model.train(was_training)
 
     def state(self) -> dict[str, Tensors]:
         """What a checkpoint keeps, by file."""
@@ -135,16 +142,6 @@ class Engine:
         self.objectives.load_state_dict(
             {name.removeprefix(prefix): t for name, t in weights.items() if name.startswith(prefix)}
         )
-
-    @contextlib.contextmanager
-    def _judged(self) -> Any:
-        was_training = self.model.training
-        self.model.eval()
-        try:
-            with self.average.in_place() if self.average else contextlib.nullcontext(), torch.no_grad():
-                yield
-        finally:
-            self.model.train(was_training)
 
 
 def _trained(model: TwoTowers, objectives: Objectives) -> dict[str, nn.Parameter]:

@@ -66,6 +66,10 @@ class RunLog:
         """One validation."""
         self._write("validation", step, dict(figures))
 
+    def switching(self, step: int, rates: Mapping[str, float]) -> None:
+        """Share of all words that code-switching reached since the run began or went on."""
+        self._write("switching", step, dict(rates))
+
     def note(self, step: int, text: str) -> None:
         """Something that a reader of the log should know."""
         self._put({"kind": "note", "step": step, "note": text})

@@ -18,7 +18,7 @@ _MOST_CLIPS = 20_000
 
 
 class Neighbours:
-    """The most similar clips of each clip, within one corpus; found when a corpus is first asked for.
+    """The most similar clips of each clip, within one corpus.
 
     Similar is the mean of the features where there are some, and otherwise what ``encode`` makes of a
     caption. Clips of one concept are no negatives of each other and so are left out.
@@ -32,13 +32,11 @@ class Neighbours:
     def __init__(
         self, stocks: Sequence[Stock], encode: Callable[[Sequence[str]], NDArray[np.float32]], *, seed: int
     ) -> None:
-        self._stocks, self._encode, self._seed = stocks, encode, seed
-        self._found: dict[int, dict[int, NDArray[np.int64]]] = {}
+        self._encode, self._seed = encode, seed
+        self._found = [self._look(stock) for stock in stocks]
 
     def __call__(self, stock: int, row: int) -> NDArray[np.int64]:
         """Rows of the clips most similar to one, nearest first; none for a clip that was not looked at."""
-        if stock not in self._found:
-            self._found[stock] = self._look(self._stocks[stock])
         return self._found[stock].get(row, np.zeros(0, np.int64))
 
     def _look(self, stock: Stock) -> dict[int, NDArray[np.int64]]:

@@ -20,6 +20,7 @@ __all__ = ["Reading", "examine_recipe", "mistaken", "read_recipe"]
 
 _Place = tuple[str | int, ...]
 _ROUNDS = 8
+_APPEND = "append"
 _GAP = ...  # in place of what was left out of a list; YAML has nothing like it
 # For what a recipe must have and is wrong in it, to see what else is.
 _STAND_INS = {"run": "unnamed", "optimiser": {"steps": 1}}
@@ -56,9 +57,9 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
     Args:
         path: a YAML file.
-        overrides: ``key=value``, as in ``batch.items=128`` or ``objectives.inter_modal.weight=2``: the key is
-            a path of names and places in lists, the value is YAML, and ``null`` for a part of a list removes
-            it.
+        overrides: ``key=value``, as in ``batch.items=128`` or ``objectives.inter_modal.weight=2``: the key
+            is a path of names, and of places or names in lists; the value is YAML. A part of a list goes by
+            ``objectives.distillation=null`` and comes by ``objectives.append={name: distillation}``.
 
     Raises:
         RecipeError: with all mistakes.
@@ -179,6 +180,9 @@ def _apply(document: dict[str, Any], override: str) -> list[str]:
             return [f"--set {override}: there is no {part!r} in the recipe to change"]
     if isinstance(target, dict):
         target[last] = value
+        return []
+    if isinstance(target, list) and last == _APPEND:
+        target.append(value)
         return []
     place = _position(target, last)
     if place is None:

@@ -200,6 +200,7 @@ class Recipe(_Spec):
         seed: of everything that is drawn at random.
         languages: of the captions, BCP-47.
         data: what is trained on.
+        folders: name of a corpus -> its folder below ``--data``, where that has another name.
         code_switching: None for none.
         model: the two towers.
         objectives: terms of the loss, each at most once.
@@ -217,6 +218,7 @@ class Recipe(_Spec):
     seed: int = Field(default=0, ge=0)
     languages: tuple[str, ...] = Field(default=STUDY_LANGUAGES, min_length=1)
     data: tuple[DataSpec, ...] = Field(min_length=1)
+    folders: dict[str, str] = {}
     code_switching: CodeSwitchingSpec | None = None
     model: ModelSpec = ModelSpec()
     objectives: tuple[ObjectiveSpec, ...] = Field(min_length=1)
@@ -251,14 +253,20 @@ class Recipe(_Spec):
         if self.validation is not None:
             found += _wrong_tags("validation.languages", self.validation.languages or ())
         kept_back = {data.corpus for data in self.data if data.held_out is not None}
-        for place, table in enumerate(self.validation.tables if self.validation else ()):
+        found += [
+            (f"data.{place}.held_out", f"{data.corpus!r} comes several times with different shares held out")
+            for place, data in enumerate(self.data)
+            if any(other.corpus == data.corpus and other.held_out != data.held_out for other in self.data)
+        ]
+        trained = {(data.corpus, data.split) for data in self.data}
+        for number, table in enumerate(self.validation.tables if self.validation else ()):
+            where = f"validation.tables.{number}.split"
             if table.split == HELD_OUT and table.corpus not in kept_back:
                 found.append(
-                    (
-                        f"validation.tables.{place}.split",
-                        f"nothing of {table.corpus!r} is held out: give 'held_out' under 'data'",
-                    )
+                    (where, f"nothing of {table.corpus!r} is held out: give 'held_out' under 'data'")
                 )
+            if (table.corpus, table.split) in trained:
+                found.append((where, f"{table.corpus!r} {table.split} is trained on, too"))
         return found
 
 

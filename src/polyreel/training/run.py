@@ -97,7 +97,7 @@ def train(
     with StopRequest() as stop, joined(device_of(recipe)) as group:
         told = tell if tell is not None and group.leads else _to_nobody
         checkpoint = _resumed(recipe, out, resume)
-        shelf = Shelf(data, lambda what, done, total: told(Preparing(what, done, total)))
+        shelf = Shelf(data, recipe.folders, tell=lambda what, done, total: told(Preparing(what, done, total)))
         if problems := problems_of(recipe, shelf):
             lines = tuple(f"{place}: {what}" for place, what in problems)
             raise RecipeError("the recipe cannot be run", item=recipe.run, value=lines)
@@ -154,7 +154,7 @@ class _Run:
         state = None if checkpoint is None else checkpoint.state
         position = None if state is None else state.position
         batches = build_batches(recipe, self._stocks, self._engine, shelf=shelf, position=position)
-        self._ahead = _Ahead(batches)
+        self._batches, self._ahead = batches, _Ahead(batches)
         self._step = 0 if state is None else state.step
         self._figures: Mapping[str, float] = {} if state is None else state.figures
         self._best = None if state is None else state.best
@@ -176,7 +176,7 @@ class _Run:
 
     def go(self, stop: StopRequest) -> TrainingResult:
         self._tell_start()
-        gave_up = stopped = False
+        gave_up, stopped = self._has_given_up(), False
         while self._step < self._total and not gave_up and not stopped:
             self._take_step(self._ahead.next())
             if self._is_due(self._recipe.validation.every_steps if self._recipe.validation else None):
@@ -222,7 +222,10 @@ class _Run:
             self._log.validation(self._step, self._figures)
             self._tell(Validated(self._step, self._figures, score, self._best))
         self._save(is_best=is_best)
-        patience = self._recipe.validation.patience
+        return self._has_given_up()
+
+    def _has_given_up(self) -> bool:
+        patience = self._recipe.validation.patience if self._recipe.validation else None
         return patience is not None and self._without_gain >= patience
 
     def _save(self, *, is_best: bool) -> None:
@@ -239,6 +242,8 @@ class _Run:
                 random=random,
                 made_with={"polyreel": __version__},
             )
+            if self._log is not None and (rates := self._batches.switching_rates):
+                self._log.switching(self._step, rates)
             folder = self._checkpoints.save(state, self._engine.state(), is_best=is_best)
             self._tell(Saved(folder))
         self._saved_at = self._step

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from polyreel import __version__
@@ -14,11 +14,12 @@ from polyreel.corpora import (
     CorpusTable,
     Lexicon,
     add_bundle_features,
+    build_dataset,
     bundle_features_name,
+    fetched_table,
     find_dataset,
     load_lexicons,
     open_table,
-    write_table,
 )
 from polyreel.errors import CorpusError, UnknownNameError
 
@@ -31,16 +32,22 @@ class Shelf:
     """Where recipes find corpora.
 
     A name means, in this order: a table in ``data / name``; a folder that is a table; a dataset of the
-        registry, read
-    from ``data / name`` or fetched, and kept as a table in the cache.
+    registry, read from ``data / name`` or fetched, and kept as a table in the cache.
 
     Args:
         data: folder that names are relative to; None takes the working folder.
+        folders: name -> folder below ``data``, where it is not the name itself.
         tell: told of what takes long: (what, done, total), total 0 where it is not known.
     """
 
-    def __init__(self, data: Path | None, tell: Callable[[str, int, int], None] | None = None) -> None:
-        self.data = data or Path()
+    def __init__(
+        self,
+        data: Path | None,
+        folders: Mapping[str, str] | None = None,
+        *,
+        tell: Callable[[str, int, int], None] | None = None,
+    ) -> None:
+        self.data, self._folders = data or Path(), folders or {}
         self._tell = tell or (lambda _what, _done, _total: None)
         self._tables: dict[str, CorpusTable] = {}
         self._lexicons: dict[tuple[str, ...], dict[str, Lexicon]] = {}
@@ -53,17 +60,17 @@ class Shelf:
             UnknownNameError: it is neither a table nor a dataset.
             CorpusError: a dataset that people have to get is not there.
         """
-        for folder in (self.data / name, Path(name)):
+        for folder in (self._folder(name), Path(name)):
             if (folder / _MANIFEST).is_file():
                 return folder
         if name not in DATASETS:
             raise UnknownNameError("corpus", name, DATASETS)
         dataset = find_dataset(name)
-        if dataset.fetch is None and not (self.data / name).is_dir():
+        if dataset.fetch is None and not self._folder(name).is_dir():
             raise CorpusError(
                 "the dataset is not there",
-                item=self.data / name,
-                remedy=f"{dataset.remedy}, and name its parent by --data",
+                item=self._folder(name),
+                remedy=f"{dataset.remedy} and name its parent by --data, or its place under 'folders'",
             )
         built = self._built(name)
         return built if (built / _MANIFEST).is_file() else None
@@ -116,21 +123,23 @@ class Shelf:
             self._lexicons[key] = load_lexicons(self.data / folder, languages)
         return self._lexicons[key]
 
+    def _folder(self, name: str) -> Path:
+        return self.data / self._folders.get(name, name)
+
     def _build(self, name: str) -> Path:
-        dataset, folder = find_dataset(name), self.data / name
-        if not folder.is_dir():
-            assert dataset.fetch is not None
-            self._tell(f"fetching {name}", 0, 0)
-            folder = dataset.fetch(cache_dir() / "datasets", None)
-        write_table(
+        folder = self._folder(name)
+        self._tell(f"fetching {name}", 0, 0)
+        build_dataset(
+            name,
             self._built(name),
-            dataset.records(folder),
-            name=name,
+            folder=folder if folder.is_dir() else None,
             progress=lambda done: self._tell(f"reading {name}", done, 0),
         )
         return self._built(name)
 
     def _built(self, name: str) -> Path:
+        if not self._folder(name).is_dir():
+            return fetched_table(name)
         # Another folder, or another version of the readers, makes another table.
-        facts = f"{__version__}\0{(self.data / name).resolve()}"
+        facts = f"{__version__}\0{self._folder(name).resolve()}"
         return cache_dir() / "tables" / f"{name}-{hashlib.sha256(facts.encode()).hexdigest()[:12]}"

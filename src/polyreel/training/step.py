@@ -98,5 +98,8 @@ def _require_finite(numbers: Mapping[str, float], batch: Batch, step: int) -> No
         f"{wrong[0]} is not a finite number any more",
         item=f"step {step + 1}, batch of {len(batch.items)} items: {items}",
         value=numbers[wrong[0]],
-        remedy="Lower 'optimiser.lr' or clip harder, then go on from the last checkpoint with --resume auto",
+        remedy=(
+            "Lower 'optimiser.lr' or 'optimiser.clip_norm' in a run of another name; its 'start_from' can be "
+            "this run, whose last checkpoint is kept"
+        ),
     )

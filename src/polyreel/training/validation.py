@@ -18,9 +18,9 @@ from polyreel.training.engine import Engine
 from polyreel.training.recipe import HELD_OUT, VALIDATION_SPLITS
 from polyreel.training.stock import Stock, is_held_out, texts_of
 
-__all__ = ["Judge", "ValidationSet"]
+__all__ = ["Judge", "QueryValues", "ValidationSet"]
 
-SHOWN = ("r@1", "r@10", "mrr")
+SHOWN = ("r@1", "r@5", "r@10", "mrr")
 _AT_ONCE = 256
 Rows = NDArray[np.float32]
 
@@ -103,6 +103,21 @@ class Judge:
         """``corpus/metric/language`` -> mean over the queries, and ``mean/metric`` over corpora and
         languages.
 
+        Args, errors: see ``values``.
+        """
+        found = {
+            f"{values.corpus}/{values.metric}/{values.language}": float(values.values.mean())
+            for values in self.values(engine, frames=frames)
+        }
+        means = {
+            f"mean/{name}": float(np.mean([value for key, value in found.items() if f"/{name}/" in key]))
+            for name in SHOWN
+        }
+        return found | means
+
+    def values(self, engine: Engine, *, frames: int) -> list[QueryValues]:
+        """Every metric of every query.
+
         Args:
             engine: whose model, as it would be exported.
             frames: most feature rows of a clip.
@@ -110,28 +125,51 @@ class Judge:
         Raises:
             TrainingError: there is nothing to ask or to find.
         """
-        found: dict[str, float] = {}
+        found: list[QueryValues] = []
         with engine.judged():
             for validation, stock in self._shown:
                 cases = _cases(validation, stock, self._languages)
                 texts = partial(_text_vectors, engine)
-                clips = partial(_clip_vectors, engine, stock, frames)
-                gallery = texts(cases.texts) if cases.texts else clips(cases.rows)
-                for tag, (asked, relevant) in cases.queries.items():
-                    ranks = rank_embeddings(texts(asked), gallery, Relevance.of(relevant, len(gallery)))
-                    found |= {
-                        f"{validation.name}/{name}/{tag}": float(METRICS[name](ranks).mean())
+                gallery = (
+                    texts(cases.texts) if cases.texts else _clip_vectors(engine, stock, frames, cases.rows)
+                )
+                for tag, asked in cases.queries.items():
+                    truth = Relevance.of([query.relevant for query in asked], len(gallery))
+                    ranks = rank_embeddings(texts([query.text for query in asked]), gallery, truth)
+                    places = np.array([query.place for query in asked])
+                    found += [
+                        QueryValues(validation.name, name, tag, METRICS[name](ranks), places)
                         for name in SHOWN
-                    }
-        means = {
-            f"mean/{name}": float(np.mean([value for key, value in found.items() if f"/{name}/" in key]))
-            for name in SHOWN
-        }
-        return found | means
+                    ]
+        return found
 
     def score(self, figures: Mapping[str, float]) -> float:
         """The figure that is to be as high as can be."""
         return figures[f"mean/{self._metric}"]
+
+
+@dataclass(frozen=True, slots=True)
+class QueryValues:
+    """One metric of the queries in one language.
+
+    Attributes:
+        corpus, metric, language: which.
+        values: (queries,).
+        places: (queries,) place in the gallery of the clip that each is about.
+    """
+
+    corpus: str
+    metric: str
+    language: str
+    values: NDArray[np.float64]
+    places: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    text: str
+    place: int
+    relevant: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +179,12 @@ class _Cases:
     Attributes:
         rows: clips of the gallery, in order.
         texts: English texts that stand for them where there is no video.
-        queries: language -> texts, and for each the places of what it should find.
+        queries: language -> texts with the places of what each should find.
     """
 
     rows: list[int]
     texts: list[str]
-    queries: dict[str, tuple[list[str], list[list[int]]]]
+    queries: dict[str, list[_Query]]
 
 
 def _cases(validation: ValidationSet, stock: Stock, languages: Sequence[str]) -> _Cases:
@@ -158,9 +196,13 @@ def _cases(validation: ValidationSet, stock: Stock, languages: Sequence[str]) ->
         relevant.setdefault(stock.concept(row), []).append(place)
     queries = {}
     for tag in languages:
-        asked = [(text, relevant[stock.concept(row)]) for row in rows for text in captions[row].get(tag, ())]
+        asked = [
+            _Query(text, place, relevant[stock.concept(row)])
+            for place, row in enumerate(rows)
+            for text in captions[row].get(tag, ())
+        ]
         if asked and not (by_text and tag == "en"):
-            queries[tag] = ([text for text, _ in asked], [places for _, places in asked])
+            queries[tag] = asked
     if len(rows) < 2 or not queries:
         raise TrainingError(
             "there is nothing to find in the validation set",

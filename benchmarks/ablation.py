@@ -1,0 +1,155 @@
+"""``python benchmarks/ablation.py [LIST] --data DIR``: what each part of a recipe is worth.
+
+LIST (recipes/ablation.yaml) names a recipe, seeds, and arms: the recipe with something changed. Every arm is
+trained with every seed and judged on the recipe's own validation sets. A run that is there already is not
+trained again, so the command may be stopped and started. Shown are means over clips with 95% intervals over
+seeds and clips, and the difference from the first arm.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from common import Report, options
+from polyreel.errors import PolyreelError
+from polyreel.evaluation import aggregate_seeds
+from polyreel.training import QueryValues, Recipe, judge_checkpoint, load_checkpoint, read_recipe, train
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+METRICS = ("r@1", "r@10")
+Values = Mapping[tuple[str, str], NDArray[np.float64]]
+"""(corpus, metric) -> mean of each clip over its languages, (clips,)."""
+
+
+class Arms(BaseModel):
+    """Contents of LIST; ``recipe`` is relative to it, an arm is a list of what ``--set`` takes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recipe: str
+    seeds: tuple[int, ...] = Field(min_length=2)
+    arms: Mapping[str, tuple[str, ...]] = Field(min_length=1)
+
+
+def main() -> int:
+    """Train what is not trained yet, and show all."""
+    parser = options(__doc__)
+    parser.add_argument("list", nargs="?", type=Path, default=RECIPES / "ablation.yaml", help="which arms")
+    parser.add_argument("--data", type=Path, default=None, help="folder that corpora are relative to")
+    parser.add_argument("--out", type=Path, default=Path("build/ablation"), help="folder of the runs")
+    arguments = parser.parse_args()
+    report = Report("ablation", arguments, ("torch",))
+    try:
+        arms = read_arms(arguments.list)
+        recipes = recipes_of(arms, arguments.list.parent, quick=arguments.quick)
+        found = {
+            name: [
+                values_of(recipe, arguments.out / arguments.list.stem / recipe.run, arguments.data)
+                for recipe in by_seed
+            ]
+            for name, by_seed in recipes.items()
+        }
+    except PolyreelError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    report.note(
+        f"{arms.recipe}, seeds {', '.join(map(str, arms.seeds))}. Figures in percent, with 95% intervals."
+    )
+    for corpus, metric in next(iter(found.values()))[0]:
+        if metric in METRICS:
+            show(
+                report,
+                corpus,
+                metric,
+                {name: [v[corpus, metric] for v in by_seed] for name, by_seed in found.items()},
+            )
+    return report.close()
+
+
+def read_arms(path: Path) -> Arms:
+    """The list; ends the command with a message if it is none."""
+    try:
+        return Arms.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError, ValidationError) as error:
+        raise SystemExit(f"{path} cannot be read: {error}") from error
+
+
+def recipes_of(arms: Arms, folder: Path, *, quick: bool) -> dict[str, list[Recipe]]:
+    """Arm -> its recipe with each seed; a mistake in any arm is found before the first is trained."""
+    short = [
+        "optimiser.epochs=null",
+        "optimiser.steps=4",
+        "optimiser.warmup_steps=1",
+        "validation.every_steps=2",
+    ]
+    return {
+        name: [
+            read_recipe(
+                folder / arms.recipe,
+                [*changes, *(short if quick else []), f"seed={seed}", f"run={name.replace(' ', '-')}-{seed}"],
+            )
+            for seed in arms.seeds
+        ]
+        for name, changes in arms.arms.items()
+    }
+
+
+def values_of(recipe: Recipe, folder: Path, data: Path | None) -> Values:
+    """What the best checkpoint of a run is worth; the run is trained, or goes on, if it has not ended."""
+    result = train(recipe, out=folder, data=data, resume="auto")
+    print(
+        f"{recipe.run}: step {result.step:,} of {result.total:,}, best {result.best}",
+        file=sys.stderr,
+        flush=True,
+    )
+    if result.stopped_by is not None:
+        raise SystemExit("stopped; the same command goes on")
+    return by_clip(judge_checkpoint(load_checkpoint(folder, "best"), data=data))
+
+
+def by_clip(found: Sequence[QueryValues]) -> Values:
+    """A clip's value is the mean over its languages of the mean over its captions in each."""
+    of_languages: dict[tuple[str, str], list[NDArray[np.float64]]] = defaultdict(list)
+    clips = {values.corpus: 0 for values in found}
+    for values in found:
+        clips[values.corpus] = max(clips[values.corpus], int(values.places.max()) + 1)
+    for values in found:
+        size = clips[values.corpus]
+        counts = np.bincount(values.places, minlength=size).astype(float)
+        sums = np.bincount(values.places, values.values, minlength=size)
+        with np.errstate(invalid="ignore"):
+            of_languages[values.corpus, values.metric].append(np.where(counts > 0, sums / counts, np.nan))
+    return {key: mean_of_languages(np.stack(rows)) for key, rows in of_languages.items()}
+
+
+def mean_of_languages(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(languages, clips) with gaps -> (clips,), without the clips that nobody asked for."""
+    asked = ~np.isnan(rows).all(axis=0)
+    return np.asarray(np.nanmean(rows[:, asked], axis=0))
+
+
+def show(report: Report, corpus: str, metric: str, found: Mapping[str, list[NDArray[np.float64]]]) -> None:
+    """One table."""
+    first = np.stack(next(iter(found.values())))
+    rows = []
+    for name, by_seed in found.items():
+        values = np.stack(by_seed)
+        mean = aggregate_seeds(values)
+        cells = [name, f"{mean.mean:.1f} [{mean.interval.low:.1f}, {mean.interval.high:.1f}]", ""]
+        if rows:
+            gain = aggregate_seeds(values - first)
+            cells[2] = f"{gain.mean:+.1f} [{gain.interval.low:+.1f}, {gain.interval.high:+.1f}]"
+        rows.append(cells)
+    report.table(f"{corpus}, {first.shape[1]:,} clips: {metric}", ["arm", metric, "from the first"], rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

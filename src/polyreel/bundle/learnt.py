@@ -1,0 +1,102 @@
+"""What training adds to the default bundle: arrays under stable names, and the file they ship in.
+
+The names are those of ``model.TextTower.learnt`` and ``model.VideoTower.learnt``; matrices are (outputs,
+inputs). A head reads vectors of length 1::
+
+    linear         head.weight x + head.bias
+    residual-mlp   skip(x) + head.out gelu(head.hidden x), where skip is head.skip or, without one, x itself
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyreel.errors import BundleError
+
+__all__ = ["Arrays", "Learnt", "read_learnt", "write_learnt"]
+
+Arrays = Mapping[str, NDArray[np.float32]]
+
+_WEIGHT, _SEMANTIC = "prior_weight", "starts_semantic"
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """The learnt parts of both towers.
+
+    Attributes:
+        text, video: arrays of each tower.
+        prior_weight: share of what was learnt in a cosine, the rest is the training-free bundle's; 1 for a
+            bundle without a prior.
+        starts_semantic: the video head is added to the training-free vector before it is scaled to length 1.
+    """
+
+    text: Arrays
+    video: Arrays
+    prior_weight: float
+    starts_semantic: bool = False
+
+    @property
+    def digest(self) -> str:
+        """Hex digest of the arrays as they are kept, in float16."""
+        found = hashlib.sha256(f"{self.prior_weight!r} {self.starts_semantic}".encode())
+        for tower, part in _towers(self):
+            for name, array in sorted(part.items()):
+                found.update(f"{tower}.{name} {array.shape}".encode())
+                found.update(array.astype(np.float16).tobytes())
+        return found.hexdigest()
+
+    def dim_beside(self, prior: int) -> int:
+        """Width of an embedding, given that of the training-free one."""
+        return self.dim + (prior if self.prior_weight < 1 else 0)
+
+    @property
+    def dim(self) -> int:
+        """Width of what was learnt."""
+        return len(self.text.get("head.out.weight", self.text.get("head.weight", ())))
+
+
+def write_learnt(path: Path, learnt: Learnt) -> None:
+    """Write ``learnt`` as float16 into an .npz file."""
+    arrays: dict[str, Any] = {
+        _WEIGHT: np.array(learnt.prior_weight),
+        _SEMANTIC: np.array(learnt.starts_semantic),
+    }
+    for tower, part in _towers(learnt):
+        arrays |= {f"{tower}.{name}": array.astype(np.float16) for name, array in part.items()}
+    with path.open("wb") as stream:
+        np.savez(stream, **arrays)
+
+
+def read_learnt(path: Path) -> Learnt:
+    """What ``write_learnt`` wrote.
+
+    Raises:
+        BundleError: it is missing, damaged or of another layout.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name].astype(np.float32) for name in stored.files}
+        weight, semantic = float(arrays.pop(_WEIGHT)), bool(arrays.pop(_SEMANTIC))
+    except (OSError, KeyError, ValueError, EOFError) as error:
+        raise BundleError("the learnt part of the bundle cannot be read", item=path, value=error) from error
+    text, video = (
+        {
+            name.removeprefix(f"{tower}."): array
+            for name, array in arrays.items()
+            if name.startswith(f"{tower}.")
+        }
+        for tower in ("text", "video")
+    )
+    return Learnt(text, video, weight, semantic)
+
+
+def _towers(learnt: Learnt) -> tuple[tuple[str, Arrays], tuple[str, Arrays]]:
+    return ("text", learnt.text), ("video", learnt.video)

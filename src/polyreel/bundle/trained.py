@@ -1,0 +1,72 @@
+"""Bundles on the parts of the default one: what they add, and what their cards say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+
+from polyreel.bundle.card import Confidence, Licence, Measurement
+from polyreel.bundle.learnt import Learnt, read_learnt
+
+__all__ = ["DEFAULT_CONFIDENCE", "Step", "Trained", "shipped", "training_free"]
+
+Step = Callable[[str, int, int], None]
+"""Called with what is being done, steps done and steps in all."""
+
+# benchmarks/confidence.py: the clip cosine tells little about this bundle, the subtitle cosine much.
+DEFAULT_CONFIDENCE = Confidence(clip=0.20, subtitle=0.30)
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A bundle that stands on the parts of the default one.
+
+    Attributes:
+        name: of the bundle.
+        description: one or two sentences.
+        training: how it was made.
+        learnt: what training added; None for the training-free bundle.
+        confidence: from which cosines on a match means something.
+        measured: results on benchmarks.
+        licences: of what it was trained on.
+    """
+
+    name: str
+    description: str
+    training: str
+    learnt: Learnt | None
+    confidence: Confidence = DEFAULT_CONFIDENCE
+    measured: tuple[Measurement, ...] = ()
+    licences: tuple[Licence, ...] = ()
+
+
+def training_free() -> Trained:
+    """The parts of the default bundle, without anything learnt."""
+    return Trained(
+        name="training-free",
+        description=(
+            "multilingual-e5-small and EfficientNet-Lite0, joined without training: a clip is the sum of "
+            "the text embeddings of the ImageNet class names, weighted by how likely each is to be seen."
+        ),
+        training="none; language means from Babel-ImageNet names in nine languages",
+        learnt=None,
+    )
+
+
+def shipped() -> Trained:
+    """The default bundle, ``small``: its arrays, and what its card says, come with polyreel."""
+    assets = resources.files("polyreel.bundle") / "assets"
+    facts = json.loads((assets / "small.json").read_text(encoding="utf-8"))
+    with resources.as_file(assets / "small_learnt.npz") as path:
+        learnt = read_learnt(path)
+    return Trained(
+        name="small",
+        description=facts["description"],
+        training=facts["training"],
+        learnt=learnt,
+        confidence=Confidence.model_validate(facts["confidence"]),
+        measured=tuple(map(Measurement.model_validate, facts["measured"])),
+        licences=tuple(map(Licence.model_validate, facts["licences"])),
+    )

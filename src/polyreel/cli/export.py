@@ -1,0 +1,58 @@
+"""``polyreel export``: a checkpoint -> a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from polyreel.cli.options import Json, require_torch
+from polyreel.cli.output import print_json, stdout
+
+__all__ = ["export"]
+
+
+def export(
+    checkpoint: Annotated[
+        Path, Parameter(help="A checkpoint, or a run's folder, whose best checkpoint is taken.")
+    ],
+    /,
+    *,
+    out: Annotated[Path, Parameter(help="Folder of the bundle.")],
+    name: Annotated[str | None, Parameter(help="Name of the bundle; the run's by default.")] = None,
+    int8: Annotated[
+        bool, Parameter(negative="", help="Text weights in 8 bits, a quarter of the size.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Turn a checkpoint into a bundle that searches and evaluates without PyTorch.
+
+    The graphs are held against the model before the bundle appears.
+
+    Example: polyreel export runs/smoke --out build/bundle
+    """
+    require_torch()
+    from polyreel.training import export_checkpoint
+
+    made = export_checkpoint(checkpoint, out, name=name, int8=int8)
+    if json:
+        print_json(
+            {
+                "bundle": str(made.folder),
+                "name": made.card.name,
+                "identity": made.card.identity,
+                "dim": made.card.dim,
+                "cosine_distance": {"text": made.text_distance, "video": made.video_distance},
+            }
+        )
+        return 0
+    stdout.print(
+        f"{made.folder}: bundle {made.card.label}, {made.card.dim} numbers a vector.", highlight=False
+    )
+    stdout.print(
+        f"Against the model, at most {made.text_distance:.1e} cosine distance of texts and "
+        f"{made.video_distance:.1e} of clips.",
+        highlight=False,
+    )
+    return 0

@@ -1,0 +1,267 @@
+"""A study as a YAML file says it: which arms, on what, measured how. Nothing here needs PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from polyreel.errors import RecipeError, UnknownNameError
+from polyreel.languages import STUDY_LANGUAGES, parse_tag
+
+__all__ = [
+    "ARM_NAMES",
+    "BitextSpec",
+    "CorpusSpec",
+    "MeasureSpec",
+    "RetrievalSpec",
+    "StudyRecipe",
+    "VariantSpec",
+    "XnliSpec",
+    "read_study",
+]
+
+ARM_NAMES = ("T0", "T1", "T2", "V1", "V2", "V3", "V2-blind", "V2-shuffled")
+"""The arms of every study; ``arms.ARMS`` says what each is."""
+
+_Chance = Annotated[float, Field(ge=0, le=1)]
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CorpusSpec(_Spec):
+    """Clips, or texts, to train on.
+
+    Attributes:
+        corpus: name in the registry of corpora, folder of a table below ``--data``, or ``multinli``, whose
+            entailment pairs become items of text with two English captions each.
+        split: which of them.
+        clips: at most so many, the first ones; None takes all.
+        weight: how often one is drawn, by one of weight 1.
+    """
+
+    corpus: str = Field(min_length=1)
+    split: str = Field(default="train", min_length=1)
+    clips: int | None = Field(default=None, ge=4)
+    weight: float = Field(default=1.0, gt=0)
+
+
+class RetrievalSpec(_Spec):
+    """Text to video: the first caption of a clip in each language asks for the clip.
+
+    Attributes:
+        name: of the benchmark.
+        corpus: as in ``CorpusSpec``.
+        split: which clips are the gallery.
+        clips: at most so many.
+    """
+
+    name: _Name
+    corpus: str = Field(min_length=1)
+    split: str = Field(default="dev", min_length=1)
+    clips: int | None = Field(default=None, ge=4)
+
+
+class XnliSpec(_Spec):
+    """X-MNLI retrieval: a premise against its three hypotheses.
+
+    Attributes:
+        folder: below ``--data``.
+        split: of XNLI.
+        premises: at most so many.
+    """
+
+    folder: str = "xnli"
+    split: Literal["dev", "test"] = "dev"
+    premises: int | None = Field(default=None, ge=4)
+
+
+class BitextSpec(_Spec):
+    """NTREX: a sentence against all English ones.
+
+    Attributes:
+        folder: below ``--data``.
+        sentences: at most so many.
+    """
+
+    folder: str = "ntrex"
+    sentences: int | None = Field(default=None, ge=4)
+
+
+class MeasureSpec(_Spec):
+    """What every trained arm is measured on."""
+
+    retrieval: tuple[RetrievalSpec, ...] = Field(min_length=1)
+    xnli: XnliSpec | None = None
+    bitext: BitextSpec | None = None
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [spec.name for spec in self.retrieval]
+        if len(set(names)) < len(names) or {"xnli", "ntrex"} & set(names):
+            raise ValueError("each benchmark needs a name of its own, other than xnli and ntrex")
+        return self
+
+
+class VariantSpec(_Spec):
+    """Further arms: V2 with one thing changed.
+
+    Attributes:
+        encoders: which encoders they are trained with; None takes the first.
+        p: chances of switching.
+        leave_out: languages, each of which is left out of the switching once: unseen.
+        modes: ``bilingual`` switches a text into one language, ``multilingual`` each word into any.
+    """
+
+    encoders: tuple[str, ...] | None = None
+    p: tuple[_Chance, ...] = ()
+    leave_out: tuple[str, ...] = ()
+    modes: tuple[Literal["bilingual", "multilingual"], ...] = ()
+
+
+class StudyRecipe(_Spec):
+    """A study: arms times encoders times seeds.
+
+    Attributes:
+        study: its name.
+        description: what it is for.
+        seeds: each arm is trained with each.
+        languages: that are measured, English among them.
+        encoders: name -> text tower of a training recipe (``model.text``).
+        arms: see ``arms.ARMS``.
+        variants: further arms.
+        video: clips that the arms with vision train on.
+        text: what the text-only baselines T1 and T2 train on; empty takes the captions of ``video``.
+        folders: name of a corpus -> its folder below ``--data``, where that has another name.
+        texts_per_clip: captions that a step shows of a clip, the switched ones among them.
+        training: the rest of a training recipe, alike in all arms: ``model`` but for the text tower,
+            ``objectives``, ``code_switching``, ``batch``, ``optimiser``.
+        by_encoder: name of an encoder -> what of ``training`` is otherwise with it.
+        measure: what on.
+        resamples: of the bootstrap.
+        examples: queries whose nearest clips the report shows.
+    """
+
+    study: _Name
+    description: str = ""
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=2)
+    languages: tuple[str, ...] = Field(default=STUDY_LANGUAGES, min_length=2)
+    encoders: dict[_Name, dict[str, Any]] = Field(min_length=1)
+    arms: tuple[str, ...] = Field(default=ARM_NAMES, min_length=2)
+    variants: VariantSpec = VariantSpec()
+    video: tuple[CorpusSpec, ...] = Field(min_length=1)
+    text: tuple[CorpusSpec, ...] = ()
+    folders: dict[str, str] = {}
+    texts_per_clip: int = Field(default=2, ge=2)
+    training: dict[str, Any]
+    by_encoder: dict[str, dict[str, Any]] = {}
+    measure: MeasureSpec
+    resamples: int = Field(default=2000, ge=100)
+    examples: int = Field(default=2, ge=0)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The languages without English."""
+        return tuple(tag for tag in self.languages if tag != "en")
+
+    @property
+    def variant_encoders(self) -> tuple[str, ...]:
+        """Encoders that the variants are trained with."""
+        return self.variants.encoders or tuple(self.encoders)[:1]
+
+    def contradictions(self) -> list[str]:
+        """Where parts that are right by themselves do not go together, a line each."""
+        found = [
+            f"arms: {UnknownNameError('arm', name, ARM_NAMES)}" for name in self.arms if name not in ARM_NAMES
+        ]
+        found += [f"{where}: {value!r} comes twice" for where, value in self._twice()]
+        found += [f"languages: {tag!r} is no language tag" for tag in self.languages if parse_tag(tag) != tag]
+        if "en" not in self.languages:
+            found.append("languages: English is missing, which all transfer is measured from")
+        found += [
+            f"variants.leave_out: {tag!r} is none of the languages besides English"
+            for tag in self.variants.leave_out
+            if tag not in self.others
+        ]
+        for where, names in (("variants.encoders", self.variants.encoders or ()), ("by_encoder", self.by_encoder)):
+            found += [
+                f"{where}: {UnknownNameError('encoder of the study', name, self.encoders)}"
+                for name in names
+                if name not in self.encoders
+            ]
+        needs_switching = any(name == "T2" or name.startswith("V2") for name in self.arms) or self._has_variants
+        if needs_switching and not self.training.get("code_switching"):
+            found.append("training.code_switching: is missing, and arms need it")
+        if self._has_variants and "V2" not in self.arms:
+            found.append("variants: they are variants of V2, which is not among the arms")
+        return found
+
+    @property
+    def _has_variants(self) -> bool:
+        return bool(self.variants.p or self.variants.leave_out or self.variants.modes)
+
+    def _twice(self) -> list[tuple[str, object]]:
+        lists: Mapping[str, tuple[object, ...]] = {
+            "arms": self.arms,
+            "seeds": self.seeds,
+            "languages": self.languages,
+            "variants.p": self.variants.p,
+            "variants.leave_out": self.variants.leave_out,
+        }
+        return [
+            (where, value)
+            for where, values in lists.items()
+            for value in dict.fromkeys(values)
+            if values.count(value) > 1
+        ]
+
+
+def read_study(path: Path) -> StudyRecipe:
+    """The study in a YAML file.
+
+    Raises:
+        RecipeError: with all mistakes.
+        UsageError: PyYAML, of the extra ``train``, is not installed.
+    """
+    import yaml
+
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(
+            "the study cannot be read",
+            item=path,
+            value=error.strerror,
+            remedy="Studies are recipes/study-*.yaml",
+        ) from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise RecipeError("the study is not YAML", item=path, value=" ".join(str(error).split())) from error
+    if not isinstance(document, dict):
+        raise RecipeError("the study is empty or no mapping", item=path, remedy="Begin with 'study: NAME'")
+    try:
+        recipe = StudyRecipe.model_validate(document)
+    except ValidationError as error:
+        raise mistaken(path, [_said(found) for found in error.errors()]) from error
+    if problems := recipe.contradictions():
+        raise mistaken(path, problems)
+    return recipe
+
+
+def mistaken(item: object, problems: list[str]) -> RecipeError:
+    """The error that tells of all ``problems``."""
+    number = len(problems)
+    return RecipeError(
+        f"the study has {number} mistake{'' if number == 1 else 's'}", item=item, value=tuple(problems)
+    )
+
+
+def _said(found: Any) -> str:
+    place = ".".join(map(str, found["loc"]))
+    if found["type"] == "extra_forbidden":
+        return f"{place}: there is no such key"
+    return f"{place}: {'is missing' if found['type'] == 'missing' else found['msg'].removeprefix('Value error, ')}"

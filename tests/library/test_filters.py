@@ -1,0 +1,118 @@
+"""Filters, and the names that videos go by."""
+
+from __future__ import annotations
+
+import os
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from films import film, index_films, open_library, subtitles
+from polyreel.errors import NotFoundError, UsageError
+from polyreel.library import EVERYTHING, Filter
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory, tiny_bundle):
+    folder = tmp_path_factory.mktemp("filters")
+    videos = folder / "videos"
+    film(videos / "a" / "old.mp4", "red")
+    film(videos / "a-b" / "long.mp4", "red", "blue", "red", each_s=4)
+    film(videos / "a" / "deep" / "talk.mp4", "red", "green")
+    subtitles(videos / "a" / "deep" / "talk.de.srt", (0, 1, "rot"), (2, 3, "grün"))
+    subtitles(videos / "a" / "deep" / "talk.fr.srt", (0, 1, "rouge"))
+    os.utime(videos / "a" / "old.mp4", (1_000_000_000, 1_000_000_000))  # 2001-09-09
+    index_films(videos, folder / "library", tiny_bundle)
+    return open_library(folder / "library")
+
+
+def found(library, only: Filter, **options) -> set[str]:
+    return {Path(hit.video).stem for hit in library.search("rot", only=only, **options).hits}
+
+
+TODAY = date.today()
+
+
+@pytest.mark.parametrize(
+    ("only", "names"),
+    [
+        (EVERYTHING, {"old", "long", "talk"}),
+        (Filter(folder="a"), {"old", "talk"}),
+        (Filter(folder="a/"), {"old", "talk"}),
+        (Filter(folder="./a/deep/.."), {"old", "talk"}),
+        (Filter(folder="a/deep"), {"talk"}),
+        (Filter(folder="a/old.mp4"), set()),
+        (Filter(folder="nowhere"), set()),
+        (Filter(folder=".."), {"old", "long", "talk"}),
+        (Filter(min_duration_s=5), {"long"}),
+        (Filter(max_duration_s=3), {"old"}),
+        (Filter(subtitles="fr"), {"talk"}),
+        (Filter(subtitles="en"), set()),
+        (Filter(before=date(2001, 9, 9)), {"old"}),
+        (Filter(before=date(2001, 9, 8)), set()),
+        (Filter(after=date(2001, 9, 10)), {"long", "talk"}),
+        (Filter(after=TODAY + timedelta(days=2)), set()),
+        (Filter(folder="a", max_duration_s=3, before=date(2010, 1, 1)), {"old"}),
+    ],
+)
+def test_conditions_hold_all_at_once(library, only, names):
+    assert found(library, only) == names
+    assert found(library, only, mode="visual") == names
+    assert {Path(video.path).stem for video in library.videos(only=only)} == names
+
+
+def test_subtitles_are_filtered_by_meaning_and_by_words(library):
+    assert found(library, Filter(subtitles="de"), mode="subtitles") == {"talk"}
+    assert found(library, Filter(folder="a-b"), mode="subtitles") == set()
+
+
+def test_spans_that_hold_nothing_are_refused():
+    with pytest.raises(UsageError, match=r"no video can match this filter.*Swap the two"):
+        Filter(min_duration_s=2, max_duration_s=1)
+    with pytest.raises(UsageError, match="no video can match"):
+        Filter(after=date(2020, 1, 2), before=date(2020, 1, 1))
+
+
+def test_videos_go_by_what_tells_them_apart(library):
+    view = library.view
+    assert [view.name(video.path) for video in library.videos()] == [
+        "a-b/long.mp4",
+        "a/deep/talk.mp4",
+        "a/old.mp4",
+    ]
+    assert view.folders == ("a", "a-b", "a/deep")
+    assert view.languages == ("de", "fr")
+    talk = library.videos(skip=1, top=1)[0]
+    assert (talk.subtitles, talk.clips, talk.duration_s) == (("de", "fr"), 2, pytest.approx(4.0))
+    assert library.video(talk.id) == talk
+    for row, video in enumerate(library.videos()):
+        own = view.clip_rows(row)
+        assert set(view.searchable.clips["video"][own].to_pylist()) == {video.id}
+        assert view.video_row(video.id) == row
+
+
+def test_clips_of_a_video_are_scored_in_order(library):
+    talk = library.videos(skip=1, top=1)[0]
+    clips = library.clips_of(talk.id, "grün")
+    assert [(clip.start_s, round(clip.visual)) for clip in clips] == [(0.0, 0), (2.0, 1)]
+    assert all(Path(clip.thumbnail).is_file() for clip in clips)
+    assert {clip.visual for clip in library.plain_clips(talk.id)} == {0.0}
+
+
+def test_like_a_clip_is_without_that_clip(library):
+    best = library.search("blau", mode="visual").hits[0]
+    found = library.search_like(best.clip_id)
+    assert best.clip_id not in {hit.clip_id for hit in found.hits}
+    video, start_s, end_s, thumbnail = library.clip(best.clip_id)
+    assert (Path(video.path).stem, start_s, end_s) == ("long", 4.0, pytest.approx(8.0))
+    assert thumbnail.is_file()
+
+
+@pytest.mark.parametrize("name", ["", "x", "0" * 32, "0" * 32 + "@0000000000", "../../etc", "é" * 1_000])
+def test_what_is_not_there_is_not_found(library, name):
+    for call in (library.video, library.search_like, library.clip, library.vector_of):
+        with pytest.raises(NotFoundError, match="holds no such"):
+            call(name)
+    with pytest.raises(NotFoundError):
+        library.clips_of(name, "rot")

@@ -1,0 +1,102 @@
+"""What a running index says of itself, and examples to search with."""
+
+from __future__ import annotations
+
+import socket
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import videos
+from films import film, index_films, open_library
+from polyreel.errors import DecodeError, LimitError, MediaError
+from polyreel.library import IndexProgress, Planned, Progressed, Settled, encode_example, read_progress
+from polyreel.library.progress import ProgressFile
+from polyreel.media import Limits, encode_jpeg
+from tiny_bundle import PALETTE
+
+
+def test_a_run_tells_how_far_it_is_and_leaves_nothing_behind(tmp_path, tiny_bundle):
+    seen = []
+    for colour in ("red", "blue"):
+        film(tmp_path / "videos" / f"{colour}.mp4", colour)
+
+    def look(event):
+        if isinstance(event, Settled):
+            seen.append(read_progress(tmp_path / "library"))
+
+    index_films(tmp_path / "videos", tmp_path / "library", tiny_bundle, on_event=look)
+    assert len(seen) == 2
+    assert all(progress is not None and progress.is_running and progress.files == 2 for progress in seen)
+    assert read_progress(tmp_path / "library") is None
+
+
+def test_shares_stay_within_the_whole(tmp_path):
+    shown = ProgressFile(tmp_path)
+    shown.take(Planned(0, 0))
+    assert read_progress(tmp_path).share == 0.0
+    shown.take(Planned(1, 100))
+    shown._written_at = 0.0
+    shown.take(Progressed(500.0))
+    assert read_progress(tmp_path).share == 1.0
+
+
+def test_a_disk_that_refuses_does_not_stop_a_run(tmp_path: Path):
+    shown = ProgressFile(tmp_path / "nowhere")
+    shown.take(Planned(1, 1))
+    shown.remove()
+
+
+def test_runs_elsewhere_are_judged_by_their_last_word():
+    now = datetime.now(UTC)
+    for age_s, running in ((10, True), (1_000, False)):
+        told = IndexProgress(
+            pid=1, host="elsewhere", started_at=now, updated_at=now - timedelta(seconds=age_s)
+        )
+        assert told.is_running is running
+    assert IndexProgress(pid=1, host=socket.gethostname(), started_at=now, updated_at=now).is_running
+
+
+def picture(folder: Path, colour: str) -> Path:
+    path = folder / f"{colour}.jpg"
+    path.write_bytes(encode_jpeg(videos.solid(PALETTE[colour])(0.0)))
+    return path
+
+
+def test_a_picture_and_a_clip_are_what_they_show(tmp_path, tiny_bundle):
+    found = encode_example(picture(tmp_path, "blue"), tiny_bundle)
+    assert (found.is_picture, found.vector.argmax()) == (True, 2)
+    assert found.thumbnail.startswith(b"\xff\xd8")
+    assert np.linalg.norm(found.vector) == pytest.approx(1.0, abs=1e-5)
+    clip = encode_example(film(tmp_path / "c.mp4", "green"), tiny_bundle)
+    assert (clip.is_picture, clip.vector.argmax()) == (False, 1)
+
+
+def test_an_example_finds_its_like(tmp_path, tiny_bundle):
+    for colour in ("red", "blue"):
+        film(tmp_path / "videos" / f"{colour}.mp4", colour)
+    index_films(tmp_path / "videos", tmp_path / "library", tiny_bundle)
+    library = open_library(tmp_path / "library")
+    result = library.search_example(picture(tmp_path, "blue"), top=1)
+    assert Path(result.hits[0].video).stem == "blue"
+    assert (result.query, result.mode) == ("", "visual")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"no picture", b"#EXTM3U\n/etc/passwd\n", b"\xff\xd8\xff" + b"\0" * 64, b"\0\0\0\x18ftypmp42"],
+)
+def test_what_shows_nothing_is_refused_under_its_own_name(tmp_path, tiny_bundle, data):
+    (tmp_path / "secret-place").write_bytes(data)
+    with pytest.raises(MediaError) as caught:
+        encode_example(tmp_path / "secret-place", tiny_bundle, name="mine.mp4")
+    assert "mine.mp4" in str(caught.value)
+    assert "secret-place" not in str(caught.value.item)
+
+
+def test_a_clip_that_takes_too_long_is_stopped(tmp_path, tiny_bundle):
+    path = film(tmp_path / "c.mp4", "red")
+    with pytest.raises((LimitError, DecodeError)):
+        encode_example(path, tiny_bundle, limits=Limits(silence_s=0.0, base_s=0.0, per_video_s=0.0))

@@ -1,0 +1,44 @@
+"""A library of plain colours and servers of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("fastapi", reason="polyreel[serve] is not installed")
+
+from servers import Listening, listening, make_library, serving
+from starlette.testclient import TestClient
+
+from films import film, index_films
+from polyreel.bundle import Bundle
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Bundle) -> Path:
+    """The library of ``make_library``, with its videos beside it; not to be changed."""
+    return make_library(tmp_path_factory.mktemp("server"), tiny_bundle)
+
+
+@pytest.fixture
+def own_shelf(tmp_path: Path, shelf: Path, tiny_bundle: Bundle) -> Path:
+    """A copy of the library with one video, to be harmed."""
+    film(tmp_path / "videos" / "red.mp4", "red", "blue")
+    index_films(tmp_path / "videos", tmp_path / "library", tiny_bundle)
+    return tmp_path / "library"
+
+
+@pytest.fixture(scope="session")
+def client(shelf: Path) -> Iterator[TestClient]:
+    """Requests to a server with default settings."""
+    with serving(shelf) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def site(shelf: Path) -> Iterator[Listening]:
+    """A server on a port, with default settings."""
+    with listening(shelf) as started:
+        yield started

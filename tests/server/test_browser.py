@@ -1,0 +1,261 @@
+"""The page in a real browser: typing, playing, sharing; nothing from elsewhere, nothing on the console."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from servers import wait_for
+from test_examples import picture
+
+from polyreel.languages import STUDY_LANGUAGES
+from polyreel.server.words import words_in
+from tiny_bundle import MEANINGS
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+axe = pytest.importorskip(
+    "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
+)
+
+_CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+_ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+WCAG = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
+GREEN = MEANINGS[1]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    if not Path(_CHROMIUM).exists():
+        pytest.skip("no Chromium at /usr/bin/chromium")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=_CHROMIUM, args=_ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser, site):
+    """Opens pages; at the end none may have complained or asked anyone else."""
+    said: list[str] = []
+    asked: list[str] = []
+    contexts = []
+
+    def open_page(path: str = "/", **options):
+        context = browser.new_context(**{"locale": "en", **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(site.address + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert said == []
+    assert [url for url in asked if not url.startswith((site.address, "data:"))] == []
+
+
+def search(page, query: str) -> None:
+    page.fill("#q", query)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#results .outcome")
+
+
+def until(page, expression: str):
+    """Wait until an expression is true. Playwright's own way is forbidden by the policy of the page."""
+    return wait_for(lambda: page.evaluate(expression))
+
+
+def playing_at(page) -> float:
+    video = "document.querySelector('video')"
+    until(page, f"({video}?.currentTime ?? 0) > 0 && !{video}.seeking")
+    return page.evaluate(f"{video}.currentTime")
+
+
+@pytest.mark.parametrize(("tag", "word"), list(zip(STUDY_LANGUAGES, GREEN, strict=True)))
+def test_a_search_in_each_language_on_a_page_in_that_language(visit, tag, word):
+    page = visit(locale=tag)
+    assert page.evaluate("document.activeElement.id") == "q"
+    assert page.get_attribute("html", "lang") == tag
+    search(page, word)
+    assert page.inner_text(".card h2 >> nth=0") == "green.mp4"
+    assert page.inner_text(".box button") == words_in(tag).gettext("Search")
+    assert page.url.endswith("/?q=" + quote(word))
+    assert page.title() == f"{word} · polyreel"
+
+
+def test_the_keyboard_is_enough(visit):
+    page = visit()
+    page.keyboard.type("white")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".card")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement === document.querySelector('.thumb')")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("[...document.querySelectorAll('.thumb')].indexOf(document.activeElement)") == 1
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".card.playing video")
+    assert playing_at(page) >= 0
+    page.keyboard.press("Escape")
+    assert page.locator("video").count() == 0
+    assert page.evaluate("document.activeElement === document.querySelector('.thumb')")
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "q"
+
+
+def test_a_click_plays_from_the_moment(visit):
+    page = visit("/?q=white&mode=visual")
+    page.get_by_role("link", name="Play tricolour.mp4 from 0:03").click()
+    assert 3.0 <= playing_at(page) <= 3.5
+    page.get_by_role("button", name="Close the player").click()
+    assert page.locator("video").count() == 0
+
+
+def test_only_one_moment_plays_at_a_time(visit):
+    page = visit("/?q=white&mode=visual")
+    for place in (0, 1):
+        page.locator(".thumb").nth(place).click()
+        page.wait_for_selector(".card.playing video")
+    assert page.locator("video").count() == 1
+
+
+def test_the_back_button_and_a_shared_link(visit):
+    page = visit()
+    search(page, "red")
+    first = page.inner_text(".card h2 >> nth=0")
+    search(page, "green")
+    until(page, "document.querySelector('.card h2').textContent === 'green.mp4'")
+    link = page.url
+    page.go_back()
+    until(page, "document.querySelector('#q').value === 'red'")
+    assert page.inner_text(".card h2 >> nth=0") == first
+    assert visit(link[link.index("/?") :]).inner_text(".card h2 >> nth=0") == "green.mp4"
+
+
+def test_filters_search_again_and_stand_in_the_address(visit):
+    page = visit("/?q=red")
+    page.locator("#filters summary").click()
+    page.select_option("[name=folder]", "talks")
+    page.wait_for_url("**folder=talks**")
+    until(
+        page, "[...document.querySelectorAll('.card h2')].every(each => each.textContent === 'tricolour.mp4')"
+    )
+
+
+def test_the_detected_language_can_be_corrected(visit):
+    page = visit("/?q=verde")
+    shown = page.locator(".detected select")
+    assert shown.locator("option:checked").inner_text() == "Spanish"
+    shown.select_option("fr")
+    page.wait_for_url("**lang=fr**")
+    until(page, "document.querySelector('.detected option:checked').value === 'fr'")
+
+
+def test_nothing_that_matches_is_visible(visit):
+    page = visit("/?q=qwrtzpsd&mode=visual")
+    assert page.locator("#doubt").is_visible()
+    assert "20%" in page.inner_text("#doubt")
+
+
+def test_more_like_this_and_the_whole_video(visit):
+    page = visit("/?q=red&mode=visual")
+    page.locator(".acts a").first.click()
+    page.wait_for_selector(".given")
+    assert page.evaluate("document.querySelector('.given').naturalWidth") > 0
+    page.locator(".acts a").nth(1).click()
+    page.wait_for_selector("#player")
+    page.locator(".moments a[data-seek]").last.click()
+    until(page, "document.querySelector('#player').currentTime > 0")
+
+
+def test_a_dropped_file_is_searched_with(visit, tmp_path):
+    (tmp_path / "green.jpg").write_bytes(picture("green"))
+    page = visit()
+    page.set_input_files("#file", tmp_path / "green.jpg")
+    page.get_by_role("button", name="Find moments like it").click()
+    page.wait_for_url("**example=**")
+    assert page.inner_text(".card h2 >> nth=0") == "green.mp4"
+    page = visit()
+    page.evaluate(
+        """async (bytes) => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(bytes)], "green.jpg", {type: "image/jpeg"}));
+            const facts = {dataTransfer: transfer, bubbles: true, cancelable: true};
+            document.body.dispatchEvent(new DragEvent("drop", facts));
+        }""",
+        list(picture("green")),
+    )
+    page.wait_for_url("**example=**")
+    assert page.inner_text(".card h2 >> nth=0") == "green.mp4"
+
+
+def test_it_works_without_javascript(visit):
+    page = visit(java_script_enabled=False)
+    page.fill("#q", "green")
+    page.get_by_role("button", name="Search", exact=True).click()
+    assert page.inner_text(".card h2 >> nth=0") == "green.mp4"
+    page.locator(".thumb").first.click()
+    assert "/file" in page.locator("#player").get_attribute("src")
+    page.locator(".tongue summary").click()
+    page.get_by_role("button", name="Deutsch").click()
+    assert page.get_attribute("html", "lang") == "de"
+
+
+def test_the_language_can_be_changed_and_stays(visit):
+    page = visit("/?q=red")
+    page.locator(".tongue summary").click()
+    page.get_by_role("button", name="Čeština").click()
+    until(page, "document.documentElement.lang === 'cs'")
+    assert page.url.endswith("/?q=red")
+    page.goto(page.url.replace("red", "green"))
+    assert page.get_attribute("html", "lang") == "cs"
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/?q=dog", "/?q=qwrtzpsd&mode=visual", "/library", "/model", "/nothing", "video"]
+)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_accessible(browser, site, path, scheme):
+    context = browser.new_context(color_scheme=scheme, locale="en", viewport={"width": 1200, "height": 900})
+    page = context.new_page()
+    if path == "video":
+        page.goto(site.address + "/?q=white")
+        path = page.locator(".thumb").first.get_attribute("href")
+    page.goto(site.address + path)
+    found = axe.Axe().run(page, options=WCAG)
+    context.close()
+    assert [
+        (each["id"], [node["html"] for node in each["nodes"]]) for each in found.response["violations"]
+    ] == []
+
+
+@pytest.mark.parametrize("tag", ["en", "ru", "vi"])
+def test_it_fits_any_width(visit, tag):
+    for path in ("/?q=dog", "/", "/library", "/model"):
+        page = visit(path, locale=tag)
+        for width in (320, 390, 768, 1920):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
+
+
+def test_dark_is_dark(visit):
+    ground = "getComputedStyle(document.body).backgroundColor"
+    shown = [visit(color_scheme=scheme).evaluate(ground) for scheme in ("light", "dark")]
+    light, dark = (sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in shown)
+    assert light > 600
+    assert dark < 150
+
+
+def test_progress_comes_by_itself(visit, site):
+    page = visit("/library")
+    assert "No indexing is under way." in page.inner_text("#progress")
+    with page.expect_response("**/library/progress", timeout=8_000):
+        pass
+    until(page, "document.querySelector('#progress') !== null")

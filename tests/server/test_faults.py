@@ -1,0 +1,245 @@
+"""What goes wrong under a running server, and what goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from servers import load_bundle, serving, wait_for
+from test_examples import picture
+
+from disks import small_disk
+from films import film, index_films
+from polyreel.bundle import Bundle
+from polyreel.client import ErrorDocument
+from polyreel.errors import LibraryError
+from polyreel.library import read_progress
+from polyreel.library.progress import ProgressFile
+from polyreel.server import ServerSettings, create_app
+
+API = "/api/v1"
+
+
+def kind_of(answer) -> str:
+    return ErrorDocument.model_validate_json(answer.content).error.kind
+
+
+def test_a_library_that_is_deleted_says_so_and_comes_back(own_shelf, tmp_path):
+    with serving(own_shelf) as client:
+        own_shelf.rename(tmp_path / "elsewhere")
+        gone = wait_for(lambda: (answer := client.get(f"{API}/search?q=red")).status_code == 503 and answer)
+        assert kind_of(gone) == "LibraryError"
+        assert client.get(f"{API}/ready").status_code == 503
+        assert client.get(f"{API}/health").json() == {
+            **client.get(f"{API}/health").json(),
+            "status": "failing",
+            "problem": "no library is here",
+        }
+        for path in ("/", "/?q=red", "/library", "/model", "/videos/x"):
+            page = client.get(path)
+            assert page.status_code == 503, path
+            assert "The library cannot be read now" in page.text
+        (tmp_path / "elsewhere").rename(own_shelf)
+        wait_for(lambda: client.get(f"{API}/search?q=red").status_code == 200)
+
+
+def test_a_server_without_a_library_does_not_start(tmp_path):
+    with pytest.raises(LibraryError, match="no library is here"):
+        create_app(ServerSettings(library=tmp_path), load_bundle)
+
+
+def test_a_model_that_loses_a_part_says_so(own_shelf, tmp_path, tiny_bundle):
+    copy = Path(shutil.copytree(tiny_bundle.folder, tmp_path / "tiny"))
+    state = json.loads((own_shelf / "library.json").read_text())
+    state["generations"]["1"]["location"] = str(copy)
+    (own_shelf / "library.json").write_text(json.dumps(state))
+    with serving(own_shelf) as client:
+        (copy / "frames.onnx").unlink()
+        answer = client.post(f"{API}/search/example", files={"file": ("a.jpg", picture("red"))})
+        assert (answer.status_code, kind_of(answer)) == (503, "BundleError")
+        assert client.get(f"{API}/search?q=red").status_code == 200
+
+
+def best_green(client) -> str:
+    answer = client.get(f"{API}/search?q=green&top=1&mode=visual")
+    assert answer.status_code == 200, answer.text
+    return answer.json()["hits"][0]["video"]
+
+
+def test_a_new_commit_shows_without_restart_and_searches_go_on(own_shelf, tiny_bundle):
+    stop, failures = [], []
+
+    def ask(client) -> int:
+        count = 0
+        while not stop:
+            answer = client.get(f"{API}/search?q=green")
+            count += 1
+            if answer.status_code != 200:
+                failures.append(answer.text)
+        return count
+
+    with serving(own_shelf) as client, ThreadPoolExecutor(2) as crew:
+        asking = [crew.submit(ask, client) for _ in range(2)]
+        try:
+            before = client.get(f"{API}/health").json()["commit"]
+            film(own_shelf.parent / "videos" / "green.mp4", "green")
+            index_films(own_shelf.parent / "videos", own_shelf, tiny_bundle, commit_every_s=0)
+            wait_for(lambda: best_green(client) == "green.mp4")
+            assert client.get(f"{API}/health").json()["commit"] > before
+        finally:
+            stop.append(True)
+        assert failures == []
+        assert all(each.result() > 0 for each in asking)
+
+
+def test_a_move_to_another_bundle_is_followed(own_shelf, tmp_path, other_bundle):
+    with serving(own_shelf) as client:
+        assert client.get(f"{API}/bundle").json()["name"] == "tiny"
+        moved = tmp_path / "moved"
+        index_films(own_shelf.parent / "videos", moved, other_bundle)
+        state = json.loads((moved / "library.json").read_text())
+        state["commit"] += 100
+        (moved / "library.json").write_text(json.dumps(state))
+        own_shelf.rename(tmp_path / "old")
+        moved.rename(own_shelf)
+        wait_for(lambda: client.get(f"{API}/bundle").json().get("name") == "other")
+        assert client.get(f"{API}/search?q=red").json()["bundle"] == "other"
+
+
+def test_progress_of_a_run_elsewhere_shows(own_shelf):
+    with serving(own_shelf) as client:
+        shown = ProgressFile(own_shelf)
+        from polyreel.library import Planned, Progressed, Settled
+
+        shown.take(Planned(4, 1_000))
+        shown._written_at = 0.0
+        shown.take(Progressed(250.0))
+        shown._written_at = 0.0
+        shown.take(Settled(own_shelf.parent / "videos" / "red.mp4", None))
+        document = client.get(f"{API}/index").json()
+        assert document == {
+            "running": True,
+            "files": 4,
+            "files_done": 1,
+            "failed": 0,
+            "share": 0.25,
+            "current": "red.mp4",
+        }
+        assert "1 of 4 files" in client.get("/library/progress").text
+        shown.remove()
+        assert client.get(f"{API}/index").json()["running"] is False
+
+
+def test_a_run_that_was_killed_half_way_is_told_from_one_that_runs(own_shelf):
+    dead = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True
+    )
+    shown = ProgressFile(own_shelf)
+    shown._now = shown._now.model_copy(update={"pid": int(dead.stdout)})
+    from polyreel.library import Planned
+
+    shown.take(Planned(4, 1_000))
+    assert read_progress(own_shelf).is_running is False
+    with serving(own_shelf) as client:
+        assert client.get(f"{API}/index").json()["running"] is False
+        assert "was stopped before its end" in client.get("/library").text
+        assert client.get(f"{API}/search?q=red").status_code == 200
+
+
+def test_progress_that_is_no_progress_is_none(own_shelf):
+    (own_shelf / "progress.json").write_text("{")
+    assert read_progress(own_shelf) is None
+    assert read_progress(own_shelf / "nowhere") is None
+
+
+def test_a_folder_can_be_indexed_from_outside_if_it_is_allowed(own_shelf, tmp_path):
+    allowed = tmp_path / "videos"
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    film(allowed / "new" / "blue.mp4", "blue")
+    (allowed / "way-out").symlink_to(secret)
+    with serving(own_shelf, roots=(allowed,)) as client:
+        for folder in (
+            secret,
+            allowed / ".." / "secret",
+            allowed / "way-out",
+            "/",
+            "relative",
+            "a\0b",
+            "x" * 4_000,
+        ):
+            answer = client.post(f"{API}/index", json={"folder": str(folder)})
+            assert answer.status_code in {400, 403}, folder
+        assert client.post(f"{API}/index", json={"folder": str(allowed / "nothing")}).status_code == 400
+        assert client.post(f"{API}/index", json={"folder": ""}).status_code == 422
+        assert client.post(f"{API}/index", content=b"{").status_code == 422
+        answer = client.post(f"{API}/index", json={"folder": str(allowed)})
+        assert (answer.status_code, answer.json()["running"]) == (202, True)
+        assert kind_of(client.post(f"{API}/index", json={"folder": str(allowed)})) == "LibraryBusyError"
+        wait_for(lambda: client.get(f"{API}/library").json()["videos"] == 2, seconds=60)
+        wait_for(lambda: not client.app.state.server.indexer.is_running, seconds=60)
+        assert "blue.mp4" in client.get("/library").text
+
+
+def test_without_roots_nothing_is_indexed(client):
+    answer = client.post(f"{API}/index", json={"folder": "/"})
+    assert (answer.status_code, kind_of(answer)) == (403, "ForbiddenError")
+    assert "--root" in answer.text
+
+
+def test_a_full_disk_does_not_stop_searching(tmp_path, tiny_bundle):
+    with small_disk(tmp_path / "disk", size_bytes=4 << 20) as disk:
+        film(tmp_path / "videos" / "red.mp4", "red")
+        index_films(tmp_path / "videos", disk / "library", tiny_bundle)
+        shutil.rmtree(disk / "library" / "cache")
+        with contextlib.suppress(OSError), (disk / "filler").open("wb") as file:
+            while True:
+                file.write(b"\0" * 65_536)
+        with serving(disk / "library") as client:
+            assert client.get(f"{API}/search?q=red").json()["hits"][0]["video"] == "red.mp4"
+
+
+def test_many_wait_in_line_and_the_rest_is_refused(shelf, monkeypatch):
+    from polyreel.server import desk
+
+    monkeypatch.setattr(desk, "_WAITING", 4)
+
+    class SlowBundle(Bundle):
+        def encode_text(self, texts):
+            if any(text.startswith("slow") for text in texts):
+                time.sleep(0.3)
+            return super().encode_text(texts)
+
+    app = create_app(ServerSettings(library=shelf), lambda location: SlowBundle(Path(location)))
+    from starlette.testclient import TestClient
+
+    with TestClient(
+        app, base_url="http://127.0.0.1", client=("127.0.0.1", 50_000), raise_server_exceptions=False
+    ) as client:
+        with ThreadPoolExecutor(24) as crew:
+            answers = list(crew.map(lambda n: client.get(f"{API}/search?q=slow{n}"), range(24)))
+        statuses = {answer.status_code for answer in answers}
+        assert statuses == {200, 503}
+        assert {kind_of(answer) for answer in answers if answer.status_code == 503} == {"OverloadError"}
+        assert client.get(f"{API}/search?q=red").status_code == 200
+
+
+def test_the_server_works_where_nobody_may_write(own_shelf):
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    for folder in (own_shelf, own_shelf / "cache"):
+        folder.chmod(0o500)
+    try:
+        with serving(own_shelf) as client:
+            assert client.get(f"{API}/search?q=red").status_code == 200
+    finally:
+        for folder in (own_shelf, own_shelf / "cache"):
+            folder.chmod(0o700)

@@ -1,0 +1,170 @@
+"""The pages as they come over the wire, without a browser."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from pathlib import Path
+
+import pytest
+from servers import serving, wait_for
+
+from polyreel.languages import STUDY_LANGUAGES
+from polyreel.server.asking import Asked
+from polyreel.server.words import words_in
+
+
+def heading(text: str) -> str:
+    return re.sub(r"<[^>]+>|\s+", " ", re.search(r"<h1[^>]*>(.*?)</h1>", text, re.DOTALL)[1]).strip()
+
+
+def form_of(client, path: str = "/") -> str:
+    return re.search(r'name="form" value="([^"]+)"', client.get(path).text)[1]
+
+
+@pytest.mark.parametrize("tag", STUDY_LANGUAGES)
+def test_pages_come_in_the_browsers_language(client, tag):
+    words = words_in(tag)
+    for path, message in (
+        ("/", "Filters"),
+        ("/library", "Health of the files"),
+        ("/model", "Parts and their licences"),
+    ):
+        text = client.get(path, headers={"Accept-Language": f"{tag};q=0.9, en;q=0.1"}).text
+        assert f'<html lang="{tag}">' in text
+        assert words.gettext(message) in text
+
+
+def test_a_first_page_is_two_requests_and_small(client):
+    page = client.get("/?q=red")
+    parts = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text)
+    assert len(parts) == 1
+    script = client.get(parts[0])
+    assert script.headers["cache-control"].startswith("public, max-age=")
+    assert script.headers["content-encoding"] == page.headers["content-encoding"] == "gzip"
+    assert sum(len(gzip.compress(part.content)) for part in (page, script)) < 60_000
+
+
+def test_a_search_says_what_it_found(client):
+    text = client.get("/?q=dog").text
+    assert 'id="doubt"' not in text
+    assert "tricolour.mp4" in text
+    assert "talks" in text
+    assert re.search(r'<blockquote lang="en"[^>]*>and then the dog runs away', text)
+    assert 'data-play="/api/v1/videos/' in text
+    assert "<svg" in text
+    assert client.get("/?q=qwrtzpsd&mode=visual").text.count('id="doubt"') == 1
+
+
+def test_what_was_asked_stays_in_the_form(client):
+    text = client.get("/?q=red&mode=visual&length=short&lang=sw&after=2020-01-01").text
+    assert 'value="red"' in text
+    for choice in ('value="visual" selected', 'value="short" selected', 'value="sw" selected'):
+        assert choice in text
+    assert 'value="2020-01-01"' in text
+
+
+def test_htmx_gets_the_part_that_changes_and_an_address_to_share(client):
+    answer = client.get("/?q=red&folder=&top=24&length=", headers={"HX-Request": "true"})
+    assert "<html" not in answer.text
+    assert answer.headers["hx-push-url"] == "/?q=red"
+    again = client.get("/?q=red", headers={"HX-Request": "true", "HX-History-Restore-Request": "true"})
+    assert "<html" in again.text
+
+
+def test_more_moments_come_on_demand(client):
+    first = client.get("/?q=red&top=3").text
+    assert first.count('class="card"') == 3
+    assert (
+        client.get(re.search(r'class="button" href="(/\?[^"]+)"', first)[1].replace("&amp;", "&")).text.count(
+            'class="card"'
+        )
+        > 3
+    )
+
+
+def test_a_video_has_a_page_with_its_moments(client):
+    link = re.search(r'href="(/videos/[^"]+)"', client.get("/?q=white").text)[1].replace("&amp;", "&")
+    text = client.get(link).text
+    assert "#t=3.000" in text
+    assert text.count("data-seek") == 8  # four moments, each in the strip and in the list
+    assert client.get("/videos/unknown").status_code == 404
+    bare = client.get(link.partition("?")[0] + "?t=-5").text
+    assert "#t=" not in bare
+    assert "<meter" not in bare
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/nothing", 404),
+        ("/?q=" + "x" * 1_500, 400),
+        ("/?q=red&mode=hybird", 400),
+        ("/?q=red&lang=klingon", 400),
+        ("/?q=red&length=endless", 400),
+        ("/?q=red&after=yesterday", 400),
+        ("/?like=x", 404),
+        ("/?example=x", 404),
+        ("/?q=%00", 200),
+        ("/?q=++", 200),
+        ("/?top=-1&q=red", 200),
+        ("/?top=x&q=red", 200),
+        ("/library?page=0", 200),
+        ("/library?page=99999999999", 200),
+        ("/library?page=x", 200),
+    ],
+)
+def test_nonsense_gets_a_clear_page(client, path, status):
+    answer = client.get(path, headers={"Accept-Language": "de"})
+    assert answer.status_code == status
+    assert "Traceback" not in answer.text
+    assert '<html lang="de">' in answer.text
+    if status >= 400:
+        assert 'role="alert"' in answer.text
+
+
+def test_the_library_page_tells_of_each_file(client):
+    text = client.get("/library", headers={"Accept-Language": "fr"}).text
+    assert "Le fichier est vide." in text
+    assert "Copiez-le à nouveau." in text
+    assert "the file is empty" in text  # the message itself stands beside it
+    assert text.count("<li>") == 7
+
+
+def test_the_model_page_has_the_card(client):
+    text = client.get("/model").text
+    assert "Colours and colour words, for tests." in text
+    assert "The quality of this model has not been measured." in text
+
+
+def test_a_language_can_be_chosen(shelf):
+    with serving(shelf) as client:
+        seal = form_of(client)
+        answer = client.post("/language", data={"form": seal, "to": "cs", "next": "/?q=red"})
+        assert answer.headers["location"] == "/?q=red"
+        assert '<html lang="cs">' in client.get("/", headers={"Accept-Language": "de"}).text
+        assert client.post("/language", data={"form": seal, "to": "tlh"}).status_code == 400
+
+
+def test_an_address_is_as_short_as_can_be():
+    asked = Asked.of({"q": "dog & cat", "lang": "auto", "folder": "", "top": "48", "x": "y"})
+    assert asked.address == "/?q=dog+%26+cat&top=48"
+    assert asked.but(folder="a/b").address == "/?q=dog+%26+cat&folder=a%2Fb"
+    assert Asked.of({}).address == "/"
+    assert Asked.of({"q": "a", "top": "999999"}).top == 240
+    assert Asked.of({"q": "a", "top": "240"}).more is None
+
+
+def test_an_empty_library_teaches(tmp_path: Path, tiny_bundle):
+    from films import index_films
+
+    (tmp_path / "videos").mkdir()
+    index_films(tmp_path / "videos", tmp_path / "library", tiny_bundle)
+    with serving(tmp_path / "library") as client:
+        home = client.get("/").text
+        assert heading(home) == "Nothing is indexed yet."
+        assert "polyreel index ~/Videos" in home
+        assert "Nothing is indexed yet." in client.get("/?q=red").text
+        assert "--root FOLDER" in client.get("/library").text
+        assert client.get("/api/v1/videos").json() == {"total": 0, "videos": []}
+        wait_for(lambda: client.get("/api/v1/ready").status_code == 200)

@@ -1,0 +1,364 @@
+"""What the server does not do: for other sites, without a token, out of its library, beyond its limits."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from servers import listening, serving
+
+from polyreel.client import ErrorDocument, VideosDocument
+from polyreel.errors import UsageError
+from polyreel.server import ServerSettings, create_app
+from polyreel.server.rates import Rates
+from polyreel.server.seals import Seals
+from polyreel.server.settings import is_loopback
+
+API = "/api/v1"
+TOKEN = "correct horse battery staple"
+
+
+def video_ids(client) -> dict[str, str]:
+    found = VideosDocument.model_validate_json(client.get(f"{API}/videos").content)
+    return {video.name: video.id for video in found.videos}
+
+
+def form_seal(client, path: str = "/") -> str:
+    return re.search(r'name="form" value="([^"]+)"', client.get(path).text)[1]
+
+
+# Who may ask
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", ""])
+def test_beyond_the_own_machine_a_token_is_needed(shelf, host):
+    with pytest.raises(UsageError, match=r"needs a token.*POLYREEL_TOKEN"):
+        create_app(ServerSettings(library=shelf, host=host), lambda _location: None)
+
+
+def test_a_token_that_can_be_guessed_is_refused(shelf):
+    with pytest.raises(UsageError, match="too short to be a secret"):
+        create_app(ServerSettings(library=shelf, token="secret"), lambda _location: None)
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [
+        *(
+            (host, True)
+            for host in ("127.0.0.1", "127.8.8.8", "::1", "[::1]", "localhost", "::ffff:127.0.0.1")
+        ),
+        *((host, False) for host in ("10.0.0.1", "localhost.example.org", "")),
+    ],
+)
+def test_only_the_own_machine_is_the_own_machine(host, own):
+    assert is_loopback(host) is own
+
+
+def test_with_a_token_nothing_opens_without_it(shelf):
+    with serving(shelf, host="0.0.0.0", token=TOKEN) as client:
+        for path in (f"{API}/search?q=red", f"{API}/videos", f"{API}/metrics", f"{API}/openapi.json"):
+            answer = client.get(path)
+            assert answer.status_code == 401
+            assert answer.headers["www-authenticate"] == "Bearer"
+            assert ErrorDocument.model_validate_json(answer.content).error.kind == "UnauthorisedError"
+            wrong = client.get(path, headers={"Authorization": f"Bearer {TOKEN}x"})
+            assert wrong.status_code == 401
+            right = client.get(path, headers={"Authorization": f"Bearer {TOKEN}"})
+            assert right.status_code == 200
+        assert client.get(f"{API}/health").status_code == 200
+        page = client.get("/library?page=1")
+        assert (page.status_code, page.headers["location"]) == (303, "/login?next=%2Flibrary%3Fpage%3D1")
+
+
+def test_a_browser_enters_with_the_token_once(shelf):
+    with serving(shelf, host="0.0.0.0", token=TOKEN) as client:
+        seal = form_seal(client, "/login?next=/model")
+        wrong = client.post("/login", data={"form": seal, "token": "guess", "next": "/model"})
+        assert wrong.status_code == 401
+        right = client.post("/login", data={"form": seal, "token": TOKEN, "next": "/model"})
+        assert (right.status_code, right.headers["location"]) == (303, "/model")
+        cookie = right.headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=strict" in cookie
+        assert TOKEN not in cookie
+        assert client.get("/model").status_code == 200
+        client.cookies.clear()
+        client.cookies.set("polyreel_session", "0" * 64)
+        assert client.get("/model").status_code == 303
+
+
+@pytest.mark.parametrize(
+    "wanted", ["https://evil.example", "//evil.example", "/\\evil.example", "evil", "/\t/evil"]
+)
+def test_nobody_is_led_to_another_site(shelf, wanted):
+    with serving(shelf, token=TOKEN) as client:
+        seal = form_seal(client, "/login")
+        answer = client.post("/login", data={"form": seal, "token": TOKEN, "next": wanted})
+        assert answer.headers["location"] == "/"
+
+
+# Which page may ask
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "", "a b", "["]
+)
+def test_the_server_answers_to_its_own_names_only(client, host):
+    answer = client.get(f"{API}/search?q=red", headers={"Host": host})
+    assert answer.status_code == 400
+    assert "not known under this name" in answer.text
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost:8420", "[::1]:8420", "192.168.1.5", socket.gethostname()]
+)
+def test_addresses_and_own_names_are_known(client, host):
+    assert client.get(f"{API}/health", headers={"Host": host}).status_code == 200
+
+
+def test_a_name_can_be_given(shelf):
+    with serving(shelf, names=("Videos.Example",)) as client:
+        assert client.get(f"{API}/health", headers={"Host": "videos.example"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        *({"Origin": origin} for origin in ("https://evil.example", "null", "http://127.0.0.1:9999")),
+        *({"Sec-Fetch-Site": site} for site in ("cross-site", "same-site")),
+    ],
+)
+def test_pages_of_other_sites_change_nothing(client, headers):
+    for path in ("/language", "/library/index", "/example", f"{API}/index", f"{API}/search/example"):
+        assert client.post(path, headers=headers, json={"folder": "/"}).status_code == 403
+
+
+def test_a_form_needs_its_seal(client):
+    seal = form_seal(client)
+    for given in ("", "x", seal[:-1] + ("0" if seal[-1] != "0" else "1"), seal.partition(".")[0] + "."):
+        answer = client.post("/language", data={"form": given, "to": "de"})
+        assert answer.status_code == 403
+    answer = client.post("/language", data={"form": seal, "to": "de", "next": "/library"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/library")
+    client.cookies.clear()
+    assert client.post("/language", data={"form": seal, "to": "de"}).status_code == 403
+
+
+def test_seals_are_made_for_one_browser_and_look_different_each_time():
+    seals = Seals(None)
+    one, other = seals.form("visitor"), seals.form("visitor")
+    assert one != other
+    assert seals.is_form(one, "visitor")
+    assert not seals.is_form(one, "another")
+    assert not seals.is_form(seals.form(""), "")
+    assert not Seals(None).is_form(one, "visitor")
+    assert not seals.is_token("")
+
+
+# What a browser is told
+
+
+def test_every_answer_carries_the_headers(client):
+    for path in ("/", "/library", f"{API}/search?q=red", f"{API}/nothing", "/nothing", "/static/x.js"):
+        headers = client.get(path).headers
+        policy = headers["content-security-policy"]
+        assert "script-src 'self';" in policy
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert "server" not in headers
+
+
+def test_pages_hold_no_inline_script_and_nothing_from_elsewhere(client):
+    for path in ("/", "/?q=red", "/library", "/model"):
+        text = client.get(path).text
+        assert re.findall(r"<script(?![^>]* src=)", text) == []
+        assert re.findall(r"\son\w+=", text) == []
+        assert re.findall(r"\sstyle=", text) == []
+        assert re.findall(r'(?:src|href|action)="(?:https?:)?//', text) == []
+
+
+def test_what_was_typed_is_shown_as_text(client):
+    text = client.get("/", params={"q": "<script>alert(1)</script>\"' onx=1"}).text
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert(1)" in text
+    talk = client.get("/", params={"q": "sesquipedalian"}).text
+    assert "&amp; more" in talk
+
+
+# Files
+
+
+def test_a_range_is_a_range(client, shelf):
+    address = f"{API}/videos/{video_ids(client)['red.mp4']}/file"
+    whole = (shelf.parent / "videos" / "red.mp4").read_bytes()
+    answer = client.get(address, headers={"Range": "bytes=10-19"})
+    assert (answer.status_code, answer.content) == (206, whole[10:20])
+    assert answer.headers["content-range"] == f"bytes 10-19/{len(whole)}"
+    assert client.get(address, headers={"Range": "bytes=-5"}).content == whole[-5:]
+    beyond = client.get(address, headers={"Range": f"bytes={len(whole)}-"})
+    assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(whole)}")
+    assert client.get(address).content == whole
+    assert client.get(address, headers={"Range": "bytes=a-b"}).status_code == 400
+    assert client.get(address, headers={"Range": "bytes=" + "0-0," * 5_000}).status_code == 200
+
+
+def harm(path: Path, how: str) -> None:
+    content, times = path.read_bytes(), (path.stat().st_atime_ns, path.stat().st_mtime_ns)
+    path.unlink()
+    if how == "link":
+        secret = path.parent / "secret"
+        secret.write_bytes(content)
+        os.utime(secret, ns=times)
+        path.symlink_to(secret)
+    elif how == "fifo":
+        os.mkfifo(path)
+    elif how == "other":
+        path.write_bytes(content + b"x")
+    elif how == "folder":
+        path.mkdir()
+
+
+@pytest.mark.parametrize("how", ["gone", "link", "fifo", "other", "folder"])
+def test_only_what_was_indexed_is_served(own_shelf, how):
+    video = own_shelf.parent / "videos" / "red.mp4"
+    with serving(own_shelf) as client:
+        address = f"{API}/videos/{video_ids(client)['red.mp4']}/file"
+        assert client.get(address).status_code == 200
+        harm(video, how)
+        answer = client.get(address)
+        assert answer.status_code == 404
+        assert ErrorDocument.model_validate_json(answer.content).error.kind == "NotFoundError"
+        assert client.get(f"{API}/search?q=red").status_code == 200
+
+
+def test_a_thumbnail_that_leads_out_is_not_served(own_shelf, tmp_path):
+    (tmp_path / "secret").write_bytes(b"secret")
+    with serving(own_shelf) as client:
+        address = client.get(f"{API}/search?q=red").json()["hits"][0]["thumbnail"]
+        (file,) = (own_shelf / "thumbs").glob("*/*/0000000000.jpg")
+        file.unlink()
+        file.symlink_to(tmp_path / "secret")
+        assert client.get(address).status_code == 404
+        file.unlink()
+        folder = file.parent
+        folder.rename(tmp_path / "moved")
+        (tmp_path / "moved" / file.name).write_bytes(b"secret")
+        folder.symlink_to(tmp_path / "moved")
+        assert client.get(address).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/../../etc/passwd", "/static/../pages.py", "/static/%2e%2e/pages.py", "//etc/passwd", "/videos/..%2f"],
+)
+def test_no_address_leads_out(client, path):
+    assert client.get(path).status_code in {303, 404}
+
+
+# How much
+
+
+def test_a_large_body_is_refused_before_it_is_read(client):
+    answer = client.post(f"{API}/index", content=b"x" * 70_000)
+    assert answer.status_code == 413
+    assert ErrorDocument.model_validate_json(answer.content).error.kind == "TooLargeError"
+
+
+def test_a_body_that_lies_about_its_length_is_refused(client):
+    def pieces():
+        for _ in range(100):
+            yield b"x" * 10_000
+
+    assert client.post("/language", content=pieces()).status_code in {400, 413}
+
+
+def test_one_client_cannot_ask_without_end(shelf):
+    with serving(shelf, searches_per_s=0.2) as client:
+        answers = [client.get(f"{API}/search?q=red") for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429, 429]
+        assert answers[-1].headers["retry-after"]
+        assert ErrorDocument.model_validate_json(answers[-1].content).error.kind == "TooManyError"
+        assert client.get(f"{API}/health").status_code == 200
+
+
+def test_rates_recover_with_time_and_forget_the_quiet():
+    now = [0.0]
+    rates = Rates(2.0, burst=3.0, clock=lambda: now[0])
+    assert [rates.wait_s("a") for _ in range(4)] == [0, 0, 0, 0.5]
+    assert rates.wait_s("b") == 0
+    now[0] = 0.5
+    assert [rates.wait_s("a") for _ in range(2)] == [0, 0.5]
+    for number in range(20_000):
+        rates.wait_s(str(number))
+    assert len(rates._buckets) == 10_000
+
+
+def test_logs_do_not_tell_what_was_searched(shelf, caplog):
+    caplog.set_level("INFO", "polyreel.server.access")
+    with serving(shelf) as client:
+        client.get(f"{API}/search?q=sesquipedalian")
+        client.get("/?q=sesquipedalian")
+    assert "/api/v1/search" in caplog.text
+    assert "sesquipedalian" not in caplog.text
+    with serving(shelf, log_queries=True) as client:
+        client.get("/?q=sesquipedalian")
+    assert "sesquipedalian" in caplog.text
+
+
+# Raw connections
+
+
+def ask_raw(port: int, text: bytes, *, seconds: float = 10.0) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
+        connection.sendall(text)
+        answer = b""
+        while piece := connection.recv(1 << 16):
+            answer += piece
+        return answer
+
+
+def test_a_head_of_a_megabyte_gets_a_typed_error(site):
+    text = b"GET /api/v1/search?q=" + b"x" * 1_000_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    try:
+        answer = ask_raw(site.port, text)
+    except ConnectionError:  # it stopped listening before all was said
+        answer = ask_raw(site.port, text[:80_000])
+    assert b" 400 " in answer.splitlines()[0]
+    assert b'"kind":"RequestError"' in answer
+
+
+@pytest.mark.parametrize(
+    "text", [b"\x16\x03\x01\x02\x00\x01", b"HELO there\r\n\r\n", b"\x00" * 100 + b"\r\n\r\n"]
+)
+def test_what_is_no_http_ends_with_an_answer(site, text):
+    assert b"400" in ask_raw(site.port, text + b"\r\n\r\n")
+
+
+def test_slow_heads_and_bodies_are_not_waited_for(shelf):
+    with listening(shelf, head_timeout_s=0.3, body_timeout_s=0.3) as started:
+        began = time.monotonic()
+        assert ask_raw(started.port, b"GET / HTTP/1.1\r\nHost: loc") == b""
+        assert ask_raw(started.port, b"") == b""
+        head = b"POST /language HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n"
+        answer = ask_raw(started.port, head + b"Content-Type: application/x-www-form-urlencoded\r\n\r\nto=")
+        assert b" 408 " in answer.splitlines()[0]
+        assert time.monotonic() - began < 4
+
+
+def test_idle_connections_stop_nobody(site):
+    idle = [socket.create_connection(("127.0.0.1", site.port)) for _ in range(200)]
+    try:
+        answer = ask_raw(
+            site.port, b"GET /api/v1/search?q=red HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )
+        assert b" 200 " in answer.splitlines()[0]
+    finally:
+        for connection in idle:
+            connection.close()

@@ -1,0 +1,49 @@
+"""Runs that one process and two processes make alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+import toys
+from polyreel.training import Recipe
+from polyreel.training.assembly import build_batches, build_engine, open_stocks
+from polyreel.training.distributed import Group
+from polyreel.training.encoding import encoded_of, jobs_of
+from polyreel.training.gradcache import backward
+from polyreel.training.shelf import Shelf
+
+STEPS, STOPPED_AT = 12, 5
+
+
+def with_dropout(world: toys.World) -> dict[str, Any]:
+    """A run of several epochs whose dropout draws from the generators that a checkpoint has to bring back.
+
+    A batch is 12 of 78 clips: the first epoch ends within step 7.
+    """
+    model = world.document()["model"]
+    return {
+        "optimiser": {"lr": 0.003, "steps": STEPS, "warmup_steps": 2, "ema": 0.9},
+        "validation": toys.VALIDATION,
+        "code_switching": {"languages": ["de"], "p": 0.5},
+        "batch": {"items": 12, "captions": 2, "chunk": 7},
+        "model": {**model, "text": {**model["text"], "dropout": 0.2}},
+    }
+
+
+def gradients(recipe: Recipe, world: toys.World, group: Group | None = None) -> dict[str, torch.Tensor]:
+    """Of the recipe's first batch, by name of the parameter."""
+    group = group or Group()
+    shelf = Shelf(world.home)
+    stocks = open_stocks(recipe, shelf)
+    engine = build_engine(recipe, stocks, total_steps=10, device=torch.device("cpu"), group=group)
+    batch = build_batches(recipe, stocks, engine, shelf=shelf).make()
+    inputs = engine.prepare(batch.texts)
+
+    def loss(vectors):
+        return engine.objectives(encoded_of(vectors, batch, group), engine.model.temperature).total
+
+    backward(jobs_of(batch, inputs, engine.views), loss)
+    engine.group.reduce_gradients(own=engine.own, shared=engine.shared)
+    return {name: parameter.grad.clone() for name, parameter in engine.named.items()}

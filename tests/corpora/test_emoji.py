@@ -7,7 +7,8 @@ from collections import Counter
 import pytest
 from written import NFC, NFD, fails, write
 
-from polyreel.corpora.emoji import EMOJI_VENDORS, fetch_emoji, read_emoji
+from polyreel.corpora import Missing
+from polyreel.corpora.emoji import fetch_emoji, read_emoji
 from polyreel.errors import FetchError, UnknownNameError
 from polyreel.languages import STUDY_LANGUAGES
 
@@ -52,7 +53,7 @@ def folder(tmp_path):
             },
         )
     package = tmp_path / "emoji-datasource-google"
-    listed = [{"unified": code, "image": f"{code.lower()}.png", "short_name": "x"} for code in EMOJI]
+    listed = [{"unified": code, "short_name": "x"} for code in EMOJI]
     pictures = {f"img/google/64/{code.lower()}.png": b"" for code in EMOJI if code != "2764-FE0F"}
     write(package, {"emoji.json": listed, **pictures, "img/google/64/1f3c3-1f3fb.png": b""})
     return tmp_path
@@ -76,12 +77,8 @@ def test_who_does_it_makes_no_other_concept(folder):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        (
-            "emoji-datasource-google/emoji.json",
-            [{"unified": "XYZ", "image": "a"}],
-            ["emoji.json", "0.unified"],
-        ),
-        ("emoji-datasource-google/emoji.json", [{"unified": "1F40E"}], ["emoji.json", "0.image"]),
+        ("emoji-datasource-google/emoji.json", [{"unified": "XYZ"}], ["emoji.json", "0.unified"]),
+        ("emoji-datasource-google/emoji.json", [{"image": "1f40e.png"}], ["emoji.json", "0.unified"]),
         (
             "cldr-annotations-full/annotations/cs/annotations.json",
             {"annotations": {}},
@@ -94,35 +91,47 @@ def test_what_is_not_as_it_should_be_is_named(folder, name, content, said):
     fails(lambda: read_emoji(folder), *said)
 
 
-def test_a_name_that_leads_out_is_a_missing_picture(folder):
-    write(folder, {"secret.png": b""})
-    listed = [
-        {"unified": "1F40E", "image": "../../../../secret.png"},
-        {"unified": "1F468", "image": "1f468.png"},
-    ]
-    write(folder, {"emoji-datasource-google/emoji.json": listed})
+def test_vendors_draw_the_same_emoji_under_their_own_names(folder):
+    drawn = {
+        "openmoji/color/svg/1F40E.svg": b"",
+        "openmoji/color/svg/1F3C3-200D-2642-FE0F.svg": b"",
+        "openmoji/color/svg/E0FF.svg": b"",
+        "@lobehub/fluent-emoji-3d/assets/1f3c3-200d-2642.webp": b"",
+        "@lobehub/fluent-emoji-3d/assets/1f3f4-e0067_e0062.webp": b"",
+    }
+    write(folder, drawn)
+    openmoji, fluent = read_emoji(folder, "openmoji"), read_emoji(folder, "fluent")
+    assert [item.id for item in openmoji.items] == ["1f40e", "1f3c3-200d-2642-fe0f"]
+    assert openmoji.items[0].media.references == ("1F40E.svg",)
+    assert [item.captions["en"] for item in fluent.items] == [("man running",)]
+    assert len(openmoji.items) + len(openmoji.missing) == len(EMOJI)
+
+
+def test_an_emoji_without_an_english_name_is_left_out(folder):
+    path = "cldr-annotations-full/annotations/en/annotations.json"
+    write(folder, {path: {"annotations": {"annotations": {"🐎": {"tts": ["horse"]}}}}})
     corpus = read_emoji(folder)
-    assert ([gone.id for gone in corpus.missing], [item.id for item in corpus.items]) == (
-        ["1f40e"],
-        ["1f468"],
-    )
+    assert (corpus.items[0].id, corpus.missing[0]) == ("1f40e", Missing("1f468", "no caption"))
 
 
 def test_packages_that_are_not_there_are_asked_for(folder):
-    fails(lambda: read_emoji(folder, "twitter"), "no such folder", "emoji-datasource-twitter", "fetch_emoji")
+    fails(lambda: read_emoji(folder, "twitter"), "no such folder", "emoji-datasource-twitter", "data fetch")
     fails(lambda: fetch_emoji(folder, "gogle"), "Did you mean 'google'", kind=UnknownNameError)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("vendor", EMOJI_VENDORS)
-def test_the_real_packages(tmp_path, vendor):
+@pytest.mark.parametrize(
+    ("vendor", "count", "related"),
+    [("google", 1_911, 281), ("openmoji", 1_911, 281), ("fluent", 1_852, 260), ("twitter", 1_911, 281)],
+)
+def test_the_real_packages(tmp_path, vendor, count, related):
     try:
         folder = fetch_emoji(tmp_path, vendor)
     except FetchError as error:
         pytest.skip(f"the packages cannot be fetched: {error}")
     assert fetch_emoji(tmp_path, vendor) == folder
     corpus = read_emoji(folder, vendor)
-    assert (len(corpus.items), corpus.missing) == (1_911, ())
+    assert (len(corpus.items), len(corpus.missing)) == (count, 1_911 - count)
     counts = Counter(tag for item in corpus.items for tag in item.captions)
-    assert counts == dict.fromkeys(STUDY_LANGUAGES, 1_911)
-    assert sum(bool(item.also_relevant) for item in corpus.items) == 281
+    assert counts == dict.fromkeys(STUDY_LANGUAGES, count)
+    assert sum(bool(item.also_relevant) for item in corpus.items) == related

@@ -12,13 +12,12 @@ from polyreel.corpora.reading import (
     assemble,
     locate,
     parallel_lines,
-    parse,
-    parse_lines,
     pictures_in,
     read_lines,
     related,
     videos_in,
 )
+from polyreel.corpora.strict_json import parse, parse_lines
 from polyreel.media import read_bytes
 
 GET = "Get it"
@@ -62,7 +61,7 @@ def test_json_is_checked_and_the_place_is_named(tmp_path):
     write(tmp_path, {"a.json": {"x": ["1", 2]}, "b.json": "{", "c.jsonl": '["1"]\n\n[2]\n'})
     kind = TypeAdapter(list[str])
     fails(lambda: parse(tmp_path / "a.json", TypeAdapter(dict[str, list[str]])), "a.json", "x.1")
-    fails(lambda: parse(tmp_path / "b.json", kind), "b.json", "Invalid JSON")
+    fails(lambda: parse(tmp_path / "b.json", kind), "b.json", "no JSON")
     fails(lambda: parse_lines(tmp_path / "c.jsonl", kind), "c.jsonl, line 3", "0 ")
 
 

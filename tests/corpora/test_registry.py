@@ -261,7 +261,7 @@ def test_stamps_of_the_same_thing_share_a_concept(tmp_path):
     assert creations(records[0]) == {"en": "created", "de": "human-translated"}
 
 
-def test_the_second_vendor_of_emoji_is_held_out(tmp_path):
+def test_the_last_vendor_of_emoji_is_held_out(tmp_path):
     named = {"🐎": {"tts": ["horse"]}, "🏃": {"tts": ["person running"]}, "🏃‍♂": {"tts": ["man running"]}}
     for tag in STUDY_LANGUAGES:
         for package, key in (("full", "annotations"), ("derived-full", "annotationsDerived")):
@@ -270,15 +270,16 @@ def test_the_second_vendor_of_emoji_is_held_out(tmp_path):
     codes = ["1F40E", "1F3C3", "1F3C3-200D-2642-FE0F"]
     for vendor in ("google", "twitter"):
         home = f"emoji-datasource-{vendor}"
-        rows = [{"unified": code, "image": f"{code.lower()}.png"} for code in codes]
         pictures = {f"{home}/img/{vendor}/64/{code.lower()}.png": b"" for code in codes}
-        write(tmp_path, {f"{home}/emoji.json": rows, **pictures})
+        write(tmp_path, {f"{home}/emoji.json": [{"unified": code} for code in codes], **pictures})
+    write(tmp_path, {"openmoji/color/svg/1F3C3-200D-2642-FE0F.svg": b""})
     records, missing = records_of("emoji", tmp_path)
-    assert missing == []
-    assert {split: len(ids) for split, ids in by_split(records).items()} == {"train": 3, "test": 3}
+    assert [gone.id for gone in missing] == ["openmoji/1f40e", "openmoji/1f3c3"]
+    assert {split: len(ids) for split, ids in by_split(records).items()} == {"train": 4, "test": 3}
     concepts = {r.clip.video: r.concept for r in records}
-    assert concepts["google/1f40e"] == concepts["twitter/1f40e"] == "1f40e"
-    assert concepts["google/1f3c3"] == concepts["twitter/1f3c3-200d-2642-fe0f"] != "1f40e"
+    assert concepts["google/1f40e"] == concepts["twitter/1f40e"] == "horse"
+    runners = {"google/1f3c3", "twitter/1f3c3", "openmoji/1f3c3-200d-2642-fe0f"}
+    assert {concepts[runner] for runner in runners} == {"running"}
 
 
 def test_demo_clips_that_are_not_fetched_are_named(tmp_path):

@@ -59,7 +59,7 @@ def test_each_split_has_its_videos_and_both_languages(folder):
         ("test_list.txt", "a\nx\n", ["without annotations", "test_list.txt", "x"]),
         ("test_list.txt", "a\n", ["videos in test", "1, not 2"]),
         ("vatex_validation_v1.0.json", [{"videoID": "a", "enCap": ["x"]}], ["0.chCap"]),
-        ("vatex_validation_v1.0.json", {"a": ["x"]}, ["vatex_validation_v1.0.json", "valid array"]),
+        ("vatex_validation_v1.0.json", {"a": ["x"]}, ["vatex_validation_v1.0.json", "valid list"]),
         ("vatex_validation_v1.0.json", rows("aad"), ["videos in test", "3, not 2"]),
     ],
 )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import videos
 from polyreel.clips import Caption
 from polyreel.errors import MediaError
-from polyreel.media import SubtitleTrack, read_subtitles, sidecars
+from polyreel.media import SubtitleTrack, read_sidecars, read_subtitles, sidecars
 
 DOG_DE = "Ein größerer Hund läuft über die Straße"
 GIRLS_DE = "Zwei Mädchen üben für das schöne Fest"
@@ -128,6 +128,16 @@ def test_the_encoding_of_a_file_is_found(film, encoding, lines):
 def test_texts_are_composed(film):
     beside(film, "film.srt", srt("Tre\u0302n ba\u0303i", "x"))
     assert only_track(film).captions[0].text == "Trên bãi"
+
+
+def test_the_ending_of_the_video_in_the_name_is_no_language(tmp_path):
+    film = tmp_path / "film.ts"  # "ts" is Tsonga too
+    (tmp_path / "film.ts.srt").write_text(srt(DOG_RU, CHILDREN_RU))
+    (tmp_path / "film.TS.de.srt").write_text(srt(DOG_DE, GIRLS_DE))
+    assert {track.source: track.captions[0].language for track in read_sidecars(film)[0]} == {
+        "film.ts.srt": "ru",
+        "film.TS.de.srt": "de",
+    }
 
 
 def test_only_files_of_the_same_name_belong_to_a_video(film):

@@ -22,6 +22,7 @@ from polyreel.cli import (
     score,
     search,
     serve,
+    study,
     train,
 )
 from polyreel.cli.output import print_error
@@ -51,6 +52,7 @@ app.command(evaluate.evaluate, name="eval")
 app.command(report.report)
 app.command(score.score)
 app.command(train.train)
+app.command(study.study)
 app.command(export.export)
 
 

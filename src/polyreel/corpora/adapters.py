@@ -8,35 +8,35 @@ be had before, or without, the pictures.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from pydantic import BaseModel, TypeAdapter
 
 from polyreel.archives import Progress, cache_dir, fetch
-from polyreel.clips import Caption, Clip, SampleCreation
+from polyreel.clips import Clip, SampleCreation
+from polyreel.corpora.cldr import concept_of
 from polyreel.corpora.demo import demo_clips
-from polyreel.corpora.emoji import EMOJI_VENDORS, fetch_emoji, read_emoji
+from polyreel.corpora.emoji import EMOJI_VENDORS, read_emoji, vendors_in
 from polyreel.corpora.flickr8k import read_flickr8k
 from polyreel.corpora.items import Corpus, Item, Missing, VideoFile, cleaned_captions
 from polyreel.corpora.msrvtt import list_msrvtt
 from polyreel.corpora.multi30k import MULTI30K_SPLITS, list_multi30k
-from polyreel.corpora.reading import Listing, locate, parse_lines, pictures_in, read_lines
-from polyreel.corpora.records import Record
+from polyreel.corpora.reading import Listing, locate, pictures_in, read_lines
+from polyreel.corpora.records import Creation, Record, captions_of
 from polyreel.corpora.stamps import read_stamps
+from polyreel.corpora.strict_json import parse_lines
 from polyreel.corpora.vatex import list_vatex
 from polyreel.corpora.xm3600 import list_xm3600
 from polyreel.corpora.xtd10 import list_xtd10
 from polyreel.errors import CorpusError
 
 __all__ = [
-    "Creation",
     "Stream",
     "corpus_records",
     "demo_records",
     "emoji_records",
-    "fetch_all_emoji",
     "fetch_demo",
     "flickr8k_records",
     "imagenet_records",
@@ -52,8 +52,6 @@ __all__ = [
 ]
 
 Stream = Iterator[Record | Missing]
-Creation = Callable[[str], SampleCreation]
-"""How the captions in a language came about."""
 
 
 def corpus_records(corpus: Corpus, *, creation: Creation, split: str = "train") -> Stream:
@@ -61,7 +59,7 @@ def corpus_records(corpus: Corpus, *, creation: Creation, split: str = "train") 
     concepts = _concepts(corpus.items)
     for item in corpus.items:
         clip = Clip(item.id, 0.0, 0.0)
-        captions = _captions(item.captions, clip, creation)
+        captions = captions_of(item.captions, clip, creation)
         yield Record(clip, captions, split, item.media, concepts.get(item.id, ""))
     yield from corpus.missing
 
@@ -70,20 +68,12 @@ def listed_records(listing: Listing, *, creation: Creation, split: str, length_s
     """Rows of a reader as clips from 0 to ``length_s``; 0 where it is a photo or the length is not known."""
     for id_, media_name, raw in listing.rows:
         clip = Clip(id_, 0.0, length_s)
-        captions = _captions(cleaned_captions(raw), clip, creation)
+        captions = captions_of(cleaned_captions(raw), clip, creation)
         media = listing.media.get(media_name)
         if captions or media is not None:
             yield Record(clip, captions, split, media)
         else:
             yield Missing(id_, f"neither a caption nor a {listing.kind}")
-
-
-def _captions(captions: Mapping[str, Iterable[str]], clip: Clip, creation: Creation) -> tuple[Caption, ...]:
-    return tuple(
-        Caption(text, tag, clip.start_s, clip.end_s, creation(tag))
-        for tag, texts in captions.items()
-        for text in texts
-    )
 
 
 def _concepts(items: Iterable[Item]) -> dict[str, str]:
@@ -117,7 +107,9 @@ def demo_records(folder: Path) -> Stream:
             yield Missing(clip.id, f"not fetched: it is in a package of {clip.source.registry}")
             continue
         span = Clip(clip.id, 0.0, clip.duration_s)
-        captions = _captions({tag: [text] for tag, text in clip.captions.items()}, span, lambda _: "created")
+        captions = captions_of(
+            {tag: [text] for tag, text in clip.captions.items()}, span, lambda _: "created"
+        )
         yield Record(span, captions, "test", VideoFile(path.absolute()))
 
 
@@ -132,29 +124,19 @@ def fetch_demo(cache_folder: Path, progress: Progress | None = None) -> Path:
 
 
 def emoji_records(folder: Path) -> Stream:
-    """Emoji of all vendors that are there: the first to train on, the others held out to test on.
+    """Emoji of all vendors that are there: the last one's held out to test on, the others' to train on.
 
     A concept spans the vendors.
     """
-    there = [name for name in EMOJI_VENDORS if (folder / f"emoji-datasource-{name}").is_dir()]
-    vendors = there or EMOJI_VENDORS[:1]
-    for vendor in vendors:
-        split = "train" if vendor == vendors[0] else "test"
+    for vendor in vendors_in(folder):
+        split = "test" if vendor == EMOJI_VENDORS[-1] else "train"
         for found in corpus_records(read_emoji(folder, vendor), creation=lambda _: "created", split=split):
             if isinstance(found, Missing):
                 yield replace(found, id=f"{vendor}/{found.id}")
                 continue
-            code = found.clip.video
-            clip = replace(found.clip, video=f"{vendor}/{code}")
-            yield replace(found, clip=clip, concept=found.concept or code)
-
-
-def fetch_all_emoji(cache_folder: Path, progress: Progress | None = None) -> Path:
-    """The folder with the emoji of every vendor."""
-    first, *others = EMOJI_VENDORS
-    for vendor in others:
-        fetch_emoji(cache_folder, vendor, progress=progress)
-    return fetch_emoji(cache_folder, first, progress=progress)
+            clip = replace(found.clip, video=f"{vendor}/{found.clip.video}")
+            english = next(caption.text for caption in found.captions if caption.language == "en")
+            yield replace(found, clip=clip, concept=concept_of(english))
 
 
 class _Photo(BaseModel):
@@ -191,7 +173,7 @@ def imagenet_records(folder: Path) -> Stream:
             continue
         clip = Clip(wordnet, 0.0, 0.0)
         yield Record(
-            clip, _captions({"en": [name]}, clip, lambda _: "created"), "train", pictures[picture], wordnet
+            clip, captions_of({"en": [name]}, clip, lambda _: "created"), "train", pictures[picture], wordnet
         )
 
 

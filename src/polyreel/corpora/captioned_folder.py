@@ -23,7 +23,7 @@ from polyreel.corpora.folder import ITEMS_FILE, media_at, read_folder
 from polyreel.corpora.items import Media, Missing, VideoFile
 from polyreel.corpora.reading import read_text
 from polyreel.corpora.records import Record
-from polyreel.corpora.strict_json import parse_unique_lines
+from polyreel.corpora.strict_json import parse_numbered_lines
 from polyreel.errors import CorpusError, MediaError
 from polyreel.languages import clean, detect, parse_tag
 from polyreel.media import open_video
@@ -93,7 +93,7 @@ def captioned_records(folder: Path) -> Iterator[Record | Missing]:
 
 
 def _clips(folder: Path, table: Path) -> dict[_Place, _Clip]:
-    rows = list(_csv_rows(table) if table.suffix != ".jsonl" else parse_unique_lines(table, _ROW))
+    rows = list(_csv_rows(table) if table.suffix != ".jsonl" else parse_numbered_lines(table, _ROW))
     if not rows:
         raise CorpusError("the table of captions is empty", item=table)
     common = detect(" ".join(row.caption for _, row in rows)[:_DETECTION_CHARS]).language

@@ -12,14 +12,23 @@ from pathlib import Path
 from pydantic import AliasChoices, BaseModel, Field, TypeAdapter
 
 from polyreel.archives import Progress
-from polyreel.clips import Caption, Clip
+from polyreel.clips import Clip
 from polyreel.corpora.emoji_packages import fetch_packages, without_skin_tones
 from polyreel.corpora.items import Missing, cleaned_captions
-from polyreel.corpora.reading import locate, parse
-from polyreel.corpora.records import Record
+from polyreel.corpora.reading import locate
+from polyreel.corpora.records import Record, captions_of
+from polyreel.corpora.strict_json import parse
 from polyreel.languages import STUDY_LANGUAGES
 
-__all__ = ["CLDR_PACKAGES", "Annotation", "cldr_records", "concept_of", "emoji_text", "fetch_cldr", "read_cldr"]
+__all__ = [
+    "CLDR_PACKAGES",
+    "Annotation",
+    "cldr_records",
+    "concept_of",
+    "emoji_text",
+    "fetch_cldr",
+    "read_cldr",
+]
 
 _LISTS = {"cldr-annotations-full": "annotations", "cldr-annotations-derived-full": "annotationsDerived"}
 CLDR_PACKAGES = tuple(_LISTS)
@@ -84,7 +93,7 @@ def emoji_text(code: str) -> str:
 
 
 def concept_of(name: str) -> str:
-    """What an emoji of this English name shows, whoever does it: "woman running: facing right" -> "running"."""
+    """What an emoji of this English name shows, whoever does it: "woman running" -> "running"."""
     neutral = _GENDER.sub(lambda match: "person" if match["one"] else "people", name)
     concept = neutral.removesuffix(": facing right").removeprefix("person ")
     return name if concept == "person" else concept
@@ -112,9 +121,4 @@ def cldr_records(folder: Path) -> Iterator[Record | Missing]:
 
 def _record(name: str, texts: Mapping[str, list[str]], concept: str) -> Record:
     clip = Clip(name, 0.0, 0.0)
-    captions = tuple(
-        Caption(text, tag, clip.start_s, clip.end_s, "created")
-        for tag, lines in cleaned_captions(texts).items()
-        for text in lines
-    )
-    return Record(clip, captions, concept=concept)
+    return Record(clip, captions_of(cleaned_captions(texts), clip, lambda _: "created"), concept=concept)

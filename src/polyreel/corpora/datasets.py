@@ -98,7 +98,7 @@ def _sources(dataset: Dataset, folder: Path) -> tuple[Source, ...]:
         return tuple(
             Source(
                 name=package.package,
-                licence=dataset.licence,
+                licence=dataset.licences.get(package.package, dataset.licence),
                 origin=f"{package.registry}: {package.package} {package.version}",
                 sha256=package.sha256,
             )

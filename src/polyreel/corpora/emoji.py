@@ -1,35 +1,33 @@
 """Emoji as pictures of one concept each, by four vendors, with their names in all nine languages.
 
 The list of emoji comes in npm's ``emoji-datasource-google`` and ``-twitter``, the pictures in those two, in
-``openmoji`` and in ``@lobehub/fluent-emoji-3d``, the names from CLDR (see ``cldr``). Layout: the packages side
-by side under their names, as in a ``node_modules`` folder.
+``openmoji`` and in ``@lobehub/fluent-emoji-3d``, the names in CLDR's (see ``cldr``). Layout: the packages
+side by side under their names, as in a ``node_modules`` folder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel, Field, TypeAdapter
 
 from polyreel.archives import Progress
-from polyreel.clips import Caption, Clip
 from polyreel.corpora.cldr import CLDR_PACKAGES, concept_of, emoji_text, read_cldr
 from polyreel.corpora.emoji_packages import fetch_packages
-from polyreel.corpora.items import Corpus, Frames, Missing
-from polyreel.corpora.reading import Listing, assemble, locate, parse, related
-from polyreel.corpora.records import Record
+from polyreel.corpora.items import Corpus, Frames
+from polyreel.corpora.reading import Listing, assemble, locate, related
+from polyreel.corpora.strict_json import parse
 from polyreel.errors import UnknownNameError
 from polyreel.languages import STUDY_LANGUAGES
 
 __all__ = [
     "EMOJI_PACKAGES",
     "EMOJI_VENDORS",
-    "emoji_records",
     "fetch_all_emoji",
     "fetch_emoji",
     "read_emoji",
+    "vendors_in",
 ]
 
 
@@ -79,6 +77,12 @@ def fetch_all_emoji(cache_folder: Path, progress: Progress | None = None) -> Pat
     return fetch_packages(cache_folder, EMOJI_PACKAGES, progress=progress)
 
 
+def vendors_in(folder: Path) -> tuple[str, ...]:
+    """The vendors whose pictures are in the folder; the first of all if there are none."""
+    there = tuple(name for name, vendor in _VENDORS.items() if (folder / vendor.package).is_dir())
+    return there or EMOJI_VENDORS[:1]
+
+
 def read_emoji(folder: Path, vendor: str = "google") -> Corpus:
     """The emoji without skin tones, in Unicode's order; id is the code, caption the name.
 
@@ -94,17 +98,20 @@ def read_emoji(folder: Path, vendor: str = "google") -> Corpus:
         CorpusError: a file is missing or not as it should be, or there are no pictures.
     """
     drawn_by = _vendor(vendor)
-    home = folder / drawn_by.package
-    own_list = drawn_by.package in _LISTED_IN or not (folder / _LISTED_IN[0]).is_dir()
-    source = locate(home if own_list else folder / _LISTED_IN[0], "emoji.json", remedy=_REMEDY)
+    lists = (drawn_by.package,) if drawn_by.package in _LISTED_IN else _LISTED_IN
+    listed_in = next((package for package in lists if (folder / package).is_dir()), lists[0])
+    source = locate(folder / listed_in, "emoji.json", remedy=_REMEDY)
     names = {tag: read_cldr(folder, tag) for tag in STUDY_LANGUAGES}
-    pictures = home / drawn_by.pictures
-    media = {emoji_text(path.stem): Frames(pictures, (path.name,)) for path in pictures.glob(f"*{drawn_by.suffix}")}
+    pictures = folder / drawn_by.package / drawn_by.pictures
+    media = {
+        emoji_text(path.stem): Frames(pictures, (path.name,)) for path in pictures.glob(f"*{drawn_by.suffix}")
+    }
     rows = []
     for emoji in parse(source, _EMOJI):
         text = emoji_text(emoji.unified)
         captions = {tag: entry.tts for tag, known in names.items() if (entry := known.get(text))}
-        rows.append((emoji.unified.lower(), text, captions))
+        # The English name says which concept it is: without one it counts as not named.
+        rows.append((emoji.unified.lower(), text, captions if captions.get("en") else {}))
     corpus = assemble(Listing(f"emoji {vendor}", rows, media, source, "picture", _REMEDY))
     return replace(corpus, items=related(corpus.items, lambda item: concept_of(item.captions["en"][0])))
 
@@ -113,24 +120,3 @@ def _vendor(name: str) -> _Vendor:
     if name not in _VENDORS:
         raise UnknownNameError("emoji vendor", name, _VENDORS)
     return _VENDORS[name]
-
-
-def emoji_records(folder: Path) -> Iterator[Record | Missing]:
-    """Emoji of all vendors that are there: the last one's held out to test on, the others' to train on.
-
-    A concept spans the vendors.
-    """
-    there = [name for name, vendor in _VENDORS.items() if (folder / vendor.package).is_dir()]
-    for vendor in there or EMOJI_VENDORS[:1]:
-        corpus = read_emoji(folder, vendor)
-        split = "test" if vendor == EMOJI_VENDORS[-1] else "train"
-        for item in corpus.items:
-            clip = Clip(f"{vendor}/{item.id}", 0.0, 0.0)
-            captions = tuple(
-                Caption(text, tag, clip.start_s, clip.end_s, "created")
-                for tag, texts in item.captions.items()
-                for text in texts
-            )
-            yield Record(clip, captions, split, item.media, concept_of(item.captions["en"][0]))
-        for gone in corpus.missing:
-            yield replace(gone, id=f"{vendor}/{gone.id}")

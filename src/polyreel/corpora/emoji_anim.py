@@ -1,7 +1,7 @@
 """Animated emoji: three seconds of real motion each, with their names in all nine languages.
 
-They come in npm's ``@lobehub/fluent-emoji-anim-1`` to ``-4``, which hold a still picture where an emoji does not
-move, the names from CLDR (see ``cldr``). Layout: the packages side by side, as in a ``node_modules`` folder.
+They come in npm's ``@lobehub/fluent-emoji-anim-1`` to ``-4``, which hold a still picture of what does not
+move, the names in CLDR's packages (see ``cldr``). Layout: all of them side by side under their names.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from polyreel.archives import Progress
-from polyreel.clips import Caption, Clip
+from polyreel.clips import Clip
 from polyreel.corpora.cldr import CLDR_PACKAGES, concept_of, emoji_text, read_cldr
 from polyreel.corpora.emoji_packages import fetch_packages, without_skin_tones
 from polyreel.corpora.items import Missing, VideoFile, cleaned_captions
-from polyreel.corpora.records import Record
-from polyreel.errors import CorpusError
+from polyreel.corpora.records import Record, captions_of
+from polyreel.errors import CorpusError, MediaError
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.media import is_animation, open_video
 
@@ -40,7 +40,6 @@ def animated_emoji_records(folder: Path) -> Iterator[Record | Missing]:
 
     Raises:
         CorpusError: the names are not there, or there are no animations.
-        MediaError: an animation is damaged.
     """
     names = {tag: read_cldr(folder, tag) for tag in STUDY_LANGUAGES}
     found = {path.stem: path for part in _PARTS for path in (folder / part / "assets").glob("*.webp")}
@@ -62,11 +61,10 @@ def _record(code: str, path: Path, names: dict[str, tuple[str, ...]]) -> Record 
         return Missing(code, "a still picture")
     if "en" not in names:
         return Missing(code, "no English name")
-    with open_video(path) as reader:
-        clip = Clip(code, 0.0, reader.duration_asked_s or 0.0)
-    captions = tuple(
-        Caption(text, tag, clip.start_s, clip.end_s, "created")
-        for tag, texts in names.items()
-        for text in texts
-    )
-    return Record(clip, captions, "train", VideoFile(path.absolute()), concept_of(names["en"][0]))
+    try:
+        with open_video(path) as reader:
+            clip = Clip(code, 0.0, reader.duration_asked_s or 0.0)
+    except MediaError as error:
+        return Missing(code, error.what)
+    captions = captions_of(names, clip, lambda _: "created")
+    return Record(clip, captions, media=VideoFile(path.absolute()), concept=concept_of(names["en"][0]))

@@ -25,12 +25,12 @@ from polyreel.corpora.reading import (
     Listing,
     assemble,
     locate,
-    parse,
     read_lines,
     read_text,
     require_count,
     videos_in,
 )
+from polyreel.corpora.strict_json import parse
 from polyreel.corpora.translations import read_translations
 from polyreel.errors import CorpusError, UnknownNameError
 

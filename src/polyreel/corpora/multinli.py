@@ -1,9 +1,8 @@
 """MultiNLI's training pairs in many languages, translated by machine: text only, for the text-only baselines.
 
-Layout: ``multinli.train.<language>.tsv`` (or ``.tsv.gz``), a file a language, aligned row by row:
-``premise``,
-``hypo``, ``label``. The label reads "contradictory" where XNLI has "contradiction". Tab-separated without
-quoting: sentences hold stray quotation marks. The full set has 392,702 pairs.
+Layout: ``multinli.train.<language>.tsv`` (or ``.tsv.gz``), a file a language, aligned row by row, with the
+columns ``premise``, ``hypo``, ``label``. The label reads "contradictory" where XNLI has "contradiction".
+Tab-separated without quoting: sentences hold stray quotation marks. The full set has 392,702 pairs.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import TextIO
@@ -28,6 +28,7 @@ MULTINLI_PAIRS = 392_702
 """Training pairs, as published."""
 
 _REMEDY = "Put multinli.train.en.tsv and those of other languages into the folder"
+_MAX_LINE_CHARS = 1 << 20
 _HEADER = ["premise", "hypo", "label"]
 _LABELS = {**{label: label for label in LABELS}, "contradictory": "contradiction"}
 
@@ -115,7 +116,11 @@ def _opened(path: Path) -> Iterator[TextIO]:
 
 def _rows(path: Path, file: TextIO) -> Iterator[list[str]]:
     try:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(iter(partial(file.readline, _MAX_LINE_CHARS), ""), 1):
+            if len(line) == _MAX_LINE_CHARS:
+                raise CorpusError(
+                    f"a line is longer than {_MAX_LINE_CHARS:,} characters", item=f"{path}, line {number}"
+                )
             cells = line.rstrip("\n").removesuffix("\r").split("\t")
             if number == 1:
                 if cells != _HEADER:

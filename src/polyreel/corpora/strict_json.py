@@ -12,13 +12,13 @@ from pydantic import TypeAdapter, ValidationError
 from polyreel.corpora.reading import read_lines, read_text
 from polyreel.errors import CorpusError
 
-__all__ = ["parse_unique", "parse_unique_lines"]
+__all__ = ["parse", "parse_lines", "parse_numbered_lines", "unique_keys"]
 
 T = TypeVar("T")
 
 
-def parse_unique(path: Path, kind: TypeAdapter[T]) -> T:
-    """A JSON file, checked.
+def parse(path: Path, kind: TypeAdapter[T]) -> T:
+    """A JSON file of UTF-8, checked; unpacked if its name ends in ``.gz``.
 
     Raises:
         CorpusError: it cannot be read, or is not as it should be; the message names the line or the place.
@@ -26,11 +26,20 @@ def parse_unique(path: Path, kind: TypeAdapter[T]) -> T:
     return _parsed(read_text(path), kind, path)
 
 
-def parse_unique_lines(path: Path, kind: TypeAdapter[T]) -> Iterator[tuple[str, T]]:
-    """File and number of a line, and its value, of a file of one JSON value a line; blank lines are skipped.
+def parse_lines(path: Path, kind: TypeAdapter[T]) -> list[T]:
+    """The values of a file of one JSON value a line; blank lines are skipped.
 
     Raises:
-        CorpusError: as ``parse_unique``.
+        CorpusError: as ``parse``.
+    """
+    return [value for _, value in parse_numbered_lines(path, kind)]
+
+
+def parse_numbered_lines(path: Path, kind: TypeAdapter[T]) -> Iterator[tuple[str, T]]:
+    """As ``parse_lines``, each value with the file and the number of its line, as messages have it.
+
+    Raises:
+        CorpusError: as ``parse``.
     """
     for number, line in enumerate(read_lines(path), 1):
         if line.strip():
@@ -40,13 +49,13 @@ def parse_unique_lines(path: Path, kind: TypeAdapter[T]) -> Iterator[tuple[str, 
 
 def _parsed(text: str, kind: TypeAdapter[T], item: object) -> T:
     try:
-        return kind.validate_python(json.loads(text, object_pairs_hook=_unique))
+        return kind.validate_python(json.loads(text, object_pairs_hook=unique_keys))
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}: " if error.lineno > 1 else ""
         raise CorpusError("the file is no JSON", item=item, value=f"{place}{error.msg}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        value = f"{'.'.join(map(str, first['loc']))} {first['msg']}"
+        value = f"{'.'.join(map(str, first['loc']))} {first['msg']}".strip()
         raise CorpusError("the file is not as it should be", item=item, value=value) from error
     except _TwiceError as error:
         raise CorpusError("a key occurs twice", item=item, value=error) from error
@@ -54,11 +63,16 @@ def _parsed(text: str, kind: TypeAdapter[T], item: object) -> T:
         raise CorpusError("the file is nested too deeply", item=item) from error
 
 
-class _TwiceError(Exception):
+class _TwiceError(ValueError):
     """A key occurs twice in one object."""
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these keys and values, as a hook of ``json.loads``.
+
+    Raises:
+        ValueError: naming a key that occurs twice.
+    """
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
@@ -22,7 +22,9 @@ _MAX_LINE_BYTES = 1 << 16
 _GZIP = b"\x1f\x8b"
 
 
-def numbered_lines(path: Path, problems: Problems) -> Iterator[tuple[int, str]]:
+def numbered_lines(
+    path: Path, problems: Problems, *, max_line_bytes: int = _MAX_LINE_BYTES
+) -> Generator[tuple[int, str]]:
     """Lines of a UTF-8 file that are not blank, with their numbers from 1, without line ends and byte order
     mark.
 
@@ -31,14 +33,14 @@ def numbered_lines(path: Path, problems: Problems) -> Iterator[tuple[int, str]]:
     """
     with opened(path) as stream:
         for number in itertools.count(1):
-            line = stream.readline(_MAX_LINE_BYTES)
+            line = stream.readline(max_line_bytes)
             if not line:
                 return
             shown = line[:SHOWN_CHARS].decode("utf-8", "replace")
-            if len(line) == _MAX_LINE_BYTES and not line.endswith(b"\n"):
-                while (more := stream.readline(_MAX_LINE_BYTES)) and not more.endswith(b"\n"):
+            if len(line) == max_line_bytes and not line.endswith(b"\n"):
+                while (more := stream.readline(max_line_bytes)) and not more.endswith(b"\n"):
                     pass
-                report_line(problems, f"a line is longer than {_MAX_LINE_BYTES:,} bytes", path, number, shown)
+                report_line(problems, f"a line is longer than {max_line_bytes:,} bytes", path, number, shown)
                 continue
             try:
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, TypeAdapter
 
-from polyreel.corpora.reading import parse, parse_lines, read_lines
+from polyreel.corpora.reading import read_lines
+from polyreel.corpora.strict_json import parse, parse_lines
 from polyreel.errors import CorpusError
 from polyreel.languages import clean, parse_tag
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from pydantic import BaseModel, Field, TypeAdapter
 
 from polyreel.corpora.items import Corpus
-from polyreel.corpora.reading import Listing, assemble, locate, parse, read_lines, require_count, videos_in
+from polyreel.corpora.reading import Listing, assemble, locate, read_lines, require_count, videos_in
+from polyreel.corpora.strict_json import parse
 from polyreel.errors import CorpusError, UnknownNameError
 
 __all__ = ["VATEX_SPLITS", "list_vatex", "read_vatex"]

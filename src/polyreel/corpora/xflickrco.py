@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from polyreel.corpora.adapters import Stream, listed_records
 from polyreel.corpora.reading import Listing, pictures_in, require_count
-from polyreel.corpora.strict_json import parse_unique_lines
+from polyreel.corpora.strict_json import parse_numbered_lines
 from polyreel.errors import CorpusError
 from polyreel.languages import in_study_order, parse_tag
 
@@ -44,7 +44,7 @@ def list_xflickrco(folder: Path) -> Listing:
     """
     captions: dict[str, dict[str, list[str]]] = {}
     for tag, path in _annotations(folder).items():
-        for where, line in parse_unique_lines(path, _LINE):
+        for where, line in parse_numbered_lines(path, _LINE):
             of_photo = captions.setdefault(line.img_path, {})
             if tag in of_photo:
                 raise CorpusError("a photo occurs more than once", item=where, value=line.img_path)

@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from polyreel.corpora.items import Corpus
-from polyreel.corpora.reading import Listing, assemble, locate, parse_lines, pictures_in, require_count
+from polyreel.corpora.reading import Listing, assemble, locate, pictures_in, require_count
+from polyreel.corpora.strict_json import parse_lines
 from polyreel.errors import CorpusError
 
 __all__ = ["list_xm3600", "read_xm3600"]

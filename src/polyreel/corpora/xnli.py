@@ -2,26 +2,30 @@
 
 Reads the aligned file of this project's data (``xnli.*.parallel.jsonl[.gz]``, a line a pair with all
 languages) and the official ``xnli.{dev,test}.tsv`` and ``.jsonl`` (a line a pair and language). Tab-separated
-files are read without
-quoting: sentences hold stray quotation marks.
+files are read without quoting: sentences hold stray quotation marks.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TextIO
 
+from polyreel.corpora.problems import Problems
+from polyreel.corpora.strict_json import unique_keys
+from polyreel.corpora.text_lines import numbered_lines
 from polyreel.errors import CorpusError
 from polyreel.languages import clean
 
 __all__ = ["LABELS", "NliPremise", "read_xnli"]
 
 LABELS = ("entailment", "neutral", "contradiction")
+# A line of the aligned file holds all languages.
+_MAX_LINE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +67,18 @@ def read_xnli(folder: Path, split: str = "dev") -> tuple[NliPremise, ...]:
     hypotheses: dict[str, dict[str, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
     genres: dict[str, str] = {}
     owners: dict[tuple[str, str], str] = {}
-    for pair in _pairs(path):
-        if pair.label not in LABELS:
-            raise CorpusError("an unknown label", item=f"{path}, pair {pair.pair}", value=pair.label)
-        if owners.setdefault((pair.prompt, pair.label), pair.pair) != pair.pair:
-            raise CorpusError(
-                f"a premise has two hypotheses of label {pair.label}", item=f"{path}, prompt {pair.prompt}"
-            )
-        genres[pair.prompt] = pair.genre
-        premises[pair.prompt][pair.language] = clean(pair.premise)
-        hypotheses[pair.prompt][pair.label][pair.language] = clean(pair.hypothesis)
+    with closing(_pairs(path)) as pairs:
+        for pair in pairs:
+            if pair.label not in LABELS:
+                raise CorpusError("an unknown label", item=f"{path}, pair {pair.pair}", value=pair.label)
+            if owners.setdefault((pair.prompt, pair.label), pair.pair) != pair.pair:
+                raise CorpusError(
+                    f"a premise has two hypotheses of label {pair.label}",
+                    item=f"{path}, prompt {pair.prompt}",
+                )
+            genres[pair.prompt] = pair.genre
+            premises[pair.prompt][pair.language] = clean(pair.premise)
+            hypotheses[pair.prompt][pair.label][pair.language] = clean(pair.hypothesis)
     found = tuple(
         NliPremise(prompt, genres[prompt], premises[prompt], hypotheses[prompt]) for prompt in premises
     )
@@ -114,37 +120,46 @@ def _find(folder: Path, split: str) -> Path:
     )
 
 
-def _pairs(path: Path) -> Iterator[_Pair]:
-    try:
-        with _opened(path) as file:
-            for row in _rows(path, file):
-                yield from _split_row(row)
-    except (OSError, ValueError, KeyError) as error:
-        raise CorpusError("the file is not in XNLI's format", item=path, value=repr(error)[:200]) from error
+def _pairs(path: Path) -> Generator[_Pair]:
+    row: Callable[[str], Mapping[str, object]] = _json_row
+    with closing(numbered_lines(path, Problems(_refuse), max_line_bytes=_MAX_LINE_BYTES)) as lines:
+        for number, line in lines:
+            try:
+                if number == 1 and ".tsv" in path.name:
+                    row = partial(_table_row, line.split("\t"))
+                else:
+                    yield from _split_row(row(line))
+            except (ValueError, KeyError, TypeError) as error:
+                raise CorpusError(
+                    "the file is not in XNLI's format",
+                    item=f"{path}, line {number:,}",
+                    value=repr(error)[:200],
+                ) from error
 
 
-def _opened(path: Path) -> TextIO:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8")
-    return path.open(encoding="utf-8")
+def _refuse(problem: CorpusError) -> None:
+    raise problem
 
 
-def _rows(path: Path, file: TextIO) -> Iterator[Mapping[str, object]]:
-    if ".tsv" not in path.name:
-        yield from map(json.loads, file)
-        return
-    header = file.readline().rstrip("\n").split("\t")
-    for line in file:
-        yield dict(zip(header, line.rstrip("\n").split("\t"), strict=True))
+def _table_row(header: Sequence[str], line: str) -> Mapping[str, object]:
+    return dict(zip(header, line.split("\t"), strict=True))
 
 
-def _split_row(row: Mapping[str, object]) -> Iterator[_Pair]:
+def _json_row(line: str) -> Mapping[str, object]:
+    row = json.loads(line, object_pairs_hook=unique_keys)
+    if not isinstance(row, dict):
+        raise TypeError(f"no object, but {line[:40]!r}")
+    return row
+
+
+def _split_row(row: Mapping[str, object]) -> Generator[_Pair]:
     facts = (str(row["promptID"]), str(row["pairID"]), str(row["genre"]), str(row["gold_label"]))
     premise = row.get("premise")
     if isinstance(premise, dict):
         hypothesis = row["hypothesis"]
-        assert isinstance(hypothesis, dict)
+        if not isinstance(hypothesis, dict):
+            raise TypeError("a premise in many languages, but one hypothesis")
         for tag in premise:
-            yield _Pair(*facts, tag, premise[tag], hypothesis[tag])
+            yield _Pair(*facts, tag, str(premise[tag]), str(hypothesis[tag]))
     else:
         yield _Pair(*facts, str(row["language"]), str(row["sentence1"]), str(row["sentence2"]))

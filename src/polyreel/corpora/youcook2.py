@@ -17,7 +17,7 @@ from polyreel.clips import Caption, Clip
 from polyreel.corpora.items import Missing, VideoFile
 from polyreel.corpora.reading import locate
 from polyreel.corpora.records import Record
-from polyreel.corpora.strict_json import parse_unique
+from polyreel.corpora.strict_json import parse
 from polyreel.languages import clean
 from polyreel.media import VIDEO_SUFFIXES
 
@@ -54,7 +54,7 @@ def youcook2_records(folder: Path) -> Iterator[Record | Missing]:
     Raises:
         CorpusError: the annotations are missing or not as they should be.
     """
-    annotations = parse_unique(locate(folder, _FILE, remedy=_REMEDY), _ANNOTATIONS)
+    annotations = parse(locate(folder, _FILE, remedy=_REMEDY), _ANNOTATIONS)
     files = {
         path.stem: VideoFile(path.absolute())
         for place in ("videos", "raw_videos")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -405,7 +405,11 @@ class Library:
             lines = self._lines(view, question, vector, depth, allowed)
             lists += [clips_of_lines(each, view.searchable, line_of) for each in (lines.near, lines.worded)]
         found = moments(fuse(lists), lists, view.searchable, top=question.top)
-        hits = tuple(self._hit(view, moment, question, scores, line_of) for moment in found)
+        clips = view.searchable.clips.take([moment.best for moment in found]).to_pylist() if found else []
+        hits = tuple(
+            self._hit(view, moment, clip, question, float(scores[moment.best]), line_of)
+            for moment, clip in zip(found, clips, strict=True)
+        )
         best = float(visual.scores[0]) if len(visual.scores) else -1.0
         confident = self._confident(view, question, best, lines, hits)
         return SearchResult(
@@ -460,26 +464,25 @@ class Library:
         self,
         view: View,
         moment: Moment,
+        clip: Mapping[str, Any],
         question: Question,
-        scores: NDArray[np.float32],
+        cosine: float,
         line_of: Mapping[int, int],
     ) -> Hit:
-        clip = view.searchable.clips.slice(moment.best, 1).to_pylist()[0]
-        row = next((line_of[clip] for clip in [moment.best, *moment.rows] if clip in line_of), None)
+        row = next((line_of[row] for row in [moment.best, *moment.rows] if row in line_of), None)
         subtitle = None
         if row is not None:
             subtitle = SubtitleEvidence(
                 view.searchable.subtitles["text"][row].as_py(),
                 view.searchable.subtitles["language"][row].as_py(),
             )
-        cosine = float(scores[moment.best])
         return Hit(
             video=clip["path"],
             start_s=moment.start_s,
             end_s=moment.end_s,
             score=moment.score,
             rank=moment.rank,
-            thumbnail=str(self.folder / clip["thumbnail"]),
+            thumbnail=f"{self.folder}/{clip['thumbnail']}",
             visual=None if question.mode == "subtitles" else cosine,
             subtitle=subtitle,
             video_id=clip["video"],

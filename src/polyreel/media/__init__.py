@@ -1,5 +1,6 @@
 """Media files -> frames with true times, subtitles, clips and a record of what went wrong."""
 
+from polyreel.media.animation import is_animation
 from polyreel.media.decode import Frame, Health, Picture, VideoReader
 from polyreel.media.jpeg import encode_jpeg, fit_within
 from polyreel.media.limited import (
@@ -47,6 +48,7 @@ __all__ = [
     "encode_jpeg",
     "fit_within",
     "frames",
+    "is_animation",
     "open_video",
     "read_bytes",
     "read_picture",

@@ -21,9 +21,10 @@ from polyreel.server.errors import OverloadError
 __all__ = ["Desk"]
 
 # One run of the encoder for at most so many queries: beyond, it takes longer by as much as it does more.
-_BATCH = 16
+_BATCH = 32
 # A search that would wait behind so many others is refused; they take seconds.
 _WAITING = 512
+_BATCHES_AHEAD = 2
 _VECTORS_KEPT = 4_096
 _LOOK_EVERY_S = 1.0
 # A library that is laid out again at every commit of a long index run would take a core; so the pause grows
@@ -40,8 +41,16 @@ class _Waiting:
     answer: asyncio.Future[SearchResult]
 
 
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    library: Library
+    batch: list[_Waiting]
+    questions: list[Question]
+    began: float
+
+
 class Desk:
-    """Answers searches of many clients by one thread, which takes all that wait at once.
+    """Answers searches of many clients in batches: one thread encodes all that wait, another ranks.
 
     Args:
         open_library: opens it with ``refresh="when asked"``; called again when the library moves to another
@@ -56,13 +65,14 @@ class Desk:
         self.library = open_library()
         self._on_batch = on_batch
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(_WAITING)
+        self._encoded: queue.Queue[_Encoded | None] = queue.Queue(_BATCHES_AHEAD)
         self._vectors: OrderedDict[tuple[str, str], NDArray[np.float32]] = OrderedDict()
         self._keeping = threading.Lock()
         self._stop = threading.Event()
         self._problem: PolyreelError | None = None
         self._threads = [
             threading.Thread(target=work, name=f"desk-{work.__name__}", daemon=True)
-            for work in (self._search, self._keep_current)
+            for work in (self._encode, self._rank, self._keep_current)
         ]
 
     def start(self) -> None:
@@ -132,38 +142,55 @@ class Desk:
             while len(self._vectors) > _VECTORS_KEPT:
                 self._vectors.popitem(last=False)
 
-    def _search(self) -> None:
-        while not self._stop.is_set():
-            waiting = self._queue.get()
-            batch = [] if waiting is None else [waiting]
-            while batch and len(batch) < _BATCH:
-                try:
-                    more = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if more is not None:
-                    batch.append(more)
-            if batch:
-                self._on_batch(len(batch))
-                self._answer(batch)
-
-    def _answer(self, batch: list[_Waiting]) -> None:
-        library = self.library
-        try:
-            questions = [each.question for each in batch]
-            vectors = library.encode(questions)
-            self._keep(library.bundle.card.identity, questions, vectors)
-            known = [replace(each, vector=vector) for each, vector in zip(questions, vectors, strict=True)]
-            results = library.answer(known)
-        except Exception as error:  # whatever it is, those who wait must hear of it
-            if len(batch) > 1:  # it may be the fault of one of them
+    def _encode(self) -> None:
+        """First half of the way of a search. The encoder needs no lock of Python's while it works, so that
+        the other half, which does, goes on beside it."""
+        while batch := self._next_batch():
+            self._on_batch(len(batch))
+            library, began = self.library, time.perf_counter()
+            try:
+                questions = [each.question for each in batch]
+                vectors = library.encode(questions)
+                self._keep(library.bundle.card.identity, questions, vectors)
+                known = [
+                    replace(each, vector=vector) for each, vector in zip(questions, vectors, strict=True)
+                ]
+            except Exception as error:  # whatever it is, those who wait must hear of it
                 for each in batch:
-                    self._answer([each])
-                return
-            _tell(batch[0], error)
-            return
-        for each, result in zip(batch, results, strict=True):
-            _tell(each, result)
+                    _tell(each, error)
+            else:
+                self._encoded.put(_Encoded(library, batch, known, began))
+        self._encoded.put(None)
+
+    def _rank(self) -> None:
+        while (encoded := self._encoded.get()) is not None:
+            try:
+                results = encoded.library.answer(encoded.questions)
+            except Exception:
+                # It may be the fault of one of them.
+                for waiting, question in zip(encoded.batch, encoded.questions, strict=True):
+                    _tell(waiting, _outcome(encoded.library, question))
+                continue
+            took_ms = round((time.perf_counter() - encoded.began) * 1000, 2)  # with what encoding took
+            for waiting, result in zip(encoded.batch, results, strict=True):
+                _tell(waiting, replace(result, took_ms=took_ms))
+
+    def _next_batch(self) -> list[_Waiting]:
+        """All that wait, up to a batch; empty at the end."""
+        first = self._queue.get()
+        if first is None or self._stop.is_set():
+            return []
+        batch = [first]
+        while len(batch) < _BATCH:
+            try:
+                more = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if more is None:
+                self._queue.put(None)  # for the next time
+                break
+            batch.append(more)
+        return batch
 
     def _keep_current(self) -> None:
         calibrated = None
@@ -194,6 +221,13 @@ class Desk:
             library.refresh()
             self.library = library
         self._problem = None
+
+
+def _outcome(library: Library, question: Question) -> SearchResult | Exception:
+    try:
+        return library.answer([question])[0]
+    except Exception as error:
+        return error
 
 
 def _tell(waiting: _Waiting, outcome: SearchResult | Exception) -> None:

@@ -28,7 +28,7 @@ class Metrics:
         self._batch = Histogram(
             "polyreel_search_batch",
             "Searches that one run of the encoder answered",
-            buckets=(1, 2, 4, 8, 16),
+            buckets=(1, 2, 4, 8, 16, 32),
             registry=self._registry,
         )
         self._now = Gauge("polyreel_library", "What can be searched", ["what"], registry=self._registry)

@@ -1,19 +1,45 @@
-"""What came out: results side by side, as a page and as tables for papers."""
+"""What came out: results side by side, and the study of what vision and code-switched text are worth."""
 
 from polyreel.study.comparison import Comparison, LanguageComparison, compare
 from polyreel.study.entries import Entry, check_result
+from polyreel.study.experiment import (
+    ARMS,
+    Arm,
+    Claim,
+    Measured,
+    Planned,
+    Progressed,
+    StudyEvent,
+    StudyOutcome,
+    StudyRecipe,
+    check_study,
+    read_study,
+    run_study,
+)
 from polyreel.study.grouping import BenchmarkGroup, group_results
 from polyreel.study.report import Format, make_report, write_report
 
 __all__ = [
+    "ARMS",
+    "Arm",
     "BenchmarkGroup",
+    "Claim",
     "Comparison",
     "Entry",
     "Format",
     "LanguageComparison",
+    "Measured",
+    "Planned",
+    "Progressed",
+    "StudyEvent",
+    "StudyOutcome",
+    "StudyRecipe",
     "check_result",
+    "check_study",
     "compare",
     "group_results",
     "make_report",
+    "read_study",
+    "run_study",
     "write_report",
 ]

@@ -27,7 +27,20 @@ from polyreel.languages import clean
 from polyreel.study.entries import Entry
 from polyreel.study.wording import best_of, headline, measure
 
-__all__ = ["dot_plot", "gap_plot", "heat_map"]
+__all__ = [
+    "FAINT",
+    "GREYS",
+    "INK",
+    "MARKERS",
+    "as_svg",
+    "dot_plot",
+    "drawing",
+    "gap_plot",
+    "heat_map",
+    "legend",
+    "offset",
+    "row_axis",
+]
 
 _WIDTH_IN = 5.4
 _ROW_IN = 0.3
@@ -36,10 +49,10 @@ _CHARACTER_IN = 0.085
 # White contrasts with it as black does: 1.05 / (L + 0.05) = (L + 0.05) / 0.05.
 _EVEN_LUMINANCE = 0.18
 _RANDOM = "random system"
-_INK, _FAINT = "#1a1a1a", "#d9d9d9"
+INK, FAINT = "#1a1a1a", "#d9d9d9"
 # Told apart twice over, by shape and by grey; the third of a kind is told apart by its place in the row.
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-_GREYS = ("#111111", "#777777", "#ffffff", "#aaaaaa", "#444444")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+GREYS = ("#111111", "#777777", "#ffffff", "#aaaaaa", "#444444")
 _HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++")
 # Lightness falls from end to end, so that a black-and-white print keeps the order.
 _COLOURS = LinearSegmentedColormap.from_list("polyreel", ["#f7f7f7", "#9ecae1", "#08306b"])
@@ -52,10 +65,10 @@ _STYLE: dict[Any, Any] = {
     "hatch.linewidth": 0.6,
     "axes.edgecolor": "#666666",
     "axes.linewidth": 0.6,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
 }
 
 
@@ -69,7 +82,7 @@ def dot_plot(entries: Sequence[Entry], *, id_prefix: str) -> Markup:
     first = entries[0].result
     name, tags = headline(first), tuple(first.languages)
     title = measure(name).title
-    with _figure(_height_in(tags, entries), salt=id_prefix) as (figure, axes):
+    with drawing(_height_in(tags, entries), salt=id_prefix) as (figure, axes):
         for place, entry in enumerate(entries):
             figures = [entry.result.languages[tag].metrics[name] for tag in tags]
             values = np.array([f.value for f in figures])
@@ -77,12 +90,12 @@ def dot_plot(entries: Sequence[Entry], *, id_prefix: str) -> Markup:
             high = np.array([f.value if f.high is None else f.high for f in figures])
             axes.errorbar(
                 values,
-                np.arange(len(tags)) + _offset(place, len(entries), 0.62),
+                np.arange(len(tags)) + offset(place, len(entries), 0.62),
                 # A bootstrap interval may leave the figure itself out by a rounding error.
                 xerr=np.maximum(np.stack([values - low, high - values]), 0),
-                fmt=_MARKERS[place % len(_MARKERS)],
-                color=_INK,
-                markerfacecolor=_GREYS[place % len(_GREYS)],
+                fmt=MARKERS[place % len(MARKERS)],
+                color=INK,
+                markerfacecolor=GREYS[place % len(GREYS)],
                 markersize=5.5,
                 markeredgewidth=0.8,
                 elinewidth=0.9,
@@ -91,13 +104,13 @@ def dot_plot(entries: Sequence[Entry], *, id_prefix: str) -> Markup:
             )
         if (chance := _chance(name, first.gallery)) is not None:
             axes.axvline(chance, color="#666666", linewidth=0.8, linestyle=(0, (2, 2)), label=_RANDOM)
-        _language_axis(axes, tags)
+        row_axis(axes, tags)
         axes.set_xlabel(f"{title} in %, with 95% interval")
         # Percentages begin at 0; a marker there is drawn whole.
         axes.set_xlim(left=-0.015 * axes.get_xlim()[1])
-        _legend(figure, axes)
+        legend(figure, axes)
         words = "; ".join(f"{_short(entry.label)}: {_range_in_words(entry, name)}" for entry in entries)
-        return _svg(figure, f"{title} per language with 95% intervals. {words}.", id_prefix)
+        return as_svg(figure, f"{title} per language with 95% intervals. {words}.", id_prefix)
 
 
 def gap_plot(entries: Sequence[Entry], *, id_prefix: str) -> Markup | None:
@@ -113,28 +126,28 @@ def gap_plot(entries: Sequence[Entry], *, id_prefix: str) -> Markup | None:
     if not gaps or not tags:
         return None
     title = measure(name).title
-    with _figure(_height_in(tags, entries), salt=id_prefix) as (figure, axes):
+    with drawing(_height_in(tags, entries), salt=id_prefix) as (figure, axes):
         for place, (label, gap) in enumerate(gaps.items()):
             axes.barh(
-                np.arange(len(tags)) + _offset(place, len(gaps), 0.74),
+                np.arange(len(tags)) + offset(place, len(gaps), 0.74),
                 [gap.per_language.get(tag, math.nan) for tag in tags],
                 height=0.74 / len(gaps),
-                color=_GREYS[(place + 1) % len(_GREYS)],
-                edgecolor=_INK,
+                color=GREYS[(place + 1) % len(GREYS)],
+                edgecolor=INK,
                 linewidth=0.7,
                 hatch=_HATCHES[place % len(_HATCHES)],
                 label=_short(label),
             )
-        axes.axvline(0, color=_INK, linewidth=0.8)
-        _language_axis(axes, tags)
+        axes.axvline(0, color=INK, linewidth=0.8)
+        row_axis(axes, tags)
         reached = [
             value for gap in gaps.values() for value in gap.per_language.values() if math.isfinite(value)
         ]
         axes.set_xlim(min([0.0, *reached]) * 1.05, max([1.0, *reached]) * 1.05)
         axes.set_xlabel(f"points of {title} below English")
-        _legend(figure, axes)
+        legend(figure, axes)
         words = "; ".join(f"{_short(label)}: mean {gap.absolute:.1f} points" for label, gap in gaps.items())
-        return _svg(figure, f"Transfer gap in {title}, English minus each language. {words}.", id_prefix)
+        return as_svg(figure, f"Transfer gap in {title}, English minus each language. {words}.", id_prefix)
 
 
 def heat_map(name: str, matrix: Matrix, *, id_prefix: str) -> Markup:
@@ -160,7 +173,7 @@ def heat_map(name: str, matrix: Matrix, *, id_prefix: str) -> Markup:
     # Room for the labels, which the layout takes from the cells.
     width_in = 0.46 * width + _CHARACTER_IN * (longest_row + (longest_column if slanted else 0)) + 0.3
     height_in = 0.34 * height + _CHARACTER_IN * (0.7 * longest_column if slanted else 0) + 0.35
-    with _figure(height_in, salt=id_prefix, width_in=width_in) as (figure, axes):
+    with drawing(height_in, salt=id_prefix, width_in=width_in) as (figure, axes):
         mesh = axes.pcolormesh(values, cmap=_COLOURS, vmin=low, vmax=low + span, edgecolors="white")
         mesh.set_linewidth(1.2)
         for (row, column), value in np.ndenumerate(values):
@@ -189,7 +202,7 @@ def heat_map(name: str, matrix: Matrix, *, id_prefix: str) -> Markup:
             )
         if not compared.diagonal().any():
             said += ", without the diagonal"
-        return _svg(figure, f"{said}.", id_prefix)
+        return as_svg(figure, f"{said}.", id_prefix)
 
 
 def _compared(values: NDArray[np.float64], matrix: Matrix) -> NDArray[np.bool_]:
@@ -202,7 +215,8 @@ def _compared(values: NDArray[np.float64], matrix: Matrix) -> NDArray[np.bool_]:
 
 
 @contextmanager
-def _figure(height_in: float, *, salt: str, width_in: float = _WIDTH_IN) -> Iterator[tuple[Figure, Axes]]:
+def drawing(height_in: float, *, salt: str, width_in: float = _WIDTH_IN) -> Iterator[tuple[Figure, Axes]]:
+    """Room for one plot in the pages' style; equal calls with one ``salt`` give equal drawings."""
     with matplotlib.rc_context(), warnings.catch_warnings():
         # A page looks the same whatever the reader's matplotlibrc says.
         matplotlib.rcdefaults()
@@ -216,7 +230,7 @@ def _figure(height_in: float, *, salt: str, width_in: float = _WIDTH_IN) -> Iter
         yield figure, figure.add_subplot()
 
 
-def _svg(figure: Figure, description: str, prefix: str) -> Markup:
+def as_svg(figure: Figure, description: str, prefix: str) -> Markup:
     """The drawing as an element for a page, with a title, the page's font and ids of its own."""
     buffer = io.StringIO()
     metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
@@ -252,20 +266,23 @@ def _height_in(tags: Sequence[str], entries: Sequence[Entry]) -> float:
     return max(_ROW_IN, 0.17 * len(entries)) * len(tags) + 0.22 * len(entries) + 0.75
 
 
-def _offset(place: int, count: int, spread: float) -> float:
+def offset(place: int, count: int, spread: float) -> float:
+    """How far the mark number ``place`` of ``count`` lies from the middle of its row."""
     return spread * ((place + 0.5) / count - 0.5)
 
 
-def _language_axis(axes: Axes, tags: Sequence[str]) -> None:
+def row_axis(axes: Axes, tags: Sequence[str]) -> None:
+    """Rows from top to bottom, one for each of ``tags``."""
     axes.set_yticks(np.arange(len(tags)), [_short(tag) for tag in tags])
     axes.set_ylim(len(tags) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)
-    axes.grid(axis="x", color=_FAINT, linewidth=0.6)
+    axes.grid(axis="x", color=FAINT, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
 
 
-def _legend(figure: Figure, axes: Axes) -> None:
+def legend(figure: Figure, axes: Axes) -> None:
+    """What the marks stand for, above the plot."""
     handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     order = sorted(handles, key=_RANDOM.__eq__)
     figure.legend(

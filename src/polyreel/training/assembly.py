@@ -66,6 +66,7 @@ def _stock(recipe: Recipe, data: DataSpec, shelf: Shelf) -> Stock:
         shelf.table(data.corpus),
         data.split,
         languages=data.languages or recipe.languages,
+        captions_per_language=data.captions_per_language,
         features=features,
         weight=data.weight,
         held_out=data.held_out,

@@ -48,6 +48,7 @@ class DataSpec(_Spec):
         split: which clips.
         weight: how often a clip of this corpus is drawn, by one of weight 1.
         languages: only captions in these; None takes all of the recipe's.
+        captions_per_language: of a clip with more captions in a language, the first so many; None takes all.
         features: kinds of features whose rows stand side by side; empty takes those of the default bundle
             where the corpus has pictures, and none where it has only text.
         held_out: share of the split that is kept back for validation, whole videos and concepts together.
@@ -57,6 +58,7 @@ class DataSpec(_Spec):
     split: str = Field(default="train", min_length=1)
     weight: float = Field(default=1.0, gt=0)
     languages: tuple[str, ...] | None = Field(default=None, min_length=1)
+    captions_per_language: int | None = Field(default=None, ge=1)
     features: tuple[str, ...] = ()
     held_out: _Share | None = None
 

@@ -43,6 +43,7 @@ class Stock:
         table: the corpus.
         split: which clips.
         languages: of the captions that count.
+        captions_per_language: the first so many of each clip count; None for all.
         features: kinds of features whose rows stand side by side; none for text alone.
         weight: how often a clip is drawn, by one of weight 1.
         held_out: share of the split that is never drawn.
@@ -54,12 +55,13 @@ class Stock:
         split: str,
         *,
         languages: Sequence[str],
+        captions_per_language: int | None = None,
         features: Sequence[str] = (),
         weight: float = 1.0,
         held_out: float | None = None,
     ) -> None:
         self.table, self.split, self.weight, self.held_out = table, split, weight, held_out
-        self.languages = tuple(languages)
+        self.languages, self._most = tuple(languages), captions_per_language
         self._stores = [table.features(name) for name in features]
         self.texts = functools.lru_cache(_TEXTS_KEPT)(self._read_texts)
         self.passed_over = 0
@@ -116,4 +118,5 @@ class Stock:
         return np.concatenate([part[chosen] for part in parts], axis=1).astype(np.float32)
 
     def _read_texts(self, row: int) -> Mapping[str, tuple[str, ...]]:
-        return texts_of(self.table, row, self.languages)
+        found = texts_of(self.table, row, self.languages)
+        return {tag: texts[: self._most] for tag, texts in found.items()}

@@ -43,12 +43,14 @@ class CorpusSpec(_Spec):
         split: which of them.
         clips: at most so many, the first ones; None takes all.
         weight: how often one is drawn, by one of weight 1.
+        features: kind of features; None takes what the image network of the default bundle makes.
     """
 
     corpus: str = Field(min_length=1)
     split: str = Field(default="train", min_length=1)
     clips: int | None = Field(default=None, ge=4)
     weight: float = Field(default=1.0, gt=0)
+    features: str | None = None
 
 
 class RetrievalSpec(_Spec):
@@ -59,12 +61,14 @@ class RetrievalSpec(_Spec):
         corpus: as in ``CorpusSpec``.
         split: which clips are the gallery.
         clips: at most so many.
+        features: as in ``CorpusSpec``.
     """
 
     name: _Name
     corpus: str = Field(min_length=1)
     split: str = Field(default="dev", min_length=1)
     clips: int | None = Field(default=None, ge=4)
+    features: str | None = None
 
 
 class XnliSpec(_Spec):
@@ -188,13 +192,18 @@ class StudyRecipe(_Spec):
             for tag in self.variants.leave_out
             if tag not in self.others
         ]
-        for where, names in (("variants.encoders", self.variants.encoders or ()), ("by_encoder", self.by_encoder)):
+        for where, names in (
+            ("variants.encoders", self.variants.encoders or ()),
+            ("by_encoder", self.by_encoder),
+        ):
             found += [
                 f"{where}: {UnknownNameError('encoder of the study', name, self.encoders)}"
                 for name in names
                 if name not in self.encoders
             ]
-        needs_switching = any(name == "T2" or name.startswith("V2") for name in self.arms) or self._has_variants
+        needs_switching = (
+            any(name == "T2" or name.startswith("V2") for name in self.arms) or self._has_variants
+        )
         if needs_switching and not self.training.get("code_switching"):
             found.append("training.code_switching: is missing, and arms need it")
         if self._has_variants and "V2" not in self.arms:
@@ -264,4 +273,5 @@ def _said(found: Any) -> str:
     place = ".".join(map(str, found["loc"]))
     if found["type"] == "extra_forbidden":
         return f"{place}: there is no such key"
-    return f"{place}: {'is missing' if found['type'] == 'missing' else found['msg'].removeprefix('Value error, ')}"
+    said = "is missing" if found["type"] == "missing" else found["msg"].removeprefix("Value error, ")
+    return f"{place}: {said}" if place else said

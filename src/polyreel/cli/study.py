@@ -1,0 +1,134 @@
+"""``polyreel study``: every arm with every seed, and what that says of the claims."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from polyreel.cli.options import Json, require_torch
+from polyreel.cli.output import print_json, stderr, stdout
+
+if TYPE_CHECKING:
+    from polyreel.study import Claim, StudyEvent, StudyOutcome
+
+__all__ = ["study"]
+
+
+def study(
+    recipe: Annotated[Path, Parameter(help="The study, a YAML file.")],
+    /,
+    *,
+    out: Annotated[Path, Parameter(help="Folder of the results.")],
+    data: Annotated[
+        Path | None, Parameter(help="Folder that corpora and benchmarks are relative to.")
+    ] = None,
+    check: Annotated[
+        bool, Parameter(negative="", help="Only say what is wrong with the study and how large it is.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Train and measure all arms of a study, and write its report, its results and the ledger of claims.
+
+    What is there already is not done again: a study that was stopped or killed goes on, and ends with the
+    same tables.
+
+    Example: polyreel study recipes/study-smoke.yaml --out build/study --data ../shared/data
+    """
+    require_torch()
+    from polyreel.study import check_study, read_study, run_study
+
+    wanted = read_study(recipe)
+    command = shlex.join(
+        ["polyreel", "study", str(recipe), "--out", str(out), *(["--data", str(data)] if data else [])]
+    )
+    with _display() as tell:
+        if check:
+            missing = check_study(wanted, out=out, data=data, tell=tell)
+            return _print_check(recipe, missing, json)
+        outcome = run_study(wanted, out=out, data=data, command=command, tell=tell)
+    _print_outcome(outcome, command, json)
+    return 1 if outcome.missing else 0  # as after Ctrl-C
+
+
+def _print_check(recipe: Path, missing: int, json: bool) -> int:
+    if json:
+        print_json({"recipe": str(recipe), "missing": missing, "problems": []})
+    else:
+        stdout.print(f"{recipe}: no mistake; {missing:,} cells to run", markup=False, soft_wrap=True)
+    return 0
+
+
+def _print_outcome(outcome: StudyOutcome, command: str, json: bool) -> None:
+    if json:
+        print_json(
+            {
+                "out": str(outcome.folder),
+                "cells": outcome.cells,
+                "missing": outcome.missing,
+                "nothing_to_do": outcome.was_there,
+                "claims": [claim.model_dump(mode="json") for claim in outcome.claims],
+            }
+        )
+        return
+    if outcome.missing:
+        stdout.print(f"Stopped: {outcome.missing:,} of {outcome.cells:,} cells are missing. Go on with:")
+        stdout.print(command, markup=False, soft_wrap=True)
+        return
+    if outcome.was_there:
+        stdout.print("Nothing to do: all cells and the report are there.")
+    for claim in outcome.claims:
+        stdout.print(_line(claim), markup=False, soft_wrap=True)
+    for name in ("report.html", "results.json", "claims.json", "index.md"):
+        stdout.print(str(outcome.folder / name), markup=False, soft_wrap=True)
+
+
+def _line(claim: Claim) -> str:
+    figure = next((found for found in claim.measured if found.decides), None)
+    shown = "" if figure is None else f" {figure.value:+.2f} [{figure.low:+.2f}, {figure.high:+.2f}]"
+    return f"{claim.number:>2}  {claim.verdict}{shown}: {claim.sentence}"
+
+
+@contextmanager
+def _display() -> Iterator[_Follower]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.completed:.1f} of {task.total:.0f} cells"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
+        yield _Follower(progress)
+
+
+class _Follower:
+    """Shows how far the grid is."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("preparing", total=1)
+
+    def __call__(self, event: StudyEvent) -> None:
+        from polyreel.study import Planned, Progressed
+
+        match event:
+            case Planned(cells, missing, seconds):
+                self._progress.console.print(_plan(cells, missing, seconds), markup=False, soft_wrap=True)
+                self._progress.reset(self._task, total=cells, completed=cells - missing)
+            case Progressed(done, cells, what):
+                self._progress.update(self._task, description=what, completed=done, total=cells)
+
+
+def _plan(cells: int, missing: int, seconds: float | None) -> str:
+    line = f"{missing:,} of {cells:,} cells to run"
+    if seconds is None:
+        return line
+    span = f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
+    return f"{line}, about {span}, and time to encode texts that a frozen encoder has not seen yet"

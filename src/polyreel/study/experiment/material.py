@@ -1,0 +1,342 @@
+"""What arms train and are measured on: tables cut from corpora, with features, kept in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyreel import __version__
+from polyreel.archives import cache_dir
+from polyreel.bundle import Bundle, locate_bundle
+from polyreel.clips import Caption, Clip
+from polyreel.corpora import (
+    DATASETS,
+    CorpusTable,
+    NliPremise,
+    Problems,
+    Record,
+    add_bundle_features,
+    build_dataset,
+    bundle_features_name,
+    fetched_table,
+    open_table,
+    read_multinli,
+    read_ntrex,
+    read_xnli,
+    write_features,
+    write_table,
+)
+from polyreel.errors import CorpusError, UnknownNameError
+from polyreel.languages import clean, in_study_order
+from polyreel.study.experiment.arms import Arm
+from polyreel.study.experiment.recipe import CorpusSpec, RetrievalSpec, StudyRecipe
+
+__all__ = ["GallerySet", "Material", "Stocked"]
+
+_MANIFEST = "manifest.json"
+_MULTINLI = "multinli"
+_SHUFFLE_SEED = 2021
+Told = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Stocked:
+    """A table that arms train on.
+
+    Attributes:
+        folder: of the table.
+        identity: what is in it, wherever it lies.
+        weight: how often a clip is drawn.
+        languages: of its captions.
+    """
+
+    folder: Path
+    identity: str
+    weight: float
+    languages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GallerySet:
+    """Clips that are searched, with a query for each in every language.
+
+    Attributes:
+        name: of the benchmark.
+        table: the clips.
+        rows: their places in it.
+        frames: features of each clip, (frames, dim).
+        queries: language -> a text for each clip.
+        relevant: language -> for each query the places of what it should find.
+        features: kind of the features.
+        identity: what is asked of what.
+    """
+
+    name: str
+    table: CorpusTable
+    rows: tuple[int, ...]
+    frames: tuple[NDArray[np.float32], ...]
+    queries: Mapping[str, tuple[str, ...]]
+    relevant: Mapping[str, tuple[tuple[int, ...], ...]]
+    features: str
+    identity: str
+
+
+class Material:
+    """Tables of a study. Each is built once and found again by what it was made from.
+
+    Args:
+        recipe: of the study.
+        data: folder that corpora are relative to; None takes the working folder.
+        tell: told of what takes long: (what, done, total), total 0 where it is not known.
+    """
+
+    def __init__(self, recipe: StudyRecipe, data: Path | None, *, tell: Told) -> None:
+        self.recipe, self.data, self._tell = recipe, data or Path(), tell
+        self._sources: dict[str, CorpusTable] = {}
+        self._bundle: Bundle | None = None
+
+    def stocked(self, arm: Arm) -> tuple[Stocked, ...]:
+        """What an arm trains on, built if it is not there.
+
+        Raises:
+            CorpusError, UnknownNameError, FetchError: a corpus is not there.
+        """
+        specs = (self.recipe.text or self.recipe.video) if arm.material == "text" else self.recipe.video
+        return tuple(self._stocked(spec, arm) for spec in specs)
+
+    def languages(self, arm: Arm, tables: Sequence[Stocked]) -> tuple[str, ...]:
+        """Of the captions that an arm is shown."""
+        if not arm.multilingual:
+            return ("en",)
+        return tuple(in_study_order({tag for table in tables for tag in table.languages}))
+
+    def gallery(self, spec: RetrievalSpec) -> GallerySet:
+        """The clips of a benchmark that have features and a caption in every language of the study.
+
+        Raises:
+            CorpusError: there are fewer than four.
+        """
+        table, kind = self._with_features(spec)
+        store = table.features(kind)
+        there = set(table.manifest.captions.get(spec.split, {}))
+        tags = [tag for tag in self.recipe.languages if tag in there]
+        texts = {row: self._first_texts(table, row) for row in map(int, table.rows(spec.split))}
+        rows = [
+            row for row, found in texts.items() if all(tag in found for tag in tags) and store.counts[row] > 0
+        ]
+        if len(rows) < 4 or "en" not in tags:
+            raise CorpusError(
+                "the benchmark is too small",
+                item=spec.name,
+                value=f"{len(rows)} clips with features and captions in {', '.join(tags)}",
+                remedy="Name another corpus or split, or fewer languages",
+            )
+        queries = {tag: tuple(texts[row][tag] for row in rows) for tag in tags}
+        concepts = [table.concept(row) or table.clip(row).clip_id for row in rows]
+        facts = (table.manifest.version, kind, spec.split, *map(str, rows))
+        return GallerySet(
+            name=spec.name,
+            table=table,
+            rows=tuple(rows),
+            frames=tuple(store.of(row).astype(np.float32) for row in rows),
+            queries=queries,
+            relevant={tag: _relevant(concepts, asked) for tag, asked in queries.items()},
+            features=kind,
+            identity=_digest(*facts),
+        )
+
+    def premises(self) -> tuple[NliPremise, ...]:
+        """Of X-MNLI.
+
+        Raises:
+            CorpusError: it is not there.
+        """
+        spec = self.recipe.measure.xnli
+        assert spec is not None
+        return read_xnli(self.data / spec.folder, spec.split)[: spec.premises]
+
+    def sentences(self) -> dict[str, tuple[str, ...]]:
+        """Of NTREX, in the study's languages.
+
+        Raises:
+            CorpusError: it is not there.
+        """
+        spec = self.recipe.measure.bitext
+        assert spec is not None
+        found = read_ntrex(self.data / spec.folder)
+        return {tag: found[tag][: spec.sentences] for tag in self.recipe.languages if tag in found}
+
+    def english(self, *, most: int) -> list[str]:
+        """The first English captions of the video corpora."""
+        found: list[str] = []
+        for spec in self.recipe.video:
+            table = self._cut(spec)
+            for row in map(int, table.rows(spec.split)):
+                found += [clean(c.text) for c in table.captions(row) if c.language == "en"]
+                if len(found) >= most:
+                    return found[:most]
+        return found
+
+    def _first_texts(self, table: CorpusTable, row: int) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for caption in table.captions(row):
+            if caption.language in self.recipe.languages and (text := clean(caption.text)):
+                found.setdefault(caption.language, text)
+        return found
+
+    def _stocked(self, spec: CorpusSpec, arm: Arm) -> Stocked:
+        if arm.sees:
+            table, kind = self._with_features(spec)
+            facts = [table.manifest.version, kind]
+            if arm.material == "shuffled":
+                table = self._shuffled(table, kind)
+                facts.append("shuffled")
+        else:
+            table, facts = self._cut(spec), []
+            facts = [table.manifest.version]
+        languages = tuple(table.manifest.captions.get("train", {}))
+        return Stocked(table.folder, _digest(*facts), spec.weight, languages)
+
+    def _with_features(self, spec: CorpusSpec | RetrievalSpec) -> tuple[CorpusTable, str]:
+        """The cut table and its kind of features, which are computed, or copied, if they are not there."""
+        table, source = self._cut(spec), self._source(spec.corpus)
+        if spec.features is None and self._bundle is None:
+            self._bundle = Bundle(locate_bundle())
+        kind = spec.features or bundle_features_name(self._require_bundle())
+        if kind in table.manifest.features:
+            return table, kind
+        if kind in source.manifest.features:
+            _copy_features(source, table, kind)
+        elif spec.features is not None:
+            raise UnknownNameError(f"kind of features of {spec.corpus}", kind, source.manifest.features)
+        else:
+            add_bundle_features(
+                table.folder,
+                self._require_bundle(),
+                progress=lambda done, total: self._tell(f"features of {spec.corpus}", done, total),
+            )
+        return open_table(table.folder), kind
+
+    def _require_bundle(self) -> Bundle:
+        assert self._bundle is not None
+        return self._bundle
+
+    def _cut(self, spec: CorpusSpec | RetrievalSpec) -> CorpusTable:
+        """The clips of a specification; those for training become split ``train``."""
+        trains = isinstance(spec, CorpusSpec)
+        source = None if spec.corpus == _MULTINLI else self._source(spec.corpus)
+        facts = (
+            spec.corpus,
+            spec.split,
+            str(spec.clips),
+            str(trains),
+            source.manifest.version if source else str((self._folder(_MULTINLI)).resolve()),
+        )
+        folder = _cache() / f"{Path(spec.corpus).name}-{_digest(*facts)}"
+        if not (folder / _MANIFEST).is_file():
+            records = _entailed(self._folder(_MULTINLI)) if source is None else _records(source, spec.split)
+            kept = islice(records, spec.clips)
+            split = "train" if trains else spec.split
+            write_table(
+                folder,
+                (Record(r.clip, r.captions, split, r.media, r.concept) for r in kept),
+                name=Path(spec.corpus).name,
+            )
+        return open_table(folder)
+
+    def _shuffled(self, table: CorpusTable, kind: str) -> CorpusTable:
+        """The table with every clip's features given to another clip."""
+        folder = _cache() / f"{table.name}-{_digest(table.manifest.version, kind, 'shuffled')}"
+        if not ((folder / _MANIFEST).is_file() and kind in open_table(folder).manifest.features):
+            write_table(folder, (table.record(row) for row in range(len(table))), name=table.name)
+            store = table.features(kind)
+            order = np.random.default_rng(_SHUFFLE_SEED).permutation(len(table))
+            # A cycle through a random order: no clip keeps its own.
+            giver = dict(zip(order.tolist(), np.roll(order, 1).tolist(), strict=True))
+            rows = ((table.clip(row).clip_id, store.of(giver[row])) for row in range(len(table)))
+            write_features(folder, kind, rows, dim=store.dim, rate_hz=store.rate_hz)
+        return open_table(folder)
+
+    def _source(self, name: str) -> CorpusTable:
+        if name not in self._sources:
+            self._sources[name] = open_table(self._where(name) or self._build(name))
+        return self._sources[name]
+
+    def _folder(self, name: str) -> Path:
+        return self.data / self.recipe.folders.get(name, name)
+
+    def _where(self, name: str) -> Path | None:
+        if (self._folder(name) / _MANIFEST).is_file():
+            return self._folder(name)
+        if name not in DATASETS:
+            raise UnknownNameError("corpus", name, [*DATASETS, _MULTINLI])
+        built = self._built(name)
+        return built if (built / _MANIFEST).is_file() else None
+
+    def _built(self, name: str) -> Path:
+        if not self._folder(name).is_dir():
+            return fetched_table(name)
+        facts = (name, __version__, str(self._folder(name).resolve()))
+        return _cache() / f"source-{name}-{_digest(*facts)}"
+
+    def _build(self, name: str) -> Path:
+        folder = self._folder(name)
+        if DATASETS[name].fetch is None and not folder.is_dir():
+            raise CorpusError(
+                "the dataset is not there",
+                item=folder,
+                remedy=f"{DATASETS[name].remedy} and name its parent by --data, or its place under 'folders'",
+            )
+        self._tell(f"reading {name}", 0, 0)
+        build_dataset(name, self._built(name), folder=folder if folder.is_dir() else None)
+        return self._built(name)
+
+
+def _cache() -> Path:
+    folder = cache_dir() / "study"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _digest(*facts: str) -> str:
+    return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:12]
+
+
+def _records(table: CorpusTable, split: str) -> Iterator[Record]:
+    for row in map(int, table.rows(split)):
+        yield table.record(row)
+
+
+def _entailed(folder: Path) -> Iterator[Record]:
+    """Premise and entailed hypothesis as two English captions of one item."""
+    for pair in read_multinli(folder, Problems(), languages=["en"]):
+        if pair.label == "entailment" and "en" in pair.premise:
+            clip = Clip(f"multinli-{pair.row:06d}", 0.0, 0.0)
+            texts = (pair.premise["en"], pair.hypothesis["en"])
+            yield Record(clip, tuple(Caption(text, "en", 0.0, 0.0, "created") for text in texts))
+
+
+def _copy_features(source: CorpusTable, table: CorpusTable, kind: str) -> None:
+    store = source.features(kind)
+    ids = [table.clip(row).clip_id for row in range(len(table))]
+    rows = ((clip_id, store.of(source.index_of(clip_id))) for clip_id in ids)
+    write_features(table.folder, kind, rows, dim=store.dim, rate_hz=store.rate_hz)
+
+
+def _relevant(concepts: Sequence[str], texts: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+    """A query should find the clips of its concept, and those that another clip's equal caption is about."""
+    by_concept: dict[str, list[int]] = {}
+    by_text: dict[str, list[int]] = {}
+    for place, (concept, text) in enumerate(zip(concepts, texts, strict=True)):
+        by_concept.setdefault(concept, []).append(place)
+        by_text.setdefault(text.casefold(), []).append(place)
+    return tuple(
+        tuple(sorted({*by_concept[concept], *by_text[text.casefold()]}))
+        for concept, text in zip(concepts, texts, strict=True)
+    )

@@ -1,0 +1,256 @@
+"""Every query of every benchmark, asked of one arm."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyreel.corpora import LABELS, Frames, Media, NliPremise
+from polyreel.errors import MediaError
+from polyreel.evaluation import (
+    METRICS,
+    Matrix,
+    Relevance,
+    mean_rank_spread,
+    rank_c,
+    rank_scores,
+)
+from polyreel.languages import in_study_order
+from polyreel.media import encode_jpeg, read_bytes, read_picture
+from polyreel.study.experiment.material import GallerySet
+from polyreel.study.experiment.results import BenchmarkValues, Example, Hit
+
+__all__ = ["Asked", "TowersLike", "measure"]
+
+_TOP = 10
+_SHOWN = 3
+_THUMBNAIL_PX = (112, 84)
+_DIGITS = 4
+Rows = NDArray[np.float32]
+Scores = Mapping[str, Rows]
+
+
+class TowersLike(Protocol):
+    """What can be measured."""
+
+    def texts(self, texts: Sequence[str]) -> Rows:
+        """(texts, dim) unit vectors."""
+        ...
+
+    def clips(self, frames: Sequence[Rows]) -> Rows | None:
+        """(clips, dim) unit vectors; None if it cannot see."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The benchmarks of a study.
+
+    Attributes:
+        galleries: text to video.
+        premises: of X-MNLI, none if it is not asked for.
+        sentences: language -> sentences of NTREX, row by row.
+        languages: of the study.
+        examples: queries whose nearest clips are kept.
+    """
+
+    galleries: tuple[GallerySet, ...]
+    premises: tuple[NliPremise, ...]
+    sentences: Mapping[str, tuple[str, ...]]
+    languages: tuple[str, ...]
+    examples: int
+
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """What decides the figures."""
+        return (
+            *(f"{gallery.name} {gallery.identity}" for gallery in self.galleries),
+            [premise.id for premise in self.premises],
+            {tag: len(rows) for tag, rows in self.sentences.items()},
+            self.languages,
+        )
+
+
+def measure(
+    towers: TowersLike, asked: Asked, *, with_examples: bool
+) -> tuple[list[BenchmarkValues], tuple[Example, ...]]:
+    """All benchmarks that can be asked of an arm.
+
+    Args:
+        towers: of the arm.
+        asked: what.
+        with_examples: also the nearest clips of a few queries, of the first benchmark.
+    """
+    found: list[BenchmarkValues] = []
+    examples: tuple[Example, ...] = ()
+    for gallery in asked.galleries:
+        clips = towers.clips(gallery.frames)
+        if clips is None:
+            continue
+        scores = {tag: towers.texts(texts) @ clips.T for tag, texts in gallery.queries.items()}
+        relevant = {tag: Relevance.of(places, len(clips)) for tag, places in gallery.relevant.items()}
+        found.append(_retrieval(gallery.name, scores, relevant))
+        if with_examples and not examples:
+            examples = _examples(gallery, scores, asked.examples)
+    if asked.premises:
+        found.append(_xnli(towers, asked.premises, asked.languages))
+    if asked.sentences:
+        found.append(_bitext(towers, asked.sentences))
+    return found, examples
+
+
+def _retrieval(name: str, scores: Scores, relevant: Mapping[str, Relevance]) -> BenchmarkValues:
+    ranks = {tag: rank_scores(matrix, relevant[tag]) for tag, matrix in scores.items()}
+    values = {tag: METRICS["r@1"](own) for tag, own in ranks.items()}
+    figures = {
+        f"{metric}/{tag}": float(METRICS[metric](own).mean())
+        for metric in ("r@5", "r@10", "mrr")
+        for tag, own in ranks.items()
+    }
+    if len(scores) > 1:
+        figures |= {"rank_c": rank_c(scores).mean, "rank_spread": mean_rank_spread(ranks)}
+    return BenchmarkValues(
+        name=name,
+        metric="r@1",
+        gallery=next(iter(scores.values())).shape[1],
+        values={tag: _rounded(own) for tag, own in values.items()},
+        together=_rounded(_product(values)),
+        agreement=_rounded(_overlap(scores)),
+        figures=figures,
+    )
+
+
+def _bitext(towers: TowersLike, sentences: Mapping[str, tuple[str, ...]]) -> BenchmarkValues:
+    """Each sentence asks for its English translation among all English sentences."""
+    english = towers.texts(sentences["en"])
+    scores = {tag: towers.texts(rows) @ english.T for tag, rows in sentences.items() if tag != "en"}
+    own = Relevance.of([[place] for place in range(len(english))], len(english))
+    return _retrieval("ntrex", scores, dict.fromkeys(scores, own))
+
+
+def _xnli(towers: TowersLike, premises: Sequence[NliPremise], languages: Sequence[str]) -> BenchmarkValues:
+    """Does the entailed hypothesis score highest among a premise's own three? Random: 33.3.
+
+    Queries of every language meet English hypotheses; ``matrix`` holds every pair of languages.
+    """
+    shared = set.intersection(*(set(premise.premise) for premise in premises))
+    tags = [tag for tag in in_study_order(shared) if tag in languages]
+    queries = {tag: towers.texts([premise.premise[tag] for premise in premises]) for tag in tags}
+    answers = {
+        tag: towers.texts([p.hypotheses[label][tag] for p in premises for label in LABELS]).reshape(
+            len(premises), len(LABELS), -1
+        )
+        for tag in tags
+    }
+
+    def scores(query: str, answer: str) -> NDArray[np.float64]:
+        found = np.einsum("qd,qld->ql", queries[query], answers[answer])
+        return np.asarray(found, np.float64)
+
+    against_english = {tag: scores(tag, "en") for tag in tags}
+    values = {
+        tag: 100 * _first_of(found)[:, LABELS.index("entailment")] for tag, found in against_english.items()
+    }
+    table = tuple(
+        tuple(float(100 * _first_of(scores(x, y))[:, LABELS.index("entailment")].mean()) for y in tags)
+        for x in tags
+    )
+    chosen = np.stack([_first_of(found) for found in against_english.values()])
+    return BenchmarkValues(
+        name="xnli",
+        metric="accuracy@1",
+        gallery=len(LABELS),
+        values={tag: _rounded(own) for tag, own in values.items()},
+        together=_rounded(_product(values)),
+        agreement=_rounded(100 * _pairs_in_common(chosen)),
+        matrix=Matrix(rows=tuple(tags), columns=tuple(tags), values=table),
+    )
+
+
+def _first_of(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Chance that each column comes first, ties shared."""
+    best = scores == scores.max(axis=1, keepdims=True)
+    share: NDArray[np.float64] = best / best.sum(axis=1, keepdims=True)
+    return share
+
+
+def _product(values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    product: NDArray[np.float64] = 100 * np.prod([own / 100 for own in values.values()], axis=0)
+    return product
+
+
+def _overlap(scores: Scores) -> NDArray[np.float64]:
+    """``evaluation.overlap_at`` of each query, 0 to 100: mean over pairs of languages."""
+    k = min(_TOP, next(iter(scores.values())).shape[1])
+    return np.asarray(100 * _pairs_in_common(np.stack([_among_first(own, k) for own in scores.values()])) / k)
+
+
+def _among_first(scores: Rows, k: int) -> NDArray[np.float64]:
+    """Chance that an item is among the first ``k`` of its query, ties shared: (queries, gallery)."""
+    cut = np.partition(scores, -k, axis=1)[:, [-k]]
+    above, tied = scores > cut, scores == cut
+    left = k - above.sum(axis=1, keepdims=True)
+    chance: NDArray[np.float64] = above + tied * left / tied.sum(axis=1, keepdims=True)
+    return chance
+
+
+def _pairs_in_common(chances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(languages, queries, items) -> (queries,): the sum over items of ``p_l p_m``, mean over the pairs."""
+    count = len(chances)
+    if count < 2:
+        return np.full(chances.shape[1], np.nan)
+    pairs = (chances.sum(axis=0) ** 2 - (chances**2).sum(axis=0)).sum(axis=1)
+    return np.asarray(pairs / (count * (count - 1)))
+
+
+def _rounded(values: NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple(np.round(values, _DIGITS).tolist())
+
+
+def _examples(gallery: GallerySet, scores: Scores, count: int) -> tuple[Example, ...]:
+    """Clips spread over the gallery, so that they do not depend on what any arm finds."""
+    places = np.unique(np.linspace(0, len(gallery.rows) - 1, count + 2)[1:-1].astype(int))
+    pictures: dict[int, str | None] = {}
+
+    def picture(place: int) -> str | None:
+        if place not in pictures:
+            pictures[place] = _thumbnail(gallery.table.media(gallery.rows[place]))
+        return pictures[place]
+
+    def hits(tag: str, asked: int) -> tuple[Hit, ...]:
+        order = np.argsort(-scores[tag][asked], kind="stable")[:_SHOWN]
+        wanted = gallery.relevant[tag][asked]
+        return tuple(
+            Hit(clip=_clip_id(gallery, place), picture=picture(place), wanted=place in wanted)
+            for place in map(int, order)
+        )
+
+    return tuple(
+        Example(
+            clip=_clip_id(gallery, asked),
+            picture=picture(asked),
+            queries={tag: texts[asked] for tag, texts in gallery.queries.items()},
+            hits={tag: hits(tag, asked) for tag in scores},
+        )
+        for asked in map(int, places)
+    )
+
+
+def _clip_id(gallery: GallerySet, place: int) -> str:
+    return gallery.table.clip(gallery.rows[place]).clip_id
+
+
+def _thumbnail(media: Media | None) -> str | None:
+    if not isinstance(media, Frames):
+        return None
+    reference = media.references[len(media.references) // 2]
+    try:
+        picture = read_picture(read_bytes(media.root, reference), size=_THUMBNAIL_PX, item=reference)
+    except MediaError:
+        return None
+    return base64.b64encode(encode_jpeg(picture)).decode("ascii")

@@ -1,0 +1,262 @@
+"""Results and claims as pages: HTML to read, Markdown for the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from polyreel.errors import UsageError
+from polyreel.study.experiment.claims import Claim
+from polyreel.study.experiment.summary import (
+    AGREEMENT,
+    ALL,
+    GAP,
+    OTHERS,
+    TOGETHER,
+    BenchmarkFacts,
+    Contrast,
+    Estimated,
+    StudyResults,
+)
+from polyreel.study.wording import p_value, signed
+
+__all__ = ["StudyPage", "limits_of", "markdown_page", "render_study"]
+
+_TITLES = {GAP: "gap", TOGETHER: "all at once", AGREEMENT: "agreement"}
+_MAIN = (OTHERS, GAP, TOGETHER, AGREEMENT)
+_EXTRA = ("jinja2", "markupsafe", "matplotlib")
+
+
+@dataclass(frozen=True, slots=True)
+class StudyPage:
+    """The page, and the data of each of its figures by file name."""
+
+    html: str
+    figures: Mapping[str, object]
+
+
+def render_study(results: StudyResults, claims: Sequence[Claim]) -> StudyPage:
+    """The page; equal results give equal bytes.
+
+    Raises:
+        UsageError: the packages of the extra ``report`` are not installed.
+    """
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+
+        from polyreel.study.experiment.drawings import draw_study
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _EXTRA:
+            raise
+        raise UsageError(
+            "a report as HTML needs more packages",
+            value=f"no {error.name}",
+            remedy="Run pip install 'polyreel[report]', then the same command again",
+        ) from error
+    environment = Environment(
+        loader=PackageLoader("polyreel.study"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(signed=signed, p_value=p_value)
+    drawings = draw_study(results)
+    page = environment.get_template("study.html.j2").render(
+        title=f"polyreel study: {results.recipe.study}",
+        results=results,
+        claims=claims,
+        tables=[_table(results, encoder, fact.name) for encoder, fact in _each(results)],
+        drawings=drawings,
+        contrasts=_grouped(results),
+        examples=_examples(results),
+        limits=limits_of(results),
+    )
+    return StudyPage(page + "\n", {drawn.name: drawn.data for drawn in drawings})
+
+
+def markdown_page(results: StudyResults, claims: Sequence[Claim]) -> str:
+    """The main tables and the ledger as Markdown."""
+    lines = [
+        f"# Study: {results.recipe.study}",
+        "",
+        results.recipe.description,
+        "",
+        f"Written by `{results.command}`; figures and all differences are in [report.html](report.html), "
+        "[results.json](results.json) and [claims.json](claims.json).",
+        "",
+        "## The question",
+        "",
+        f"{claims[0].sentence}",
+        "",
+        f"**{claims[0].verdict.capitalize()}.** {claims[0].because}",
+        "",
+    ]
+    lines += _measured_lines(claims[0])
+    for encoder, fact in _each(results):
+        lines += _markdown_table(results, encoder, fact.name)
+    lines += ["## Differences", ""]
+    lines += _markdown_contrasts(results)
+    lines += ["## Claims", "", "| no. | claim | verdict | why |", "|---|---|---|---|"]
+    lines += [
+        f"| {claim.number} | {_cell(claim.sentence)} | {claim.verdict} | {_cell(claim.because)} |"
+        for claim in claims[1:]
+    ]
+    lines += ["", "## What the data do not show", ""]
+    lines += [f"- {limit}" for limit in limits_of(results)]
+    return "\n".join(lines) + "\n"
+
+
+def limits_of(results: StudyResults) -> list[str]:
+    """What a reader should not conclude."""
+    recipe = results.recipe
+    clips = ", ".join(
+        f"{spec.corpus} ({spec.clips:,} clips at most)" if spec.clips else spec.corpus
+        for spec in recipe.video
+    )
+    found = [
+        f"The arms train on {clips}, with {len(recipe.seeds)} seeds: a small study, whatever it finds.",
+        "An arm without a video tower sees a clip through the English names of the classes that the image "
+        "network knows: on text to video it shows what that bridge is worth, too.",
+        "All arms take the same number of steps and clips. Where a clip has one English caption, an arm "
+        "without code-switching sees it once a step and one with it twice; the tables say how many texts.",
+        "Pictures are read by a network trained on ImageNet classes; motion and sound are not seen.",
+        "Lexicons are uneven and noisy, so languages differ in more than their distance from English.",
+    ]
+    if "e5-small" in recipe.encoders:
+        found.append(
+            "e5-small is already aligned across languages by its own training, which can hide what alignment "
+            "through vision would do for an encoder that is not."
+        )
+    names = {fact.name for fact in results.benchmarks}
+    if any(name.startswith("msrvtt") for name in names):
+        found.append("The captions of msrvtt-dev-9 in other languages are translations, not written anew.")
+    if not {"T1", "T2"} <= set(recipe.arms):
+        found.append("Not all arms were trained; claims that need the others say so.")
+    if len(recipe.seeds) < 5:
+        found.append("Fewer than five seeds: intervals for new seeds are wide, and should be.")
+    return found
+
+
+def _each(results: StudyResults) -> list[tuple[str, BenchmarkFacts]]:
+    return [(encoder, fact) for encoder in results.recipe.encoders for fact in results.benchmarks]
+
+
+def _table(results: StudyResults, encoder: str, benchmark: str) -> dict[str, object]:
+    fact = next(fact for fact in results.benchmarks if fact.name == benchmark)
+    outcomes = [*fact.languages, *_MAIN]
+    return {
+        "title": f"{benchmark}, {encoder}",
+        "caption": f"{fact.metric} in %, {fact.queries:,} queries a language, gallery {fact.gallery:,}; 95% "
+        "intervals for new seeds and queries. others: mean without English; all at once: found first in "
+        "every language; agreement: what pairs of languages find in common.",
+        "columns": [_TITLES.get(outcome, outcome) for outcome in outcomes],
+        "rows": [
+            {
+                "arm": found.arm,
+                "figures": [found.figures.get(outcome) for outcome in outcomes],
+                "texts": results.texts.get(encoder, {}).get(found.arm, 0.0),
+            }
+            for found in results.figures
+            if (found.encoder, found.benchmark) == (encoder, benchmark)
+        ],
+    }
+
+
+def _grouped(results: StudyResults) -> list[dict[str, object]]:
+    return [
+        {"title": f"{fact.name}, {encoder}", "rows": rows}
+        for encoder, fact in _each(results)
+        if (rows := [c for c in results.contrasts if (c.encoder, c.benchmark) == (encoder, fact.name)])
+    ]
+
+
+def _examples(results: StudyResults) -> list[dict[str, object]]:
+    return [
+        {
+            "arm": arm,
+            "clip": example.clip,
+            "uri": _uri(example.picture),
+            "rows": [
+                {
+                    "language": tag,
+                    "query": text,
+                    "hits": [
+                        {"clip": hit.clip, "uri": _uri(hit.picture), "wanted": hit.wanted}
+                        for hit in example.hits[tag]
+                    ],
+                }
+                for tag, text in example.queries.items()
+            ],
+        }
+        for arm, examples in results.examples.items()
+        for example in examples
+    ]
+
+
+def _uri(picture: str | None) -> str | None:
+    return None if picture is None else f"data:image/jpeg;base64,{picture}"
+
+
+def _markdown_table(results: StudyResults, encoder: str, benchmark: str) -> list[str]:
+    fact = next(fact for fact in results.benchmarks if fact.name == benchmark)
+    outcomes = [*(["en"] if "en" in fact.languages else []), *_MAIN]
+    head = " | ".join(_TITLES.get(outcome, outcome) for outcome in outcomes)
+    rows = [
+        f"| {found.arm} | " + " | ".join(_written(found.figures.get(outcome)) for outcome in outcomes) + " |"
+        for found in results.figures
+        if (found.encoder, found.benchmark) == (encoder, benchmark)
+    ]
+    return [
+        f"## {benchmark}, {encoder}",
+        "",
+        f"{fact.metric} in %, {fact.queries:,} queries in each of {', '.join(fact.languages)}, gallery "
+        f"{fact.gallery:,}; [95% intervals] for new seeds and queries.",
+        "",
+        f"| arm | {head} |",
+        "|---" * (1 + len(outcomes)) + "|",
+        *rows,
+        "",
+    ]
+
+
+def _markdown_contrasts(results: StudyResults) -> list[str]:
+    """Of the means; those of single languages are in the report."""
+    shown = [c for c in results.contrasts if c.outcome in (ALL, OTHERS, AGREEMENT)]
+    head = ["benchmark", "encoder", "arms", "of", "difference", "p", "could be seen", "outcome"]
+    return [
+        f"| {' | '.join(head)} |",
+        "|---" * len(head) + "|",
+        *(_contrast_row(contrast) for contrast in shown),
+        "",
+    ]
+
+
+def _contrast_row(found: Contrast) -> str:
+    cells = [
+        found.benchmark,
+        found.encoder,
+        f"{found.one} − {found.other}",
+        found.outcome,
+        f"{signed(found.difference)} [{signed(found.low)}, {signed(found.high)}]",
+        p_value(found.p),
+        f"{found.detectable:.1f}",
+        found.words,
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _measured_lines(claim: Claim) -> list[str]:
+    return [
+        f"- {found.what}: {signed(found.value)} [{signed(found.low)}, {signed(found.high)}]"
+        + ("" if found.decides else " (beside)")
+        for found in claim.measured
+    ] + [""]
+
+
+def _written(figure: Estimated | None) -> str:
+    return "–" if figure is None else f"{figure.value:.1f} [{figure.low:.1f}, {figure.high:.1f}]"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

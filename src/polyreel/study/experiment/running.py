@@ -1,0 +1,368 @@
+"""The grid: every arm with every encoder and seed, one after the other, each once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from polyreel import __version__
+from polyreel.corpora import CodeSwitcher, SwitchRule, load_lexicons
+from polyreel.errors import PolyreelError, RecipeError, UsageError
+from polyreel.study.experiment.arms import Cell, cells_of, training_document
+from polyreel.study.experiment.material import Material, Stocked
+from polyreel.study.experiment.measuring import Asked, measure
+from polyreel.study.experiment.recipe import StudyRecipe, mistaken
+from polyreel.study.experiment.results import CellResult, read_cell, write_cell
+
+if TYPE_CHECKING:
+    from polyreel.study.experiment.encoding import Towers, TowerShelf
+    from polyreel.training import Recipe
+
+__all__ = ["Grid", "Planned", "Progressed", "StudyEvent", "Tell", "prepare_grid", "run_grid"]
+
+_CELLS, _RUNS = "cells", "runs"
+# Besides its steps a cell builds a model and is measured; measured on two cores, e5-small.
+_AROUND_A_CELL_S = 8.0
+_SAMPLE = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What is to be done.
+
+    Attributes:
+        cells: of the grid.
+        missing: of these, not there yet.
+        seconds: that they will take, about; None where nothing is known yet.
+    """
+
+    cells: int
+    missing: int
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """How far the grid is.
+
+    Attributes:
+        done: cells, with a fraction for the one that is being trained.
+        cells: of the grid.
+        what: is being done.
+    """
+
+    done: float
+    cells: int
+    what: str
+
+
+StudyEvent = Planned | Progressed
+Tell = Callable[[StudyEvent], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    cell: Cell
+    digest: str
+    path: Path
+    document: dict[str, Any] | None
+    recipe: Recipe | None
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it has to be run."""
+        return read_cell(self.path, self.digest) is None
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A study that can be run.
+
+    Attributes:
+        recipe: of the study.
+        material: its tables.
+        asked: its benchmarks.
+        tasks: one for each cell.
+        out: folder of the results.
+        data: folder that corpora are relative to.
+    """
+
+    recipe: StudyRecipe
+    material: Material
+    asked: Asked
+    tasks: tuple[_Task, ...]
+    out: Path
+    data: Path | None
+
+    @property
+    def digest(self) -> str:
+        """Of everything that decides the results."""
+        facts = [self.recipe.model_dump_json(), *(task.digest for task in self.tasks)]
+        return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
+
+    def results(self) -> tuple[CellResult, ...] | None:
+        """All cells; None while one is missing."""
+        found = [read_cell(task.path, task.digest) for task in self.tasks]
+        return None if None in found else tuple(cell for cell in found if cell is not None)
+
+
+def prepare_grid(recipe: StudyRecipe, *, out: Path, data: Path | None, tell: Tell) -> Grid:
+    """Build what arms train and are measured on, and check every arm's training recipe.
+
+    Raises:
+        RecipeError: arms cannot be trained; lists everything.
+        PolyreelError: data is not there.
+    """
+    cells = cells_of(recipe)
+
+    def told(what: str, done: int, total: int) -> None:
+        share = f" {done:,} of {total:,}" if total else ""
+        tell(Progressed(0.0, len(cells), what + share))
+
+    material = Material(recipe, data, tell=told)
+    told("reading the benchmarks", 0, 0)
+    asked = Asked(
+        galleries=tuple(material.gallery(spec) for spec in recipe.measure.retrieval),
+        premises=material.premises() if recipe.measure.xnli else (),
+        sentences=material.sentences() if recipe.measure.bitext else {},
+        languages=recipe.languages,
+        examples=recipe.examples,
+    )
+    problems: dict[str, None] = {}
+    tasks = []
+    for cell in cells:
+        tables = material.stocked(cell.arm) if cell.arm.is_trained else ()
+        document = _document(recipe, cell, material, tables)
+        facts = [
+            __version__,
+            cell.encoder,
+            recipe.encoders[cell.encoder],
+            document and {**document, "data": [[table.identity, table.weight] for table in tables]},
+            list(asked.facts),
+        ]
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+        path = out / _CELLS / f"{cell.name}.json"
+        there = read_cell(path, digest) is not None
+        # What is there already needs no trainer, nor the seconds that it takes to load one.
+        trained = None if document is None or there else _validated(document, cell, problems)
+        tasks.append(_Task(cell, digest, path, document, trained))
+    if problems:
+        raise mistaken(recipe.study, list(problems))
+    return Grid(recipe, material, asked, tuple(tasks), out, data)
+
+
+def run_grid(grid: Grid, *, tell: Tell) -> tuple[CellResult, ...] | None:
+    """Run the cells that are missing; None if the study was asked to stop before the last.
+
+    Raises:
+        UsageError: another process runs this study.
+        PolyreelError: an arm cannot be trained or measured.
+    """
+    missing = [task for task in grid.tasks if task.is_missing]
+    if not missing:
+        return grid.results()
+    from polyreel.study.experiment.encoding import TowerShelf
+
+    with _alone(grid.out):
+        shelf = TowerShelf()
+        tell(Planned(len(grid.tasks), len(missing), _estimate(grid, missing, shelf)))
+        (grid.out / _CELLS).mkdir(parents=True, exist_ok=True)
+        done = len(grid.tasks) - len(missing)
+        for number, task in enumerate(missing):
+            result = _cell_result(grid, task, shelf, done + number, tell)
+            if result is None:
+                return None
+            write_cell(task.path, result)
+            shutil.rmtree(_run_folder(grid, task), ignore_errors=True)
+        shutil.rmtree(grid.out / _RUNS, ignore_errors=True)
+    return grid.results()
+
+
+def _document(
+    recipe: StudyRecipe, cell: Cell, material: Material, tables: Sequence[Stocked]
+) -> dict[str, Any] | None:
+    if not cell.arm.is_trained:
+        return None
+    folders = [(str(table.folder), table.weight) for table in tables]
+    languages = material.languages(cell.arm, tables)
+    return training_document(recipe, cell, tables=folders, languages=languages)
+
+
+def _validated(document: dict[str, Any], cell: Cell, problems: dict[str, None]) -> Recipe | None:
+    from polyreel.training import Recipe
+
+    try:
+        recipe = Recipe.model_validate(document)
+    except ValidationError as error:
+        for found in error.errors():
+            place = ".".join(map(str, found["loc"]))
+            problems.setdefault(f"training.{place} ({cell.arm.name}, {cell.encoder}): {found['msg']}")
+        return None
+    for place, what in recipe.contradictions():
+        problems.setdefault(f"training.{place} ({cell.arm.name}, {cell.encoder}): {what}")
+    return recipe
+
+
+def _cell_result(grid: Grid, task: _Task, shelf: TowerShelf, done: int, tell: Tell) -> CellResult | None:
+    """Train if there is anything to train, then measure; None if it was asked to stop."""
+    began = time.monotonic()
+    cell, count = task.cell, len(grid.tasks)
+    steps, texts = 0, 0
+    switched: dict[str, float] = {}
+    if task.recipe is None:
+        tell(Progressed(done, count, f"measuring {cell.name}"))
+        towers = _untrained(grid, cell, shelf)
+    else:
+        folder = _run_folder(grid, task)
+
+        def told(share: float) -> None:
+            tell(Progressed(done + share, count, f"training {cell.name}"))
+
+        trained = _train(grid, task, told)
+        if trained is None:
+            return None
+        tell(Progressed(done + 1.0, count, f"measuring {cell.name}"))
+        steps = trained
+        texts, switched = _texts_seen(folder), _switched(grid, task.recipe)
+        from polyreel.training import load_checkpoint
+
+        towers = shelf.trained(load_checkpoint(folder, "last"))
+    first = cell.seed == grid.recipe.seeds[0] and cell.arm.name in ("V1", "V2")
+    benchmarks, examples = measure(towers, grid.asked, with_examples=first)
+    return CellResult(
+        encoder=cell.encoder,
+        arm=cell.arm.name,
+        seed=cell.seed,
+        digest=task.digest,
+        benchmarks=tuple(benchmarks),
+        switched=switched,
+        steps=steps,
+        texts=texts,
+        examples=examples,
+        took_s=round(time.monotonic() - began, 1),
+    )
+
+
+def _untrained(grid: Grid, cell: Cell, shelf: TowerShelf) -> Towers:
+    from polyreel.model import TextTowerSpec
+
+    return shelf.untrained(TextTowerSpec.model_validate(grid.recipe.encoders[cell.encoder]), seed=cell.seed)
+
+
+def _train(grid: Grid, task: _Task, tell: Callable[[float], None]) -> int | None:
+    """Steps done; None if it was asked to stop."""
+    from polyreel.training import Event, Started, Stepped, train
+
+    assert task.recipe is not None
+    total = [1]
+
+    def told(event: Event) -> None:
+        if isinstance(event, Started):
+            total[0] = event.total
+        elif isinstance(event, Stepped):
+            tell(0.95 * event.report.step / total[0])
+
+    try:
+        result = train(task.recipe, out=_run_folder(grid, task), data=grid.data, resume="auto", tell=told)
+    except RecipeError as error:
+        raise RecipeError("an arm cannot be trained", item=task.cell.name, value=error.value) from error
+    return None if result.stopped_by is not None else result.step
+
+
+def _texts_seen(folder: Path) -> int:
+    """Texts that the run saw."""
+    from polyreel.training import read_log
+
+    return sum(int(line["texts"]) for line in read_log(folder) if line["kind"] == "step")
+
+
+def _switched(grid: Grid, recipe: Recipe) -> dict[str, float]:
+    """Language -> share of all words that is switched into it, over a sample of the training captions.
+
+    Not what the run counted: one that was interrupted counts only what came after.
+    """
+    spec = recipe.code_switching
+    if spec is None:
+        return {}
+    lexicons = load_lexicons((grid.data or Path()) / spec.lexicons, spec.languages)
+    rule = SwitchRule(mode=spec.mode, p=spec.p, candidates=spec.candidates)
+    sample = grid.material.english(most=_SAMPLE)
+    switcher = CodeSwitcher(lexicons, rule, seed=recipe.seed)
+    if spec.rate is not None:
+        switcher = switcher.equalised(sample, rate=spec.rate)
+    counts = dict.fromkeys(spec.languages, 0)
+    words = 0
+    for number, text in enumerate(sample):
+        switched = switcher.switch(text, key=number, epoch=0)
+        words += switched.words
+        for tag, count in switched.switched.items():
+            counts[tag] += count
+    return {tag: round(count / max(1, words), 4) for tag, count in counts.items()}
+
+
+def _run_folder(grid: Grid, task: _Task) -> Path:
+    return grid.out / _RUNS / f"{task.cell.name}-{task.digest[:8]}"
+
+
+def _estimate(grid: Grid, missing: Sequence[_Task], shelf: TowerShelf) -> float | None:
+    """Seconds, from cells of this study where there are any, else from a few steps on made-up input."""
+    known: dict[tuple[str, bool], list[float]] = {}
+    for task in grid.tasks:
+        found = read_cell(task.path, task.digest)
+        if found is not None:
+            known.setdefault(_kind(task), []).append(found.took_s)
+    seconds = 0.0
+    for task in missing:
+        kind = _kind(task)
+        if kind not in known:
+            known[kind] = [_probed(grid, task)]
+        seconds += sum(known[kind]) / len(known[kind])
+    return seconds
+
+
+def _kind(task: _Task) -> tuple[str, bool]:
+    return task.cell.encoder, task.cell.arm.is_trained
+
+
+def _probed(grid: Grid, task: _Task) -> float:
+    """Seconds of a cell, from steps on made-up input."""
+    if task.document is None:
+        return _AROUND_A_CELL_S
+    import yaml
+
+    from polyreel.training import check
+
+    folder = grid.out / _RUNS
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "estimate.yaml"
+    path.write_text(yaml.safe_dump(task.document, allow_unicode=True), encoding="utf-8")
+    try:
+        estimate = check(path, data=grid.data).estimate
+    except PolyreelError:
+        estimate = None
+    if estimate is None or estimate.steps is None:
+        return _AROUND_A_CELL_S
+    return _AROUND_A_CELL_S + estimate.steps * estimate.step_s
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(out / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise UsageError(
+            "another process runs this study", item=out, remedy="Wait for it, or name another folder by --out"
+        ) from error

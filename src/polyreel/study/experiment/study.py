@@ -1,0 +1,159 @@
+"""A study from its recipe to its report."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from polyreel.corpora import CodeSwitcher, SwitchRule, load_lexicons
+from polyreel.durable import write_atomically
+from polyreel.errors import UsageError
+from polyreel.study.experiment.claims import Claim, judge_claims
+from polyreel.study.experiment.presenting import markdown_page, render_study
+from polyreel.study.experiment.recipe import StudyRecipe
+from polyreel.study.experiment.running import Grid, Tell, prepare_grid, run_grid
+from polyreel.study.experiment.summary import StudyResults, summarise
+
+__all__ = ["StudyOutcome", "check_study", "run_study"]
+
+_RESULTS, _CLAIMS, _REPORT, _PAGE, _FIGURES = (
+    "results.json",
+    "claims.json",
+    "report.html",
+    "index.md",
+    "figures",
+)
+_CLAIM_LIST = TypeAdapter(tuple[Claim, ...])
+_SAMPLE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class StudyOutcome:
+    """How a study ended.
+
+    Attributes:
+        folder: of the results.
+        cells: of the grid.
+        missing: that are not there because the study was asked to stop; 0 for a finished one.
+        was_there: whether there was nothing to do.
+        claims: the ledger; empty where cells are missing.
+    """
+
+    folder: Path
+    cells: int
+    missing: int
+    was_there: bool
+    claims: tuple[Claim, ...]
+
+
+def check_study(recipe: StudyRecipe, *, out: Path, data: Path | None, tell: Tell) -> int:
+    """Check everything that can be checked without training; how many cells are missing.
+
+    Args, errors: as ``run_study``.
+    """
+    grid = prepare_grid(recipe, out=out, data=data, tell=tell)
+    return sum(task.is_missing for task in grid.tasks)
+
+
+def run_study(
+    recipe: StudyRecipe, *, out: Path, data: Path | None = None, command: str = "", tell: Tell
+) -> StudyOutcome:
+    """Run what is missing of a study and write its results, claims and pages.
+
+    A study that is stopped or killed goes on where it was, and ends with the very same tables.
+
+    Args:
+        recipe: of the study.
+        out: folder of the results.
+        data: folder that corpora, lexicons and benchmarks are relative to.
+        command: that does this, for the pages.
+        tell: told of what happens.
+
+    Raises:
+        RecipeError: arms cannot be trained; lists everything.
+        UsageError: another process runs the study, ``out`` cannot be written, or packages are missing.
+        PolyreelError: data is not there, or training fails.
+    """
+    grid = prepare_grid(recipe, out=out, data=data, tell=tell)
+    if (claims := _finished(grid, command)) is not None:
+        return StudyOutcome(out, len(grid.tasks), 0, True, claims)
+    try:
+        cells = run_grid(grid, tell=tell)
+        if cells is None:
+            missing = sum(task.is_missing for task in grid.tasks)
+            return StudyOutcome(out, len(grid.tasks), missing, False, ())
+        results = summarise(
+            recipe,
+            cells,
+            coverage=_coverage(grid),
+            command=command,
+            digest=grid.digest,
+            made_with=_versions(),
+        )
+        claims = judge_claims(results)
+        _write(out, results, claims)
+    except OSError as error:
+        raise UsageError(
+            "the results cannot be written",
+            item=out,
+            value=error.strerror,
+            remedy="Free some space, then give the same command again",
+        ) from error
+    return StudyOutcome(out, len(grid.tasks), 0, False, claims)
+
+
+def _finished(grid: Grid, command: str) -> tuple[Claim, ...] | None:
+    """The ledger, if the folder holds everything that this study would write."""
+    out = grid.out
+    if not all((out / name).is_file() for name in (_RESULTS, _CLAIMS, _REPORT, _PAGE)):
+        return None
+    try:
+        head = json.loads((out / _RESULTS).read_text(encoding="utf-8"))
+        claims = _CLAIM_LIST.validate_json((out / _CLAIMS).read_bytes())
+    except (OSError, ValueError, ValidationError):
+        return None
+    made = (head.get("digest"), head.get("command"))
+    return claims if made == (grid.digest, command) else None
+
+
+def _coverage(grid: Grid) -> Mapping[str, float]:
+    """Language -> share of the words of English captions that its lexicon translates."""
+    spec = grid.recipe.training.get("code_switching")
+    if not spec:
+        return {}
+    lexicons = load_lexicons(
+        (grid.data or Path()) / spec.get("lexicons", "lexicons"), spec.get("languages", grid.recipe.others)
+    )
+    coverage = CodeSwitcher(lexicons, SwitchRule(mode="bilingual")).coverage(
+        grid.material.english(most=_SAMPLE)
+    )
+    return {tag: round(share, 4) for tag, share in coverage.items()}
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version()} | {
+        name: version(name) for name in ("polyreel", "numpy", "torch")
+    }
+
+
+def _write(out: Path, results: StudyResults, claims: tuple[Claim, ...]) -> None:
+    """All files; ``results.json`` comes last, since with it the study counts as finished."""
+    page = render_study(results, claims)
+    (out / _FIGURES).mkdir(parents=True, exist_ok=True)
+    for name, data in page.figures.items():
+        _put(out / _FIGURES / f"{name}.json", json.dumps(data, ensure_ascii=False, indent=1))
+    _put(out / ".gitignore", "cells/\nruns/\n.lock")
+    _put(out / _REPORT, page.html.rstrip("\n"))
+    _put(out / _PAGE, markdown_page(results, claims).rstrip("\n"))
+    _put(out / _CLAIMS, _CLAIM_LIST.dump_json(claims, indent=1).decode())
+    _put(out / _RESULTS, results.model_dump_json(indent=1))
+
+
+def _put(path: Path, text: str) -> None:
+    write_atomically(path, (text + "\n").encode())

@@ -1,8 +1,8 @@
 """``python benchmarks/demo_recall.py``: text-to-video recall on the demo clips, in nine languages.
 
 Fetches the clips (61; ``--pypi-only``: 33), indexes them with the product's own ``index`` and ranks whole
-videos for every caption: by their best clip, as a search does, and by the mean of their clips. The same is
-done with three variants of the bundle that each lack one thing. Nothing was chosen by looking at these clips.
+videos for every caption: by their best clip, as a search does, and by the mean of their clips. So are
+the training-free bundle and three variants of it that each lack one thing. Nothing was chosen on these clips.
 ``--write-card`` writes the shipped bundle's recall to the file that its card is made with.
 """
 
@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 
 from common import Report, interval, options, recall, work_dir
 from polyreel.archives import cache_dir, fetch
-from polyreel.bundle import Bundle, Measurement, locate_bundle, small
+from polyreel.bundle import Bundle, Measurement, locate_bundle, small, training_free
 from polyreel.bundle.language_space import LanguageFreeSpace
 from polyreel.corpora import DemoClip, demo_clips, within_budget
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library import Library, VideoPooling, index
 
 CUTOFFS = (1, 5, 10)
-CARD_RESULTS = Path(small.__file__).parent / "assets" / "small_measured.json"
+CARD_FACTS = Path(small.__file__).parent / "assets" / "small.json"
 COMMAND = "python benchmarks/demo_recall.py --write-card"
 Recalls = Mapping[str, Mapping[int, NDArray[np.float64]]]
 
@@ -35,7 +35,7 @@ def main() -> int:
     """Measure, print and, if asked, write the card's results."""
     parser = options(__doc__)
     parser.add_argument("--pypi-only", action="store_true", help="only the clips that PyPI carries")
-    parser.add_argument("--write-card", action="store_true", help=f"write {CARD_RESULTS.name}")
+    parser.add_argument("--write-card", action="store_true", help=f"write {CARD_FACTS.name}")
     arguments = parser.parse_args()
     report = Report("demo recall", arguments)
     partly = arguments.pypi_only or arguments.quick
@@ -59,10 +59,15 @@ def main() -> int:
         ablate(report, clips, files, found["best"])
     if not partly:
         english, mean = found["best"]["en"], mean_of(found["best"])
-        report.target("R@1 en", english[1].mean(), ">=", 31)
-        report.target("R@10 en", english[10].mean(), ">=", 67)
-        report.target("R@1 mean of nine", mean[1].mean(), ">=", 26)
-        report.target("R@10 mean of nine", mean[10].mean(), ">=", 58)
+        report.target("R@1 en", english[1].mean(), ">=", 55)
+        report.target("R@1 mean of nine", mean[1].mean(), ">=", 42)
+        report.target(
+            "R@1 of the weakest language",
+            min(found["best"][tag][1].mean() for tag in found["best"]),
+            ">=",
+            30,
+        )
+        report.target("R@10 mean of nine", mean[10].mean(), ">=", 84)
     if arguments.write_card:
         write_card(found["best"], len(clips))
     return report.close()
@@ -119,20 +124,21 @@ def ablate(report: Report, clips: Sequence[DemoClip], files: Sequence[Path], shi
         "bare class names, no templates": {"_TEMPLATES": ("{}",)},
         "temperature 1": {"_TEMPERATURE": 1.0},
     }
-    measured = {"shipped": shipped}
+    free = recalls(indexed(Bundle(locate_bundle("training-free")), files), clips, "best")
+    measured = {"training-free": free, "trained (shipped)": shipped}
     for place, (name, changes) in enumerate(variants.items()):
         bundle = variant(f"ablation-{place}", changes)
         measured[name] = recalls(indexed(bundle, files), clips, "best")
     rows = []
     for name, found in measured.items():
-        mean, base = mean_of(found), mean_of(shipped)
+        mean, base = mean_of(found), mean_of(free)
         gain = mean[10] - base[10]
         low, high = interval(gain, report.arguments.seed)
         english = "/".join(f"{found['en'][k].mean():.1f}" for k in CUTOFFS)
         of_nine = "/".join(f"{mean[k].mean():.1f}" for k in CUTOFFS)
-        difference = "" if name == "shipped" else f"{gain.mean():+.1f} [{low:+.1f}, {high:+.1f}]"
+        difference = "" if found is free else f"{gain.mean():+.1f} [{low:+.1f}, {high:+.1f}]"
         rows.append([name, english, of_nine, difference])
-    columns = ["bundle", "en R@1/5/10", "mean of nine R@1/5/10", "mean R@10 against shipped, paired"]
+    columns = ["bundle", "en R@1/5/10", "mean of nine R@1/5/10", "mean R@10 against training-free, paired"]
     report.table("What each part brings (pooling 'best')", columns, rows)
 
 
@@ -143,7 +149,7 @@ def variant(name: str, changes: Mapping[str, object]) -> Bundle:
     folder = work_dir() / "bundles" / f"{base}-{name}"
     if not folder.is_dir():
         with mock.patch.multiple(small, _REVISION=revision, **changes):
-            small.build_small(folder)
+            small.build_trained(folder, training_free())
     return Bundle(folder)
 
 
@@ -159,9 +165,9 @@ def write_card(found: Recalls, gallery: int) -> None:
             for language, values in found.items()
         },
     )
-    CARD_RESULTS.write_text(
-        json.dumps([measurement.model_dump(mode="json")], indent=1) + "\n", encoding="utf-8"
-    )
+    facts = json.loads(CARD_FACTS.read_text(encoding="utf-8"))
+    facts["measured"] = [measurement.model_dump(mode="json")]
+    CARD_FACTS.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

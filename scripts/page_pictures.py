@@ -14,7 +14,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 OUT = Path(__file__).parents[1] / "docs" / "images"
-COLOURS = 192  # enough for a page, and a third of the size
+COLOURS = 256  # enough for a page, and a third of the size
 PICTURES = (
     ("en", "light", 1120, 760, "/?q=" + quote("waves on the beach")),
     ("zh", "dark", 1120, 760, "/?q=" + quote("弹钢琴的人")),
@@ -34,7 +34,7 @@ def main() -> None:
             page.goto(address.rstrip("/") + path, wait_until="networkidle")
             shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
             out = OUT / f"page-{tag}.png"
-            shot.quantize(COLOURS, dither=Image.Dither.NONE).save(out, optimize=True)
+            shot.quantize(COLOURS).save(out, optimize=True)
             print(out, out.stat().st_size)
         browser.close()
 

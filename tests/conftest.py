@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from polyreel.bundle import Bundle, locate_bundle
+from polyreel.bundle import DEFAULT_BUNDLE, Bundle, build_bundle, locate_bundle
 from polyreel.errors import FetchError
 from tiny_bundle import write_tiny_bundle
 
@@ -20,8 +20,9 @@ settings.load_profile("polyreel")
 
 @pytest.fixture(scope="session")
 def small_bundle() -> Bundle:
-    """The default bundle, built on first use."""
+    """The default bundle, built on first use, and anew where an older one is there."""
     try:
+        build_bundle(DEFAULT_BUNDLE)
         return Bundle(locate_bundle())
     except FetchError as error:
         pytest.skip(f"the default bundle cannot be built: {error}")

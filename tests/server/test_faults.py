@@ -243,3 +243,17 @@ def test_the_server_works_where_nobody_may_write(own_shelf):
     finally:
         for folder in (own_shelf, own_shelf / "cache"):
             folder.chmod(0o700)
+
+
+def test_a_model_that_cannot_be_run_is_one_message_at_the_start(own_shelf, tmp_path, tiny_bundle, capsys):
+    from polyreel.cli import main
+
+    copy = Path(shutil.copytree(tiny_bundle.folder, tmp_path / "tiny"))
+    state = json.loads((own_shelf / "library.json").read_text())
+    state["generations"]["1"]["location"] = str(copy)
+    (own_shelf / "library.json").write_text(json.dumps(state))
+    (copy / "text.onnx").unlink()
+    assert main(["serve", "--library", str(own_shelf), "--port", "0"]) == 1
+    said = capsys.readouterr().err
+    assert "a part of the bundle is damaged" in said
+    assert "Traceback" not in said

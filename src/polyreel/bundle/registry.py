@@ -92,7 +92,7 @@ def build_bundle(
     download: Progress | None = None,
     step: Step | None = None,
 ) -> BundleCard:
-    """Build a bundle by its registry name, unless it is there and ``force`` is not given.
+    """Build a bundle by its registry name, unless it is there as it ships now and ``force`` is not given.
 
     Raises:
         UnknownNameError: no builder has this name.
@@ -104,9 +104,20 @@ def build_bundle(
     home.mkdir(parents=True, exist_ok=True)
     # Two first uses at once: the second waits and finds the bundle of the first.
     with FileLock(home / f".{name}.lock"):
-        if not force and (home / name / CARD_FILE).is_file():
-            return read_card(home / name)
-        return build_on_default(home / name, _BUILT[name](), download=download, step=step)
+        trained = _BUILT[name]()
+        if not force and (card := _current(home / name, trained)) is not None:
+            return card
+        return build_on_default(home / name, trained, download=download, step=step)
+
+
+def _current(folder: Path, trained: Trained) -> BundleCard | None:
+    """The card of the bundle in ``folder``, if it is what would be built there now."""
+    from polyreel.bundle.small import identity
+
+    if not (folder / CARD_FILE).is_file():
+        return None
+    card = read_card(folder)
+    return card if card.identity == identity(trained.learnt, image=card.files["frames.onnx"]) else None
 
 
 def build_on_default(

@@ -30,6 +30,7 @@ from polyreel.bundle.card import (
 )
 from polyreel.bundle.e5 import E5Weights, read_e5
 from polyreel.bundle.language_space import LanguageFreeSpace, estimate_language_free_space
+from polyreel.bundle.learnt import Learnt
 from polyreel.bundle.parts import (
     E5_PREFIX,
     SemanticPooling,
@@ -49,7 +50,7 @@ from polyreel.bundle.video_graph import (
 from polyreel.errors import BundleError
 from polyreel.languages import STUDY_LANGUAGES, clean
 
-__all__ = ["E5", "build_trained"]
+__all__ = ["E5", "build_trained", "identity"]
 
 _REVISION = 1
 # Chosen on MSR-VTT key frames of our own dev and train splits and on Flickr8k, never on the demo clips:
@@ -102,6 +103,24 @@ _LICENCES = (
     ),
     Licence(part="class names, prompts", licence="MIT", source="Babel-ImageNet in clip-benchmark 1.6.2"),
 )
+
+
+def identity(learnt: Learnt | None, *, image: str) -> str:
+    """Identity of a bundle on these parts.
+
+    Args:
+        learnt: what training added.
+        image: sha256 of its ``frames.onnx``.
+    """
+    inputs = {
+        "revision": _REVISION,
+        "sources": sorted(member.sha256 for member in _SOURCES),
+        "image": image,
+        "temperature": _TEMPERATURE,
+        "templates": _TEMPLATES,
+        "names_per_language": _NAMES_PER_LANGUAGE,
+    }
+    return identity_of(inputs if learnt is None else inputs | {"learnt": learnt.digest})
 
 
 def build_trained(
@@ -178,19 +197,9 @@ class _Builder:
 
     def _card(self, weights: E5Weights) -> BundleCard:
         trained, vocabulary = self._trained, weights.vocabulary
-        inputs = {
-            "revision": _REVISION,
-            "sources": sorted(member.sha256 for member in _SOURCES),
-            "image": sha256_of(self._folder / "frames.onnx"),
-            "temperature": _TEMPERATURE,
-            "templates": _TEMPLATES,
-            "names_per_language": _NAMES_PER_LANGUAGE,
-        }
-        if self._learnt is not None:
-            inputs["learnt"] = self._learnt.digest
         return BundleCard(
             name=trained.name,
-            identity=identity_of(inputs),
+            identity=identity(trained.learnt, image=sha256_of(self._folder / "frames.onnx")),
             description=trained.description,
             dim=weights.width if self._learnt is None else self._learnt.dim_beside(weights.width),
             text=TextInput(prefix=E5_PREFIX, max_tokens=weights.positions, pad_id=vocabulary.pad_id),

@@ -16,17 +16,17 @@ from polyreel.library.indexing import (
     index,
 )
 from polyreel.library.progress import IndexProgress, read_progress
-from polyreel.library.search import (
+from polyreel.library.results import (
     MODES,
     ClipScore,
     Hit,
-    Library,
     Mode,
     Question,
     SearchResult,
     SubtitleEvidence,
     VideoPooling,
 )
+from polyreel.library.search import Library
 from polyreel.library.state import Generation, LibraryState, read_state
 from polyreel.library.view import Video, View
 

@@ -59,6 +59,7 @@ def create_app(settings: ServerSettings, load_bundle: Callable[[str], Bundle]) -
     Raises:
         UsageError: the settings are not safe.
         LibraryError: there is no library, or it cannot be read.
+        BundleError: its text encoder cannot be run.
     """
     settings.require_safe()
     metrics = Metrics()
@@ -97,7 +98,7 @@ def create_app(settings: ServerSettings, load_bundle: Callable[[str], Bundle]) -
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     server: Server = app.state.server
-    await anyio.to_thread.run_sync(server.desk.start)
+    server.desk.start()
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
     try:
         yield

@@ -52,17 +52,23 @@ class _Encoded:
 class Desk:
     """Answers searches of many clients in batches: one thread encodes all that wait, another ranks.
 
+    Made when the first search can be answered; ``start`` begins.
+
     Args:
         open_library: opens it with ``refresh="when asked"``; called again when the library moves to another
             bundle.
         on_batch: told of the number of searches of each run.
+
+    Raises:
+        LibraryError: it cannot be read.
+        BundleError: the text encoder cannot be run.
     """
 
     def __init__(
         self, open_library: Callable[[], Library], *, on_batch: Callable[[int], None] = lambda _size: None
     ) -> None:
         self._open_library = open_library
-        self.library = open_library()
+        self.library = _opened(open_library)
         self._on_batch = on_batch
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(_WAITING)
         self._encoded: queue.Queue[_Encoded | None] = queue.Queue(_BATCHES_AHEAD)
@@ -76,15 +82,7 @@ class Desk:
         ]
 
     def start(self) -> None:
-        """Open the library and begin; returns when the first search can be answered.
-
-        Raises:
-            LibraryError: it cannot be read.
-            BundleError: the text encoder cannot be run.
-        """
-        self.library.refresh()
-        # What is loaded when first used is loaded now.
-        self.library.search("polyreel", top=1)
+        """Begin to answer."""
         for thread in self._threads:
             thread.start()
 
@@ -217,10 +215,15 @@ class Desk:
         try:
             self.library.refresh()
         except BundleMismatchError:
-            library = self._open_library()
-            library.refresh()
-            self.library = library
+            self.library = _opened(self._open_library)
         self._problem = None
+
+
+def _opened(open_library: Callable[[], Library]) -> Library:
+    library = open_library()
+    library.refresh()
+    library.search("polyreel", top=1)  # what is loaded when first used is loaded now
+    return library
 
 
 def _outcome(library: Library, question: Question) -> SearchResult | Exception:

@@ -4,7 +4,13 @@ from polyreel.training.assembly import judge_checkpoint
 from polyreel.training.checking import Check, Estimate, check, require_recipe
 from polyreel.training.checkpoints import Checkpoint, CheckpointState, load_checkpoint
 from polyreel.training.events import Event, Noted, Preparing, Saved, Started, Stepped, Tell, Validated
-from polyreel.training.exporting import Exported, export_checkpoint, learnt_parts
+from polyreel.training.exporting import (
+    Details,
+    Exported,
+    export_checkpoint,
+    export_details,
+    learnt_parts,
+)
 from polyreel.training.logs import read_log
 from polyreel.training.reading import read_recipe
 from polyreel.training.recipe import Recipe
@@ -16,6 +22,7 @@ __all__ = [
     "Check",
     "Checkpoint",
     "CheckpointState",
+    "Details",
     "Estimate",
     "Event",
     "Exported",
@@ -33,6 +40,7 @@ __all__ = [
     "ValidationSet",
     "check",
     "export_checkpoint",
+    "export_details",
     "judge_checkpoint",
     "learnt_parts",
     "load_checkpoint",

@@ -30,12 +30,13 @@ from polyreel.bundle import (
     read_card,
     write_bundle,
 )
+from polyreel.corpora import DATASETS
 from polyreel.errors import UsageError
 from polyreel.model import TwoTowers
 from polyreel.training.checkpoints import Checkpoint, load_checkpoint
 from polyreel.training.tracing import trace_text, trace_video
 
-__all__ = ["Exported", "export_checkpoint", "learnt_parts"]
+__all__ = ["Details", "Exported", "export_checkpoint", "export_details", "learnt_parts"]
 
 # The 4-bit text graph rounds activations to 8 bits, which alone moves embeddings by some 1e-4.
 _MOST_DISTANCE, _MOST_DISTANCE_INT8 = 1e-3, 0.03
@@ -66,6 +67,19 @@ class Exported:
     card: BundleCard
     text_distance: float
     video_distance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a card says of a training run.
+
+    Attributes:
+        training: how the bundle was made.
+        licences: terms of the corpora that it was trained on, as far as the registry knows them.
+    """
+
+    training: str
+    licences: tuple[Licence, ...]
 
 
 def export_checkpoint(source: Path, out: Path, *, name: str | None = None, int8: bool = False) -> Exported:
@@ -147,22 +161,23 @@ def _require_exportable(model: TwoTowers, out: Path) -> None:
 
 
 def _trained(checkpoint: Checkpoint, learnt: Learnt, name: str) -> Trained:
+    details = export_details(checkpoint)
     return Trained(
         name=name,
         description=checkpoint.state.recipe.description or f"trained by the recipe {name}",
-        training=_training(checkpoint),
+        training=details.training,
         learnt=learnt,
-        licences=_licences(checkpoint),
+        licences=details.licences,
     )
 
 
 def _parts(checkpoint: Checkpoint, model: TwoTowers, name: str, *, int8: bool) -> GraphParts:
-    default = locate_bundle()
+    default, details = locate_bundle(), export_details(checkpoint)
     reader = model.text.reader
     return GraphParts(
         name=name,
         description=checkpoint.state.recipe.description or f"trained by the recipe {name}",
-        training=_training(checkpoint),
+        training=details.training,
         dim=len(model.embed_text(model.text.prepare(["a"]))[0]),
         text=TextInput(prefix=reader.prefix, max_tokens=reader.max_tokens, pad_id=reader.pad_id),
         tokenizer=_whole(reader.tokenizer),
@@ -170,7 +185,7 @@ def _parts(checkpoint: Checkpoint, model: TwoTowers, name: str, *, int8: bool) -
         write_video=partial(trace_video, model),
         frames_of=default,
         frames=read_card(default).frames,
-        licences=(*read_card(default).licences, *_licences(checkpoint)),
+        licences=(*read_card(default).licences, *details.licences),
     )
 
 
@@ -181,27 +196,23 @@ def _whole(tokenizer: Tokenizer) -> str:
     return str(copy.to_str())
 
 
-def _training(checkpoint: Checkpoint) -> str:
+def export_details(checkpoint: Checkpoint) -> Details:
+    """What the card of a bundle says of the run that ``checkpoint`` is from."""
     state = checkpoint.state
-    corpora = ", ".join(dict.fromkeys(data.corpus for data in state.recipe.data))
-    figures = ", ".join(f"{name} {value:.1f}" for name, value in sorted(state.figures.items()))
+    corpora = tuple(dict.fromkeys(data.corpus for data in state.recipe.data))
+    judged = state.recipe.validation
+    best = "" if judged is None or state.best is None else f"; best {judged.metric} {state.best[0]:.3g}"
     made = ", ".join(f"{name} {version}" for name, version in sorted(state.made_with.items()))
-    return (
+    training = (
         f"recipe {state.recipe.run}, seed {state.recipe.seed}, {state.step:,} of {state.total_steps:,} steps "
-        f"on {corpora}; validation: {figures or 'none'}; {made}"
+        f"on {', '.join(corpora)}{best}; {made}"
     )
-
-
-def _licences(checkpoint: Checkpoint) -> tuple[Licence, ...]:
-    """Terms of the corpora that the registry knows."""
-    from polyreel.corpora import DATASETS
-
-    names = dict.fromkeys(data.corpus for data in checkpoint.state.recipe.data)
-    return tuple(
+    licences = (
         Licence(part=f"trained on {name}", licence=DATASETS[name].licence, source=DATASETS[name].source)
-        for name in names
+        for name in corpora
         if name in DATASETS
     )
+    return Details(training, tuple(licences))
 
 
 def _distances(model: TwoTowers, bundle: Bundle) -> tuple[float, float]:

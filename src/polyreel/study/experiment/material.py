@@ -271,6 +271,12 @@ class Material:
     def _folder(self, name: str) -> Path:
         return self.data / self.recipe.folders.get(name, name)
 
+    def _given(self, name: str) -> Path | None:
+        """The folder that the user has a dataset in; one that packages bring counts only if it is named."""
+        folder = self._folder(name)
+        fetched = DATASETS[name].fetch is not None and name not in self.recipe.folders
+        return folder if folder.is_dir() and not fetched else None
+
     def _where(self, name: str) -> Path | None:
         if (self._folder(name) / _MANIFEST).is_file():
             return self._folder(name)
@@ -280,21 +286,21 @@ class Material:
         return built if (built / _MANIFEST).is_file() else None
 
     def _built(self, name: str) -> Path:
-        if not self._folder(name).is_dir():
+        folder = self._given(name)
+        if folder is None:
             return fetched_table(name)
-        facts = (name, __version__, str(self._folder(name).resolve()))
-        return _cache() / f"source-{name}-{_digest(*facts)}"
+        return _cache() / f"source-{name}-{_digest(name, __version__, str(folder.resolve()))}"
 
     def _build(self, name: str) -> Path:
-        folder = self._folder(name)
-        if DATASETS[name].fetch is None and not folder.is_dir():
+        folder, dataset = self._given(name), DATASETS[name]
+        if folder is None and dataset.fetch is None:
             raise CorpusError(
                 "the dataset is not there",
-                item=folder,
-                remedy=f"{DATASETS[name].remedy} and name its parent by --data, or its place under 'folders'",
+                item=self._folder(name),
+                remedy=f"{dataset.remedy} and name its parent by --data, or its place under 'folders'",
             )
         self._tell(f"reading {name}", 0, 0)
-        build_dataset(name, self._built(name), folder=folder if folder.is_dir() else None)
+        build_dataset(name, self._built(name), folder=folder)
         return self._built(name)
 
 

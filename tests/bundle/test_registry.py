@@ -10,9 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from polyreel.bundle import Bundle, build_bundle, list_bundles, locate_bundle
+from polyreel.bundle import Bundle, Trained, build_bundle, list_bundles, locate_bundle, registry
 from polyreel.bundle.card import CARD_FILE, BundleCard, read_card
-from polyreel.bundle.registry import _BUILDERS
 from polyreel.errors import BundleError, FetchError, UnknownNameError
 from tiny_bundle import write_tiny_bundle
 
@@ -29,14 +28,18 @@ def built(home, monkeypatch):
     """The default bundle's name stands for the tiny bundle; gives the folders that were built."""
     folders = []
 
-    def build(folder: Path, _download: object, step: object) -> BundleCard:
+    def build(folder: Path, trained: Trained, *, download: object, step: object) -> BundleCard:
         folders.append(folder)
         shutil.rmtree(folder, ignore_errors=True)
         if step is not None:
             step("painting", 1, 1)
-        return read_card(write_tiny_bundle(folder, name="small"))
+        return read_card(write_tiny_bundle(folder, name=trained.name))
 
-    monkeypatch.setitem(_BUILDERS, "small", build)
+    def current(folder: Path, _trained: Trained) -> BundleCard | None:
+        return read_card(folder) if (folder / CARD_FILE).is_file() else None
+
+    monkeypatch.setattr(registry, "build_on_default", build)
+    monkeypatch.setattr(registry, "_current", current)
     return folders
 
 
@@ -75,7 +78,7 @@ def test_an_installed_bundle_is_found_by_its_name_and_listed(home):
     folder = write_tiny_bundle(home / "tiny")
     assert locate_bundle("tiny") == folder
     entries = {entry.name: entry for entry in list_bundles()}
-    assert list(entries) == ["small", "tiny"]
+    assert list(entries) == ["small", "tiny", "training-free"]
     assert entries["tiny"].card.name == "tiny"
     assert (entries["small"].card, entries["small"].problem) == (None, None)
 
@@ -119,3 +122,19 @@ def test_sources_that_cannot_be_had_are_a_fetch_error_and_leave_nothing(home, mo
     with pytest.raises(FetchError, match="did not deliver"):
         locate_bundle("small")
     assert [path.name for path in home.iterdir() if path.is_dir()] == []
+
+
+def test_a_bundle_as_it_ships_now_is_not_built_again_and_an_older_one_is(
+    small_bundle, tmp_path, monkeypatch
+):
+    folder = tmp_path / "bundles" / "small"
+    shutil.copytree(small_bundle.folder, folder)
+    monkeypatch.setenv("POLYREEL_CACHE", str(tmp_path))
+    built = []
+    monkeypatch.setattr(registry, "build_on_default", lambda folder, *_, **__: built.append(folder))
+    assert build_bundle("small").identity == small_bundle.card.identity
+    assert built == []
+    older = read_card(folder).model_copy(update={"identity": "0" * 64})
+    (folder / CARD_FILE).write_text(older.model_dump_json(), encoding="utf-8")
+    build_bundle("small")
+    assert built == [folder]

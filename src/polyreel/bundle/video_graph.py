@@ -55,9 +55,8 @@ def build_video_graph(semantic: SemanticPooling, *, learnt: Learnt | None = None
     graph = GraphWriter("video")
     inputs, dim = len(semantic.class_weights), semantic.class_embeddings.shape[1]
     features = graph.input("features", TensorProto.FLOAT, ["clips", "frames", inputs])
-    mask = graph.add(
-        "Unsqueeze", graph.input("mask", TensorProto.FLOAT, ["clips", "frames"]), graph.integers(2)
-    )
+    real = graph.input("mask", TensorProto.FLOAT, ["clips", "frames"])
+    mask = graph.add("Unsqueeze", real, graph.integers(2))
     logits = graph.add(
         "Add",
         graph.add("MatMul", features, graph.constant("class_weights", semantic.class_weights)),
@@ -73,7 +72,9 @@ def build_video_graph(semantic: SemanticPooling, *, learnt: Learnt | None = None
     mapped = add_head(graph, mean, learnt.video, skip="none" if learnt.starts_semantic else "given")
     if learnt.starts_semantic:
         mapped = graph.add("Add", prior, mapped)
-    mapped = graph.l2_normalise(mapped)
+    # A head has a bias, but a clip without frames is still nowhere.
+    seen = graph.add("Min", graph.add("ReduceSum", real, graph.integers(1), keepdims=1), graph.scalar(1.0))
+    mapped = graph.add("Mul", graph.l2_normalise(mapped), seen)
     mixed = beside_prior(graph, prior, mapped, weight=learnt.prior_weight)
     return graph.close(mixed, "embeddings", ["clips", learnt.dim_beside(dim)])
 

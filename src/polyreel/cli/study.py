@@ -126,9 +126,9 @@ class _Follower:
                 self._progress.update(self._task, description=what, completed=done, total=cells)
 
 
-def _plan(cells: int, missing: int, seconds: float | None) -> str:
-    line = f"{missing:,} of {cells:,} cells to run"
-    if seconds is None:
-        return line
+def _plan(cells: int, missing: int, seconds: float) -> str:
     span = f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
-    return f"{line}, about {span}, and time to encode texts that a frozen encoder has not seen yet"
+    return (
+        f"{missing:,} of {cells:,} cells to run, about {span}, "
+        "and time to encode texts that a frozen encoder has not seen yet"
+    )

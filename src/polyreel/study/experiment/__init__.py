@@ -1,7 +1,7 @@
 """The study: arms that differ in one thing, the same seeds and queries, and what that says of the claims."""
 
 from polyreel.study.experiment.arms import ARMS, Arm
-from polyreel.study.experiment.claims import Claim, Measured
+from polyreel.study.experiment.ledger import Claim, Measured
 from polyreel.study.experiment.recipe import StudyRecipe, read_study
 from polyreel.study.experiment.running import Planned, Progressed, StudyEvent
 from polyreel.study.experiment.study import StudyOutcome, check_study, run_study

@@ -121,14 +121,14 @@ def cells_of(recipe: StudyRecipe) -> tuple[Cell, ...]:
 
 
 def training_document(
-    recipe: StudyRecipe, cell: Cell, *, tables: Sequence[tuple[str, float]], languages: Sequence[str]
+    recipe: StudyRecipe, cell: Cell, *, data: Sequence[Mapping[str, Any]], languages: Sequence[str]
 ) -> dict[str, Any]:
     """The training recipe of a cell, as ``training.Recipe`` reads it.
 
     Args:
         recipe: of the study.
         cell: with an arm that is trained.
-        tables: folder and weight of what it trains on.
+        data: what it trains on, as a training recipe says it.
         languages: of the captions that are there.
     """
     arm = cell.arm
@@ -149,7 +149,7 @@ def training_document(
         "description": arm.title,
         "seed": cell.seed,
         "languages": list(languages),
-        "data": [{"corpus": folder, "weight": weight} for folder, weight in tables],
+        "data": [dict(entry) for entry in data],
         "model": model,
         "objectives": objectives,
         "code_switching": switching,

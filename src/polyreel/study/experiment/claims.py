@@ -6,133 +6,17 @@ the claim's side. What a study cannot test says so, and names the recipe and dat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict
-
+from polyreel.study.experiment.ledger import Claim, Measured, Row, judged
 from polyreel.study.experiment.summary import AGREEMENT, ALL, GAP, OTHERS, TOGETHER, StudyResults
 
-__all__ = ["Claim", "Measured", "Verdict", "judge_claims"]
-
-Verdict = Literal["supported", "not supported", "cannot be tested here"]
-
-
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Measured(_Document):
-    """A figure that a claim stands or falls with.
-
-    Attributes:
-        what: is measured.
-        value, low, high: with its 95% interval, in ``unit``.
-        unit: points of R@1 or accuracy, or a share.
-        needs_above: the claim holds if all of the interval lies above this.
-        detectable: smallest difference that could have been seen; None where it is no difference.
-        decides: whether the verdict looks at it; others stand beside it.
-    """
-
-    what: str
-    value: float
-    low: float
-    high: float
-    unit: str = "points"
-    needs_above: float = 0.0
-    detectable: float | None = None
-    decides: bool = True
-
-    @property
-    def holds(self) -> bool:
-        """Whether all of the interval is on the claim's side."""
-        return self.low > self.needs_above
-
-    @property
-    def fails(self) -> bool:
-        """Whether all of it is on the other side."""
-        return self.high < self.needs_above
-
-
-class Claim(_Document):
-    """One line of the ledger.
-
-    Attributes:
-        number: as in the document that the project started from; 0 for the research question.
-        sentence: the claim.
-        experiment: that tests it here; empty if none does.
-        refuted_if: what would speak against it.
-        measured: what was found.
-        verdict: computed from ``measured``.
-        because: why, in a sentence.
-        would_test: recipe and data that would test the claim as it was made.
-    """
-
-    number: int
-    sentence: str
-    experiment: str
-    refuted_if: str
-    measured: tuple[Measured, ...] = ()
-    verdict: Verdict
-    because: str
-    would_test: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    number: int
-    sentence: str
-    experiment: str
-    refuted_if: str
-    would_test: str
-    measure: Callable[[StudyResults, str, str], list[Measured | None]] | None = None
-    untestable: str = ""
-    caveat: str = ""
+__all__ = ["judge_claims"]
 
 
 def judge_claims(results: StudyResults) -> tuple[Claim, ...]:
     """The ledger of a study, by its first encoder and first text-to-video benchmark."""
     encoder = next(iter(results.recipe.encoders))
     retrieval = results.recipe.measure.retrieval[0].name
-    return tuple(_judged(row, results, encoder, retrieval) for row in _ROWS)
-
-
-def _judged(row: _Row, results: StudyResults, encoder: str, retrieval: str) -> Claim:
-    measured: list[Measured] = []
-    if row.measure is not None:
-        measured = [found for found in row.measure(results, encoder, retrieval) if found is not None]
-    deciding = [found for found in measured if found.decides]
-    verdict, because = _verdict(row, deciding)
-    return Claim(
-        number=row.number,
-        sentence=row.sentence,
-        experiment=row.experiment,
-        refuted_if=row.refuted_if,
-        measured=tuple(measured),
-        verdict=verdict,
-        because=f"{because} {row.caveat}".strip(),
-        would_test=row.would_test,
-    )
-
-
-def _verdict(row: _Row, deciding: Sequence[Measured]) -> tuple[Verdict, str]:
-    if row.untestable:
-        return "cannot be tested here", row.untestable
-    if not deciding:
-        return "cannot be tested here", "This study's recipe leaves out an arm or benchmark that it needs."
-    if all(found.holds for found in deciding):
-        return "supported", "All of the interval lies on the claim's side."
-    if failed := [found.what for found in deciding if found.fails]:
-        return "not supported", f"All of the interval lies on the other side: {'; '.join(failed)}."
-    open_ = [found for found in deciding if not found.holds]
-    seen = [
-        f"{found.what} (a difference of {found.detectable:.1f} would have been seen)"
-        if found.detectable is not None
-        else found.what
-        for found in open_
-    ]
-    return "not supported", f"The interval leaves it open: {'; '.join(seen)}."
+    return tuple(judged(row, results, encoder, retrieval) for row in _ROWS)
 
 
 def _difference(
@@ -295,7 +179,7 @@ def _needed(results: StudyResults, encoder: str, _retrieval: str) -> list[Measur
 
 _LARGE = "recipes/mmp-howto100m.yaml on Multi-HowTo100M (1.2 M videos, nine languages), then "
 _ROWS = (
-    _Row(
+    Row(
         0,
         "Does pre-training on video and code-switched text improve zero-shot cross-lingual retrieval over "
         "text-only baselines, in accuracy and in cross-lingual consistency?",
@@ -308,7 +192,7 @@ _ROWS = (
             "the gain of all of training on video; V2 minus V2-blind says what vision does to texts."
         ),
     ),
-    _Row(
+    Row(
         1,
         "Multilingual pre-training improves non-English video search without annotations in those languages.",
         "V2 (code-switched by a dictionary, no caption in another language) against V1, outside English.",
@@ -316,7 +200,7 @@ _ROWS = (
         _LARGE + "recipes/mmp-msrvtt9.yaml on MSR-VTT.",
         _without_annotations,
     ),
-    _Row(
+    Row(
         2,
         "It beats recent baselines on VTT and VATEX.",
         "",
@@ -324,7 +208,7 @@ _ROWS = (
         _LARGE + "recipes/mmp-msrvtt9.yaml on MSR-VTT 1k-A and recipes/vatex.yaml on VATEX.",
         untestable="It takes the test videos of both datasets, and pre-training on 1.2 M videos.",
     ),
-    _Row(
+    Row(
         3,
         "The model and the dataset are available.",
         "",
@@ -332,7 +216,7 @@ _ROWS = (
         "Looking for them; no measurement does.",
         untestable="It is no matter of measurement. As far as is known captions were released, not weights.",
     ),
-    _Row(
+    Row(
         4,
         "Multi-HowTo100M holds subtitles of 1.2 M videos in nine languages.",
         "",
@@ -340,7 +224,7 @@ _ROWS = (
         "polyreel data build how2 on the released how2_[lang].json, which counts videos and languages.",
         untestable="The dataset is not here.",
     ),
-    _Row(
+    Row(
         5,
         "Visual data is an implicit pivot between languages, at scale.",
         "V2 against V2 with shuffled videos, and without vision at the same text: X-MNLI outside English.",
@@ -349,7 +233,7 @@ _ROWS = (
         _pivot,
         caveat="What is tested is a pivot at the size of this study, not at scale.",
     ),
-    _Row(
+    Row(
         6,
         "It is worth +2 to +2.5 R@1, mean over nine languages, over pre-training on English video.",
         "V3 against V1, text to video, mean over all languages.",
@@ -358,7 +242,7 @@ _ROWS = (
         _two_points,
         caveat="V3 has captions in those languages that its corpora have, which are not all nine.",
     ),
-    _Row(
+    Row(
         7,
         "It wins by a large margin on VATEX and in search from text to images.",
         "",
@@ -366,7 +250,7 @@ _ROWS = (
         "recipes/vatex.yaml on VATEX and recipes/multi30k.yaml on Multi30K with its photos.",
         untestable="Neither VATEX nor the photos of Multi30K's test set are here.",
     ),
-    _Row(
+    Row(
         8,
         "It is state of the art in supervised multilingual retrieval.",
         "",
@@ -374,7 +258,7 @@ _ROWS = (
         _LARGE + "recipes/multi30k.yaml and recipes/vatex.yaml with their whole training sets.",
         untestable="It takes full training sets, and figures of rivals on the same split; itself unverified.",
     ),
-    _Row(
+    Row(
         9,
         "Vision-language models transfer less across languages than language models.",
         "Loss outside English as a share of English above chance: V1 on text to video minus T1 on X-MNLI.",
@@ -383,7 +267,7 @@ _ROWS = (
         _less_transfer,
         caveat="Two tasks with two chance levels; the interval treats them as independent.",
     ),
-    _Row(
+    Row(
         10,
         "The strategy and the dataset improve cross-lingual transfer.",
         "Transfer gap (English minus the mean of the others) of V1 minus that of V3, text to video.",
@@ -392,7 +276,7 @@ _ROWS = (
         _narrower_gap,
         caveat="Tested is multilingual training here, not their dataset.",
     ),
-    _Row(
+    Row(
         11,
         "Early work needed parallel corpora or dictionaries.",
         "",
@@ -400,7 +284,7 @@ _ROWS = (
         "A reading of the literature.",
         untestable="It is about the history of the field.",
     ),
-    _Row(
+    Row(
         12,
         "Zero-shot transfer applies a model of the source language as it is.",
         "V1, which saw English captions alone, asked in each other language: worst language against chance.",
@@ -408,7 +292,7 @@ _ROWS = (
         "recipes/study-full.yaml.",
         _applied_as_is,
     ),
-    _Row(
+    Row(
         13,
         "Unsupervised multilingual learning suffices for much of cross-lingual transfer in NLP.",
         "T0 on X-MNLI outside English.",
@@ -420,7 +304,7 @@ _ROWS = (
             "unsupervised; the figure is shown all the same."
         ),
     ),
-    _Row(
+    Row(
         14,
         "A shared vocabulary and a shared structure of languages drive transfer.",
         "",
@@ -428,7 +312,7 @@ _ROWS = (
         "Encoders trained with and without a shared vocabulary, as hub models in recipes/study-full.yaml.",
         untestable="It takes encoders that differ in nothing but their vocabulary; all here share one.",
     ),
-    _Row(
+    Row(
         15,
         "Visual information is essential for the cross-lingual transfer of vision-language models.",
         "V2 against V2 without vision at the same text: X-MNLI outside English.",

@@ -112,11 +112,17 @@ class Towers:
         vectors[order] = found
         return vectors
 
-    def clips(self, frames: Sequence[Rows]) -> Rows | None:
-        """(clips, dim) unit vectors: of the video tower, or through the names of classes where there is none;
-        None where the features are not those of the class layer.
+    @property
+    def sees(self) -> bool:
+        """Whether there is a video tower."""
+        return self.model.video is not None
+
+    def clips(self, frames: Sequence[Rows]) -> Rows:
+        """(clips, dim) unit vectors: of the video tower, or through the names of classes where there is none.
+
+        Without a tower the features have to be those of the default bundle.
         """
-        if self.model.video is None:
+        if not self.sees:
             return self._through_names(frames)
         parts = []
         with torch.inference_mode():
@@ -128,10 +134,8 @@ class Towers:
                 parts.append(self.model.embed_video(padded, mask))
         return _array(torch.cat(parts))
 
-    def _through_names(self, frames: Sequence[Rows]) -> Rows | None:
+    def _through_names(self, frames: Sequence[Rows]) -> Rows:
         semantic = self._shelf.semantic
-        if frames[0].shape[1] != semantic.class_weights.shape[0]:
-            return None
         names = self.texts([_PROMPT.format(name) for name in class_names()])
         names -= names.mean(axis=0)
         weights = torch.from_numpy(semantic.class_weights)

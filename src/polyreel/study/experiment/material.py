@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,12 +55,19 @@ class Stocked:
         identity: what is in it, wherever it lies.
         weight: how often a clip is drawn.
         languages: of its captions.
+        features: kinds of features that are read; none by an arm without vision.
     """
 
     folder: Path
     identity: str
     weight: float
     languages: tuple[str, ...]
+    features: tuple[str, ...] = ()
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """As a training recipe says it."""
+        return {"corpus": str(self.folder), "weight": self.weight, "features": list(self.features)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,7 @@ class GallerySet:
         frames: features of each clip, (frames, dim).
         queries: language -> a text for each clip.
         relevant: language -> for each query the places of what it should find.
-        features: kind of the features.
+        has_classes: whether the features are those of the default bundle, whose class layer reads them.
         identity: what is asked of what.
     """
 
@@ -83,7 +91,7 @@ class GallerySet:
     frames: tuple[NDArray[np.float32], ...]
     queries: Mapping[str, tuple[str, ...]]
     relevant: Mapping[str, tuple[tuple[int, ...], ...]]
-    features: str
+    has_classes: bool
     identity: str
 
 
@@ -147,7 +155,7 @@ class Material:
             frames=tuple(store.of(row).astype(np.float32) for row in rows),
             queries=queries,
             relevant={tag: _relevant(concepts, asked) for tag, asked in queries.items()},
-            features=kind,
+            has_classes=spec.features is None,
             identity=_digest(*facts),
         )
 
@@ -191,17 +199,18 @@ class Material:
         return found
 
     def _stocked(self, spec: CorpusSpec, arm: Arm) -> Stocked:
+        features: tuple[str, ...] = ()
         if arm.sees:
             table, kind = self._with_features(spec)
-            facts = [table.manifest.version, kind]
+            facts, features = [table.manifest.version, kind], (kind,)
             if arm.material == "shuffled":
                 table = self._shuffled(table, kind)
                 facts.append("shuffled")
         else:
-            table, facts = self._cut(spec), []
+            table = self._cut(spec)
             facts = [table.manifest.version]
         languages = tuple(table.manifest.captions.get("train", {}))
-        return Stocked(table.folder, _digest(*facts), spec.weight, languages)
+        return Stocked(table.folder, _digest(*facts), spec.weight, languages, features)
 
     def _with_features(self, spec: CorpusSpec | RetrievalSpec) -> tuple[CorpusTable, str]:
         """The cut table and its kind of features, which are computed, or copied, if they are not there."""

@@ -42,8 +42,13 @@ class TowersLike(Protocol):
         """(texts, dim) unit vectors."""
         ...
 
-    def clips(self, frames: Sequence[Rows]) -> Rows | None:
-        """(clips, dim) unit vectors; None if it cannot see."""
+    @property
+    def sees(self) -> bool:
+        """Whether there is a video tower; without one clips are seen through the names of classes."""
+        ...
+
+    def clips(self, frames: Sequence[Rows]) -> Rows:
+        """(clips, dim) unit vectors."""
         ...
 
 
@@ -57,6 +62,7 @@ class Asked:
         sentences: language -> sentences of NTREX, row by row.
         languages: of the study.
         examples: queries whose nearest clips are kept.
+        show_pictures: with thumbnails.
     """
 
     galleries: tuple[GallerySet, ...]
@@ -64,6 +70,7 @@ class Asked:
     sentences: Mapping[str, tuple[str, ...]]
     languages: tuple[str, ...]
     examples: int
+    show_pictures: bool
 
     @property
     def facts(self) -> tuple[object, ...]:
@@ -73,6 +80,7 @@ class Asked:
             [premise.id for premise in self.premises],
             {tag: len(rows) for tag, rows in self.sentences.items()},
             self.languages,
+            (self.examples, self.show_pictures),
         )
 
 
@@ -89,14 +97,14 @@ def measure(
     found: list[BenchmarkValues] = []
     examples: tuple[Example, ...] = ()
     for gallery in asked.galleries:
-        clips = towers.clips(gallery.frames)
-        if clips is None:
+        if not towers.sees and not gallery.has_classes:
             continue
+        clips = towers.clips(gallery.frames)
         scores = {tag: towers.texts(texts) @ clips.T for tag, texts in gallery.queries.items()}
         relevant = {tag: Relevance.of(places, len(clips)) for tag, places in gallery.relevant.items()}
         found.append(_retrieval(gallery.name, scores, relevant))
         if with_examples and not examples:
-            examples = _examples(gallery, scores, asked.examples)
+            examples = _examples(gallery, scores, asked)
     if asked.premises:
         found.append(_xnli(towers, asked.premises, asked.languages))
     if asked.sentences:
@@ -212,19 +220,21 @@ def _rounded(values: NDArray[np.float64]) -> tuple[float, ...]:
     return tuple(np.round(values, _DIGITS).tolist())
 
 
-def _examples(gallery: GallerySet, scores: Scores, count: int) -> tuple[Example, ...]:
+def _examples(gallery: GallerySet, scores: Scores, asked: Asked) -> tuple[Example, ...]:
     """Clips spread over the gallery, so that they do not depend on what any arm finds."""
-    places = np.unique(np.linspace(0, len(gallery.rows) - 1, count + 2)[1:-1].astype(int))
+    places = np.unique(np.linspace(0, len(gallery.rows) - 1, asked.examples + 2)[1:-1].astype(int))
     pictures: dict[int, str | None] = {}
 
     def picture(place: int) -> str | None:
+        if not asked.show_pictures:
+            return None
         if place not in pictures:
             pictures[place] = _thumbnail(gallery.table.media(gallery.rows[place]))
         return pictures[place]
 
-    def hits(tag: str, asked: int) -> tuple[Hit, ...]:
-        order = np.argsort(-scores[tag][asked], kind="stable")[:_SHOWN]
-        wanted = gallery.relevant[tag][asked]
+    def hits(tag: str, query: int) -> tuple[Hit, ...]:
+        order = np.argsort(-scores[tag][query], kind="stable")[:_SHOWN]
+        wanted = gallery.relevant[tag][query]
         return tuple(
             Hit(clip=_clip_id(gallery, place), picture=picture(place), wanted=place in wanted)
             for place in map(int, order)
@@ -232,12 +242,12 @@ def _examples(gallery: GallerySet, scores: Scores, count: int) -> tuple[Example,
 
     return tuple(
         Example(
-            clip=_clip_id(gallery, asked),
-            picture=picture(asked),
-            queries={tag: texts[asked] for tag, texts in gallery.queries.items()},
-            hits={tag: hits(tag, asked) for tag in scores},
+            clip=_clip_id(gallery, query),
+            picture=picture(query),
+            queries={tag: texts[query] for tag, texts in gallery.queries.items()},
+            hits={tag: hits(tag, query) for tag in scores},
         )
-        for asked in map(int, places)
+        for query in map(int, places)
     )
 
 

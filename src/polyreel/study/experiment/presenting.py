@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from polyreel.errors import UsageError
-from polyreel.study.experiment.claims import Claim
+from polyreel.study.experiment.ledger import Claim
 from polyreel.study.experiment.summary import (
     AGREEMENT,
     ALL,

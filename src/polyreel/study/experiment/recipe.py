@@ -149,6 +149,7 @@ class StudyRecipe(_Spec):
         measure: what on.
         resamples: of the bootstrap.
         examples: queries whose nearest clips the report shows.
+        show_pictures: with thumbnails, which not every dataset's terms allow to be passed on.
     """
 
     study: _Name
@@ -167,6 +168,7 @@ class StudyRecipe(_Spec):
     measure: MeasureSpec
     resamples: int = Field(default=2000, ge=100)
     examples: int = Field(default=2, ge=0)
+    show_pictures: bool = True
 
     @property
     def others(self) -> tuple[str, ...]:

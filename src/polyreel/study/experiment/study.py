@@ -14,7 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 from polyreel.corpora import CodeSwitcher, SwitchRule, load_lexicons
 from polyreel.durable import write_atomically
 from polyreel.errors import UsageError
-from polyreel.study.experiment.claims import Claim, judge_claims
+from polyreel.study.experiment.claims import judge_claims
+from polyreel.study.experiment.ledger import Claim
 from polyreel.study.experiment.presenting import markdown_page, render_study
 from polyreel.study.experiment.recipe import StudyRecipe
 from polyreel.study.experiment.running import Grid, Tell, prepare_grid, run_grid

@@ -1,0 +1,129 @@
+"""What a claim is, and how its verdict follows from intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from polyreel.study.experiment.summary import StudyResults
+
+__all__ = ["Claim", "Measured", "Row", "Verdict", "judged"]
+
+Verdict = Literal["supported", "not supported", "cannot be tested here"]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Measured(_Document):
+    """A figure that a claim stands or falls with.
+
+    Attributes:
+        what: is measured.
+        value, low, high: with its 95% interval, in ``unit``.
+        unit: points of R@1 or accuracy, or a share.
+        needs_above: the claim holds if all of the interval lies above this.
+        detectable: smallest difference that could have been seen; None where it is no difference.
+        decides: whether the verdict looks at it; others stand beside it.
+    """
+
+    what: str
+    value: float
+    low: float
+    high: float
+    unit: str = "points"
+    needs_above: float = 0.0
+    detectable: float | None = None
+    decides: bool = True
+
+    @property
+    def holds(self) -> bool:
+        """Whether all of the interval is on the claim's side."""
+        return self.low > self.needs_above
+
+    @property
+    def fails(self) -> bool:
+        """Whether all of it is on the other side."""
+        return self.high < self.needs_above
+
+
+class Claim(_Document):
+    """One line of the ledger.
+
+    Attributes:
+        number: as in the document that the project started from; 0 for the research question.
+        sentence: the claim.
+        experiment: that tests it here; empty if none does.
+        refuted_if: what would speak against it.
+        measured: what was found.
+        verdict: computed from ``measured``.
+        because: why, in a sentence.
+        would_test: recipe and data that would test the claim as it was made.
+    """
+
+    number: int
+    sentence: str
+    experiment: str
+    refuted_if: str
+    measured: tuple[Measured, ...] = ()
+    verdict: Verdict
+    because: str
+    would_test: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A claim before anything was measured: ``measure`` is told results, encoder and benchmark; a claim that
+    is ``untestable`` whatever was measured says why, and ``caveat`` goes with every verdict.
+    """
+
+    number: int
+    sentence: str
+    experiment: str
+    refuted_if: str
+    would_test: str
+    measure: Callable[[StudyResults, str, str], list[Measured | None]] | None = None
+    untestable: str = ""
+    caveat: str = ""
+
+
+def judged(row: Row, results: StudyResults, encoder: str, retrieval: str) -> Claim:
+    """The claim with what a study measured, by one encoder and one text-to-video benchmark."""
+    measured: list[Measured] = []
+    if row.measure is not None:
+        measured = [found for found in row.measure(results, encoder, retrieval) if found is not None]
+    deciding = [found for found in measured if found.decides]
+    verdict, because = _verdict(row, deciding)
+    return Claim(
+        number=row.number,
+        sentence=row.sentence,
+        experiment=row.experiment,
+        refuted_if=row.refuted_if,
+        measured=tuple(measured),
+        verdict=verdict,
+        because=f"{because} {row.caveat}".strip(),
+        would_test=row.would_test,
+    )
+
+
+def _verdict(row: Row, deciding: Sequence[Measured]) -> tuple[Verdict, str]:
+    if row.untestable:
+        return "cannot be tested here", row.untestable
+    if not deciding:
+        return "cannot be tested here", "This study's recipe leaves out an arm or benchmark that it needs."
+    if all(found.holds for found in deciding):
+        return "supported", "All of the interval lies on the claim's side."
+    if failed := [found.what for found in deciding if found.fails]:
+        return "not supported", f"All of the interval lies on the other side: {'; '.join(failed)}."
+    open_ = [found for found in deciding if not found.holds]
+    seen = [
+        f"{found.what} (a difference of {found.detectable:.1f} would have been seen)"
+        if found.detectable is not None
+        else found.what
+        for found in open_
+    ]
+    return "not supported", f"The interval leaves it open: {'; '.join(seen)}."

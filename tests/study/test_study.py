@@ -1,0 +1,380 @@
+"""The study: its grid, what each arm trains on, that it survives kills, and what it makes of its figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+# Read when PyTorch is loaded: its threads would wait for each other on a shared machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pytest
+from small_studies import document, make_study_world, write
+
+import toys
+from polyreel.corpora import open_table
+from polyreel.errors import CorpusError, RecipeError, UsageError
+from polyreel.evaluation import overlap_at
+from polyreel.study import ARMS, StudyOutcome, StudyRecipe, read_study, run_study
+from polyreel.study.experiment.arms import arms_of, cells_of, training_document
+from polyreel.study.experiment.claims import judge_claims
+from polyreel.study.experiment.material import Material
+from polyreel.study.experiment.measuring import _overlap
+from polyreel.study.experiment.results import CellResult
+from polyreel.study.experiment.summary import StudyResults, contrast, estimated
+from polyreel.training import Recipe
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+COMMAND = "polyreel study toy.yaml"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> toys.World:
+    home = tmp_path_factory.mktemp("study-world")
+    os.environ["POLYREEL_CACHE"] = str(home / "cache")
+    return make_study_world(home)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache():
+    before = os.environ.get("POLYREEL_CACHE")
+    yield
+    if before is None:
+        os.environ.pop("POLYREEL_CACHE", None)
+    else:
+        os.environ["POLYREEL_CACHE"] = before
+
+
+@pytest.fixture(scope="module")
+def recipe(world: toys.World) -> StudyRecipe:
+    return StudyRecipe.model_validate(document(world))
+
+
+@pytest.fixture(scope="module")
+def finished(
+    recipe: StudyRecipe, world: toys.World, tmp_path_factory: pytest.TempPathFactory
+) -> StudyOutcome:
+    return run(recipe, world, tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture(scope="module")
+def results(finished: StudyOutcome) -> StudyResults:
+    return StudyResults.model_validate_json((finished.folder / "results.json").read_bytes())
+
+
+def run(recipe: StudyRecipe, world: toys.World, out: Path, tell: Any = lambda _event: None) -> StudyOutcome:
+    return run_study(recipe, out=out, data=world.home, command=COMMAND, tell=tell)
+
+
+def tables_of(folder: Path) -> dict[str, bytes]:
+    names = ("results.json", "claims.json", "report.html", "index.md")
+    return {name: (folder / name).read_bytes() for name in names}
+
+
+# The grid
+
+
+def test_a_grid_is_arms_by_seeds_and_trains_nothing_twice(recipe: StudyRecipe) -> None:
+    arms = [arm.name for arm in arms_of(recipe, "bert")]
+    # p 0.5 and bilingual switching are V2 itself.
+    assert arms == [*ARMS, "V2 p=0", "V2 without sw", "V2 multilingual"]
+    cells = cells_of(recipe)
+    assert len(cells) == 1 + 2 * (len(arms) - 1)
+    assert len({cell.name for cell in cells}) == len(cells)
+
+
+def test_arms_differ_in_what_their_name_says(recipe: StudyRecipe) -> None:
+    found = {
+        cell.arm.name: training_document(recipe, cell, data=[{"corpus": "films"}], languages=["en"])
+        for cell in cells_of(recipe)
+        if cell.arm.is_trained
+    }
+    kept = {"run", "description", "languages", "data"}
+    same = {
+        name: {key: value for key, value in arm.items() if key not in kept} for name, arm in found.items()
+    }
+    assert (
+        same["V2"] == same["V2-shuffled"] == same["V2 p=0"] | {"code_switching": same["V2"]["code_switching"]}
+    )
+    assert (
+        same["V1"] | {key: same["V2"][key] for key in ("code_switching", "batch", "objectives")} == same["V2"]
+    )
+    assert found["V2-blind"]["model"]["video"] is None
+    assert [term["name"] for term in found["V2-blind"]["objectives"]] == ["text_contrastive", "intra_modal"]
+    assert found["V2 without sw"]["code_switching"]["languages"] == ["de"]
+    assert found["V2 p=0"]["code_switching"]["p"] == 0
+    # As many texts of a clip in every arm: two captions, or one and its switched form.
+    for name, arm in found.items():
+        copies = 0 if arm["code_switching"] is None else arm["code_switching"].get("copies", 1)
+        assert arm["batch"]["captions"] + copies == 2, name
+
+
+@pytest.mark.parametrize("name", ["smoke", "small", "full"])
+def test_every_arm_of_the_recipes_is_a_training_recipe(name: str) -> None:
+    recipe = read_study(RECIPES / f"study-{name}.yaml")
+    for cell in cells_of(recipe):
+        if cell.arm.is_trained:
+            languages = ["en", "de"] if cell.arm.multilingual else ["en"]
+            trained = training_document(recipe, cell, data=[{"corpus": "x"}], languages=languages)
+            assert Recipe.model_validate(trained).contradictions() == []
+    if name != "smoke":
+        assert set(recipe.arms) == set(ARMS)
+        assert len(recipe.seeds) >= 5
+
+
+# Material
+
+
+def test_shuffled_videos_are_those_of_other_clips(recipe: StudyRecipe, world: toys.World) -> None:
+    material = Material(recipe, world.home, tell=lambda *_: None)
+    (own,), (shuffled,) = material.stocked(ARMS["V2"]), material.stocked(ARMS["V2-shuffled"])
+    tables = [open_table(stocked.folder) for stocked in (own, shuffled)]
+    rows = [[table.features(toys.FEATURES).of(row) for row in range(len(table))] for table in tables]
+    assert tables[0].captions(0) == tables[1].captions(0)
+    assert not any(np.array_equal(a, b) for a, b in zip(*rows, strict=True))
+    assert sorted(r.sum() for r in rows[0]) == sorted(r.sum() for r in rows[1])
+    assert own.identity != shuffled.identity
+
+
+def test_text_arms_get_text_and_blind_ones_the_captions(recipe: StudyRecipe, world: toys.World) -> None:
+    material = Material(recipe, world.home, tell=lambda *_: None)
+    names = {arm: open_table(material.stocked(ARMS[arm])[0].folder).name for arm in ("T1", "V2-blind", "V1")}
+    assert names == {"T1": "texts", "V2-blind": "films", "V1": "films"}
+    assert material.languages(ARMS["V3"], material.stocked(ARMS["V3"])) == ("en", "de", "sw")
+    assert material.languages(ARMS["V1"], material.stocked(ARMS["V1"])) == ("en",)
+
+
+def test_multinli_becomes_pairs_of_premise_and_entailed_hypothesis(world: toys.World, tmp_path: Path) -> None:
+    (tmp_path / "multinli").mkdir()
+    rows = [
+        "premise\thypo\tlabel",
+        *(f"a dog {n}\ta cat {n}\t{'entailment' if n % 2 else 'neutral'}" for n in range(9)),
+    ]
+    (tmp_path / "multinli" / "multinli.train.en.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    recipe = StudyRecipe.model_validate(document(world, text=[{"corpus": "multinli"}]))
+    table = open_table(Material(recipe, tmp_path, tell=lambda *_: None).stocked(ARMS["T1"])[0].folder)
+    assert len(table) == 4
+    assert [caption.text for caption in table.captions(0)] == ["a dog 1", "a cat 1"]
+
+
+def test_agreement_of_a_query_is_that_of_the_evaluation() -> None:
+    rng = np.random.default_rng(0)
+    scores = {tag: np.round(rng.normal(size=(7, 30)), 1).astype(np.float32) for tag in ("en", "de", "sw")}
+    each = [overlap_at({tag: s[[i]] for tag, s in scores.items()}, 10).mean for i in range(7)]
+    assert _overlap(scores) == pytest.approx(100 * np.array(each))
+
+
+# Running
+
+
+def test_a_study_ends_with_its_report(
+    finished: StudyOutcome, results: StudyResults, recipe: StudyRecipe
+) -> None:
+    assert not finished.missing
+    assert len(finished.claims) == 16
+    assert {fact.name for fact in results.benchmarks} == {"films-dev", "xnli", "ntrex"}
+    # Without the features of the default bundle there are no class names to see by.
+    assert {f.arm for f in results.figures if f.benchmark == "films-dev"} == {
+        arm.name for arm in arms_of(recipe, "bert") if arm.sees
+    }
+    assert {f.arm for f in results.figures if f.benchmark == "xnli"} == {
+        arm.name for arm in arms_of(recipe, "bert")
+    }
+    html = (finished.folder / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in html
+    for path in (finished.folder / "figures").iterdir():
+        assert f"figures/{path.name}" in html
+        json.loads(path.read_text(encoding="utf-8"))
+    assert not (finished.folder / "runs").exists()
+
+
+def test_every_difference_has_an_interval_and_a_power(results: StudyResults) -> None:
+    assert results.contrasts
+    for found in results.contrasts:
+        assert found.low <= found.difference <= found.high
+        assert found.within_low <= found.difference + 1e-3
+        assert found.within_high >= found.difference - 1e-3
+        assert (found.p_holm is None) == (
+            found.outcome not in ("en", "de", "sw", "fr", "cs", "zh", "ru", "vi", "es")
+        )
+        assert found.p_holm is None or found.p_holm >= found.p
+
+
+def test_again_there_is_nothing_to_do(finished: StudyOutcome, recipe: StudyRecipe, world: toys.World) -> None:
+    before = tables_of(finished.folder)
+    events: list[object] = []
+    again = run(recipe, world, finished.folder, events.append)
+    assert again.was_there
+    assert again.claims == finished.claims
+    assert tables_of(finished.folder) == before
+
+
+def test_only_what_is_missing_damaged_or_of_another_recipe_is_run_again(
+    finished: StudyOutcome, recipe: StudyRecipe, world: toys.World
+) -> None:
+    before = tables_of(finished.folder)
+    cells = finished.folder / "cells"
+    (cells / "bert--V1--0.json").unlink()
+    (cells / "bert--V2--1.json").write_text("{", encoding="utf-8")
+    other = CellResult.model_validate_json((cells / "bert--V3--0.json").read_bytes())
+    (cells / "bert--V3--0.json").write_text(
+        other.model_copy(update={"digest": "x"}).model_dump_json(), "utf-8"
+    )
+    untouched = cells / "bert--T1--0.json"
+    stamp = untouched.stat().st_mtime_ns
+    (finished.folder / "results.json").unlink()
+    run(recipe, world, finished.folder)
+    assert tables_of(finished.folder) == before
+    assert untouched.stat().st_mtime_ns == stamp
+
+
+def test_a_study_killed_at_random_moments_ends_with_the_same_tables(
+    finished: StudyOutcome, recipe: StudyRecipe, world: toys.World, tmp_path: Path
+) -> None:
+    path, out = write(tmp_path / "toy.yaml", document(world)), tmp_path / "killed"
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom polyreel.study import read_study, run_study\n"
+        "run_study(read_study(Path(sys.argv[1])), out=Path(sys.argv[2]), data=Path(sys.argv[3]), "
+        f"command={COMMAND!r}, tell=lambda event: print(event, flush=True))"
+    )
+    seen = 0
+    for moment in random.Random(11).sample(range(3, 60), 2):
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, str(path), str(out), str(world.home)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        for _, line in zip(range(moment), process.stdout, strict=False):
+            seen += "training" in line
+        time.sleep(0.01 * (moment % 7))
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        assert not (out / "results.json").exists()
+    assert seen
+    run(recipe, world, out)
+    assert tables_of(out) == tables_of(finished.folder)
+
+
+def test_two_processes_do_not_run_one_study(recipe: StudyRecipe, world: toys.World, tmp_path: Path) -> None:
+    from filelock import FileLock
+
+    with FileLock(tmp_path / ".lock"), pytest.raises(UsageError, match="another process runs this study"):
+        run(recipe, world, tmp_path)
+
+
+# Mistakes
+
+
+def test_all_mistakes_are_told_at_once(world: toys.World, tmp_path: Path) -> None:
+    content = document(world, arms=["V9", "V2", "V2"], languages=["de", "sw"], by_encoder={"brt": {}})
+    content["variants"] = {"leave_out": ["fr"]}
+    with pytest.raises(RecipeError) as caught:
+        read_study(write(tmp_path / "wrong.yaml", content))
+    said = str(caught.value)
+    for part in (
+        "5 mistakes",
+        "no arm has this name: 'V9'",
+        "'V2' comes twice",
+        "English is missing",
+        "'fr' is none",
+        "bert",
+    ):
+        assert part in said, said
+
+
+def test_mistakes_in_the_form_are_told_at_once(world: toys.World, tmp_path: Path) -> None:
+    content = document(world, seeds=[0], colour="red")
+    del content["measure"]
+    with pytest.raises(RecipeError) as caught:
+        read_study(write(tmp_path / "wrong.yaml", content))
+    said = str(caught.value)
+    for part in ("3 mistakes", "seeds", "colour: there is no such key", "measure: is missing"):
+        assert part in said, said
+
+
+def test_mistakes_of_the_training_recipe_name_arm_and_place(world: toys.World, tmp_path: Path) -> None:
+    content = document(world)
+    content["training"] = {**content["training"], "batch": {"items": 1}, "optimiser": {"lr": -1, "steps": 6}}
+    with pytest.raises(RecipeError) as caught:
+        run(StudyRecipe.model_validate(content), world, tmp_path)
+    assert "training.batch.items (T1, bert)" in str(caught.value)
+    assert "training.optimiser.lr (T1, bert)" in str(caught.value)
+
+
+def test_missing_data_is_named_with_what_to_do(world: toys.World, tmp_path: Path) -> None:
+    recipe = StudyRecipe.model_validate(document(world, video=[{"corpus": "vatex"}]))
+    with pytest.raises(CorpusError, match="the dataset is not there") as caught:
+        run(recipe, world, tmp_path)
+    assert "--data" in str(caught.value)
+
+
+# What is made of the figures
+
+
+def crossed(mean: float, *, seeds: int = 5, queries: int = 300, spread: float = 0.0) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    chance = np.clip(mean / 100 + spread * rng.normal(size=(seeds, 1)), 0, 1)
+    return 100.0 * (rng.random((seeds, queries)) < chance)
+
+
+def test_an_interval_knows_of_seeds_and_of_queries() -> None:
+    calm, wild = estimated(crossed(40)), estimated(crossed(40, spread=0.1))
+    assert calm.low < 40 < calm.high
+    assert wild.high - wild.low > 1.3 * (calm.high - calm.low)
+    assert estimated(np.full((2, 10), 100.0), bounds=(0, 100)).high == 100
+
+
+def test_a_contrast_is_of_one_minus_other_and_says_what_could_be_seen() -> None:
+    one, other = crossed(60), crossed(40)[:1]
+    found = contrast(one, other, names=("V2", "T0"), where=("e", "b", "en"), resamples=500)
+    assert found.difference == pytest.approx(float(one.mean() - other.mean()), abs=1e-3)
+    assert found.is_clear
+    assert found.words == "better"
+    assert found.detectable == pytest.approx(1.43 * (found.high - found.low) / 2, abs=1e-3)
+    none = contrast(one, one, names=("a", "b"), where=("e", "b", "en"), resamples=500)
+    assert none.words == "no clear difference"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict", "because"),
+    [
+        (1.0, 3.0, "supported", "claim's side"),
+        (-1.0, 3.0, "not supported", "leaves it open"),
+        (-3.0, -1.0, "not supported", "other side"),
+    ],
+)
+def test_verdicts_follow_from_intervals(
+    results: StudyResults, low: float, high: float, verdict: str, because: str
+) -> None:
+    moved = tuple(
+        c.model_copy(update={"difference": (low + high) / 2, "low": low, "high": high})
+        if (c.one, c.other, c.outcome) == ("V2", "V1", "others")
+        else c
+        for c in results.contrasts
+    )
+    claim = judge_claims(results.model_copy(update={"contrasts": moved}))[1]
+    assert claim.verdict == verdict
+    assert because in claim.because
+
+
+def test_what_cannot_be_tested_names_what_would(finished: StudyOutcome) -> None:
+    untested = [claim for claim in finished.claims if claim.verdict == "cannot be tested here"]
+    assert {2, 4, 7, 8} <= {claim.number for claim in untested}
+    assert all(claim.would_test and claim.because for claim in finished.claims)
+    assert [claim.number for claim in finished.claims] == list(range(16))
+
+
+def test_reading_and_reporting_load_no_torch() -> None:
+    heavy = {"torch", "matplotlib", "jinja2", "yaml"}
+    code = f"import sys, polyreel.study; print(*sorted({heavy!r} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from polyreel.bundle import DEFAULT_BUNDLE, Bundle, build_bundle, locate_bundle
+from polyreel.bundle import (
+    DEFAULT_BUNDLE,
+    Bundle,
+    build_bundle,
+    build_on_default,
+    locate_bundle,
+    training_free,
+)
 from polyreel.errors import FetchError
 from tiny_bundle import write_tiny_bundle
 
@@ -26,6 +33,14 @@ def small_bundle() -> Bundle:
         return Bundle(locate_bundle())
     except FetchError as error:
         pytest.skip(f"the default bundle cannot be built: {error}")
+
+
+@pytest.fixture(scope="session")
+def training_free_bundle(small_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The default bundle without what was learnt."""
+    folder = tmp_path_factory.mktemp("training-free") / "bundle"
+    build_on_default(folder, training_free(), alike=small_bundle.folder)
+    return Bundle(folder)
 
 
 @pytest.fixture(scope="session")

@@ -124,9 +124,7 @@ def test_sources_that_cannot_be_had_are_a_fetch_error_and_leave_nothing(home, mo
     assert [path.name for path in home.iterdir() if path.is_dir()] == []
 
 
-def test_a_bundle_as_it_ships_now_is_not_built_again_and_an_older_one_is(
-    small_bundle, tmp_path, monkeypatch
-):
+def test_a_bundle_as_it_ships_now_is_not_built_again_and_an_older_one_is(small_bundle, tmp_path, monkeypatch):
     folder = tmp_path / "bundles" / "small"
     shutil.copytree(small_bundle.folder, folder)
     monkeypatch.setenv("POLYREEL_CACHE", str(tmp_path))

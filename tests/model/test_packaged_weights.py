@@ -27,7 +27,7 @@ SENTENCES = [
 
 
 @pytest.fixture(scope="module")
-def model(e5_weights_are_here, small_bundle):
+def model(e5_weights_are_here, training_free_bundle):
     spec = ModelSpec(
         text=TextTowerSpec(language_free=True, head="residual-mlp"),
         video=VideoTowerSpec(pooling="semantic", head="linear"),
@@ -59,7 +59,7 @@ def test_the_encoder_is_the_text_graph(model, inputs, e5_weights_are_here):
         assert cosines(model.text.pooled(inputs), expected).min() > 0.99999
 
 
-def test_training_starts_from_the_default_bundle(model, inputs, small_bundle):
+def test_training_starts_from_the_default_bundle(model, inputs, training_free_bundle):
     generator = np.random.default_rng(0)
     clips = [np.abs(generator.normal(size=(count, 1280))).astype(np.float32) for count in (1, 4, 3)]
     frames, mask = torch.zeros(3, 4, 1280), torch.zeros(3, 4, dtype=torch.bool)
@@ -69,7 +69,10 @@ def test_training_starts_from_the_default_bundle(model, inputs, small_bundle):
         text, video = model.embed_text(inputs), model.embed_video(frames, mask)
         # Prior and learnt part agree at the start, so a cosine is that of the bundle.
         scores = (text @ video.T).numpy()
-    expected_text, expected_video = small_bundle.encode_text(SENTENCES), small_bundle.encode_video(clips)
+    expected_text, expected_video = (
+        training_free_bundle.encode_text(SENTENCES),
+        training_free_bundle.encode_video(clips),
+    )
     assert cosines(model.text.prior(inputs), expected_text).min() > 0.998
     assert cosines(model.video.prior(frames, mask), expected_video).min() > 0.99999
     np.testing.assert_allclose(scores, expected_text @ expected_video.T, atol=0.02)

@@ -37,7 +37,7 @@ LINEAR = {
 TRACED = {
     "text": {
         "encoder": "scratch",
-        "scratch": {"width": 16, "layers": 1, "heads": 2, "positions": 32, "vocabulary": 8_000},
+        "scratch": {"width": 16, "layers": 1, "heads": 2, "positions": 32, "vocabulary": 16_000},
         "pooling": "transformer",
         "pooler": POOLER,
     },

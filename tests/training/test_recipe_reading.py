@@ -166,6 +166,8 @@ def test_a_file_that_is_no_recipe(tmp_path, content, said):
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
 def test_the_recipes_that_come_along_are_right(path):
     """Each opens with the command that runs it."""
+    if path.name.startswith("study-"):
+        pytest.skip("the recipe of a study, held by the tests of the study")
     if "arms:" not in path.read_text():
         assert read_recipe(path).run == path.stem
     first = path.read_text().splitlines()[0]

@@ -10,6 +10,7 @@ inputs). A head reads vectors of length 1::
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,10 +83,11 @@ def read_learnt(path: Path) -> Learnt:
         BundleError: it is missing, damaged or of another layout.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here, because numpy leaves a file open that it cannot read.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             arrays = {name: stored[name].astype(np.float32) for name in stored.files}
         weight, semantic = float(arrays.pop(_WEIGHT)), bool(arrays.pop(_SEMANTIC))
-    except (OSError, KeyError, ValueError, EOFError) as error:
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise BundleError("the learnt part of the bundle cannot be read", item=path, value=error) from error
     text, video = (
         {

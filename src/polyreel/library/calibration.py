@@ -34,8 +34,8 @@ __all__ = [
     "load_background",
 ]
 
-# Chosen on MSR-VTT dev (benchmarks/confidence.py): at half of it, about every second caption whose video is there
-# would be told that nothing matches well.
+# Chosen on MSR-VTT dev (benchmarks/confidence.py): at half of it, about every second caption whose video is
+# there would be told that nothing matches well.
 FALSE_ALARM_RATE = 0.2
 """Share of background queries that pass for a good match, by construction."""
 

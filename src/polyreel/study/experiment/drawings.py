@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -176,7 +177,7 @@ def _xnli(results: StudyResults, encoder: str) -> list[Drawn | None]:
                     name,
                     title,
                     caption + "random is 33.3.",
-                    heat_map(title, figures.matrix, id_prefix=name),
+                    heat_map(title, figures.matrix, id_prefix=_prefix(name)),
                     figures.matrix.model_dump(mode="json"),
                 )
             )
@@ -185,7 +186,7 @@ def _xnli(results: StudyResults, encoder: str) -> list[Drawn | None]:
 
 def _rows_plot(tags: Sequence[str], series: Series, label: str, name: str) -> Markup:
     height = max(_ROW_IN, _MARK_IN * len(series)) * len(tags) + 0.2 * len(series) + 0.8
-    with drawing(height, salt=name) as (figure, axes):
+    with drawing(height, salt=_prefix(name)) as (figure, axes):
         for place, (arm, row) in enumerate(series.items()):
             values = np.array([each.value for each in row])
             axes.errorbar(
@@ -205,13 +206,13 @@ def _rows_plot(tags: Sequence[str], series: Series, label: str, name: str) -> Ma
         words = "; ".join(
             f"{arm}: mean {np.mean([each.value for each in row]):.1f}" for arm, row in series.items()
         )
-        return as_svg(figure, f"{label}: {words}.", name)
+        return as_svg(figure, f"{label}: {words}.", _prefix(name))
 
 
 def _points_plot(
     points: Mapping[str, tuple[Estimated, Estimated]], x_label: str, y_label: str, name: str
 ) -> Markup:
-    with drawing(3.6, salt=name) as (figure, axes):
+    with drawing(3.6, salt=_prefix(name)) as (figure, axes):
         for place, (label, (x, y)) in enumerate(points.items()):
             axes.errorbar(
                 [x.value],
@@ -230,11 +231,11 @@ def _points_plot(
         axes.set_ylabel(y_label)
         axes.spines[["top", "right"]].set_visible(False)
         words = "; ".join(f"{label} {x.value:.1f}, {y.value:.1f}" for label, (x, y) in points.items())
-        return as_svg(figure, f"{y_label} against {x_label}. {words}.", name)
+        return as_svg(figure, f"{y_label} against {x_label}. {words}.", _prefix(name))
 
 
 def _curve(places: Sequence[float], series: Series, x_label: str, y_label: str, name: str) -> Markup:
-    with drawing(3.2, salt=name) as (figure, axes):
+    with drawing(3.2, salt=_prefix(name)) as (figure, axes):
         for number, (label, row) in enumerate(series.items()):
             axes.errorbar(
                 places,
@@ -256,7 +257,7 @@ def _curve(places: Sequence[float], series: Series, x_label: str, y_label: str, 
             + ", ".join(f"{each.value:.1f} at {p:g}" for p, each in zip(places, row, strict=True))
             for label, row in series.items()
         )
-        return as_svg(figure, f"{y_label} over {x_label}. {words}.", name)
+        return as_svg(figure, f"{y_label} over {x_label}. {words}.", _prefix(name))
 
 
 def _reach(row: Sequence[Estimated]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
@@ -274,3 +275,8 @@ def _languages(results: StudyResults, benchmark: str) -> tuple[str, ...]:
 
 def _name(*parts: str) -> str:
     return "-".join(re.sub(r"[^A-Za-z0-9]+", "-", part) for part in parts)
+
+
+def _prefix(name: str) -> str:
+    """Of the ids in a drawing, hundreds of them: short, to keep the page small."""
+    return "d" + hashlib.sha256(name.encode()).hexdigest()[:5]

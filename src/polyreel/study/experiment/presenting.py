@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from polyreel.errors import UsageError
+from polyreel.study.experiment.arms import ARMS
 from polyreel.study.experiment.ledger import Claim
 from polyreel.study.experiment.summary import (
     AGREEMENT,
@@ -166,10 +167,23 @@ def _table(results: StudyResults, encoder: str, benchmark: str) -> dict[str, obj
 
 
 def _grouped(results: StudyResults) -> list[dict[str, object]]:
+    """Differences by encoder and benchmark; of variants the means, and the language that one leaves out."""
+
+    def is_shown(found: Contrast) -> bool:
+        variant = found.one not in ARMS
+        left_out = found.one.endswith(f" {found.outcome}")
+        return not variant or left_out or found.outcome in (ALL, *_MAIN)
+
     return [
         {"title": f"{fact.name}, {encoder}", "rows": rows}
         for encoder, fact in _each(results)
-        if (rows := [c for c in results.contrasts if (c.encoder, c.benchmark) == (encoder, fact.name)])
+        if (
+            rows := [
+                c
+                for c in results.contrasts
+                if (c.encoder, c.benchmark) == (encoder, fact.name) and is_shown(c)
+            ]
+        )
     ]
 
 

@@ -153,7 +153,7 @@ def _write(out: Path, results: StudyResults, claims: tuple[Claim, ...]) -> None:
     _put(out / _REPORT, page.html.rstrip("\n"))
     _put(out / _PAGE, markdown_page(results, claims).rstrip("\n"))
     _put(out / _CLAIMS, _CLAIM_LIST.dump_json(claims, indent=1).decode())
-    _put(out / _RESULTS, results.model_dump_json(indent=1))
+    _put(out / _RESULTS, results.model_dump_json())
 
 
 def _put(path: Path, text: str) -> None:

@@ -51,11 +51,18 @@ def test_from_recipe_to_report_and_again(world, tmp_path: Path, capsys: pytest.C
     assert f"--out {out}" in json.loads((out / "results.json").read_text(encoding="utf-8"))["command"]
 
 
-def test_check_trains_nothing(world, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    recipe, out = write(tmp_path / "toy.yaml", document(world, **SMALL)), tmp_path / "out"
+def test_check_builds_nothing(world, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = document(world, **SMALL | {"video": [{"corpus": "vatex"}]})
+    recipe, out = write(tmp_path / "toy.yaml", content), tmp_path / "out"
     code, printed, _ = ask(capsys, recipe, "--out", out, "--data", world.home, "--check", "--json")
+    found = json.loads(printed)
     assert code == 0
-    assert json.loads(printed) == {"recipe": str(recipe), "missing": 5, "problems": []}
+    assert (found["cells"], found["problems"]) == (5, [])
+    assert ["vatex" in line and "Put vatex_training" in line for line in found["absent"]] == [True]
+    content["training"]["batch"] = {"items": 1}
+    code, printed, _ = ask(capsys, write(recipe, content), "--out", out, "--check")
+    assert code == 2
+    assert "training.batch.items (V1, bert)" in printed
     assert not out.exists()
 
 

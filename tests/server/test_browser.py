@@ -81,7 +81,8 @@ def playing_at(page) -> float:
 @pytest.mark.parametrize(("tag", "word"), list(zip(STUDY_LANGUAGES, GREEN, strict=True)))
 def test_a_search_in_each_language_on_a_page_in_that_language(visit, tag, word):
     page = visit(locale=tag)
-    assert page.evaluate("document.activeElement.id") == "q"
+    # The browser moves the focus after the page has loaded, in its own time.
+    page.wait_for_function("document.activeElement.id === 'q'")
     assert page.get_attribute("html", "lang") == tag
     search(page, word)
     assert page.inner_text(".card h2 >> nth=0") == "green.mp4"
@@ -92,6 +93,7 @@ def test_a_search_in_each_language_on_a_page_in_that_language(visit, tag, word):
 
 def test_the_keyboard_is_enough(visit):
     page = visit()
+    page.wait_for_function("document.activeElement.id === 'q'")
     page.keyboard.type("white")
     page.keyboard.press("Enter")
     page.wait_for_selector(".card")

@@ -15,7 +15,7 @@ from polyreel.cli.options import Json, require_torch
 from polyreel.cli.output import print_json, stderr, stdout
 
 if TYPE_CHECKING:
-    from polyreel.study import Claim, StudyEvent, StudyOutcome
+    from polyreel.study import Claim, StudyCheck, StudyEvent, StudyOutcome
 
 __all__ = ["study"]
 
@@ -29,7 +29,10 @@ def study(
         Path | None, Parameter(help="Folder that corpora and benchmarks are relative to.")
     ] = None,
     check: Annotated[
-        bool, Parameter(negative="", help="Only say what is wrong with the study and how large it is.")
+        bool,
+        Parameter(
+            negative="", help="Only say what is wrong with the study, what is not there, and how large it is."
+        ),
     ] = False,
     json: Json = False,
 ) -> int:
@@ -44,24 +47,31 @@ def study(
     from polyreel.study import check_study, read_study, run_study
 
     wanted = read_study(recipe)
+    if check:
+        return _print_check(check_study(wanted, data=data), recipe, json)
     command = shlex.join(
         ["polyreel", "study", str(recipe), "--out", str(out), *(["--data", str(data)] if data else [])]
     )
     with _display() as tell:
-        if check:
-            missing = check_study(wanted, out=out, data=data, tell=tell)
-            return _print_check(recipe, missing, json)
         outcome = run_study(wanted, out=out, data=data, command=command, tell=tell)
     _print_outcome(outcome, command, json)
     return 1 if outcome.missing else 0  # as after Ctrl-C
 
 
-def _print_check(recipe: Path, missing: int, json: bool) -> int:
+def _print_check(found: StudyCheck, recipe: Path, json: bool) -> int:
     if json:
-        print_json({"recipe": str(recipe), "missing": missing, "problems": []})
-    else:
-        stdout.print(f"{recipe}: no mistake; {missing:,} cells to run", markup=False, soft_wrap=True)
-    return 0
+        from dataclasses import asdict
+
+        print_json({"recipe": str(recipe), **asdict(found)})
+        return 2 if found.problems else 0
+    for problem in found.problems:
+        stdout.print(f"  {problem}", style="yellow", markup=False, soft_wrap=True)
+    number = len(found.problems)
+    mistakes = f"{number or 'no'} mistake{'' if number == 1 else 's'}"
+    stdout.print(f"{recipe}: {mistakes}; {found.cells:,} cells", markup=False, soft_wrap=True)
+    for line in found.absent:
+        stdout.print(line, markup=False, soft_wrap=True)
+    return 2 if found.problems else 0
 
 
 def _print_outcome(outcome: StudyOutcome, command: str, json: bool) -> None:

@@ -4,7 +4,7 @@ from polyreel.study.experiment.arms import ARMS, Arm
 from polyreel.study.experiment.ledger import Claim, Measured
 from polyreel.study.experiment.recipe import StudyRecipe, read_study
 from polyreel.study.experiment.running import Planned, Progressed, StudyEvent
-from polyreel.study.experiment.study import StudyOutcome, check_study, run_study
+from polyreel.study.experiment.study import StudyCheck, StudyOutcome, check_study, run_study
 
 __all__ = [
     "ARMS",
@@ -13,6 +13,7 @@ __all__ = [
     "Measured",
     "Planned",
     "Progressed",
+    "StudyCheck",
     "StudyEvent",
     "StudyOutcome",
     "StudyRecipe",

@@ -33,7 +33,7 @@ from polyreel.corpora import (
     write_features,
     write_table,
 )
-from polyreel.errors import CorpusError, UnknownNameError
+from polyreel.errors import CorpusError, PolyreelError, UnknownNameError
 from polyreel.languages import clean, in_study_order
 from polyreel.study.experiment.arms import Arm
 from polyreel.study.experiment.recipe import CorpusSpec, RetrievalSpec, StudyRecipe
@@ -180,6 +180,27 @@ class Material:
         found = read_ntrex(self.data / spec.folder)
         return {tag: found[tag][: spec.sentences] for tag in self.recipe.languages if tag in found}
 
+    def absent(self) -> list[str]:
+        """What the study needs and is not there, a sentence each. Nothing is fetched or built for it."""
+        names = [spec.corpus for spec in (*self.recipe.video, *self.recipe.text)]
+        names += [spec.corpus for spec in self.recipe.measure.retrieval]
+        found = []
+        for name in dict.fromkeys(names):
+            try:
+                if name == _MULTINLI:
+                    self._require_folder(self._folder(name))
+                elif self._where(name) is None:
+                    self._require_source(name)
+            except PolyreelError as error:
+                found.append(str(error))
+        measured = (self.recipe.measure.xnli, self.recipe.measure.bitext)
+        for folder in (self.data / spec.folder for spec in measured if spec is not None):
+            try:
+                self._require_folder(folder)
+            except CorpusError as error:
+                found.append(str(error))
+        return found
+
     def english(self, *, most: int) -> list[str]:
         """The first English captions of the video corpora."""
         found: list[str] = []
@@ -301,16 +322,25 @@ class Material:
         return _cache() / f"source-{name}-{_digest(name, __version__, str(folder.resolve()))}"
 
     def _build(self, name: str) -> Path:
-        folder, dataset = self._given(name), DATASETS[name]
-        if folder is None and dataset.fetch is None:
+        self._require_source(name)
+        self._tell(f"reading {name}", 0, 0)
+        build_dataset(name, self._built(name), folder=self._given(name))
+        return self._built(name)
+
+    def _require_source(self, name: str) -> None:
+        dataset = DATASETS[name]
+        if self._given(name) is None and dataset.fetch is None:
             raise CorpusError(
                 "the dataset is not there",
                 item=self._folder(name),
                 remedy=f"{dataset.remedy} and name its parent by --data, or its place under 'folders'",
             )
-        self._tell(f"reading {name}", 0, 0)
-        build_dataset(name, self._built(name), folder=folder)
-        return self._built(name)
+
+    def _require_folder(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise CorpusError(
+                "the data are not there", item=folder, remedy="Name the folder above it by --data"
+            )
 
 
 def _cache() -> Path:

@@ -174,16 +174,11 @@ def _grouped(results: StudyResults) -> list[dict[str, object]]:
         left_out = found.one.endswith(f" {found.outcome}")
         return not variant or left_out or found.outcome in (ALL, *_MAIN)
 
+    shown = [found for found in results.contrasts if is_shown(found)]
     return [
         {"title": f"{fact.name}, {encoder}", "rows": rows}
         for encoder, fact in _each(results)
-        if (
-            rows := [
-                c
-                for c in results.contrasts
-                if (c.encoder, c.benchmark) == (encoder, fact.name) and is_shown(c)
-            ]
-        )
+        if (rows := [c for c in shown if (c.encoder, c.benchmark) == (encoder, fact.name)])
     ]
 
 

@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from polyreel.study.experiment.encoding import Towers, TowerShelf
     from polyreel.training import Recipe
 
-__all__ = ["Grid", "Planned", "Progressed", "StudyEvent", "Tell", "prepare_grid", "run_grid"]
+__all__ = [
+    "Grid",
+    "Planned",
+    "Progressed",
+    "StudyEvent",
+    "Tell",
+    "prepare_grid",
+    "run_grid",
+    "training_problems",
+]
 
 _CELLS, _RUNS = "cells", "runs"
 # Besides its steps a cell builds a model and is measured; measured on two cores, e5-small.
@@ -160,6 +169,17 @@ def prepare_grid(recipe: StudyRecipe, *, out: Path, data: Path | None, tell: Tel
     if problems:
         raise mistaken(recipe.study, list(problems))
     return Grid(recipe, material, asked, tuple(tasks), out, data)
+
+
+def training_problems(recipe: StudyRecipe) -> list[str]:
+    """What is wrong with the training recipes of the arms, whatever the data are."""
+    problems: dict[str, None] = {}
+    for cell in cells_of(recipe):
+        if cell.arm.is_trained:
+            languages = recipe.languages if cell.arm.multilingual else ("en",)
+            document = training_document(recipe, cell, data=[{"corpus": "any"}], languages=languages)
+            _validated(document, cell, problems)
+    return list(problems)
 
 
 def run_grid(grid: Grid, *, tell: Tell) -> tuple[CellResult, ...] | None:

@@ -14,14 +14,16 @@ from pydantic import TypeAdapter, ValidationError
 from polyreel.corpora import CodeSwitcher, SwitchRule, load_lexicons
 from polyreel.durable import write_atomically
 from polyreel.errors import UsageError
+from polyreel.study.experiment.arms import cells_of
 from polyreel.study.experiment.claims import judge_claims
 from polyreel.study.experiment.ledger import Claim
+from polyreel.study.experiment.material import Material
 from polyreel.study.experiment.presenting import markdown_page, render_study
 from polyreel.study.experiment.recipe import StudyRecipe
-from polyreel.study.experiment.running import Grid, Tell, prepare_grid, run_grid
+from polyreel.study.experiment.running import Grid, Tell, prepare_grid, run_grid, training_problems
 from polyreel.study.experiment.summary import StudyResults, summarise
 
-__all__ = ["StudyOutcome", "check_study", "run_study"]
+__all__ = ["StudyCheck", "StudyOutcome", "check_study", "run_study"]
 
 _RESULTS, _CLAIMS, _REPORT, _PAGE, _FIGURES = (
     "results.json",
@@ -32,6 +34,21 @@ _RESULTS, _CLAIMS, _REPORT, _PAGE, _FIGURES = (
 )
 _CLAIM_LIST = TypeAdapter(tuple[Claim, ...])
 _SAMPLE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class StudyCheck:
+    """What ``check_study`` found.
+
+    Attributes:
+        cells: of the grid.
+        problems: mistakes in the arms' training recipes.
+        absent: data that are not there.
+    """
+
+    cells: int
+    problems: tuple[str, ...]
+    absent: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +70,15 @@ class StudyOutcome:
     claims: tuple[Claim, ...]
 
 
-def check_study(recipe: StudyRecipe, *, out: Path, data: Path | None, tell: Tell) -> int:
-    """Check everything that can be checked without training; how many cells are missing.
+def check_study(recipe: StudyRecipe, *, data: Path | None) -> StudyCheck:
+    """Examine a study. Nothing is fetched, built or trained for it.
 
-    Args, errors: as ``run_study``.
+    Args:
+        recipe: of the study.
+        data: folder that corpora, lexicons and benchmarks are relative to.
     """
-    grid = prepare_grid(recipe, out=out, data=data, tell=tell)
-    return sum(task.is_missing for task in grid.tasks)
+    material = Material(recipe, data, tell=lambda _what, _done, _total: None)
+    return StudyCheck(len(cells_of(recipe)), tuple(training_problems(recipe)), tuple(material.absent()))
 
 
 def run_study(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -12,8 +11,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 
 from polyreel.cli import main
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "study"))
 from small_studies import document, make_study_world, write
 
 SMALL = {"arms": ["T0", "V1", "V2"], "variants": {}, "text": []}

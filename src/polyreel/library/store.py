@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import shutil
+import signal
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -203,13 +206,8 @@ class Writer:
         Raises:
             LibraryError: the disk is full or fails; the library stays as it was.
         """
-        with _storage_errors(self.folder):
-            try:
-                self._apply(change)
-            except KeyboardInterrupt:
-                # The run may still commit what else it has, and must not publish half of this with it.
-                self._take_back()
-                raise
+        with _storage_errors(self.folder), _uninterrupted():
+            self._apply(change)
             self._publish()
 
     def _apply(self, change: Commit) -> None:
@@ -245,7 +243,7 @@ class Writer:
 
     def drop_orphans(self) -> int:
         """Remove what belongs to videos that no path has any more; return how many videos that were."""
-        with _storage_errors(self.folder):
+        with _storage_errors(self.folder), _uninterrupted():
             held = self._videos_in(CLIPS) | self._videos_in(SUBTITLES)
             orphans = sorted(held - self._videos_in(FILES))
             for video in orphans:
@@ -262,7 +260,7 @@ class Writer:
 
     def tidy(self) -> None:
         """Index subtitles for full-text search and merge small fragments where there are many."""
-        with _storage_errors(self.folder):
+        with _storage_errors(self.folder), _uninterrupted():
             scattered = [name for name, table in self._tables.items() if self._is_scattered(name, table)]
             for name in scattered:
                 self._tables[name].optimize(cleanup_older_than=_FOREVER)
@@ -363,6 +361,27 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait until the end.
+
+    An interrupted call of Lance goes on in its own threads, and what it writes then could be published later
+    together with something else. Only the main thread is ever interrupted.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before is None:
+        yield
+        return
+    held_back: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda number, frame: held_back.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if held_back and callable(before):
+        before(*held_back[0])
 
 
 @contextmanager

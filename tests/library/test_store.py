@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from datetime import timedelta
 from pathlib import Path
 
@@ -204,6 +205,24 @@ def test_an_interrupted_commit_is_whole_or_not_there(library, monkeypatch):
         writer.commit(one_video("x", "/c"))
     assert paths_in(library) == ["/a", "/c"]
     assert counts(library) == rows(2)
+
+
+def test_ctrl_c_waits_for_the_commit_under_way(library, monkeypatch):
+    append = store.Writer._append_vectors
+
+    def signalled(*arguments):
+        signal.raise_signal(signal.SIGINT)
+        append(*arguments)
+
+    with writing(library, OWN) as writer:
+        with monkeypatch.context() as patch:
+            patch.setattr(store.Writer, "_append_vectors", signalled)
+            with pytest.raises(KeyboardInterrupt):
+                writer.commit(one_video("v", "/a"))
+        assert paths_in(library) == ["/a"]
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert counts(library) == rows(1)
 
 
 @pytest.mark.parametrize("made", range(5))

@@ -207,7 +207,12 @@ class Writer:
             LibraryError: the disk is full or fails; the library stays as it was.
         """
         with _storage_errors(self.folder), _uninterrupted():
-            self._apply(change)
+            try:
+                self._apply(change)
+            except KeyboardInterrupt:
+                # Where no handler could be set, half of this must not be published with what comes next.
+                self._take_back()
+                raise
             self._publish()
 
     def _apply(self, change: Commit) -> None:

@@ -29,8 +29,9 @@ test: $(VENV)/.dev
 test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "slow or not slow" --timeout=3600
 
+# Without ruff's cache: it does not notice that a module moved, and with it which imports are our own.
 lint: $(VENV)/.dev
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 
 typecheck: $(VENV)/.dev

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from animated import write_animation
 
 import videos
+from animated import write_animation
 from polyreel.errors import MediaError
 from polyreel.media import DecodeOptions, DecodeWorker, Finished, Frame, frames, is_animation, open_video
 

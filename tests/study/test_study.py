@@ -16,7 +16,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
-from small_studies import document, make_study_world, write
 
 import toys
 from polyreel.corpora import open_table
@@ -30,6 +29,7 @@ from polyreel.study.experiment.measuring import _overlap
 from polyreel.study.experiment.results import CellResult
 from polyreel.study.experiment.summary import StudyResults, contrast, estimated
 from polyreel.training import Recipe
+from small_studies import document, make_study_world, write
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 COMMAND = "polyreel study toy.yaml"

@@ -7,8 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-import toys
 
+import toys
 from polyreel.clips import Caption, Clip
 from polyreel.corpora import Record, open_table, write_features, write_table
 from polyreel.training.batches import Batches, Switching

@@ -164,6 +164,22 @@ def test_multinli_becomes_pairs_of_premise_and_entailed_hypothesis(world: toys.W
     assert [caption.text for caption in table.captions(0)] == ["a dog 1", "a cat 1"]
 
 
+def test_texts_to_pretrain_on_never_say_the_same(world: toys.World) -> None:
+    content = document(world, pretraining={"bert": {"text": ["texts", "films"]}})
+    material = Material(StudyRecipe.model_validate(content), world.home, tell=lambda *_: None)
+    (spec,) = material.recipe.pretraining.values()
+    found = material.monolingual(spec)
+    table = open_table(world.home / "texts")
+    row_of = {c.text: row for row in range(len(table)) for c in table.captions(row)}
+    rows = {tag: {row_of[text] for text in texts if text in row_of} for tag, texts in found.items()}
+    assert all(rows[tag] for tag in ("en", "de"))
+    assert not rows["en"] & rows["de"]
+    # The films have Swahili, too, which the texts have not: it gets what evens the languages out.
+    sizes = [len(texts) for texts in found.values()]
+    assert set(found) == {"en", "de", "sw"}
+    assert max(sizes) - min(sizes) <= 2
+
+
 def test_agreement_of_a_query_is_that_of_the_evaluation() -> None:
     rng = np.random.default_rng(0)
     scores = {tag: np.round(rng.normal(size=(7, 30)), 1).astype(np.float32) for tag in ("en", "de", "sw")}
@@ -262,6 +278,43 @@ def test_a_study_killed_at_random_moments_ends_with_the_same_tables(
     assert seen
     run(recipe, world, out)
     assert tables_of(out) == tables_of(finished.folder)
+
+
+def test_an_encoder_of_our_own_is_pretrained_once(world: toys.World, tmp_path: Path) -> None:
+    size = {"width": 16, "layers": 1, "heads": 2, "positions": 16, "vocabulary": 16_000}
+    recipe = StudyRecipe.model_validate(
+        document(
+            world,
+            encoders={"own": {"encoder": "scratch", "scratch": size}},
+            arms=["T0", "T1"],
+            variants={},
+            pretraining={"own": {"text": ["texts"], "steps": 5, "texts_a_step": 6}},
+        )
+    )
+    said: list[str] = []
+
+    def tell(event: object) -> None:
+        said.append(getattr(event, "what", ""))
+
+    outcome = run(recipe, world, tmp_path / "one", tell)
+    assert not outcome.missing
+    assert [what.split(", ")[-1] for what in said if "pretraining own" in what][-1] == "step 5 of 5"
+    said.clear()
+    run(recipe, world, tmp_path / "two", tell)
+    assert not [what for what in said if "pretraining" in what]
+    assert tables_of(tmp_path / "one") == tables_of(tmp_path / "two")
+    # Of other weights it is another study.
+    other = recipe.model_copy(
+        update={"pretraining": {"own": recipe.pretraining["own"].model_copy(update={"seed": 1})}}
+    )
+    assert not run(other, world, tmp_path / "two", tell).was_there
+    assert [what for what in said if "pretraining" in what]
+
+
+def test_only_an_encoder_from_scratch_can_be_pretrained(world: toys.World, tmp_path: Path) -> None:
+    content = document(world, pretraining={"bert": {"text": ["texts"]}})
+    with pytest.raises(RecipeError, match="pretraining: 'bert' is trained already"):
+        read_study(write(tmp_path / "wrong.yaml", content))
 
 
 def test_two_processes_do_not_run_one_study(recipe: StudyRecipe, world: toys.World, tmp_path: Path) -> None:

@@ -7,12 +7,11 @@ import pytest
 import torch
 
 import toys
-from polyreel.corpora import open_table
+from polyreel.corpora import Shelf, open_table
 from polyreel.errors import TrainingError, UnknownNameError
 from polyreel.training import ValidationSet
 from polyreel.training.assembly import build_engine, build_judge, open_stocks
 from polyreel.training.distributed import Group
-from polyreel.training.shelf import Shelf
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ from polyreel.corpora.flickr8k import read_flickr8k
 from polyreel.corpora.folder import identify_folder, read_folder
 from polyreel.corpora.how2 import How2Files, find_how2
 from polyreel.corpora.howto_features import HowToFeatures, features_of_clips
+from polyreel.corpora.imagenet_names import class_names, fetch_imagenet_names
 from polyreel.corpora.items import Corpus, Frames, Item, Media, Missing, VideoFile
 from polyreel.corpora.lexicon_formats import LEXICON_FORMATS
 from polyreel.corpora.lexicons import Lexicon, load_lexicons, read_lexicon
@@ -43,6 +44,7 @@ from polyreel.corpora.problems import Problems
 from polyreel.corpora.records import Record
 from polyreel.corpora.registry import DATASETS, Dataset, find_dataset
 from polyreel.corpora.romanise import romanise
+from polyreel.corpora.shelf import Shelf
 from polyreel.corpora.stamps import fetch_stamps, read_stamps
 from polyreel.corpora.switch_rates import Rate
 from polyreel.corpora.table import CorpusTable, open_table
@@ -95,6 +97,7 @@ __all__ = [
     "Rate",
     "Recogniser",
     "Record",
+    "Shelf",
     "Source",
     "SwitchRule",
     "Switched",
@@ -113,11 +116,13 @@ __all__ = [
     "build_videos",
     "bundle_features_name",
     "check_table",
+    "class_names",
     "count_differences",
     "demo_clips",
     "features_of_clips",
     "fetch_dataset",
     "fetch_emoji",
+    "fetch_imagenet_names",
     "fetch_stamps",
     "fetched_table",
     "filtered",

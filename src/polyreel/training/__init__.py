@@ -12,6 +12,7 @@ from polyreel.training.exporting import (
     learnt_parts,
 )
 from polyreel.training.logs import read_log
+from polyreel.training.pretraining import pretrain
 from polyreel.training.reading import read_recipe
 from polyreel.training.recipe import Recipe
 from polyreel.training.run import TrainingResult, train
@@ -44,6 +45,7 @@ __all__ = [
     "judge_checkpoint",
     "learnt_parts",
     "load_checkpoint",
+    "pretrain",
     "read_log",
     "read_recipe",
     "require_recipe",

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from polyreel.archives import cache_dir
-from polyreel.corpora import CodeSwitcher, SwitchRule
+from polyreel.corpora import CodeSwitcher, Shelf, SwitchRule
 from polyreel.errors import TrainingError
 from polyreel.model import TwoTowers, build_model, build_objectives
 from polyreel.training.batches import Batches, Switching
@@ -21,7 +21,6 @@ from polyreel.training.neighbours import Neighbours
 from polyreel.training.randomness import seed_everything
 from polyreel.training.recipe import HELD_OUT, CodeSwitchingSpec, DataSpec, Recipe
 from polyreel.training.sampling import Position
-from polyreel.training.shelf import Shelf
 from polyreel.training.stock import Stock
 from polyreel.training.text_memo import TextMemo
 from polyreel.training.validation import Judge, QueryValues, ValidationSet

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from polyreel.corpora import Shelf
 from polyreel.errors import PolyreelError
 from polyreel.training.assembly import build_engine, device_of
 from polyreel.training.batches import Batch
@@ -20,7 +21,6 @@ from polyreel.training.problems import problems_of
 from polyreel.training.reading import examine_recipe, mistaken
 from polyreel.training.recipe import Recipe
 from polyreel.training.sampling import Position
-from polyreel.training.shelf import Shelf
 from polyreel.training.step import train_step
 
 __all__ = ["Check", "Estimate", "check", "require_recipe"]

@@ -25,9 +25,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from polyreel.durable import write_atomically
 from polyreel.errors import TrainingError
 from polyreel.model import TwoTowers, build_model
-from polyreel.training.files import new_folder, write_whole
+from polyreel.training.files import new_folder
 from polyreel.training.recipe import Recipe
 from polyreel.training.sampling import Position
 
@@ -164,7 +165,7 @@ class Checkpoints:
             if name != index.last:
                 _write(folder, state, parts)
             index = _Index(last=name, best=name if is_best else index.best)
-            write_whole(self.folder / _INDEX, index.model_dump_json(indent=1) + "\n")
+            write_atomically(self.folder / _INDEX, f"{index.model_dump_json(indent=1)}\n".encode())
         except (OSError, SafetensorError) as error:
             raise TrainingError(
                 "the checkpoint cannot be saved",
@@ -250,7 +251,7 @@ def _write(folder: Path, state: CheckpointState, parts: Mapping[str, Tensors]) -
             sizes[path.name] = path.stat().st_size
         made_with = {"torch": torch.__version__, **state.made_with}
         state = state.model_copy(update={"files": sizes, "made_with": made_with})
-        write_whole(scratch / _STATE, state.model_dump_json(indent=1) + "\n")
+        write_atomically(scratch / _STATE, f"{state.model_dump_json(indent=1)}\n".encode())
 
 
 def _read_index(folder: Path) -> _Index | None:

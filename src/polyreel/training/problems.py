@@ -7,13 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from polyreel.corpora import CorpusTable
+from polyreel.corpora import CorpusTable, Shelf
 from polyreel.errors import PolyreelError, UnknownNameError
 from polyreel.model import OBJECTIVES, ObjectiveSpec, TextContrastiveSpec
 from polyreel.training.assembly import device_of
 from polyreel.training.checkpoints import find_checkpoint
 from polyreel.training.recipe import HELD_OUT, DataSpec, Recipe, ValidationTable
-from polyreel.training.shelf import Shelf
 
 __all__ = ["Problem", "problems_of"]
 

@@ -13,6 +13,8 @@ from typing import Literal
 import torch
 
 from polyreel import __version__
+from polyreel.corpora import Shelf
+from polyreel.durable import write_atomically
 from polyreel.errors import RecipeError, TrainingError
 from polyreel.training.assembly import (
     build_batches,
@@ -33,13 +35,11 @@ from polyreel.training.checkpoints import (
 )
 from polyreel.training.distributed import Group, joined
 from polyreel.training.events import Event, Noted, Preparing, Saved, Started, Stepped, Tell, Validated
-from polyreel.training.files import write_whole
 from polyreel.training.logs import RunLog
 from polyreel.training.problems import problems_of
 from polyreel.training.randomness import random_state, restore_random_state
 from polyreel.training.recipe import Recipe
 from polyreel.training.sampling import Position
-from polyreel.training.shelf import Shelf
 from polyreel.training.step import train_step
 from polyreel.training.stopping import StopRequest
 
@@ -252,7 +252,7 @@ class _Run:
         try:
             self._out.mkdir(parents=True, exist_ok=True)
             text = json.dumps(self._recipe.model_dump(mode="json"), ensure_ascii=False, indent=1)
-            write_whole(self._out / "recipe.json", text + "\n")
+            write_atomically(self._out / "recipe.json", f"{text}\n".encode())
             return RunLog(self._out, step=self._step)
         except OSError as error:
             raise TrainingError(

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from polyreel.study.experiment.recipe import ARM_NAMES, StudyRecipe
 
-__all__ = ["ARMS", "Arm", "Cell", "arms_of", "cells_of", "training_document"]
+__all__ = ["ARMS", "Arm", "Cell", "arms_of", "cells_of", "text_tower", "training_document"]
 
 Material = Literal["none", "text", "captions", "video", "shuffled"]
 
@@ -133,8 +133,7 @@ def training_document(
     """
     arm = cell.arm
     document = _merged(copy.deepcopy(recipe.training), recipe.by_encoder.get(cell.encoder, {}))
-    text = recipe.encoders[cell.encoder]
-    model = {**document.get("model", {}), "text": text}
+    model = {**document.get("model", {}), "text": text_tower(recipe, cell.encoder)}
     objectives = document.get("objectives", [])
     if not arm.sees:
         model["video"] = None
@@ -155,6 +154,20 @@ def training_document(
         "code_switching": switching,
         "batch": {**document.get("batch", {}), "captions": max(1, shown)},
     }
+
+
+def text_tower(recipe: StudyRecipe, encoder: str, weights: str | None = None) -> dict[str, Any]:
+    """The text tower of an encoder, as ``model.TextTowerSpec`` reads it.
+
+    Args:
+        recipe: of the study.
+        encoder: name in it.
+        weights: file that an encoder ``scratch`` was pretrained into.
+    """
+    tower = recipe.encoders[encoder]
+    return (
+        tower if weights is None else {**tower, "scratch": {**tower.get("scratch", {}), "weights": weights}}
+    )
 
 
 _NEED_VIDEO = {"inter_modal", "conditional_cross_lingual", "distillation"}

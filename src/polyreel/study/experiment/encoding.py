@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from polyreel.archives import cache_dir
 from polyreel.bundle import SemanticPooling, locate_bundle, read_semantic_pooling
+from polyreel.corpora import class_names, fetch_imagenet_names
 from polyreel.model import ModelSpec, TextInputs, TextTower, TextTowerSpec, TwoTowers, VideoTower, build_model
-from polyreel.study.experiment.class_names import class_names
 from polyreel.training import Checkpoint
 
 __all__ = ["TowerShelf", "Towers"]
@@ -135,8 +135,11 @@ class Towers:
         return _array(torch.cat(parts))
 
     def _through_names(self, frames: Sequence[Rows]) -> Rows:
+        """The names of a clip's classes, as the text tower reads them, weighted by their posterior (ConSE,
+        Norouzi et al. 2014)."""
         semantic = self._shelf.semantic
-        names = self.texts([_PROMPT.format(name) for name in class_names()])
+        known = class_names(fetch_imagenet_names(cache_dir() / "corpora"))
+        names = self.texts([_PROMPT.format(name) for name in known])
         names -= names.mean(axis=0)
         weights = torch.from_numpy(semantic.class_weights)
         bias = torch.from_numpy(semantic.class_bias)

@@ -12,20 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel import __version__
 from polyreel.archives import cache_dir
 from polyreel.bundle import Bundle, locate_bundle
 from polyreel.clips import Caption, Clip
 from polyreel.corpora import (
-    DATASETS,
     CorpusTable,
     NliPremise,
     Problems,
     Record,
+    Shelf,
     add_bundle_features,
-    build_dataset,
     bundle_features_name,
-    fetched_table,
     open_table,
     read_multinli,
     read_ntrex,
@@ -36,7 +33,7 @@ from polyreel.corpora import (
 from polyreel.errors import CorpusError, PolyreelError, UnknownNameError
 from polyreel.languages import clean, in_study_order
 from polyreel.study.experiment.arms import Arm
-from polyreel.study.experiment.recipe import CorpusSpec, RetrievalSpec, StudyRecipe
+from polyreel.study.experiment.recipe import CorpusSpec, PretrainingSpec, RetrievalSpec, StudyRecipe
 
 __all__ = ["GallerySet", "Material", "Stocked"]
 
@@ -106,7 +103,7 @@ class Material:
 
     def __init__(self, recipe: StudyRecipe, data: Path | None, *, tell: Told) -> None:
         self.recipe, self.data, self._tell = recipe, data or Path(), tell
-        self._sources: dict[str, CorpusTable] = {}
+        self._shelf = Shelf(data, recipe.folders, tell=tell)
         self._bundle: Bundle | None = None
 
     def stocked(self, arm: Arm) -> tuple[Stocked, ...]:
@@ -180,17 +177,46 @@ class Material:
         found = read_ntrex(self.data / spec.folder)
         return {tag: found[tag][: spec.sentences] for tag in self.recipe.languages if tag in found}
 
+    def monolingual(self, spec: PretrainingSpec) -> dict[str, list[str]]:
+        """Text to pretrain an encoder on: language -> texts, none of which says what another says.
+
+        Raises:
+            CorpusError, UnknownNameError, FetchError: a corpus is not there.
+        """
+        found: dict[str, list[str]] = {tag: [] for tag in self.recipe.languages}
+        for name in spec.text:
+            for texts in self._texts_of_items(name):
+                ways = [tag for tag in found if texts.get(tag)]
+                if ways:
+                    least = min(ways, key=lambda tag: len(found[tag]))
+                    found[least] += texts[least]
+        return {tag: texts for tag, texts in found.items() if texts}
+
+    def _texts_of_items(self, name: str) -> Iterator[dict[str, list[str]]]:
+        """For each item: language -> its texts."""
+        if name == _MULTINLI:
+            for pair in read_multinli(self._folder(name), Problems()):
+                yield {tag: [pair.premise[tag], pair.hypothesis[tag]] for tag in pair.premise}
+            return
+        table = self._shelf.table(name)
+        for row in range(len(table)):
+            texts: dict[str, list[str]] = {}
+            for caption in table.captions(row):
+                texts.setdefault(caption.language, []).append(caption.text)
+            yield texts
+
     def absent(self) -> list[str]:
         """What the study needs and is not there, a sentence each. Nothing is fetched or built for it."""
         names = [spec.corpus for spec in (*self.recipe.video, *self.recipe.text)]
         names += [spec.corpus for spec in self.recipe.measure.retrieval]
+        names += [name for spec in self.recipe.pretraining.values() for name in spec.text]
         found = []
         for name in dict.fromkeys(names):
             try:
                 if name == _MULTINLI:
                     self._require_folder(self._folder(name))
-                elif self._where(name) is None:
-                    self._require_source(name)
+                else:
+                    self._shelf.where(name)
             except PolyreelError as error:
                 found.append(str(error))
         measured = (self.recipe.measure.xnli, self.recipe.measure.bitext)
@@ -235,7 +261,7 @@ class Material:
 
     def _with_features(self, spec: CorpusSpec | RetrievalSpec) -> tuple[CorpusTable, str]:
         """The cut table and its kind of features, which are computed, or copied, if they are not there."""
-        table, source = self._cut(spec), self._source(spec.corpus)
+        table, source = self._cut(spec), self._shelf.table(spec.corpus)
         if spec.features is None and self._bundle is None:
             self._bundle = Bundle(locate_bundle())
         kind = spec.features or bundle_features_name(self._require_bundle())
@@ -260,7 +286,7 @@ class Material:
     def _cut(self, spec: CorpusSpec | RetrievalSpec) -> CorpusTable:
         """The clips of a specification; those for training become split ``train``."""
         trains = isinstance(spec, CorpusSpec)
-        source = None if spec.corpus == _MULTINLI else self._source(spec.corpus)
+        source = None if spec.corpus == _MULTINLI else self._shelf.table(spec.corpus)
         facts = (
             spec.corpus,
             spec.split,
@@ -293,48 +319,8 @@ class Material:
             write_features(folder, kind, rows, dim=store.dim, rate_hz=store.rate_hz)
         return open_table(folder)
 
-    def _source(self, name: str) -> CorpusTable:
-        if name not in self._sources:
-            self._sources[name] = open_table(self._where(name) or self._build(name))
-        return self._sources[name]
-
     def _folder(self, name: str) -> Path:
         return self.data / self.recipe.folders.get(name, name)
-
-    def _given(self, name: str) -> Path | None:
-        """The folder that the user has a dataset in; one that packages bring counts only if it is named."""
-        folder = self._folder(name)
-        fetched = DATASETS[name].fetch is not None and name not in self.recipe.folders
-        return folder if folder.is_dir() and not fetched else None
-
-    def _where(self, name: str) -> Path | None:
-        if (self._folder(name) / _MANIFEST).is_file():
-            return self._folder(name)
-        if name not in DATASETS:
-            raise UnknownNameError("corpus", name, [*DATASETS, _MULTINLI])
-        built = self._built(name)
-        return built if (built / _MANIFEST).is_file() else None
-
-    def _built(self, name: str) -> Path:
-        folder = self._given(name)
-        if folder is None:
-            return fetched_table(name)
-        return _cache() / f"source-{name}-{_digest(name, __version__, str(folder.resolve()))}"
-
-    def _build(self, name: str) -> Path:
-        self._require_source(name)
-        self._tell(f"reading {name}", 0, 0)
-        build_dataset(name, self._built(name), folder=self._given(name))
-        return self._built(name)
-
-    def _require_source(self, name: str) -> None:
-        dataset = DATASETS[name]
-        if self._given(name) is None and dataset.fetch is None:
-            raise CorpusError(
-                "the dataset is not there",
-                item=self._folder(name),
-                remedy=f"{dataset.remedy} and name its parent by --data, or its place under 'folders'",
-            )
 
     def _require_folder(self, folder: Path) -> None:
         if not folder.is_dir():

@@ -16,6 +16,7 @@ __all__ = [
     "BitextSpec",
     "CorpusSpec",
     "MeasureSpec",
+    "PretrainingSpec",
     "RetrievalSpec",
     "StudyRecipe",
     "VariantSpec",
@@ -51,6 +52,22 @@ class CorpusSpec(_Spec):
     clips: int | None = Field(default=None, ge=4)
     weight: float = Field(default=1.0, gt=0)
     features: str | None = None
+
+
+class PretrainingSpec(_Spec):
+    """Masked language modelling that an encoder ``scratch`` begins with (``training.pretrain``).
+
+    Attributes:
+        text: corpora of text in many languages. An item gives its text in one language only, the one that
+            has least so far: no two languages say the same.
+        steps, texts_a_step, lr, seed: as in ``training.pretrain``.
+    """
+
+    text: tuple[str, ...] = Field(min_length=1)
+    steps: int = Field(default=1000, ge=1)
+    texts_a_step: int = Field(default=64, ge=1)
+    lr: float = Field(default=1e-3, gt=0)
+    seed: int = Field(default=0, ge=0)
 
 
 class RetrievalSpec(_Spec):
@@ -137,6 +154,7 @@ class StudyRecipe(_Spec):
         seeds: each arm is trained with each.
         languages: that are measured, English among them.
         encoders: name -> text tower of a training recipe (``model.text``).
+        pretraining: name of an encoder ``scratch`` -> what it has learnt before any arm begins.
         arms: see ``arms.ARMS``.
         variants: further arms.
         video: clips that the arms with vision train on.
@@ -157,6 +175,7 @@ class StudyRecipe(_Spec):
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=2)
     languages: tuple[str, ...] = Field(default=STUDY_LANGUAGES, min_length=2)
     encoders: dict[_Name, dict[str, Any]] = Field(min_length=1)
+    pretraining: dict[str, PretrainingSpec] = {}
     arms: tuple[str, ...] = Field(default=ARM_NAMES, min_length=2)
     variants: VariantSpec = VariantSpec()
     video: tuple[CorpusSpec, ...] = Field(min_length=1)
@@ -197,12 +216,18 @@ class StudyRecipe(_Spec):
         for where, names in (
             ("variants.encoders", self.variants.encoders or ()),
             ("by_encoder", self.by_encoder),
+            ("pretraining", self.pretraining),
         ):
             found += [
                 f"{where}: {UnknownNameError('encoder of the study', name, self.encoders)}"
                 for name in names
                 if name not in self.encoders
             ]
+        found += [
+            f"pretraining: {name!r} is trained already; only an encoder 'scratch' can begin with it"
+            for name in self.pretraining
+            if name in self.encoders and self.encoders[name].get("encoder") != "scratch"
+        ]
         needs_switching = (
             any(name == "T2" or name.startswith("V2") for name in self.arms) or self._has_variants
         )

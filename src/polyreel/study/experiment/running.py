@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,10 @@ from pydantic import ValidationError
 from polyreel import __version__
 from polyreel.corpora import CodeSwitcher, SwitchRule, load_lexicons
 from polyreel.errors import RecipeError, UsageError
-from polyreel.study.experiment.arms import Cell, cells_of, training_document
+from polyreel.study.experiment.arms import Cell, cells_of, text_tower, training_document
 from polyreel.study.experiment.material import Material, Stocked
 from polyreel.study.experiment.measuring import Asked, measure
+from polyreel.study.experiment.pretraining import Start, require_start, starts_of
 from polyreel.study.experiment.recipe import StudyRecipe, mistaken
 from polyreel.study.experiment.results import CellResult, read_cell, write_cell
 
@@ -101,6 +102,7 @@ class Grid:
         recipe: of the study.
         material: its tables.
         asked: its benchmarks.
+        starts: encoders of our own -> what they know before any arm begins.
         tasks: one for each cell.
         out: folder of the results.
         data: folder that corpora are relative to.
@@ -109,6 +111,7 @@ class Grid:
     recipe: StudyRecipe
     material: Material
     asked: Asked
+    starts: Mapping[str, Start]
     tasks: tuple[_Task, ...]
     out: Path
     data: Path | None
@@ -150,25 +153,30 @@ def prepare_grid(recipe: StudyRecipe, *, out: Path, data: Path | None, tell: Tel
     )
     problems: dict[str, None] = {}
     tasks = []
+    starts = starts_of(recipe, material)
     for cell in cells:
         tables = material.stocked(cell.arm) if cell.arm.is_trained else ()
+        start = starts.get(cell.encoder)
         document = _document(recipe, cell, material, tables)
         facts = [
             __version__,
             cell.encoder,
             recipe.encoders[cell.encoder],
+            start and start.identity,
             document and {**document, "data": [[table.identity, table.weight] for table in tables]},
             list(asked.facts),
         ]
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]
         path = out / _CELLS / f"{cell.name}.json"
         there = read_cell(path, digest) is not None
+        if document is not None and start is not None:  # only now, for a cache may lie anywhere
+            document["model"]["text"] = text_tower(recipe, cell.encoder, str(start.weights))
         # What is there already needs no trainer, nor the seconds that it takes to load one.
         trained = None if document is None or there else _validated(document, cell, problems)
         tasks.append(_Task(cell, digest, path, document, trained))
     if problems:
         raise mistaken(recipe.study, list(problems))
-    return Grid(recipe, material, asked, tuple(tasks), out, data)
+    return Grid(recipe, material, asked, starts, tuple(tasks), out, data)
 
 
 def training_problems(recipe: StudyRecipe) -> list[str]:
@@ -196,6 +204,7 @@ def run_grid(grid: Grid, *, tell: Tell) -> tuple[CellResult, ...] | None:
 
     with _alone(grid.out):
         shelf = TowerShelf()
+        _pretrain(grid, missing, tell)
         tell(Planned(len(grid.tasks), len(missing), _estimate(grid, missing)))
         (grid.out / _CELLS).mkdir(parents=True, exist_ok=True)
         done = len(grid.tasks) - len(missing)
@@ -207,6 +216,19 @@ def run_grid(grid: Grid, *, tell: Tell) -> tuple[CellResult, ...] | None:
             shutil.rmtree(_run_folder(grid, task), ignore_errors=True)
         shutil.rmtree(grid.out / _RUNS, ignore_errors=True)
     return grid.results()
+
+
+def _pretrain(grid: Grid, missing: Sequence[_Task], tell: Tell) -> None:
+    done = len(grid.tasks) - len(missing)
+    for name in dict.fromkeys(task.cell.encoder for task in missing):
+        if (start := grid.starts.get(name)) is not None:
+            require_start(
+                grid.recipe,
+                start,
+                tell=lambda what, step, steps: tell(
+                    Progressed(done, len(grid.tasks), f"{what} {step:,} of {steps:,}")
+                ),
+            )
 
 
 def _document(
@@ -276,7 +298,9 @@ def _cell_result(grid: Grid, task: _Task, shelf: TowerShelf, done: int, tell: Te
 def _untrained(grid: Grid, cell: Cell, shelf: TowerShelf) -> Towers:
     from polyreel.model import TextTowerSpec
 
-    return shelf.untrained(TextTowerSpec.model_validate(grid.recipe.encoders[cell.encoder]), seed=cell.seed)
+    start = grid.starts.get(cell.encoder)
+    tower = text_tower(grid.recipe, cell.encoder, None if start is None else str(start.weights))
+    return shelf.untrained(TextTowerSpec.model_validate(tower), seed=cell.seed)
 
 
 def _train(grid: Grid, task: _Task, tell: Callable[[float], None]) -> int | None:

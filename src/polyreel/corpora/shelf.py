@@ -9,18 +9,11 @@ from pathlib import Path
 from polyreel import __version__
 from polyreel.archives import cache_dir
 from polyreel.bundle import Bundle, locate_bundle
-from polyreel.corpora import (
-    DATASETS,
-    CorpusTable,
-    Lexicon,
-    add_bundle_features,
-    build_dataset,
-    bundle_features_name,
-    fetched_table,
-    find_dataset,
-    load_lexicons,
-    open_table,
-)
+from polyreel.corpora.bundle_features import add_bundle_features, bundle_features_name
+from polyreel.corpora.datasets import build_dataset, fetched_table
+from polyreel.corpora.lexicons import Lexicon, load_lexicons
+from polyreel.corpora.registry import DATASETS
+from polyreel.corpora.table import CorpusTable, open_table
 from polyreel.errors import CorpusError, UnknownNameError
 
 __all__ = ["Shelf"]
@@ -32,7 +25,8 @@ class Shelf:
     """Where recipes find corpora.
 
     A name means, in this order: a table in ``data / name``; a folder that is a table; a dataset of the
-    registry, read from ``data / name`` or fetched, and kept as a table in the cache.
+    registry, read from ``data / name`` or fetched, and kept as a table in the cache. A dataset that packages
+    bring is read from a folder only where ``folders`` names one.
 
     Args:
         data: folder that names are relative to; None takes the working folder.
@@ -65,8 +59,8 @@ class Shelf:
                 return folder
         if name not in DATASETS:
             raise UnknownNameError("corpus", name, DATASETS)
-        dataset = find_dataset(name)
-        if dataset.fetch is None and not self._folder(name).is_dir():
+        dataset = DATASETS[name]
+        if dataset.fetch is None and self._given(name) is None:
             raise CorpusError(
                 "the dataset is not there",
                 item=self._folder(name),
@@ -126,20 +120,26 @@ class Shelf:
     def _folder(self, name: str) -> Path:
         return self.data / self._folders.get(name, name)
 
-    def _build(self, name: str) -> Path:
+    def _given(self, name: str) -> Path | None:
+        """The folder that the user has a dataset in."""
         folder = self._folder(name)
+        fetched = DATASETS[name].fetch is not None and name not in self._folders
+        return folder if folder.is_dir() and not fetched else None
+
+    def _build(self, name: str) -> Path:
         self._tell(f"fetching {name}", 0, 0)
         build_dataset(
             name,
             self._built(name),
-            folder=folder if folder.is_dir() else None,
+            folder=self._given(name),
             progress=lambda done: self._tell(f"reading {name}", done, 0),
         )
         return self._built(name)
 
     def _built(self, name: str) -> Path:
-        if not self._folder(name).is_dir():
+        folder = self._given(name)
+        if folder is None:
             return fetched_table(name)
         # Another folder, or another version of the readers, makes another table.
-        facts = f"{__version__}\0{self._folder(name).resolve()}"
+        facts = f"{__version__}\0{folder.resolve()}"
         return cache_dir() / "tables" / f"{name}-{hashlib.sha256(facts.encode()).hexdigest()[:12]}"

@@ -24,6 +24,7 @@ from polyreel.evaluation.significance import (
     holm,
     paired_bootstrap,
     permutation_test,
+    rank_correlation,
 )
 
 UNIT = (0.0, 1.0)
@@ -484,3 +485,35 @@ def test_equal_systems_seem_to_differ_in_five_of_a_hundred_cases() -> None:
     )
     assert 0.03 <= bootstrap <= 0.07
     assert permutation <= 0.065
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("count", [4, 8, 30])
+def test_a_rank_correlation_is_scipys(count: int, ties: bool) -> None:
+    rng = np.random.default_rng(count)
+    for _ in range(10):
+        one = rng.normal(size=count)
+        other = 0.5 * one + rng.normal(size=count)
+        if ties:
+            one, other = np.round(one), np.round(other)
+        found = rank_correlation(one, other)
+        if np.ptp(one) == 0 or np.ptp(other) == 0:
+            assert (found.rho, found.p) == (0.0, 1.0)
+            continue
+        expected = stats.spearmanr(one, other)
+        assert found.rho == pytest.approx(expected.statistic)
+        if count == 30 and not ties:
+            assert found.p == pytest.approx(expected.pvalue, abs=0.02)
+
+
+def test_the_p_of_a_rank_correlation_counts_every_order() -> None:
+    # Of the 24 orders of four things one rises and one falls throughout.
+    assert rank_correlation([1, 2, 3, 4], [10, 20, 30, 40]).p == pytest.approx(2 / 24)
+    assert rank_correlation([1, 2, 3, 4], [4, 3, 2, 1]).rho == pytest.approx(-1)
+
+
+def test_a_rank_correlation_of_too_little_is_refused() -> None:
+    with pytest.raises(UsageError, match="at least three things"):
+        rank_correlation([1, 2], [2, 1])
+    with pytest.raises(UsageError, match="3 and 4"):
+        rank_correlation([1, 2, 3], [1, 2, 3, 4])

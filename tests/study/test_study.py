@@ -26,8 +26,10 @@ from polyreel.study.experiment.arms import arms_of, cells_of, training_document
 from polyreel.study.experiment.claims import judge_claims
 from polyreel.study.experiment.material import Material
 from polyreel.study.experiment.measuring import _overlap
+from polyreel.study.experiment.presenting import markdown_page
+from polyreel.study.experiment.recipe import PretrainingSpec
 from polyreel.study.experiment.results import CellResult
-from polyreel.study.experiment.summary import StudyResults, contrast, estimated
+from polyreel.study.experiment.summary import StudyResults, _trends, contrast, estimated
 from polyreel.training import Recipe
 from small_studies import document, make_study_world, write
 
@@ -417,6 +419,45 @@ def test_verdicts_follow_from_intervals(
     claim = judge_claims(results.model_copy(update={"contrasts": moved}))[1]
     assert claim.verdict == verdict
     assert because in claim.because
+
+
+def test_one_encoder_decides_and_the_others_stand_beside(results: StudyResults) -> None:
+    recipe = results.recipe
+    encoders = {**recipe.encoders, "own": {"encoder": "scratch"}}
+    again = [f.model_copy(update={"encoder": "own"}) for f in results.figures]
+    both = results.model_copy(
+        update={
+            "recipe": recipe.model_copy(update={"encoders": encoders}),
+            "figures": (*results.figures, *again),
+        }
+    )
+    claims = judge_claims(both)
+    assert {m.what.split(", ")[-1] for m in claims[12].measured if m.decides} == {"bert"}
+    assert {m.what.split(", ")[-1] for m in claims[12].measured if not m.decides} == {"own"}
+    # That learning without parallel text suffices takes an encoder that learnt so.
+    assert claims[13].verdict == "cannot be tested here"
+    spec = PretrainingSpec(text=("texts",))
+    started = both.recipe.model_copy(update={"pretraining": {"own": spec}})
+    claim = judge_claims(both.model_copy(update={"recipe": started}))[13]
+    assert claim.verdict != "cannot be tested here"
+    assert {m.what.split(", ")[-1] for m in claim.measured if m.decides} == {"own"}
+
+
+def test_coverage_is_held_against_gain_where_there_are_languages_enough(results: StudyResults) -> None:
+    assert not results.trends  # two languages besides English
+    (one,) = [c for c in results.contrasts if (c.one, c.other, c.outcome) == ("V2", "V1", "de")][:1]
+    coverage = {"de": 0.4, "fr": 0.5, "cs": 0.6, "zh": 0.7}
+    gains = [
+        one.model_copy(update={"outcome": tag, "difference": 10 * share}) for tag, share in coverage.items()
+    ]
+    (trend,) = _trends(gains, coverage)
+    assert (trend.languages, trend.rho) == (4, 1.0)
+    page = markdown_page(
+        results.model_copy(update={"trends": (trend,), "contrasts": tuple(gains), "coverage": coverage}),
+        judge_claims(results),
+    )
+    assert "| zh | 70% | +7.0 |" in page
+    assert "| Spearman's rho | | +1.00 (p 0.083) |" in page
 
 
 def test_what_cannot_be_tested_names_what_would(finished: StudyOutcome) -> None:

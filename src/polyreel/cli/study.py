@@ -124,6 +124,7 @@ class _Follower:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._task = progress.add_task("preparing", total=1)
+        self._told = -1
 
     def __call__(self, event: StudyEvent) -> None:
         from polyreel.study import Planned, Progressed
@@ -134,6 +135,10 @@ class _Follower:
                 self._progress.reset(self._task, total=cells, completed=cells - missing)
             case Progressed(done, cells, what):
                 self._progress.update(self._task, description=what, completed=done, total=cells)
+                if self._progress.disable and int(done) > self._told:  # in a log a line for each cell will do
+                    self._told = int(done)
+                    line = f"{self._told:,} of {cells:,} cells: {what}"
+                    self._progress.console.print(line, markup=False, soft_wrap=True)
 
 
 def _plan(cells: int, missing: int, seconds: float) -> str:

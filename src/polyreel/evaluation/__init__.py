@@ -40,6 +40,7 @@ from polyreel.evaluation.scoring import score_matrix
 from polyreel.evaluation.significance import (
     Difference,
     Interval,
+    RankCorrelation,
     SeedSummary,
     aggregate_seeds,
     bootstrap_mean,
@@ -47,6 +48,7 @@ from polyreel.evaluation.significance import (
     holm,
     paired_bootstrap,
     permutation_test,
+    rank_correlation,
 )
 
 __all__ = [
@@ -62,6 +64,7 @@ __all__ = [
     "Matrix",
     "MissingItem",
     "PairwiseAgreement",
+    "RankCorrelation",
     "Ranks",
     "Relevance",
     "Result",
@@ -88,6 +91,7 @@ __all__ = [
     "paired_bootstrap",
     "permutation_test",
     "rank_c",
+    "rank_correlation",
     "rank_embeddings",
     "rank_scores",
     "read_result",

@@ -13,6 +13,7 @@ queries, percentiles of the ordinary bootstrap hold the truth in 88% of cases, b
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from polyreel.evaluation.ranking import refuse
 __all__ = [
     "Difference",
     "Interval",
+    "RankCorrelation",
     "SeedSummary",
     "aggregate_seeds",
     "bootstrap_mean",
@@ -33,12 +35,14 @@ __all__ = [
     "holm",
     "paired_bootstrap",
     "permutation_test",
+    "rank_correlation",
 ]
 
 Labels = Sequence[object] | NDArray[np.generic]
 Bounds = tuple[ArrayLike, ArrayLike]
 
 _CHUNK_BYTES = 32 << 20
+_ALL_ORDERS_OF = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +311,60 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
         largest = max(largest, min(1.0, (len(p_values) - place) * p_values[name]))
         adjusted[name] = largest
     return {name: adjusted[name] for name in p_values}
+
+
+@dataclass(frozen=True, slots=True)
+class RankCorrelation:
+    """Whether two figures of the same things rise together.
+
+    Attributes:
+        rho: Spearman's, -1 to 1; 0 where one of the figures is the same for all.
+        p: chance of a ``rho`` at least as far from 0 if the figures had nothing to do with each other.
+    """
+
+    rho: float
+    p: float
+
+
+def rank_correlation(
+    one: ArrayLike, other: ArrayLike, *, resamples: int = 20_000, seed: int = 0
+) -> RankCorrelation:
+    """Spearman's rank correlation with a permutation test: exact for up to eight things, drawn for more.
+
+    Args:
+        one, other: (things,) figures; equal ones share their mean rank.
+        resamples: permutations drawn where there are too many for all.
+        seed: of these.
+
+    Raises:
+        UsageError: fewer than three things, or not as many of one as of the other.
+    """
+    first, second = (_centred_ranks(np.asarray(values, np.float64)) for values in (one, other))
+    if len(first) < 3 or first.shape != second.shape:
+        raise UsageError(
+            "a rank correlation needs two figures of at least three things",
+            value=f"{len(first)} and {len(second)}",
+        )
+    length = float(np.sqrt((first @ first) * (second @ second)))
+    if length == 0:
+        return RankCorrelation(0.0, 1.0)
+    if len(first) <= _ALL_ORDERS_OF:
+        orders = np.array(list(itertools.permutations(range(len(first)))))
+    else:
+        rng = np.random.default_rng(seed)
+        orders = rng.permuted(np.tile(np.arange(len(first)), (resamples, 1)), axis=1)
+    found = float(first @ second)
+    as_far = np.abs(second[orders] @ first) >= abs(found) - 1e-9
+    # Of all orders the one that was found is one; beside drawn ones it counts, too.
+    p = as_far.mean() if len(first) <= _ALL_ORDERS_OF else (as_far.sum() + 1) / (resamples + 1)
+    return RankCorrelation(found / length, float(p))
+
+
+def _centred_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    mean_rank = np.cumsum(counts) - (counts - 1) / 2
+    ranks: NDArray[np.float64] = mean_rank[places] - (len(values) + 1) / 2
+    return ranks
 
 
 def _resampled_means(

@@ -13,10 +13,9 @@ __all__ = ["judge_claims"]
 
 
 def judge_claims(results: StudyResults) -> tuple[Claim, ...]:
-    """The ledger of a study, by its first encoder and first text-to-video benchmark."""
-    encoder = next(iter(results.recipe.encoders))
+    """The ledger of a study, by its first text-to-video benchmark; mostly its first encoder decides."""
     retrieval = results.recipe.measure.retrieval[0].name
-    return tuple(judged(row, results, encoder, retrieval) for row in _ROWS)
+    return tuple(judged(row, results, retrieval) for row in _ROWS)
 
 
 def _difference(
@@ -152,20 +151,33 @@ def _applied_as_is(results: StudyResults, encoder: str, retrieval: str) -> list[
 
 
 def _text_transfer(results: StudyResults, encoder: str, _retrieval: str) -> list[Measured | None]:
-    found = results.figure(encoder, "T0", "xnli")
+    """What T1, which was trained on English alone, keeps outside English."""
+    found = results.figure(encoder, "T1", "xnli")
     if found is None:
         return []
     others = found.figures[OTHERS]
+    above_chance = Measured(
+        what="T1 outside English, xnli, against chance (33.3)",
+        value=others.value,
+        low=others.low,
+        high=others.high,
+        unit="accuracy@1",
+        needs_above=100 / 3,
+    )
+    loss = _relative_loss(results, encoder, "T1", "xnli", 100 / 3)
+    if loss is None:
+        return [above_chance]
+    kept, reach = 1 - loss[0], loss[1] / 2
     return [
+        above_chance,
         Measured(
-            what="T0 outside English, xnli (chance 33.3)",
-            value=others.value,
-            low=others.low,
-            high=others.high,
-            unit="accuracy@1",
-            needs_above=100 / 3,
-            decides=False,
-        )
+            what="T1, what is kept outside English, xnli",
+            value=round(kept, 4),
+            low=round(kept - reach, 4),
+            high=round(kept + reach, 4),
+            unit="share of English above chance",
+            needs_above=0.5,
+        ),
     ]
 
 
@@ -295,14 +307,17 @@ _ROWS = (
     Row(
         13,
         "Unsupervised multilingual learning suffices for much of cross-lingual transfer in NLP.",
-        "T0 on X-MNLI outside English.",
-        "An encoder pre-trained without parallel text is at chance outside English.",
+        "T1, trained on English text, on X-MNLI outside English: against chance, and the share of what "
+        "English has above chance. Much is taken to be half.",
+        "An encoder pre-trained without parallel text is at chance outside English, or keeps less than half.",
         "recipes/study-full.yaml with XLM-R or mBERT, which saw no parallel text, as T0 and T1.",
         _text_transfer,
         untestable=(
-            "The encoder of the default bundle was trained on translations too, so its transfer is not "
-            "unsupervised; the figure is shown all the same."
+            "The encoders of this study were trained on translations too, so their transfer is not "
+            "unsupervised; the figures are shown all the same."
         ),
+        unaligned=True,
+        caveat="The unaligned encoder here is very small, and read a few thousand sentences a language.",
     ),
     Row(
         14,

@@ -129,11 +129,13 @@ def _coverage(results: StudyResults, encoder: str, benchmark: str) -> Drawn | No
     if len(points) < 2:
         return None
     name = _name("coverage", encoder, benchmark)
+    trend = next((t for t in results.trends if (t.encoder, t.benchmark) == (encoder, benchmark)), None)
+    said = "" if trend is None else f" Spearman's rho {trend.rho:+.2f}, p {trend.p:.2f}."
     return Drawn(
         name,
         f"Lexicon coverage against gain on {benchmark}, {encoder}",
         "Share of the words of English captions that the lexicon translates, against what code-switching "
-        "adds (V2 minus V1) in that language; 95% intervals.",
+        f"adds (V2 minus V1) in that language; 95% intervals.{said}",
         _points_plot(points, "words with a translation, %", "points of R@1 gained", name),
         {tag: {"coverage": x.value, "gain": _plain([y])[0]} for tag, (x, y) in points.items()},
     )

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from polyreel.study.experiment.recipe import StudyRecipe
 from polyreel.study.experiment.summary import StudyResults
 
 __all__ = ["Claim", "Measured", "Row", "Verdict", "judged"]
@@ -77,8 +78,15 @@ class Claim(_Document):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A claim before anything was measured: ``measure`` is told results, encoder and benchmark; a claim that
-    is ``untestable`` whatever was measured says why, and ``caveat`` goes with every verdict.
+    """A claim before anything was measured.
+
+    Attributes:
+        number, sentence, experiment, refuted_if, would_test: as in ``Claim``.
+        measure: told results, encoder and benchmark, what is measured; None if nothing is.
+        untestable: why, for a claim that cannot be tested here.
+        unaligned: the verdict takes an encoder that was pretrained in the study, without parallel text, and
+            the claim is only ``untestable`` where there is none.
+        caveat: goes with every verdict.
     """
 
     number: int
@@ -88,14 +96,28 @@ class Row:
     would_test: str
     measure: Callable[[StudyResults, str, str], list[Measured | None]] | None = None
     untestable: str = ""
+    unaligned: bool = False
     caveat: str = ""
 
+    def deciding_encoder(self, recipe: StudyRecipe) -> str | None:
+        """The encoder that the verdict takes: the study's first, unless it has to be an unaligned one."""
+        return next(iter(recipe.pretraining if self.unaligned else recipe.encoders), None)
 
-def judged(row: Row, results: StudyResults, encoder: str, retrieval: str) -> Claim:
-    """The claim with what a study measured, by one encoder and one text-to-video benchmark."""
+
+def judged(row: Row, results: StudyResults, retrieval: str) -> Claim:
+    """The claim with what a study measured, on one text-to-video benchmark.
+
+    One encoder decides; what was measured with the others stands beside it.
+    """
+    decider = row.deciding_encoder(results.recipe)
     measured: list[Measured] = []
-    if row.measure is not None:
-        measured = [found for found in row.measure(results, encoder, retrieval) if found is not None]
+    # The deciding encoder comes first, and False before True.
+    for encoder in sorted(results.recipe.encoders, key=lambda name: name != decider):
+        for found in row.measure(results, encoder, retrieval) if row.measure is not None else ():
+            if found is not None:
+                decides = found.decides and encoder == decider
+                what = f"{found.what}, {encoder}"
+                measured.append(found.model_copy(update={"what": what, "decides": decides}))
     deciding = [found for found in measured if found.decides]
     verdict, because = _verdict(row, deciding)
     return Claim(
@@ -111,7 +133,7 @@ def judged(row: Row, results: StudyResults, encoder: str, retrieval: str) -> Cla
 
 
 def _verdict(row: Row, deciding: Sequence[Measured]) -> tuple[Verdict, str]:
-    if row.untestable:
+    if row.untestable and not deciding:
         return "cannot be tested here", row.untestable
     if not deciding:
         return "cannot be tested here", "This study's recipe leaves out an arm or benchmark that it needs."

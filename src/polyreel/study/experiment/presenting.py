@@ -98,6 +98,7 @@ def markdown_page(results: StudyResults, claims: Sequence[Claim]) -> str:
         lines += _markdown_table(results, encoder, fact.name)
     lines += ["## Differences", ""]
     lines += _markdown_contrasts(results)
+    lines += _markdown_coverage(results)
     lines += ["## Claims", "", "| no. | claim | verdict | why |", "|---|---|---|---|"]
     lines += [
         f"| {claim.number} | {_cell(claim.sentence)} | {claim.verdict} | {_cell(claim.because)} |"
@@ -232,8 +233,12 @@ def _markdown_table(results: StudyResults, encoder: str, benchmark: str) -> list
 
 
 def _markdown_contrasts(results: StudyResults) -> list[str]:
-    """Of the means; those of single languages are in the report."""
-    shown = [c for c in results.contrasts if c.outcome in (ALL, OTHERS, AGREEMENT)]
+    """Of the means, and of a language that is left out; the other languages are in the report."""
+    shown = [
+        c
+        for c in results.contrasts
+        if c.outcome in (ALL, OTHERS, AGREEMENT) or c.one.endswith(f" {c.outcome}")
+    ]
     head = ["benchmark", "encoder", "arms", "of", "difference", "p", "could be seen", "outcome"]
     return [
         f"| {' | '.join(head)} |",
@@ -241,6 +246,26 @@ def _markdown_contrasts(results: StudyResults) -> list[str]:
         *(_contrast_row(contrast) for contrast in shown),
         "",
     ]
+
+
+def _markdown_coverage(results: StudyResults) -> list[str]:
+    """What the lexicons translate, and whether that goes with what switching adds."""
+    if not results.trends:
+        return []
+    lines = ["## Lexicon coverage and gain", ""]
+    lines += [
+        "Words of English captions that the lexicon translates, and V2 − V1 in that language, in points."
+    ]
+    head = ["language", "coverage", *(f"{trend.benchmark}, {trend.encoder}" for trend in results.trends)]
+    lines += ["", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for tag, share in results.coverage.items():
+        gains = [
+            results.contrast(trend.encoder, "V2", "V1", trend.benchmark, tag) for trend in results.trends
+        ]
+        cells = [tag, f"{100 * share:.0f}%", *(signed(gain.difference) if gain else "–" for gain in gains)]
+        lines.append(f"| {' | '.join(cells)} |")
+    trends = [f"{trend.rho:+.2f} (p {p_value(trend.p)})" for trend in results.trends]
+    return [*lines, f"| Spearman's rho | | {' | '.join(trends)} |", ""]
 
 
 def _contrast_row(found: Contrast) -> str:

@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from polyreel.evaluation import Matrix, aggregate_seeds, bootstrap_mean, holm, paired_bootstrap
+from polyreel.evaluation import (
+    Matrix,
+    aggregate_seeds,
+    bootstrap_mean,
+    holm,
+    paired_bootstrap,
+    rank_correlation,
+)
 from polyreel.study.experiment.arms import Arm, arms_of
 from polyreel.study.experiment.recipe import StudyRecipe
 from polyreel.study.experiment.results import BenchmarkValues, CellResult, Example
@@ -23,6 +30,7 @@ __all__ = [
     "ArmFigures",
     "BenchmarkFacts",
     "Contrast",
+    "CoverageTrend",
     "Estimated",
     "StudyResults",
     "Values",
@@ -38,6 +46,7 @@ _LEVEL = 0.05
 # Of a 95% interval's half width: what is found in four of five repetitions, (1.96 + 0.84) / 1.96.
 _POWER = 1.43
 _DIGITS = 4
+_LEAST_LANGUAGES = 4
 # The first against the second, each for one question.
 _PAIRS = (
     ("V2", "T0"),
@@ -137,6 +146,23 @@ class BenchmarkFacts(_Document):
     languages: tuple[str, ...]
 
 
+class CoverageTrend(_Document):
+    """Whether switching helps a language more whose lexicon translates more: Spearman's correlation of
+    lexicon coverage and V2 minus V1, over languages.
+
+    Attributes:
+        encoder, benchmark: where the gain was measured.
+        languages: how many.
+        rho, p: as ``evaluation.rank_correlation`` gives them.
+    """
+
+    encoder: str
+    benchmark: str
+    languages: int
+    rho: float
+    p: float
+
+
 class StudyResults(_Document):
     """``results.json``.
 
@@ -152,6 +178,7 @@ class StudyResults(_Document):
         contrasts: of pairs of arms.
         switched: encoder -> arm -> language -> share of all words switched, mean over seeds.
         coverage: language -> share of the words of English captions that its lexicon translates.
+        trends: of the gain by switching over that coverage.
         texts: encoder -> arm -> texts seen in training, mean over seeds.
         examples: arm -> nearest clips of a few queries, with the first encoder and seed.
     """
@@ -167,6 +194,7 @@ class StudyResults(_Document):
     contrasts: tuple[Contrast, ...]
     switched: Mapping[str, Mapping[str, Mapping[str, float]]]
     coverage: Mapping[str, float]
+    trends: tuple[CoverageTrend, ...] = ()
     texts: Mapping[str, Mapping[str, float]]
     examples: Mapping[str, tuple[Example, ...]] = {}
 
@@ -291,6 +319,7 @@ def summarise(
         contrasts=tuple(contrasts),
         switched=_mean_switched(cells),
         coverage=coverage,
+        trends=tuple(_trends(contrasts, coverage)),
         texts=_mean_texts(cells),
         examples={cell.arm: cell.examples for cell in reversed(cells) if cell.examples},
     )
@@ -393,6 +422,23 @@ def _contrasts(
         corrected = holm({c.outcome: c.p for c in found if c.outcome in fact.languages})
         for each in found:
             yield each.model_copy(update={"p_holm": corrected.get(each.outcome)})
+
+
+def _trends(contrasts: Sequence[Contrast], coverage: Mapping[str, float]) -> Iterator[CoverageTrend]:
+    gains: dict[tuple[str, str], dict[str, float]] = {}
+    for found in contrasts:
+        if (found.one, found.other) == ("V2", "V1") and found.outcome in coverage:
+            gains.setdefault((found.encoder, found.benchmark), {})[found.outcome] = found.difference
+    for (encoder, benchmark), gain in gains.items():
+        if len(gain) >= _LEAST_LANGUAGES:
+            trend = rank_correlation([coverage[tag] for tag in gain], list(gain.values()))
+            yield CoverageTrend(
+                encoder=encoder,
+                benchmark=benchmark,
+                languages=len(gain),
+                rho=round(trend.rho, _DIGITS),
+                p=round(trend.p, 6),
+            )
 
 
 def _mean_switched(cells: Sequence[CellResult]) -> dict[str, dict[str, dict[str, float]]]:

@@ -37,6 +37,7 @@ def test_from_recipe_to_report_and_again(world, tmp_path: Path, capsys: pytest.C
     code, printed, told = ask(capsys, recipe, "--out", out, "--data", world.home)
     assert code == 0
     assert "5 of 5 cells to run, about" in told
+    assert "3 of 5 cells: " in told
     assert str(out / "report.html") in printed
     for name in ("report.html", "results.json", "claims.json", "index.md"):
         assert (out / name).is_file()

@@ -198,8 +198,9 @@ def test_reading_a_recipe_needs_no_gpu_and_no_transformers():
     assert done.stdout.split() == ["False", "False"]
 
 
-def test_every_arm_of_the_ablation_is_a_recipe():
-    listed = yaml.safe_load((RECIPES[0].parent / "ablation.yaml").read_text())
+@pytest.mark.parametrize("name", ["ablation", "learning-curve"])
+def test_every_arm_that_is_compared_is_a_recipe(name):
+    listed = yaml.safe_load((RECIPES[0].parent / f"{name}.yaml").read_text())
     assert len(listed["seeds"]) >= 3
     for changes in listed["arms"].values():
         read_recipe(RECIPES[0].parent / listed["recipe"], changes)

@@ -26,10 +26,10 @@ from polyreel.study.experiment.arms import arms_of, cells_of, training_document
 from polyreel.study.experiment.claims import judge_claims
 from polyreel.study.experiment.material import Material
 from polyreel.study.experiment.measuring import _overlap
-from polyreel.study.experiment.presenting import markdown_page
+from polyreel.study.experiment.presenting import limits_of, markdown_page
 from polyreel.study.experiment.recipe import PretrainingSpec
 from polyreel.study.experiment.results import CellResult
-from polyreel.study.experiment.summary import StudyResults, _trends, contrast, estimated
+from polyreel.study.experiment.summary import Estimated, StudyResults, _trends, contrast, estimated
 from polyreel.training import Recipe
 from small_studies import document, make_study_world, write
 
@@ -458,6 +458,19 @@ def test_coverage_is_held_against_gain_where_there_are_languages_enough(results:
     )
     assert "| zh | 70% | +7.0 |" in page
     assert "| Spearman's rho | | +1.00 (p 0.083) |" in page
+
+
+def test_an_encoder_at_chance_is_named_among_the_limits(results: StudyResults) -> None:
+    def moved(value: float) -> StudyResults:
+        at = Estimated(value=value, low=value, high=value)
+        figures = [f.model_copy(update={"figures": {**f.figures, "others": at}}) for f in results.figures]
+        return results.model_copy(update={"figures": tuple(figures)})
+
+    said = "With bert no arm finds more than chance"
+    (gallery,) = {fact.gallery for fact in results.benchmarks if fact.name == "films-dev"}
+    at_chance = [line for line in limits_of(moved(100 / gallery)) if line.startswith(said)]
+    assert any(f"({100 / gallery:.1f}%) on films-dev" in line for line in at_chance)
+    assert not any(line.startswith(said) for line in limits_of(moved(50.0)))
 
 
 def test_what_cannot_be_tested_names_what_would(finished: StudyOutcome) -> None:

@@ -132,6 +132,13 @@ def limits_of(results: StudyResults) -> list[str]:
             "e5-small is already aligned across languages by its own training, which can hide what alignment "
             "through vision would do for an encoder that is not."
         )
+    for encoder, fact in _each(results):
+        if fact.metric == "r@1" and not _is_above_chance(results, encoder, fact):
+            found.append(
+                f"With {encoder} no arm finds more than chance ({100 / fact.gallery:.1f}%) on {fact.name} "
+                "outside English, so a difference between its arms there says nothing of transfer, and no "
+                "difference does not speak against it."
+            )
     names = {fact.name for fact in results.benchmarks}
     if any(name.startswith("msrvtt") for name in names):
         found.append("The captions of msrvtt-dev-9 in other languages are translations, not written anew.")
@@ -140,6 +147,16 @@ def limits_of(results: StudyResults) -> list[str]:
     if len(recipe.seeds) < 5:
         found.append("Fewer than five seeds: intervals for new seeds are wide, and should be.")
     return found
+
+
+def _is_above_chance(results: StudyResults, encoder: str, fact: BenchmarkFacts) -> bool:
+    """Whether an arm is, outside English, with all of its interval."""
+    others = [
+        found.figures[OTHERS]
+        for found in results.figures
+        if (found.encoder, found.benchmark) == (encoder, fact.name) and OTHERS in found.figures
+    ]
+    return not others or any(figure.low > 100 / fact.gallery for figure in others)
 
 
 def _each(results: StudyResults) -> list[tuple[str, BenchmarkFacts]]:

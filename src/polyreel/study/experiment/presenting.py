@@ -127,6 +127,12 @@ def limits_of(results: StudyResults) -> list[str]:
         "Pictures are read by a network trained on ImageNet classes; motion and sound are not seen.",
         "Lexicons are uneven and noisy, so languages differ in more than their distance from English.",
     ]
+    if recipe.text and recipe.measure.xnli is not None:
+        texts = ", ".join(spec.corpus for spec in recipe.text)
+        found.append(
+            f"T1 and T2 train on {texts} and the other arms on captions, so that on X-MNLI they differ in "
+            "their texts, too: what vision does there is V2 against V2-blind."
+        )
     if "e5-small" in recipe.encoders:
         found.append(
             "e5-small is already aligned across languages by its own training, which can hide what alignment "

@@ -6,7 +6,9 @@ German), the same loss in both directions, the same chunk, AdamW on both sides; 
 frozen. That both compute the same loss is checked. It is not a dependency of polyreel: install
 ``sentence-transformers`` beside it, or only memory is measured.
 
-Memory is the peak, during a step of one size, of a process of its own (Linux).
+Memory is the peak, during a step of one size, of a process of its own (Linux). The allocator of glibc is told
+to give large blocks back when they are freed: left alone it keeps ever larger ones, and what is measured is
+its habits as much as what a step holds.
 """
 
 from __future__ import annotations
@@ -96,6 +98,9 @@ def time_of_a_step(report: Report, encoder: Path) -> None:
     )
 
 
+_GIVES_BACK = {"MALLOC_MMAP_THRESHOLD_": "1000000", "MALLOC_TRIM_THRESHOLD_": "1000000"}
+
+
 def peaks(report: Report, encoder: Path) -> None:
     """Peak memory by batch size."""
     sizes = (32, 64) if report.arguments.quick else SIZES
@@ -111,7 +116,8 @@ def peaks(report: Report, encoder: Path) -> None:
                         f"{name}:{size}:{encoder}",
                         "--seed",
                         str(report.arguments.seed),
-                    ]
+                    ],
+                    **_GIVES_BACK,
                 )
             )
             for size in sizes

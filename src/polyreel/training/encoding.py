@@ -17,8 +17,6 @@ from polyreel.training.gradcache import Job
 
 __all__ = ["Views", "encoded_of", "jobs_of", "masked_frames", "masked_texts"]
 
-# Lengths of chunks are multiples of this: kernels keep something in memory for every shape that they meet.
-_LENGTHS = 8
 Autocast = Callable[[], AbstractContextManager[object]]
 
 
@@ -117,14 +115,13 @@ def _text_job(inputs: TextInputs, views: Views) -> Job:
 
 
 def _chunk(inputs: TextInputs, rows: Tensor) -> TextInputs:
-    """Some of the texts, padded little further than to the longest of them."""
+    """Some of the texts, padded no further than to the longest of them."""
     if inputs.features is not None:
         return TextInputs(features=inputs.features[rows])
     assert inputs.ids is not None
     assert inputs.mask is not None
     mask = inputs.mask[rows]
     longest = int(mask.any(dim=0).nonzero().max()) + 1
-    longest = -(-longest // _LENGTHS) * _LENGTHS
     return TextInputs(ids=inputs.ids[rows, :longest], mask=mask[:, :longest])
 
 

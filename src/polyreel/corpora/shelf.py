@@ -47,6 +47,10 @@ class Shelf:
         self._lexicons: dict[tuple[str, ...], dict[str, Lexicon]] = {}
         self._bundle: Bundle | None = None
 
+    def folder(self, name: str) -> Path:
+        """Where the user has what ``name`` means, if anywhere."""
+        return self.data / self._folders.get(name, name)
+
     def where(self, name: str) -> Path | None:
         """The table that ``name`` means; None if it has to be built first.
 
@@ -54,7 +58,7 @@ class Shelf:
             UnknownNameError: it is neither a table nor a dataset.
             CorpusError: a dataset that people have to get is not there.
         """
-        for folder in (self._folder(name), Path(name)):
+        for folder in (self.folder(name), Path(name)):
             if (folder / _MANIFEST).is_file():
                 return folder
         if name not in DATASETS:
@@ -63,7 +67,7 @@ class Shelf:
         if dataset.fetch is None and self._given(name) is None:
             raise CorpusError(
                 "the dataset is not there",
-                item=self._folder(name),
+                item=self.folder(name),
                 remedy=f"{dataset.remedy} and name its parent by --data, or its place under 'folders'",
             )
         built = self._built(name)
@@ -117,12 +121,9 @@ class Shelf:
             self._lexicons[key] = load_lexicons(self.data / folder, languages)
         return self._lexicons[key]
 
-    def _folder(self, name: str) -> Path:
-        return self.data / self._folders.get(name, name)
-
     def _given(self, name: str) -> Path | None:
         """The folder that the user has a dataset in."""
-        folder = self._folder(name)
+        folder = self.folder(name)
         fetched = DATASETS[name].fetch is not None and name not in self._folders
         return folder if folder.is_dir() and not fetched else None
 

@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  PyTorch's own abbreviation
 
+from polyreel.durable import write_atomically
 from polyreel.errors import UsageError
 from polyreel.languages import clean
 from polyreel.model import ModelSpec, TextInputs, TextTower, TextTowerSpec, build_model
@@ -78,9 +79,8 @@ def pretrain(
         if tell is not None:
             tell(step + 1, steps, loss.item())
     out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f".{out.name}.part")
-    save_file({name: tensor.contiguous() for name, tensor in tower.encoder.state_dict().items()}, part)
-    part.replace(out)
+    weights = {name: tensor.contiguous() for name, tensor in tower.encoder.state_dict().items()}
+    write_atomically(out, save(weights))
 
 
 def _drawn(groups: Sequence[Sequence[str]], count: int, draw: torch.Generator) -> list[str]:

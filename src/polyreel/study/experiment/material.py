@@ -195,7 +195,7 @@ class Material:
     def _texts_of_items(self, name: str) -> Iterator[dict[str, list[str]]]:
         """For each item: language -> its texts."""
         if name == _MULTINLI:
-            for pair in read_multinli(self._folder(name), Problems()):
+            for pair in read_multinli(self._shelf.folder(name), Problems()):
                 yield {tag: [pair.premise[tag], pair.hypothesis[tag]] for tag in pair.premise}
             return
         table = self._shelf.table(name)
@@ -214,7 +214,7 @@ class Material:
         for name in dict.fromkeys(names):
             try:
                 if name == _MULTINLI:
-                    self._require_folder(self._folder(name))
+                    self._require_folder(self._shelf.folder(name))
                 else:
                     self._shelf.where(name)
             except PolyreelError as error:
@@ -292,11 +292,13 @@ class Material:
             spec.split,
             str(spec.clips),
             str(trains),
-            source.manifest.version if source else str((self._folder(_MULTINLI)).resolve()),
+            source.manifest.version if source else str(self._shelf.folder(_MULTINLI).resolve()),
         )
         folder = _cache() / f"{Path(spec.corpus).name}-{_digest(*facts)}"
         if not (folder / _MANIFEST).is_file():
-            records = _entailed(self._folder(_MULTINLI)) if source is None else _records(source, spec.split)
+            records = (
+                _entailed(self._shelf.folder(_MULTINLI)) if source is None else _records(source, spec.split)
+            )
             kept = islice(records, spec.clips)
             split = "train" if trains else spec.split
             write_table(
@@ -318,9 +320,6 @@ class Material:
             rows = ((table.clip(row).clip_id, store.of(giver[row])) for row in range(len(table)))
             write_features(folder, kind, rows, dim=store.dim, rate_hz=store.rate_hz)
         return open_table(folder)
-
-    def _folder(self, name: str) -> Path:
-        return self.data / self.recipe.folders.get(name, name)
 
     def _require_folder(self, folder: Path) -> None:
         if not folder.is_dir():

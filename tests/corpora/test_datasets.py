@@ -7,7 +7,7 @@ import json
 from collections import Counter
 
 import pytest
-from written import fails, lines, write, zip_of
+from written import fails, lines, write, write_annotations, zip_of
 
 from polyreel.corpora import (
     DATASETS,
@@ -263,10 +263,7 @@ def test_stamps_of_the_same_thing_share_a_concept(tmp_path):
 
 def test_the_last_vendor_of_emoji_is_held_out(tmp_path):
     named = {"🐎": {"tts": ["horse"]}, "🏃": {"tts": ["person running"]}, "🏃‍♂": {"tts": ["man running"]}}
-    for tag in STUDY_LANGUAGES:
-        for package, key in (("full", "annotations"), ("derived-full", "annotationsDerived")):
-            name = f"cldr-annotations-{package}/{key}/{tag}/annotations.json"
-            write(tmp_path, {name: {key: {"annotations": named if key == "annotations" else {}}}})
+    write_annotations(tmp_path, named)
     codes = ["1F40E", "1F3C3", "1F3C3-200D-2642-FE0F"]
     for vendor in ("google", "twitter"):
         home = f"emoji-datasource-{vendor}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from written import fails, write
+from written import fails, write_annotations
 
 import videos
 from animated import write_animation
@@ -20,10 +20,7 @@ RUN = [("red", 1_500), ("green", 1_500)]
 @pytest.fixture
 def folder(tmp_path):
     named = {"🐎": {"tts": ["horse"]}, "🏃‍♂": {"tts": ["man running"]}, "🏃‍♀": {"tts": ["woman running"]}}
-    for tag in STUDY_LANGUAGES:
-        for package, key in (("full", "annotations"), ("derived-full", "annotationsDerived")):
-            name = f"cldr-annotations-{package}/{key}/{tag}/annotations.json"
-            write(tmp_path, {name: {key: {"annotations": named if key == "annotations" else {}}}})
+    write_annotations(tmp_path, named)
     return tmp_path
 
 

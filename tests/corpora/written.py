@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from polyreel.errors import CorpusError
+from polyreel.languages import STUDY_LANGUAGES
 
 NFD = "Con ngu\u031b\u0323a"  # "Con ngựa", decomposed
 NFC = "Con ng\u1ef1a"
@@ -32,6 +33,14 @@ def write(folder: Path, files: dict[str, object]) -> Path:
 
 def lines(texts: Iterable[str]) -> str:
     return "".join(f"{text}\n" for text in texts)
+
+
+def write_annotations(folder: Path, named: dict[str, object]) -> None:
+    """CLDR's annotations as its packages lay them out: ``named`` in all study languages, nothing derived."""
+    for tag in STUDY_LANGUAGES:
+        for package, key in (("full", "annotations"), ("derived-full", "annotationsDerived")):
+            name = f"cldr-annotations-{package}/{key}/{tag}/annotations.json"
+            write(folder, {name: {key: {"annotations": named if key == "annotations" else {}}}})
 
 
 def zip_of(path: Path, names: Iterable[str]) -> None:

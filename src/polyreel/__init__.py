@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from polyreel._version import __version__
+
 if TYPE_CHECKING:
     from polyreel.client import RemoteLibrary
 
 __all__ = ["__version__", "connect"]
-
-__version__ = "0.1.0"
 
 
 def connect(url: str, *, token: str | None = None, timeout_s: float = 60.0) -> RemoteLibrary:

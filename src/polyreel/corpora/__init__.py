@@ -24,7 +24,8 @@ from polyreel.corpora.codeswitch import SWITCH_MODES, CodeSwitcher, Switched, Sw
 from polyreel.corpora.datasets import build_dataset, count_differences, fetch_dataset, fetched_table
 from polyreel.corpora.demo import DemoClip, demo_clips, shown_in_demo, within_budget
 from polyreel.corpora.emoji import EMOJI_VENDORS, fetch_emoji, read_emoji
-from polyreel.corpora.features import FeatureStore, write_features
+from polyreel.corpora.feature_writer import write_features
+from polyreel.corpora.features import FeatureStore
 from polyreel.corpora.findings import CheckReport, Finding
 from polyreel.corpora.flickr8k import read_flickr8k
 from polyreel.corpora.folder import identify_folder, read_folder

@@ -22,7 +22,8 @@ from pydantic import BaseModel, ConfigDict
 
 from polyreel.bundle import Bundle
 from polyreel.clips import Clip
-from polyreel.corpora.features import SHARD_BYTES, commit_features, float16_rows, shard_name
+from polyreel.corpora.feature_writer import SHARD_BYTES, commit_features, float16_rows
+from polyreel.corpora.features import shard_name
 from polyreel.corpora.items import Frames, Media, VideoFile
 from polyreel.corpora.manifest import FEATURES_FOLDER, writing
 from polyreel.corpora.table import CorpusTable, open_table

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from polyreel import __version__
+from polyreel._version import __version__
 from polyreel.archives import cache_dir
 from polyreel.bundle import Bundle, locate_bundle
 from polyreel.corpora.bundle_features import add_bundle_features, bundle_features_name

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from polyreel import __version__
+from polyreel._version import __version__
 from polyreel.archives import Progress as ArchiveProgress
 from polyreel.bundle import Bundle
 from polyreel.errors import CorpusError, UnknownNameError, UsageError

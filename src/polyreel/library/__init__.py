@@ -4,17 +4,10 @@ from polyreel.durable import write_atomically
 from polyreel.library.calibration import BACKGROUND_QUERIES, FALSE_ALARM_RATE
 from polyreel.library.contents import Contents, ProblemFile
 from polyreel.library.doctor import FileProblem, LibraryHealth, examine
+from polyreel.library.events import Committed, IndexEvent, Planned, Progressed, Settled
 from polyreel.library.examples import Example, encode_example
 from polyreel.library.filters import EVERYTHING, Filter
-from polyreel.library.indexing import (
-    Committed,
-    IndexEvent,
-    IndexReport,
-    Planned,
-    Progressed,
-    Settled,
-    index,
-)
+from polyreel.library.indexing import IndexReport, index
 from polyreel.library.progress import IndexProgress, read_progress
 from polyreel.library.results import (
     MODES,

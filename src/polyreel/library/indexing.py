@@ -15,6 +15,7 @@ import numpy as np
 from polyreel.bundle import Bundle
 from polyreel.clips import Clip
 from polyreel.errors import MediaError
+from polyreel.library.events import Committed, IndexEvent, Planned, Progressed, Settled
 from polyreel.library.lanes import Job, Known, LaneEvent, Unread, run_lanes
 from polyreel.library.plan import FAILED, OK, UNREADABLE, Plan, make_plan
 from polyreel.library.progress import ProgressFile
@@ -25,42 +26,9 @@ from polyreel.library.store import Commit, Writer, writing
 from polyreel.library.tables import FILES
 from polyreel.media import ClipEnd, DecodeOptions, Finished, Frame, Health, Limits, Opened
 
-__all__ = ["Committed", "IndexEvent", "IndexReport", "Planned", "Progressed", "Settled", "index"]
+__all__ = ["IndexReport", "index"]
 
 _COMMIT_EVERY_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """The scan is done: ``files`` have to be read, ``size_bytes`` in all."""
-
-    files: int
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Progressed:
-    """``size_bytes`` more have been dealt with (estimated within a file by its time)."""
-
-    size_bytes: float
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """A file is done: ``error`` is None if it will be in the library at the next commit."""
-
-    path: Path
-    error: MediaError | None
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """``paths`` are in the library now and survive whatever happens next."""
-
-    paths: tuple[str, ...]
-
-
-IndexEvent = Planned | Progressed | Settled | Committed
 
 
 @dataclass(slots=True)

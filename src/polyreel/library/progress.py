@@ -8,14 +8,11 @@ import socket
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from polyreel.durable import write_atomically
-
-if TYPE_CHECKING:
-    from polyreel.library.indexing import IndexEvent
+from polyreel.library.events import IndexEvent, Planned, Progressed, Settled
 
 __all__ = ["IndexProgress", "ProgressFile", "read_progress"]
 
@@ -92,8 +89,6 @@ class ProgressFile:
 
     def take(self, event: IndexEvent) -> None:
         """Note one event; it is written at most once a second."""
-        from polyreel.library.indexing import Planned, Progressed, Settled
-
         now = self._now
         change: dict[str, object] = {}
         match event:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel
 
-from polyreel import __version__
+from polyreel._version import __version__
 from polyreel.bundle import BundleCard
 from polyreel.client import (
     ErrorDocument,

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import RedirectResponse, Response
 
-from polyreel import __version__
+from polyreel._version import __version__
 from polyreel.bundle import Bundle
 from polyreel.errors import NotFoundError, PolyreelError
 from polyreel.library import Library

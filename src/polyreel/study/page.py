@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from polyreel import __version__
+from polyreel._version import __version__
 from polyreel.evaluation import BenchmarkCard, Result, WorstQuery
 from polyreel.languages import clean
 from polyreel.study.agreement import describe_agreement

@@ -12,7 +12,7 @@ from typing import Literal
 
 import torch
 
-from polyreel import __version__
+from polyreel._version import __version__
 from polyreel.corpora import Shelf
 from polyreel.durable import write_atomically
 from polyreel.errors import RecipeError, TrainingError

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from polyreel import __version__
+from polyreel._version import __version__
 from polyreel.archives import cache_dir
 from polyreel.study.experiment.material import Material
 from polyreel.study.experiment.recipe import PretrainingSpec, StudyRecipe

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from polyreel import __version__
+from polyreel._version import __version__
 from polyreel.corpora import CodeSwitcher, SwitchRule, load_lexicons
 from polyreel.errors import RecipeError, UsageError
 from polyreel.study.experiment.arms import Cell, cells_of, text_tower, training_document

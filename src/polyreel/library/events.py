@@ -1,0 +1,43 @@
+"""What an index run tells while it goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from polyreel.errors import MediaError
+
+__all__ = ["Committed", "IndexEvent", "Planned", "Progressed", "Settled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The scan is done: ``files`` have to be read, ``size_bytes`` in all."""
+
+    files: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """``size_bytes`` more have been dealt with (estimated within a file by its time)."""
+
+    size_bytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A file is done: ``error`` is None if it will be in the library at the next commit."""
+
+    path: Path
+    error: MediaError | None
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """``paths`` are in the library now and survive whatever happens next."""
+
+    paths: tuple[str, ...]
+
+
+IndexEvent = Planned | Progressed | Settled | Committed

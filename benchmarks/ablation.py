@@ -20,8 +20,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from common import Report, options
 from polyreel.errors import PolyreelError
-from polyreel.evaluation import aggregate_seeds
-from polyreel.training import QueryValues, Recipe, judge_checkpoint, load_checkpoint, read_recipe, train
+from polyreel.evaluation.significance import aggregate_seeds
+from polyreel.training.assembly import judge_checkpoint
+from polyreel.training.checkpoints import load_checkpoint
+from polyreel.training.reading import read_recipe
+from polyreel.training.recipe import Recipe
+from polyreel.training.run import train
+from polyreel.training.validation import QueryValues
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 METRICS = ("r@1", "r@10")

@@ -22,9 +22,10 @@ from pathlib import Path
 
 from common import Report, options
 from datasets import data_folder
-from polyreel.corpora import CodeSwitcher, Lexicon, SwitchRule, load_lexicons
+from polyreel.corpora.codeswitch import CodeSwitcher, SwitchRule
 from polyreel.corpora.english import ENGLISH_STOP_WORDS, english_lemmas
 from polyreel.corpora.lexicon_formats import read_rows
+from polyreel.corpora.lexicons import Lexicon, load_lexicons
 from polyreel.corpora.problems import Problems
 from polyreel.languages import STUDY_LANGUAGES, words
 

@@ -25,8 +25,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.archives import cache_dir
-from polyreel.evaluation import Relevance, rank_scores, recall_at
+from polyreel.evaluation.metrics import recall_at
+from polyreel.evaluation.ranking import Relevance, rank_scores
+from polyreel.packages.members import cache_dir
 
 SKIPPED = 3
 PACKAGES = ("polyreel", "av", "lancedb", "numpy", "onnx", "onnxruntime", "pyarrow", "tokenizers")

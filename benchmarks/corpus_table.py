@@ -19,7 +19,10 @@ import numpy as np
 
 from common import Report, alternate, cost_of, median_wall_s, options, paired_ratio, work_dir
 from polyreel.clips import Caption, Clip
-from polyreel.corpora import CorpusTable, Record, open_table, write_features, write_table
+from polyreel.corpora.feature_writer import write_features
+from polyreel.corpora.records import Record
+from polyreel.corpora.table import CorpusTable, open_table
+from polyreel.corpora.table_writer import write_table
 from polyreel.languages import STUDY_LANGUAGES
 
 CLIPS_PER_VIDEO = 8

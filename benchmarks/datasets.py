@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common import SKIPPED, work_dir
-from polyreel.bundle import Bundle
+from polyreel.bundle.runtime import Bundle
 from polyreel.languages import STUDY_LANGUAGES, clean
-from polyreel.media import Picture
+from polyreel.media.decode import Picture
 
 CROP_PX, SHORT_SIDE_PX = 224, 256
 

@@ -18,12 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common import Report, interval, options, recall, work_dir
-from polyreel.archives import cache_dir, fetch
-from polyreel.bundle import Bundle, Measurement, locate_bundle, small, training_free
+from polyreel.bundle import small
+from polyreel.bundle.card import Measurement
 from polyreel.bundle.language_space import LanguageFreeSpace
-from polyreel.corpora import DemoClip, demo_clips, within_budget
+from polyreel.bundle.registry import locate_bundle
+from polyreel.bundle.runtime import Bundle
+from polyreel.bundle.trained import training_free
+from polyreel.corpora.demo import DemoClip, demo_clips, within_budget
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.library import Library, VideoPooling, index
+from polyreel.library.indexing import index
+from polyreel.library.results import VideoPooling
+from polyreel.library.search import Library
+from polyreel.packages.fetch import fetch
+from polyreel.packages.members import cache_dir
 
 CUTOFFS = (1, 5, 10)
 CARD_FACTS = Path(small.__file__).parent / "assets" / "small.json"

@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common import Report, alternate, median_cpu_s, median_wall_s, options, paired_ratio, run, unit_rows
-from polyreel.evaluation import METRICS, Relevance, rank_embeddings, rank_scores
-from polyreel.evaluation.metrics import expected_rank, metric_bounds
-from polyreel.evaluation.ranking import Ranks
+from polyreel.evaluation.metrics import METRICS, expected_rank, metric_bounds
+from polyreel.evaluation.ranking import Ranks, Relevance, rank_embeddings, rank_scores
 from polyreel.evaluation.significance import bootstrap_mean, bootstrap_median
 
 SIZE, QUICK_SIZE, DIM = 50_000, 10_000, 512

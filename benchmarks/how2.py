@@ -17,7 +17,10 @@ import time
 from pathlib import Path
 
 import common
-from polyreel.corpora import AlignmentReport, How2Files, Problems, align, filtered, find_how2
+from polyreel.corpora.aligning import AlignmentReport, align
+from polyreel.corpora.building.filtering import filtered
+from polyreel.corpora.how2.reader import How2Files, find_how2
+from polyreel.corpora.problems import Problems
 from polyreel.languages import STUDY_LANGUAGES
 
 CAPTIONS = 1_000_000  # in all, over nine languages: the project's promise

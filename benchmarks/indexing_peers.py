@@ -11,7 +11,7 @@ from pathlib import Path
 
 def decode(videos: list[Path]) -> int:
     """The floor: frames as the image network wants them, and nothing done with them."""
-    from polyreel.media import frames
+    from polyreel.media.readers import frames
 
     for video in videos:
         for _frame in frames(video, 1.0, size=(224, 224)):

@@ -29,8 +29,9 @@ import psutil
 
 from common import Report, options, polyreel
 from exact_search import bare, fill
-from polyreel.bundle import Bundle, locate_bundle
-from polyreel.library import Library
+from polyreel.bundle.registry import locate_bundle
+from polyreel.bundle.runtime import Bundle
+from polyreel.library.search import Library
 
 USERS, BATCH = 50, 16
 BLOCK = 50  # queries that are measured in turn with the floor

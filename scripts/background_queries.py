@@ -13,9 +13,9 @@ import random
 import re
 from pathlib import Path
 
-from polyreel.archives import cache_dir
-from polyreel.corpora import fetch_emoji, read_emoji
+from polyreel.corpora.emoji import fetch_emoji, read_emoji
 from polyreel.languages import STUDY_LANGUAGES, clean
+from polyreel.packages.members import cache_dir
 
 QUERIES = 200
 SIGNS = re.compile(

@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 import polyreel.bundle
-from polyreel.bundle import write_learnt
-from polyreel.training import export_details, learnt_parts, load_checkpoint
+from polyreel.bundle.learnt import write_learnt
+from polyreel.training.checkpoints import load_checkpoint
+from polyreel.training.exporting import export_details, learnt_parts
 
 ASSETS = Path(polyreel.bundle.__file__).parent / "assets"
 # Chosen on MSR-VTT dev by benchmarks/confidence.py.

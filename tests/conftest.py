@@ -8,14 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from polyreel.bundle import (
-    DEFAULT_BUNDLE,
-    Bundle,
-    build_bundle,
-    build_on_default,
-    locate_bundle,
-    training_free,
-)
+from polyreel.bundle.registry import DEFAULT_BUNDLE, build_bundle, build_on_default, locate_bundle
+from polyreel.bundle.runtime import Bundle
+from polyreel.bundle.trained import training_free
 from polyreel.errors import FetchError
 from tiny_bundle import write_tiny_bundle
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import videos
-from polyreel.bundle import Bundle
-from polyreel.library import IndexReport, Library, index
+from polyreel.bundle.runtime import Bundle
+from polyreel.library.indexing import IndexReport, index
+from polyreel.library.search import Library
 from polyreel.library.store import open_snapshot
 from polyreel.library.tables import CLIPS, FILES, SUBTITLES
 from tiny_bundle import PALETTE

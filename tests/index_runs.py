@@ -95,9 +95,11 @@ class Run:
 def _run(facts: Connection, bundle: Path, library: Path, folder: Path, max_file_bytes: int | None) -> None:
     import lancedb  # noqa: F401  beforehand, so that a kill hits the run and not the import
 
-    from polyreel.bundle import Bundle
+    from polyreel.bundle.runtime import Bundle
     from polyreel.errors import PolyreelError
-    from polyreel.library import Committed, IndexEvent, durable, index, searchable, store
+    from polyreel.library import durable, searchable, store
+    from polyreel.library.events import Committed, IndexEvent
+    from polyreel.library.indexing import index
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the server that it was forked from ignores it
 

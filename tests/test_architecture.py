@@ -1,4 +1,4 @@
-"""The house of DESIGN.md: imports run downward only, between rooms through their front doors."""
+"""The house of docs/architecture.md: two wings on one ground floor, imports downward only, no circles."""
 
 from __future__ import annotations
 
@@ -7,44 +7,39 @@ import importlib
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "polyreel"
-# From the top of the house to the bottom. Rooms of one storey do not import each other.
-STOREYS = (
-    ("cli",),
-    ("server",),
-    ("client",),
+GROUND = ("_version", "clips", "errors", "files", "languages", "problems", "progress", "text_lines")
+# From the top of the house to the bottom, each wing by itself. Rooms of one storey do not import each other.
+SHARED = (("media",), ("encoders",), ("packages",))
+OWNERS_WING = (("server",), ("client",), ("library",), ("recognition",))
+RESEARCHERS_WING = (
     ("study",),
-    ("library",),
     ("training",),
-    ("model",),
+    ("losses",),
+    ("models",),
+    ("report",),
     ("evaluation",),
-    ("corpora",),
-    ("bundle",),
-    ("archives", "media"),
-    ("clips", "durable", "errors", "languages"),
+    ("datasets",),
+    ("codeswitch", "metrics"),
 )
-STOREY_OF = {room: storey for storey, rooms in enumerate(STOREYS) for room in rooms}
-VOCABULARY = {"clips": set(), "durable": set(), "errors": set(), "languages": {"errors"}}
-# The owner's side: no torch, not even late.
-TORCHLESS = {
-    "archives",
-    "bundle",
-    "cli",
-    "client",
-    "corpora",
-    "evaluation",
-    "library",
-    "media",
-    "server",
-    *VOCABULARY,
-}
+ABOVE_BOTH = ("cli", "__init__", "__main__")
+WITH_TORCH = {"models", "losses", "training", "study"}
 TORCH = re.compile(r"(torch|torchvision|torchaudio|transformers|sentence_transformers|timm)(\.|$)")
 BY_NAME = "by name: "
+
+
+def rooms_of(wing: tuple[tuple[str, ...], ...]) -> dict[str, int]:
+    """Room -> how many storeys of its wing lie below it."""
+    return {room: height for height, storey in enumerate(reversed(wing)) for room in storey}
+
+
+OWNERS, RESEARCHERS, BOTH_USE = rooms_of(OWNERS_WING), rooms_of(RESEARCHERS_WING), rooms_of(SHARED)
 
 
 @dataclass(frozen=True)
@@ -63,94 +58,116 @@ class Import:
     def room(self) -> str:
         return room_of(self.file)
 
+    @property
+    def target_room(self) -> str:
+        """The room that the import leads to; ``__init__`` for a name of the package itself."""
+        parts = self.target.split(".")
+        known = len(parts) > 1 and ((SOURCE / parts[1]).is_dir() or (SOURCE / f"{parts[1]}.py").exists())
+        return parts[1] if known else "__init__"
+
 
 def room_of(file: Path) -> str:
     return file.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
-def imports_of(file: Path) -> list[Import]:
-    found = []
+def imports_of(file: Path) -> Iterator[Import]:
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found += [Import(file, node.lineno, alias.name) for alias in node.names]
+            yield from (Import(file, node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}:{node.lineno}: imports are absolute here"
-            module = node.module or ""
             # "from polyreel.media import decode" may name a module or something in the package.
-            found += [Import(file, node.lineno, f"{module}.{alias.name}") for alias in node.names]
+            yield from (Import(file, node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
-            found.append(Import(file, node.lineno, f"{BY_NAME}{ast.unparse(node)}"))
-    return found
+            yield Import(file, node.lineno, f"{BY_NAME}{ast.unparse(node)}")
 
 
 FILES = sorted(SOURCE.rglob("*.py"))
 IMPORTS = [found for file in FILES for found in imports_of(file)]
-OURS = [found for found in IMPORTS if found.target.startswith("polyreel.")]
-PACKAGES = sorted(file.parent for file in FILES if file.name == "__init__.py" and file.parent != SOURCE)
+OURS = [found for found in IMPORTS if found.target.partition(".")[0] == "polyreel"]
+PACKAGES = sorted(file.parent for file in FILES if file.name == "__init__.py")
 
 
-def target_parts(found: Import) -> tuple[str, list[str]]:
-    """The room that an import leads to, and what it takes from there."""
-    _, room, *rest = found.target.split(".")
-    return room, rest
-
-
-def broken(rule) -> list[str]:
-    return sorted(found.where for found in OURS if rule(found))
-
-
-def test_there_is_something_to_look_at():
+def test_every_file_has_its_place():
     assert len(FILES) > 40
     assert len(OURS) > 100
-    assert {room_of(file) for file in FILES} - {"__init__", "__main__"} <= set(STOREY_OF)
+    places = {*GROUND, *ABOVE_BOTH, *OWNERS, *RESEARCHERS, *BOTH_USE}
+    assert {room_of(file) for file in FILES} <= places
 
 
-def test_imports_run_downward():
-    def upward(found: Import) -> bool:
-        room, _ = target_parts(found)
-        if room == found.room or found.room in {"__main__", "__init__"} or room == "__version__":
-            return False
-        return room not in STOREY_OF or STOREY_OF[room] <= STOREY_OF[found.room]
+def may_import(room: str, target: str) -> bool:
+    if room == target or room in ABOVE_BOTH:
+        return True
+    if target in ABOVE_BOTH:
+        return False
+    if room in GROUND:
+        return target in GROUND
+    if target in GROUND:
+        return True
+    for wing in (OWNERS, RESEARCHERS, BOTH_USE):
+        if room in wing and target in wing:
+            return wing[target] < wing[room]
+    return room not in BOTH_USE and target in BOTH_USE
 
-    assert broken(lambda found: upward(found) and found.room not in VOCABULARY) == []
+
+def test_imports_run_downward_and_never_from_wing_to_wing():
+    assert sorted(found.where for found in OURS if not may_import(found.room, found.target_room)) == []
 
 
-def test_the_vocabulary_imports_nothing_of_ours():
-    assert (
-        broken(
-            lambda found: found.room in VOCABULARY and target_parts(found)[0] not in VOCABULARY[found.room]
-        )
-        == []
+def test_no_files_import_each_other_in_a_circle():
+    """Imports in functions and for type checking count, and so does the package's own ``__init__``."""
+    arrows = {file: {target for found in imports_of(file) if (target := file_of(found))} for file in FILES}
+    assert circles(arrows) == []
+
+
+def file_of(found: Import) -> Path | None:
+    """The file that an import executes; None outside polyreel."""
+    parts = found.target.split(".")
+    if parts[0] != "polyreel":
+        return None
+    for length in range(len(parts), 0, -1):
+        place = SOURCE.joinpath(*parts[1:length])
+        for file in (
+            place.with_suffix(".py") if length > 1 else SOURCE / "__init__.py",
+            place / "__init__.py",
+        ):
+            if file.exists():
+                return file
+    raise AssertionError(f"{found.where}: there is no such module")
+
+
+def circles(arrows: dict[Path, set[Path]]) -> list[str]:
+    """Each circle as one line, by peeling off what imports nothing that is left."""
+    left = {file: set(targets) - {file} for file, targets in arrows.items()}
+    while True:
+        done = {file for file, targets in left.items() if not targets & left.keys()}
+        if not done:
+            break
+        left = {file: targets for file, targets in left.items() if file not in done}
+    # What only imports a circle, and is in none itself, goes as well.
+    while unused := {file for file in left if not any(file in targets for targets in left.values())}:
+        left = {file: targets for file, targets in left.items() if file not in unused}
+    return sorted(
+        f"{file.relative_to(SOURCE)} -> {target.relative_to(SOURCE)}"
+        for file, targets in left.items()
+        for target in targets & left.keys()
     )
 
 
-def test_other_rooms_are_entered_by_the_front_door():
-    """``polyreel.media.decode`` is private to ``polyreel.media``, whose ``__all__`` is its public face."""
-
-    def by_the_window(found: Import) -> bool:
-        room, rest = target_parts(found)
-        package = SOURCE / room
-        if room == found.room or not package.is_dir() or not rest:
-            return False
-        return not (len(rest) == 1 and rest[0] in public_names(package))
-
-    assert broken(by_the_window) == []
-
-
-def public_names(package: Path) -> list[str]:
-    tree = ast.parse((package / "__init__.py").read_text(encoding="utf-8"))
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            return list(ast.literal_eval(node.value))
-    return []
+def test_a_circle_would_be_seen():
+    first, second, third = Path(SOURCE / "a"), Path(SOURCE / "b"), Path(SOURCE / "c")
+    assert circles({first: {second}, second: {third}, third: set()}) == []
+    assert circles({first: {second}, second: {first}, third: {first}}) == ["a -> b", "b -> a"]
 
 
 def test_main_enters_by_the_front_door_too():
-    assert [found.target for found in OURS if found.room == "__main__"] == ["polyreel.cli.main"]
+    assert [found.target for found in OURS if found.room == "__main__"] == ["polyreel.cli.app.main"]
 
 
-def test_the_owners_side_imports_no_torch():
-    assert [found.where for found in IMPORTS if found.room in TORCHLESS and TORCH.match(found.target)] == []
+def test_torch_is_imported_where_models_are_trained_and_nowhere_else():
+    assert [
+        found.where for found in IMPORTS if found.room not in WITH_TORCH and TORCH.match(found.target)
+    ] == []
 
 
 def test_nothing_imports_what_a_string_names():
@@ -163,10 +180,19 @@ def test_nothing_unpickles():
     assert [found.where for found in IMPORTS if risky.match(found.target)] == []
 
 
-@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
-def test_each_room_names_its_public_face_in_order(package):
+def public_names(package: Path) -> list[str]:
+    tree = ast.parse((package / "__init__.py").read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return list(ast.literal_eval(node.value))
+    return []
+
+
+@pytest.mark.parametrize(
+    "package", [p for p in PACKAGES if public_names(p)], ids=lambda package: package.name
+)
+def test_a_public_face_is_in_order_and_there(package):
     names = public_names(package)
-    assert names, f"{package} has no __all__"
     assert names == sorted(names, key=ruff_order)
     assert len(names) == len(set(names))
     module = importlib.import_module(".".join(package.relative_to(SOURCE.parent).parts))
@@ -183,11 +209,14 @@ def ruff_order(name: str) -> tuple[int, str]:
     ("imported", "absent"),
     [
         ("polyreel", "numpy"),
-        ("polyreel.cli", "torch onnx onnxruntime lancedb av pyarrow tokenizers polyreel.library"),
-        ("polyreel.library", "torch onnx onnxruntime lancedb tokenizers"),
-        ("polyreel.evaluation", "torch onnx onnxruntime lancedb"),
-        ("polyreel.corpora", "torch onnx onnxruntime lancedb"),
-        ("polyreel.media", "torch onnx onnxruntime lancedb pyarrow"),
+        (
+            "polyreel.cli.app",
+            "torch onnx onnxruntime lancedb av pyarrow tokenizers polyreel.library.search.search",
+        ),
+        ("polyreel.library.search.search", "torch onnx onnxruntime lancedb tokenizers"),
+        ("polyreel.evaluation.run", "torch onnx onnxruntime lancedb"),
+        ("polyreel.datasets.catalogue", "torch onnx onnxruntime lancedb"),
+        ("polyreel.media.decode", "torch onnx onnxruntime lancedb pyarrow"),
     ],
 )
 def test_a_room_costs_only_what_it_needs(imported, absent):

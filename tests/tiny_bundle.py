@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from polyreel.archives import sha256_of
 from polyreel.bundle.card import (
     CARD_FILE,
     BundleCard,
@@ -27,6 +26,7 @@ from polyreel.bundle.card import (
     identity_of,
 )
 from polyreel.bundle.graph import GraphWriter
+from polyreel.packages.members import sha256_of
 
 PALETTE: Mapping[str, tuple[int, int, int]] = {
     "red": (255, 0, 0),

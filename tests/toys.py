@@ -15,8 +15,11 @@ import yaml
 
 import tiny_encoders
 from polyreel.clips import Caption, Clip
-from polyreel.corpora import Record, open_table, write_features, write_table
-from polyreel.training import Recipe
+from polyreel.corpora.feature_writer import write_features
+from polyreel.corpora.records import Record
+from polyreel.corpora.table import open_table
+from polyreel.corpora.table_writer import write_table
+from polyreel.training.recipe import Recipe
 
 DIM = 6
 FEATURES = "toy"

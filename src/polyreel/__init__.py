@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from polyreel._version import __version__
 
 if TYPE_CHECKING:
-    from polyreel.client import RemoteLibrary
+    from polyreel.client.remote import RemoteLibrary
 
 __all__ = ["__version__", "connect"]
 
@@ -16,7 +16,7 @@ def connect(url: str, *, token: str | None = None, timeout_s: float = 60.0) -> R
     """The library that a ``polyreel serve`` at ``url`` serves. See ``polyreel.client.connect``."""
     # Imported late: nothing else that polyreel does needs an HTTP client.
     try:
-        from polyreel.client import connect as connect_to
+        from polyreel.client.remote import connect as connect_to
     except ModuleNotFoundError as error:
         from polyreel.errors import UsageError
 

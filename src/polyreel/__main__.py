@@ -2,7 +2,7 @@
 
 import sys
 
-from polyreel.cli import main
+from polyreel.cli.app import main
 
 if __name__ == "__main__":
     sys.exit(main())

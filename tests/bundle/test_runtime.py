@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from polyreel.archives import sha256_of
-from polyreel.bundle import Bundle
 from polyreel.bundle.card import CARD_FILE
+from polyreel.bundle.runtime import Bundle
 from polyreel.errors import BundleError
+from polyreel.packages.members import sha256_of
 
 # Three meanings in the nine study languages; the first is English.
 DOG = [

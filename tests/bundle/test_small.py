@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from polyreel.archives import cache_dir
-from polyreel.bundle import Bundle, locate_bundle
+from polyreel.bundle.registry import locate_bundle
+from polyreel.bundle.runtime import Bundle
 from polyreel.errors import FetchError
+from polyreel.packages.members import cache_dir
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from polyreel.cli import main
+from polyreel.cli.app import main
 
 CAPTIONS = ["a dog in the street", "two dogs run", "A street, a dog.", "the cat"]
 

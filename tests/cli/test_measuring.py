@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from polyreel.bundle import Bundle
-from polyreel.cli import main
+from polyreel.bundle.runtime import Bundle
+from polyreel.cli.app import main
 from tiny_bundle import PALETTE
 from videos import solid, write_video
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from films import film, index_films
-from polyreel.cli import main
+from polyreel.cli.app import main
 
 pytest.importorskip("fastapi", reason="polyreel[serve] is not installed")
 

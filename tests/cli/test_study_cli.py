@@ -10,7 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
-from polyreel.cli import main
+from polyreel.cli.app import main
 from small_studies import document, make_study_world, write
 
 SMALL = {"arms": ["T0", "V1", "V2"], "variants": {}, "text": []}

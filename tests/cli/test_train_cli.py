@@ -16,8 +16,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import tiny_encoders
 import toys
-from polyreel.cli import main
-from polyreel.training import load_checkpoint, read_log
+from polyreel.cli.app import main
+from polyreel.training.checkpoints import load_checkpoint
+from polyreel.training.logs import read_log
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 

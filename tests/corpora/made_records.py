@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from polyreel.clips import Caption, Clip
-from polyreel.corpora import Media, Record
+from polyreel.corpora.items import Media
+from polyreel.corpora.records import Record
 
 
 def record(

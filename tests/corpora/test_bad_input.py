@@ -10,9 +10,12 @@ import pytest
 from pydantic import TypeAdapter
 from written import fails, write
 
-from polyreel.corpora import Problems, read_multinli, read_xnli, reading
-from polyreel.corpora.how2 import scan
+from polyreel.corpora import reading
+from polyreel.corpora.how2.scanning import scan
+from polyreel.corpora.multinli import read_multinli
+from polyreel.corpora.problems import Problems
 from polyreel.corpora.strict_json import parse, parse_lines
+from polyreel.corpora.xnli import read_xnli
 
 PAIRS = TypeAdapter(dict[str, list[int]])
 

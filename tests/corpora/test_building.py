@@ -12,22 +12,14 @@ import videos
 from films import film, subtitles
 from polyreel.clips import Caption
 from polyreel.corpora.aligning import AlignmentReport
-from polyreel.corpora.building import (
-    BuildReport,
-    CTranslate2Translator,
-    GivenTranscripts,
-    Plugins,
-    WhisperRecogniser,
-    YtDlp,
-    boilerplate_reason,
-    build_captions,
-    build_videos,
-    filtered,
-    is_other_language,
-    is_platform_id,
-    listed_videos,
-)
-from polyreel.corpora.how2 import How2Files, find_how2
+from polyreel.corpora.building.collecting import listed_videos
+from polyreel.corpora.building.downloading import YtDlp, is_platform_id
+from polyreel.corpora.building.filtering import boilerplate_reason, filtered, is_other_language
+from polyreel.corpora.building.pipeline import BuildReport, Plugins, build_captions, build_videos
+from polyreel.corpora.building.plugins import GivenTranscripts
+from polyreel.corpora.building.recognising import WhisperRecogniser
+from polyreel.corpora.building.translating import CTranslate2Translator
+from polyreel.corpora.how2.reader import How2Files, find_how2
 from polyreel.corpora.items import Missing, VideoFile
 from polyreel.corpora.problems import Problems
 from polyreel.corpora.records import Record

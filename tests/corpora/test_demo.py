@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
-from polyreel.archives import cache_dir, sha256_of
-from polyreel.corpora import demo_clips, shown_in_demo, within_budget
+from polyreel.corpora.demo import demo_clips, shown_in_demo, within_budget
 from polyreel.languages import STUDY_LANGUAGES, clean, detect
+from polyreel.packages.members import cache_dir, sha256_of
 
 CLIPS = demo_clips()
 DEMO_BUDGET_BYTES = 150_000_000

@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 from written import NFC, NFD, fails, write
 
-from polyreel.corpora import Missing
 from polyreel.corpora.emoji import fetch_emoji, read_emoji
+from polyreel.corpora.items import Missing
 from polyreel.errors import FetchError, UnknownNameError
 from polyreel.languages import STUDY_LANGUAGES
 

@@ -9,8 +9,9 @@ from written import fails, write_annotations
 
 import videos
 from animated import write_animation
-from polyreel.corpora import Missing, Record, VideoFile
 from polyreel.corpora.emoji_anim import animated_emoji_records, fetch_animated_emoji
+from polyreel.corpora.items import Missing, VideoFile
+from polyreel.corpora.records import Record
 from polyreel.errors import FetchError
 from polyreel.languages import STUDY_LANGUAGES
 

@@ -9,19 +9,15 @@ import pytest
 from made_records import many, numbered, record
 from written import fails
 
-from polyreel.corpora import (
-    Frames,
-    VideoFile,
-    add_bundle_features,
-    bundle_features_name,
-    open_table,
-    read_manifest,
-    write_features,
-    write_table,
-)
 from polyreel.corpora import bundle_features as making
 from polyreel.corpora import features as keeping
-from polyreel.media import encode_jpeg
+from polyreel.corpora.bundle_features import add_bundle_features, bundle_features_name
+from polyreel.corpora.feature_writer import write_features
+from polyreel.corpora.items import Frames, VideoFile
+from polyreel.corpora.manifest import read_manifest
+from polyreel.corpora.table import open_table
+from polyreel.corpora.table_writer import write_table
+from polyreel.media.jpeg import encode_jpeg
 from tiny_bundle import PALETTE
 from videos import scenes, solid, truncate, write_video
 

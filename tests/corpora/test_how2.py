@@ -10,7 +10,9 @@ from written import NFC, NFD, write
 
 from polyreel.clips import Caption
 from polyreel.corpora.aligning import AlignmentReport, align, align_video
-from polyreel.corpora.how2 import How2Files, find_how2, parse_value, scan
+from polyreel.corpora.how2.reader import How2Files, find_how2
+from polyreel.corpora.how2.scanning import scan
+from polyreel.corpora.how2.values import parse_value
 from polyreel.corpora.problems import Problems, with_missing
 from polyreel.corpora.tracks import Track, VideoTracks, cleaned
 from polyreel.errors import CorpusError

@@ -7,9 +7,9 @@ import gzip
 
 import pytest
 
-from polyreel.corpora import LEXICON_FORMATS, Problems, load_lexicons, read_lexicon
-from polyreel.corpora.lexicon_formats import detect_format
-from polyreel.corpora.lexicons import fold
+from polyreel.corpora.lexicon_formats import LEXICON_FORMATS, detect_format
+from polyreel.corpora.lexicons import fold, load_lexicons, read_lexicon
+from polyreel.corpora.problems import Problems
 from polyreel.errors import CorpusError, UnknownNameError, UsageError
 
 TSV = "dog\tHund\t3\ndog\tKöter\t1\nrun\tlaufen\nswimming-pool\tSchwimmbad\t2\n"

@@ -3,9 +3,9 @@ import gzip
 import pytest
 from written import NFC, NFD, fails, write
 
-from polyreel.corpora import read_xnli
 from polyreel.corpora.multinli import MULTINLI_PAIRS, ParallelNli, read_multinli
 from polyreel.corpora.problems import Problems
+from polyreel.corpora.xnli import read_xnli
 from polyreel.errors import UnknownNameError
 
 HEADER = "premise\thypo\tlabel\n"

@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter
 from written import NFC, NFD, fails, write, zip_of
 
-from polyreel.corpora import Frames, Item
+from polyreel.corpora.items import Frames, Item
 from polyreel.corpora.reading import (
     Listing,
     assemble,
@@ -18,7 +18,7 @@ from polyreel.corpora.reading import (
     videos_in,
 )
 from polyreel.corpora.strict_json import parse, parse_lines
-from polyreel.media import read_bytes
+from polyreel.media.pictures import read_bytes
 
 GET = "Get it"
 

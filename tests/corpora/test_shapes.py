@@ -6,10 +6,11 @@ from collections import Counter
 
 from written import fails
 
-from polyreel.corpora import DATASETS, Frames
+from polyreel.corpora.items import Frames
+from polyreel.corpora.registry import DATASETS
 from polyreel.corpora.shapes import draw_shapes, shapes_records
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.media import read_bytes, read_picture
+from polyreel.media.pictures import read_bytes, read_picture
 
 
 def test_as_many_as_are_published_each_in_nine_languages(tmp_path):

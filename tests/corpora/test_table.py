@@ -14,19 +14,12 @@ from made_records import files_below, many, record
 from written import NFC, NFD, fails
 
 from polyreel.clips import Caption, Clip
-from polyreel.corpora import (
-    Frames,
-    Missing,
-    Record,
-    Source,
-    VideoFile,
-    open_table,
-    read_manifest,
-    write_table,
-)
-from polyreel.corpora.manifest import writing
+from polyreel.corpora.items import Frames, Missing, VideoFile
+from polyreel.corpora.manifest import Source, read_manifest, writing
+from polyreel.corpora.records import Record
 from polyreel.corpora.shuffling import BLOCK_ROWS, WINDOW_BLOCKS, shuffled_windows
-from polyreel.corpora.table_writer import BATCH_ROWS
+from polyreel.corpora.table import open_table
+from polyreel.corpora.table_writer import BATCH_ROWS, write_table
 from polyreel.errors import UnknownNameError
 
 CREATED = "created"

@@ -5,11 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from polyreel.bundle import Bundle
+from polyreel.bundle.runtime import Bundle
 from polyreel.errors import CorpusError, ResultError, UnknownNameError, UsageError
-from polyreel.evaluation import BENCHMARKS, differences, evaluate, read_result, score_matrix
+from polyreel.evaluation.benchmarks import BENCHMARKS
+from polyreel.evaluation.results import differences, read_result
+from polyreel.evaluation.run import evaluate
+from polyreel.evaluation.scoring import score_matrix
 from polyreel.evaluation.transductive import dual_softmax
-from polyreel.media import encode_jpeg
+from polyreel.media.jpeg import encode_jpeg
 from tiny_bundle import PALETTE
 from videos import solid, write_video
 
@@ -183,7 +186,9 @@ def test_a_constant_matrix_is_not_good_at_anything() -> None:
 
 
 def test_the_real_dev_set_has_the_stated_size(shared_data: Path) -> None:
-    from polyreel.corpora import read_flickr8k, read_msrvtt_dev, read_xnli
+    from polyreel.corpora.flickr8k import read_flickr8k
+    from polyreel.corpora.msrvtt_frames import read_msrvtt_dev
+    from polyreel.corpora.xnli import read_xnli
 
     dev = read_msrvtt_dev(shared_data / "msrvtt-frames")
     assert (len(dev.items), len(dev.missing)) == (324, 0)

@@ -9,9 +9,15 @@ import pytest
 
 from films import film, index_films, open_library, subtitles
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.library import BACKGROUND_QUERIES, FALSE_ALARM_RATE
 from polyreel.library import calibration as calibrating
-from polyreel.library.calibration import Background, Calibration, calibrate, load_background
+from polyreel.library.calibration import (
+    BACKGROUND_QUERIES,
+    FALSE_ALARM_RATE,
+    Background,
+    Calibration,
+    calibrate,
+    load_background,
+)
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from films import film, index_films, subtitles
-from polyreel.bundle import Bundle
+from polyreel.bundle.runtime import Bundle
 from polyreel.errors import LibraryError
-from polyreel.library import examine, read_state
-from polyreel.library.state import write_state
+from polyreel.library.doctor import examine
+from polyreel.library.state import read_state, write_state
 
 
 @pytest.fixture

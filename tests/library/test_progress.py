@@ -12,9 +12,11 @@ import pytest
 import videos
 from films import film, index_films, open_library
 from polyreel.errors import DecodeError, LimitError, MediaError
-from polyreel.library import IndexProgress, Planned, Progressed, Settled, encode_example, read_progress
-from polyreel.library.progress import ProgressFile
-from polyreel.media import Limits, encode_jpeg
+from polyreel.library.events import Planned, Progressed, Settled
+from polyreel.library.examples import encode_example
+from polyreel.library.progress import IndexProgress, ProgressFile, read_progress
+from polyreel.media.jpeg import encode_jpeg
+from polyreel.media.limited import Limits
 from tiny_bundle import PALETTE
 
 

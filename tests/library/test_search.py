@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from films import film, index_films, open_library, subtitles
-from polyreel.bundle import Bundle
+from polyreel.bundle.runtime import Bundle
 from polyreel.errors import BundleMismatchError, LibraryError, QueryError, UnknownNameError, UsageError
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.library import MODES, Library, SubtitleEvidence, moments, searchable
+from polyreel.library import moments, searchable
+from polyreel.library.results import MODES, SubtitleEvidence
+from polyreel.library.search import Library
 from polyreel.library.state import read_state, write_state
 from tiny_bundle import MEANINGS, PALETTE
 

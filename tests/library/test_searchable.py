@@ -13,8 +13,10 @@ import pytest
 from disks import make_read_only, small_disk
 from films import film, index_films, open_library, subtitles
 from polyreel.errors import LibraryError
-from polyreel.library import examine, read_state, searchable
+from polyreel.library import searchable
+from polyreel.library.doctor import examine
 from polyreel.library.searchable import load_searchable
+from polyreel.library.state import read_state
 from polyreel.library.store import create_library
 
 

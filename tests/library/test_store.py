@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from polyreel.errors import BundleMismatchError, LibraryBusyError, LibraryError, LibraryVersionError
-from polyreel.library import durable, read_state, store
-from polyreel.library.state import Generation
+from polyreel.library import durable, store
+from polyreel.library.state import Generation, read_state
 from polyreel.library.store import Commit, create_library, open_snapshot, writing
 from polyreel.library.tables import CLIPS, FILES, SUBTITLES
 

@@ -7,7 +7,10 @@ import pytest
 import videos
 from animated import write_animation
 from polyreel.errors import MediaError
-from polyreel.media import DecodeOptions, DecodeWorker, Finished, Frame, frames, is_animation, open_video
+from polyreel.media.animation import is_animation
+from polyreel.media.decode import Frame
+from polyreel.media.limited import DecodeOptions, DecodeWorker, Finished
+from polyreel.media.readers import frames, open_video
 
 
 def test_frames_have_their_times_and_colours_and_stand_on_white(tmp_path):

@@ -12,7 +12,8 @@ import pytest
 
 import videos
 from polyreel.errors import DecodeError, MediaError
-from polyreel.media import Health, VideoReader, frames
+from polyreel.media.decode import Health, VideoReader
+from polyreel.media.readers import frames
 
 UNEVEN_S = (0.0, 0.1, 0.5, 0.52, 1.9, 2.0, 2.7, 5.0, 5.3, 9.3)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from polyreel.errors import MediaError
-from polyreel.media import PICTURE_SUFFIXES, encode_jpeg, read_picture
+from polyreel.media.jpeg import encode_jpeg
+from polyreel.media.pictures import PICTURE_SUFFIXES, read_picture
 from videos import corner
 
 HALF = (

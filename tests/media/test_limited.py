@@ -16,17 +16,10 @@ import pytest
 
 import videos
 from polyreel.errors import DecodeError, LimitError, MediaError
-from polyreel.media import (
-    ClipEnd,
-    DecodeOptions,
-    DecodeWorker,
-    Finished,
-    Frame,
-    Limits,
-    Opened,
-    frames,
-    limited,
-)
+from polyreel.media import limited
+from polyreel.media.decode import Frame
+from polyreel.media.limited import ClipEnd, DecodeOptions, DecodeWorker, Finished, Limits, Opened
+from polyreel.media.readers import frames
 
 SMALL = DecodeOptions(width_px=64, height_px=48)
 PATIENCE_S = 2.0

@@ -12,7 +12,7 @@ import pytest
 
 import videos
 from polyreel.errors import MediaError
-from polyreel.media import PICTURE_SUFFIXES, OpenArchives, read_bytes, read_picture
+from polyreel.media.pictures import PICTURE_SUFFIXES, OpenArchives, read_bytes, read_picture
 
 CORNER = videos.corner(0)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import videos
 from polyreel.clips import Caption
 from polyreel.errors import MediaError
-from polyreel.media import SubtitleTrack, read_sidecars, read_subtitles, sidecars
+from polyreel.media.subtitles import SubtitleTrack, read_sidecars, read_subtitles, sidecars
 
 DOG_DE = "Ein größerer Hund läuft über die Straße"
 GIRLS_DE = "Zwei Mädchen üben für das schöne Fest"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyreel.media import MAX_CLIP_S, Span, Windower
+from polyreel.media.windows import MAX_CLIP_S, Span, Windower
 
 BLACK, WHITE, RED = (0, 0, 0), (255, 255, 255), (255, 0, 0)
 

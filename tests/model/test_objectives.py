@@ -12,19 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyreel.errors import UsageError
-from polyreel.model import (
-    OBJECTIVES,
+from polyreel.model import nce as nce_module
+from polyreel.model.conditioner import Conditioner
+from polyreel.model.encoded import Encoded
+from polyreel.model.objectives import OBJECTIVES, build_objectives
+from polyreel.model.specs import (
     ConditionalCrossLingualSpec,
     DistillationSpec,
-    Encoded,
     InterModalSpec,
     IntraModalSpec,
     PoolingSpec,
     TextContrastiveSpec,
-    build_objectives,
 )
-from polyreel.model import nce as nce_module
-from polyreel.model.conditioner import Conditioner
 
 LANGUAGES = ("en", "de", "sw")
 DIM = 6

@@ -8,7 +8,8 @@ import sys
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from polyreel.model import OBJECTIVES, ModelSpec, ObjectiveSpec, PoolingSpec, TextTowerSpec, VideoTowerSpec
+from polyreel.model.objectives import OBJECTIVES
+from polyreel.model.specs import ModelSpec, ObjectiveSpec, PoolingSpec, TextTowerSpec, VideoTowerSpec
 
 OBJECTIVE = TypeAdapter(ObjectiveSpec)
 

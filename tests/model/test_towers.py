@@ -6,20 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from polyreel.bundle import LanguageFreeSpace, SemanticPooling
+from polyreel.bundle.language_space import LanguageFreeSpace
+from polyreel.bundle.semantic_pooling import SemanticPooling
 from polyreel.errors import UsageError
-from polyreel.model import (
+from polyreel.model.heads import build_head
+from polyreel.model.specs import (
     AdapterSpec,
     ModelSpec,
     PoolingSpec,
     ScratchSpec,
     TextTowerSpec,
-    TwoTowers,
     VideoTowerSpec,
-    WithPrior,
-    build_model,
 )
-from polyreel.model.heads import build_head
+from polyreel.model.towers import TwoTowers, WithPrior, build_model
 
 FEATURES, DIM = 12, 16
 SMALL = PoolingSpec(layers=1, heads=2, width=8)

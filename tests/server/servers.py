@@ -14,9 +14,10 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from films import film, index_films, subtitles
-from polyreel.bundle import Bundle
-from polyreel.server import ServerSettings, create_app
+from polyreel.bundle.runtime import Bundle
+from polyreel.server.app import create_app
 from polyreel.server.serving import protocol_for
+from polyreel.server.settings import ServerSettings
 from tiny_bundle import PALETTE
 
 

@@ -7,7 +7,13 @@ import unicodedata
 
 import pytest
 
-from polyreel.client import ErrorDocument, LibraryDocument, SearchDocument, TimelineDocument, VideosDocument
+from polyreel.client.documents import (
+    ErrorDocument,
+    LibraryDocument,
+    SearchDocument,
+    TimelineDocument,
+    VideosDocument,
+)
 from polyreel.languages import STUDY_LANGUAGES
 from tiny_bundle import MEANINGS
 

@@ -15,9 +15,10 @@ from test_safety import TOKEN
 
 import polyreel
 from films import open_library
-from polyreel.client import RemoteLibrary
+from polyreel.client.remote import RemoteLibrary
 from polyreel.errors import MediaError, NotFoundError, QueryError, RemoteError, UsageError
-from polyreel.library import Filter, Library
+from polyreel.library.filters import Filter
+from polyreel.library.search import Library
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from servers import serving
 
 import videos
 from films import film
-from polyreel.client import ErrorDocument, SearchDocument
-from polyreel.media import encode_jpeg
+from polyreel.client.documents import ErrorDocument, SearchDocument
+from polyreel.media.jpeg import encode_jpeg
 from tiny_bundle import PALETTE
 
 ADDRESS = "/api/v1/search/example"

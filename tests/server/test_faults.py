@@ -18,12 +18,12 @@ from test_examples import picture
 
 from disks import small_disk
 from films import film, index_films
-from polyreel.bundle import Bundle
-from polyreel.client import ErrorDocument
+from polyreel.bundle.runtime import Bundle
+from polyreel.client.documents import ErrorDocument
 from polyreel.errors import LibraryError
-from polyreel.library import read_progress
-from polyreel.library.progress import ProgressFile
-from polyreel.server import ServerSettings, create_app
+from polyreel.library.progress import ProgressFile, read_progress
+from polyreel.server.app import create_app
+from polyreel.server.settings import ServerSettings
 
 API = "/api/v1"
 
@@ -117,7 +117,7 @@ def test_a_move_to_another_bundle_is_followed(own_shelf, tmp_path, other_bundle)
 def test_progress_of_a_run_elsewhere_shows(own_shelf):
     with serving(own_shelf) as client:
         shown = ProgressFile(own_shelf)
-        from polyreel.library import Planned, Progressed, Settled
+        from polyreel.library.events import Planned, Progressed, Settled
 
         shown.take(Planned(4, 1_000))
         shown._written_at = 0.0
@@ -144,7 +144,7 @@ def test_a_run_that_was_killed_half_way_is_told_from_one_that_runs(own_shelf):
     )
     shown = ProgressFile(own_shelf)
     shown._now = shown._now.model_copy(update={"pid": int(dead.stdout)})
-    from polyreel.library import Planned
+    from polyreel.library.events import Planned
 
     shown.take(Planned(4, 1_000))
     assert read_progress(own_shelf).is_running is False
@@ -246,7 +246,7 @@ def test_the_server_works_where_nobody_may_write(own_shelf):
 
 
 def test_a_model_that_cannot_be_run_is_one_message_at_the_start(own_shelf, tmp_path, tiny_bundle, capsys):
-    from polyreel.cli import main
+    from polyreel.cli.app import main
 
     copy = Path(shutil.copytree(tiny_bundle.folder, tmp_path / "tiny"))
     state = json.loads((own_shelf / "library.json").read_text())

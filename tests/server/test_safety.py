@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from servers import listening, serving
 
-from polyreel.client import ErrorDocument, VideosDocument
+from polyreel.client.documents import ErrorDocument, VideosDocument
 from polyreel.errors import UsageError
-from polyreel.server import ServerSettings, create_app
+from polyreel.server.app import create_app
 from polyreel.server.rates import Rates
 from polyreel.server.seals import Seals
-from polyreel.server.settings import is_loopback
+from polyreel.server.settings import ServerSettings, is_loopback
 
 API = "/api/v1"
 TOKEN = "correct horse battery staple"

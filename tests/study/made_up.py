@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from polyreel.evaluation import (
-    BenchmarkCard,
+from polyreel.evaluation.cards import BenchmarkCard
+from polyreel.evaluation.results import (
     Estimate,
     Gap,
     LanguageResult,
@@ -18,7 +18,7 @@ from polyreel.evaluation import (
     SystemFacts,
     WorstQuery,
 )
-from polyreel.media import encode_jpeg
+from polyreel.media.jpeg import encode_jpeg
 
 LANGUAGES = ("en", "de", "zh", "sw")
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from made_up import make_card, make_language, make_result
 
-from polyreel.evaluation import LanguageResult, MissingItem, Result
-from polyreel.study import Comparison, Entry, compare, group_results
+from polyreel.evaluation.results import LanguageResult, MissingItem, Result
+from polyreel.study.comparison import Comparison, compare
+from polyreel.study.entries import Entry
+from polyreel.study.grouping import group_results
 
 
 def with_hits(hits: dict[str, Sequence[float]], *, clusters: Sequence[int] | None = None) -> Result:

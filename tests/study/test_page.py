@@ -13,8 +13,9 @@ import pytest
 from made_up import jpeg, make_card, make_result, worst_query
 
 from polyreel.errors import ResultError, UsageError
-from polyreel.evaluation import Matrix, MissingItem, Result
-from polyreel.study import check_result, make_report
+from polyreel.evaluation.results import Matrix, MissingItem, Result
+from polyreel.study.entries import check_result
+from polyreel.study.report import make_report
 
 EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>$\\frac{{7*7}}"
 _VOID = {"meta", "img", "br", "hr", "input", "link"}

@@ -6,8 +6,8 @@ import re
 
 from made_up import make_card, make_result
 
-from polyreel.evaluation import MissingItem
-from polyreel.study import make_report
+from polyreel.evaluation.results import MissingItem
+from polyreel.study.report import make_report
 
 
 def test_markdown() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from made_up import make_card, make_result
 
-from polyreel.cli import main
-from polyreel.evaluation import Result
+from polyreel.cli.app import main
+from polyreel.evaluation.results import Result
 
 
 @pytest.fixture

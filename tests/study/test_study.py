@@ -18,19 +18,19 @@ import numpy as np
 import pytest
 
 import toys
-from polyreel.corpora import open_table
+from polyreel.corpora.table import open_table
 from polyreel.errors import CorpusError, RecipeError, UsageError
-from polyreel.evaluation import overlap_at
-from polyreel.study import ARMS, StudyOutcome, StudyRecipe, read_study, run_study
-from polyreel.study.experiment.arms import arms_of, cells_of, training_document
+from polyreel.evaluation.consistency import overlap_at
+from polyreel.study.experiment.arms import ARMS, arms_of, cells_of, training_document
 from polyreel.study.experiment.claims import judge_claims
 from polyreel.study.experiment.material import Material
 from polyreel.study.experiment.measuring import _overlap
 from polyreel.study.experiment.presenting import limits_of, markdown_page
-from polyreel.study.experiment.recipe import PretrainingSpec
+from polyreel.study.experiment.recipe import PretrainingSpec, StudyRecipe, read_study
 from polyreel.study.experiment.results import CellResult
+from polyreel.study.experiment.study import StudyOutcome, run_study
 from polyreel.study.experiment.summary import Estimated, StudyResults, _trends, contrast, estimated
-from polyreel.training import Recipe
+from polyreel.training.recipe import Recipe
 from small_studies import document, make_study_world, write
 
 RECIPES = Path(__file__).parents[2] / "recipes"

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 
 import toys
-from polyreel.corpora import Shelf
-from polyreel.training import Recipe
+from polyreel.corpora.shelf import Shelf
 from polyreel.training.assembly import build_batches, build_engine, open_stocks
 from polyreel.training.distributed import Group
 from polyreel.training.encoding import encoded_of, jobs_of
 from polyreel.training.gradcache import backward
+from polyreel.training.recipe import Recipe
 
 STEPS, STOPPED_AT = 12, 5
 

@@ -7,11 +7,15 @@ import json
 import numpy as np
 import pytest
 
-from polyreel.bundle import Bundle, Learnt, locate_bundle, write_learnt
-from polyreel.bundle.learnt import read_learnt
-from polyreel.cli import main
+from polyreel.bundle.learnt import Learnt, read_learnt, write_learnt
+from polyreel.bundle.registry import locate_bundle
+from polyreel.bundle.runtime import Bundle
+from polyreel.cli.app import main
 from polyreel.errors import BundleError, FetchError, UsageError
-from polyreel.training import Recipe, export_checkpoint, load_checkpoint, train
+from polyreel.training.checkpoints import load_checkpoint
+from polyreel.training.exporting import export_checkpoint
+from polyreel.training.recipe import Recipe
+from polyreel.training.run import train
 
 SMOKE = {
     "run": "tiny",

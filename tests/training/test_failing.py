@@ -11,7 +11,9 @@ import torch
 import toys
 from disks import small_disk
 from polyreel.errors import RecipeError, TrainingError
-from polyreel.training import Stepped, load_checkpoint, train
+from polyreel.training.checkpoints import load_checkpoint
+from polyreel.training.events import Stepped
+from polyreel.training.run import train
 
 
 def steps_until(step: int, then):

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from polyreel.errors import TrainingError
-from polyreel.training import read_log, train
 from polyreel.training.averaging import Average
-from polyreel.training.logs import RunLog
+from polyreel.training.logs import RunLog, read_log
 from polyreel.training.recipe import OptimiserSpec
+from polyreel.training.run import train
 from polyreel.training.schedule import rate_factor
 from polyreel.training.text_memo import TextMemo
 

@@ -11,8 +11,9 @@ import torch
 
 import toys
 from polyreel.errors import UsageError
-from polyreel.model import ModelSpec, ScratchSpec, TextTowerSpec, build_model
-from polyreel.training import pretrain
+from polyreel.model.specs import ModelSpec, ScratchSpec, TextTowerSpec
+from polyreel.model.towers import build_model
+from polyreel.training.pretraining import pretrain
 
 SIZE = {"width": 16, "layers": 1, "heads": 2, "positions": 16, "vocabulary": 16_000}
 SPEC = TextTowerSpec(encoder="scratch", scratch=ScratchSpec.model_validate(SIZE))

@@ -9,9 +9,16 @@ import pytest
 
 import tiny_encoders
 from polyreel.clips import Caption, Clip
-from polyreel.corpora import Record, open_table, write_features, write_table
+from polyreel.corpora.feature_writer import write_features
+from polyreel.corpora.records import Record
+from polyreel.corpora.table import open_table
+from polyreel.corpora.table_writer import write_table
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.training import check, load_checkpoint, read_log, read_recipe, train
+from polyreel.training.checking import check
+from polyreel.training.checkpoints import load_checkpoint
+from polyreel.training.logs import read_log
+from polyreel.training.reading import read_recipe
+from polyreel.training.run import train
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 

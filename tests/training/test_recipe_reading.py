@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from polyreel.errors import RecipeError
-from polyreel.training import read_recipe
+from polyreel.training.reading import read_recipe
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
 

@@ -14,7 +14,10 @@ import torch
 from same_runs import STEPS, with_dropout
 
 from polyreel.errors import TrainingError
-from polyreel.training import Stepped, load_checkpoint, read_log, train
+from polyreel.training.checkpoints import load_checkpoint
+from polyreel.training.events import Stepped
+from polyreel.training.logs import read_log
+from polyreel.training.run import train
 
 
 def stop_after(step: int):

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 import toys
-from polyreel.corpora import Shelf, open_table
+from polyreel.corpora.shelf import Shelf
+from polyreel.corpora.table import open_table
 from polyreel.errors import TrainingError, UnknownNameError
-from polyreel.training import ValidationSet
 from polyreel.training.assembly import build_engine, build_judge, open_stocks
 from polyreel.training.distributed import Group
+from polyreel.training.validation import ValidationSet
 
 
 @pytest.fixture

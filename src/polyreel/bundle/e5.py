@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.archives import Member
 from polyreel.errors import BundleError
+from polyreel.packages.members import Member
 
 __all__ = ["E5", "E5Weights", "Q4Matrix", "Unigram", "read_e5"]
 

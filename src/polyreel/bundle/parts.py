@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.archives import Progress, cache_dir, fetch
 from polyreel.bundle.e5 import E5, E5Weights, Unigram, read_e5
 from polyreel.bundle.language_space import LanguageFreeSpace
 from polyreel.bundle.semantic_pooling import SemanticPooling
 from polyreel.errors import BundleError
+from polyreel.packages.fetch import Progress, fetch
+from polyreel.packages.members import cache_dir
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from polyreel.archives import Progress, cache_dir
 from polyreel.bundle.card import CARD_FILE, BundleCard, read_card
 from polyreel.bundle.trained import Step, Trained, shipped, training_free
 from polyreel.errors import BundleError, UnknownNameError
+from polyreel.packages.fetch import Progress
+from polyreel.packages.members import cache_dir
 
 __all__ = [
     "DEFAULT_BUNDLE",

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.archives import sha256_of
 from polyreel.bundle.card import BundleCard, read_card
 from polyreel.errors import BundleError
+from polyreel.packages.members import sha256_of
 
 if TYPE_CHECKING:
     import onnxruntime as ort

@@ -19,7 +19,6 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from polyreel.archives import Member, Progress, cache_dir, fetch, sha256_of
 from polyreel.bundle.card import (
     CARD_FILE,
     BundleCard,
@@ -49,6 +48,8 @@ from polyreel.bundle.video_graph import (
 )
 from polyreel.errors import BundleError
 from polyreel.languages import STUDY_LANGUAGES, clean
+from polyreel.packages.fetch import Progress, fetch
+from polyreel.packages.members import Member, cache_dir, sha256_of
 
 __all__ = ["build_trained", "identity"]
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from polyreel.archives import sha256_of
 from polyreel.bundle.card import CARD_FILE, BundleCard, FrameInput, Licence, TextInput, identity_of
 from polyreel.bundle.trained import DEFAULT_CONFIDENCE
+from polyreel.packages.members import sha256_of
 
 __all__ = ["GraphParts", "write_bundle"]
 

@@ -17,7 +17,9 @@ from polyreel.cli.output import print_json, stderr, stdout
 from polyreel.errors import CorpusError, UsageError
 
 if TYPE_CHECKING:
-    from polyreel.corpora import CodeSwitcher, Problems, Rate, Switched
+    from polyreel.corpora.codeswitch import CodeSwitcher, Switched
+    from polyreel.corpora.problems import Problems
+    from polyreel.corpora.switch_rates import Rate
 
 __all__ = ["codeswitch"]
 
@@ -69,7 +71,9 @@ def codeswitch(
 
     Example: polyreel data codeswitch --captions a.jsonl --lexicons lexicons --languages de,sw --show 20
     """
-    from polyreel.corpora import CodeSwitcher, Problems, SwitchRule, load_lexicons
+    from polyreel.corpora.codeswitch import CodeSwitcher, SwitchRule
+    from polyreel.corpora.lexicons import load_lexicons
+    from polyreel.corpora.problems import Problems
 
     rule = SwitchRule(mode=mode, p=p, lemmas=lemmas, romanised=romanised)
     target = _require_target(out, captions) if out else None
@@ -120,7 +124,7 @@ def _require_target(out: Path, captions: Path) -> Path:
 
 def _read(path: Path, problems: Problems) -> tuple[list[tuple[int, str]], int]:
     """Line numbers and texts of the English captions, and the number of others."""
-    from polyreel.corpora import read_caption_lines
+    from polyreel.corpora.caption_lines import read_caption_lines
 
     found = list(read_caption_lines(path, problems))
     texts = [(number, text) for number, text, language in found if language.partition("-")[0] == "en"]

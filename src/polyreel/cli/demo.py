@@ -17,8 +17,8 @@ from polyreel.cli.output import build_display, clock, print_json, stderr, stdout
 from polyreel.errors import FetchError
 
 if TYPE_CHECKING:
-    from polyreel.corpora import DemoClip
-    from polyreel.library import Library
+    from polyreel.corpora.demo import DemoClip
+    from polyreel.library.search import Library
 
 __all__ = ["demo", "demo_recall"]
 
@@ -39,9 +39,9 @@ def demo(
 
     Example: polyreel demo
     """
-    from polyreel.archives import cache_dir
     from polyreel.languages import STUDY_LANGUAGES
-    from polyreel.library import Library
+    from polyreel.library.search import Library
+    from polyreel.packages.members import cache_dir
 
     clips = _fetch(everything)
     if not clips:
@@ -118,7 +118,8 @@ def demo_recall(
 
     The gallery is whole videos, each scored by its best clip, as a search does.
     """
-    from polyreel.evaluation import Relevance, rank_scores, recall_at
+    from polyreel.evaluation.metrics import recall_at
+    from polyreel.evaluation.ranking import Relevance, rank_scores
 
     wanted = {clip.id for clip in clips}
     recall = {}
@@ -140,8 +141,9 @@ def demo_recall(
 
 def _fetch(everything: bool) -> list[DemoClip]:
     """The clips that are here or could be fetched; what could not is a warning."""
-    from polyreel.archives import cache_dir, fetch
-    from polyreel.corpora import demo_clips, shown_in_demo
+    from polyreel.corpora.demo import demo_clips, shown_in_demo
+    from polyreel.packages.fetch import fetch
+    from polyreel.packages.members import cache_dir
 
     wanted = list(demo_clips()) if everything else shown_in_demo()
     with build_display() as display:

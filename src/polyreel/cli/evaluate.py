@@ -20,11 +20,11 @@ from rich.table import Table
 
 from polyreel.cli.options import Json, Seed, load_bundle
 from polyreel.cli.output import BuildDisplay, print_json, stderr, stdout
-from polyreel.durable import write_atomically
 from polyreel.errors import ResultError, UsageError
+from polyreel.files import write_atomically
 
 if TYPE_CHECKING:
-    from polyreel.evaluation import Result
+    from polyreel.evaluation.results import Result
 
 __all__ = ["evaluate", "result_table"]
 
@@ -98,8 +98,9 @@ def _result(
     seed: int,
     trick: str | None,
 ) -> Result:
-    from polyreel.evaluation import evaluate as measure
-    from polyreel.evaluation import find_benchmark, read_result
+    from polyreel.evaluation.results import read_result
+    from polyreel.evaluation.run import evaluate as measure
+    from polyreel.evaluation.run import find_benchmark
 
     card = find_benchmark(benchmark).card_for(data)
     if rerun != "always" and out is None:
@@ -155,7 +156,7 @@ def _display() -> Iterator[tuple[BuildDisplay, Callable[[str, int, int], None]]]
 
 
 def _list(json: bool) -> int:
-    from polyreel.evaluation import BENCHMARKS
+    from polyreel.evaluation.benchmarks import BENCHMARKS
 
     if json:
         print_json([benchmark.card.model_dump(mode="json") for benchmark in BENCHMARKS.values()])

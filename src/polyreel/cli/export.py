@@ -33,7 +33,7 @@ def export(
     Example: polyreel export runs/smoke --out build/bundle
     """
     require_torch()
-    from polyreel.training import export_checkpoint
+    from polyreel.training.exporting import export_checkpoint
 
     made = export_checkpoint(checkpoint, out, name=name, int8=int8)
     if json:

@@ -23,7 +23,8 @@ from polyreel.cli.output import print_json, stderr, stdout
 from polyreel.errors import MediaError
 
 if TYPE_CHECKING:
-    from polyreel.library import IndexEvent, IndexReport
+    from polyreel.library.events import IndexEvent
+    from polyreel.library.indexing import IndexReport
 
 __all__ = ["index", "index_with_progress"]
 
@@ -87,10 +88,10 @@ def index_with_progress(
     prune: bool = False,
 ) -> IndexReport:
     """Index with a progress bar on stderr. Raises as ``polyreel.library.index``."""
-    from polyreel.bundle import DEFAULT_BUNDLE
-    from polyreel.library import index as index_library
-    from polyreel.library import read_state
-    from polyreel.media import Limits
+    from polyreel.bundle.registry import DEFAULT_BUNDLE
+    from polyreel.library.indexing import index as index_library
+    from polyreel.library.state import read_state
+    from polyreel.media.limited import Limits
 
     state = read_state(folder)
     location = bundle or (state.generation.location if state is not None else DEFAULT_BUNDLE)
@@ -129,7 +130,7 @@ def _progress() -> Progress:
 
 
 def _follow(progress: Progress) -> Callable[[IndexEvent], None]:
-    from polyreel.library import Planned, Progressed, Settled
+    from polyreel.library.events import Planned, Progressed, Settled
 
     task = progress.add_task("looking for videos", total=None, files="")
     counts = [0, 0]

@@ -20,7 +20,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from polyreel.archives import Progress as ArchiveProgress
+from polyreel.packages.fetch import Progress as ArchiveProgress
 
 __all__ = ["BuildDisplay", "build_display", "clock", "print_error", "print_json", "size", "stderr", "stdout"]
 

@@ -12,12 +12,12 @@ from cyclopts import Parameter
 
 from polyreel.cli.options import Json
 from polyreel.cli.output import print_json, stderr
-from polyreel.durable import write_atomically
 from polyreel.errors import UsageError
+from polyreel.files import write_atomically
 
 if TYPE_CHECKING:
-    from polyreel.evaluation import Result
-    from polyreel.study import BenchmarkGroup
+    from polyreel.evaluation.results import Result
+    from polyreel.study.grouping import BenchmarkGroup
 
 __all__ = ["report"]
 
@@ -45,7 +45,8 @@ def report(
         raise UsageError("a report as HTML needs a file", remedy="Name it by --out FILE.html")
     if out is not None:
         _require_place(out)
-    from polyreel.study import group_results, write_report
+    from polyreel.study.grouping import group_results
+    from polyreel.study.report import write_report
 
     groups = group_results(_read(results))
     text = write_report(groups, format)
@@ -71,8 +72,8 @@ def _require_place(out: Path) -> None:
 
 
 def _read(paths: list[Path]) -> list[Result]:
-    from polyreel.evaluation import read_result
-    from polyreel.study import check_result
+    from polyreel.evaluation.results import read_result
+    from polyreel.study.entries import check_result
 
     results = []
     for path in paths:

@@ -35,7 +35,7 @@ def score(
 
     Example: polyreel score sim.npy --truth truth.json
     """
-    from polyreel.evaluation import score_matrix
+    from polyreel.evaluation.scoring import score_matrix
 
     document = score_matrix(_matrix(similarity), _truth(truth), seed=seed)
     if json:

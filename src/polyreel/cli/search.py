@@ -14,7 +14,7 @@ from polyreel.cli.options import Json, LibraryOption, default_library, load_bund
 from polyreel.cli.output import clock, print_json, stderr, stdout
 
 if TYPE_CHECKING:
-    from polyreel.library import Hit, SearchResult
+    from polyreel.library.results import Hit, SearchResult
 
 __all__ = ["hit_table", "search"]
 
@@ -38,7 +38,7 @@ def search(
 
     Example: polyreel search "mbwa anakimbia"
     """
-    from polyreel.library import Library
+    from polyreel.library.search import Library
 
     result = Library(default_library(library), load_bundle).search(query, top=top, mode=mode, language=lang)
     if json:

@@ -54,8 +54,8 @@ def serve(
     Example: polyreel serve --library demo-library
     """
     try:
-        from polyreel.server import ServerSettings
-        from polyreel.server import serve as serve_library
+        from polyreel.server.serving import serve as serve_library
+        from polyreel.server.settings import ServerSettings
     except ModuleNotFoundError as error:
         raise UsageError(
             "a package that the server needs is not installed",

@@ -26,7 +26,10 @@ from polyreel.cli.options import Json, require_torch
 from polyreel.cli.output import print_json, size, stderr, stdout
 
 if TYPE_CHECKING:
-    from polyreel.training import Check, Event, Recipe, Tell, TrainingResult, Validated
+    from polyreel.training.checking import Check
+    from polyreel.training.events import Event, Tell, Validated
+    from polyreel.training.recipe import Recipe
+    from polyreel.training.run import TrainingResult
 
 __all__ = ["train"]
 
@@ -62,9 +65,9 @@ def train(
     Example: polyreel train recipes/smoke.yaml
     """
     require_torch()
-    from polyreel.training import check as check_recipe
-    from polyreel.training import require_recipe
-    from polyreel.training import train as train_recipe
+    from polyreel.training.checking import check as check_recipe
+    from polyreel.training.checking import require_recipe
+    from polyreel.training.run import train as train_recipe
 
     changes = set or []
     if check:
@@ -173,7 +176,7 @@ class _Follower:
         self._items = 0
 
     def __call__(self, event: Event) -> None:
-        from polyreel.training import Noted, Preparing, Started, Stepped, Validated
+        from polyreel.training.events import Noted, Preparing, Started, Stepped, Validated
 
         match event:
             case Preparing(what, done, total):

@@ -1,22 +1,19 @@
 """Datasets as items, clips and captions, and each of them as one table on disk."""
 
 from polyreel.corpora.aligning import AlignmentReport, LanguageReport, align, align_video
-from polyreel.corpora.building import (
+from polyreel.corpora.building.corpus import How2Plan, build_how2
+from polyreel.corpora.building.downloading import YtDlp
+from polyreel.corpora.building.filtering import filtered
+from polyreel.corpora.building.pipeline import (
     BuildProgress,
     BuildReport,
-    CTranslate2Translator,
-    GivenTranscripts,
-    How2Plan,
     Plugins,
-    Recogniser,
-    Translator,
-    WhisperRecogniser,
-    YtDlp,
     build_captions,
-    build_how2,
     build_videos,
-    filtered,
 )
+from polyreel.corpora.building.plugins import GivenTranscripts, Recogniser, Translator
+from polyreel.corpora.building.recognising import WhisperRecogniser
+from polyreel.corpora.building.translating import CTranslate2Translator
 from polyreel.corpora.bundle_features import add_bundle_features, bundle_features_name, read_frames
 from polyreel.corpora.caption_lines import read_caption_lines
 from polyreel.corpora.checking import check_table
@@ -29,7 +26,7 @@ from polyreel.corpora.features import FeatureStore
 from polyreel.corpora.findings import CheckReport, Finding
 from polyreel.corpora.flickr8k import read_flickr8k
 from polyreel.corpora.folder import identify_folder, read_folder
-from polyreel.corpora.how2 import How2Files, find_how2
+from polyreel.corpora.how2.reader import How2Files, find_how2
 from polyreel.corpora.howto_features import HowToFeatures, features_of_clips
 from polyreel.corpora.imagenet_names import class_names, fetch_imagenet_names
 from polyreel.corpora.items import Corpus, Frames, Item, Media, Missing, VideoFile

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from pydantic import BaseModel, TypeAdapter
 
-from polyreel.archives import Progress, cache_dir, fetch
 from polyreel.clips import Clip, SampleCreation
 from polyreel.corpora.cldr import concept_of
 from polyreel.corpora.demo import demo_clips
@@ -31,6 +30,8 @@ from polyreel.corpora.vatex import list_vatex
 from polyreel.corpora.xm3600 import list_xm3600
 from polyreel.corpora.xtd10 import list_xtd10
 from polyreel.errors import CorpusError
+from polyreel.packages.fetch import Progress, fetch
+from polyreel.packages.members import cache_dir
 
 __all__ = [
     "Stream",

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from polyreel.bundle import Bundle
+from polyreel.bundle.runtime import Bundle
 from polyreel.clips import Clip
 from polyreel.corpora.feature_writer import SHARD_BYTES, commit_features, float16_rows
 from polyreel.corpora.features import shard_name
@@ -28,7 +28,9 @@ from polyreel.corpora.items import Frames, Media, VideoFile
 from polyreel.corpora.manifest import FEATURES_FOLDER, writing
 from polyreel.corpora.table import CorpusTable, open_table
 from polyreel.errors import MediaError
-from polyreel.media import DecodeOptions, DecodeWorker, Frame, OpenArchives, Opened, read_bytes, read_picture
+from polyreel.media.decode import Frame
+from polyreel.media.limited import DecodeOptions, DecodeWorker, Opened
+from polyreel.media.pictures import OpenArchives, read_bytes, read_picture
 
 __all__ = ["add_bundle_features", "bundle_features_name", "read_frames"]
 

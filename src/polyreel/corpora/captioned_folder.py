@@ -26,7 +26,7 @@ from polyreel.corpora.records import Record
 from polyreel.corpora.strict_json import parse_numbered_lines
 from polyreel.errors import CorpusError, MediaError
 from polyreel.languages import clean, detect, parse_tag
-from polyreel.media import open_video
+from polyreel.media.readers import open_video
 
 __all__ = ["captioned_records"]
 

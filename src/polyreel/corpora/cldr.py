@@ -11,7 +11,6 @@ from pathlib import Path
 
 from pydantic import AliasChoices, BaseModel, Field, TypeAdapter
 
-from polyreel.archives import Progress
 from polyreel.clips import Clip
 from polyreel.corpora.emoji_packages import fetch_packages, without_skin_tones
 from polyreel.corpora.items import Missing, cleaned_captions
@@ -19,6 +18,7 @@ from polyreel.corpora.reading import locate
 from polyreel.corpora.records import Record, captions_of
 from polyreel.corpora.strict_json import parse
 from polyreel.languages import STUDY_LANGUAGES
+from polyreel.packages.fetch import Progress
 
 __all__ = [
     "CLDR_PACKAGES",

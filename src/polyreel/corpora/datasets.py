@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from polyreel.archives import Progress, cache_dir, sha256_of
 from polyreel.corpora.manifest import Manifest, Source
 from polyreel.corpora.registry import Dataset, find_dataset
 from polyreel.corpora.table_writer import write_table
 from polyreel.errors import CorpusError, UsageError
+from polyreel.packages.fetch import Progress
+from polyreel.packages.members import cache_dir, sha256_of
 
 __all__ = ["build_dataset", "count_differences", "fetch_dataset", "fetched_table"]
 

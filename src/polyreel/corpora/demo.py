@@ -13,7 +13,7 @@ from importlib import resources
 
 from pydantic import BaseModel, ConfigDict
 
-from polyreel.archives import Member, Registry
+from polyreel.packages.members import Member, Registry
 
 __all__ = ["DemoClip", "demo_clips", "shown_in_demo", "within_budget"]
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, TypeAdapter
 
-from polyreel.archives import Progress
 from polyreel.corpora.cldr import CLDR_PACKAGES, concept_of, emoji_text, read_cldr
 from polyreel.corpora.emoji_packages import fetch_packages
 from polyreel.corpora.items import Corpus, Frames
@@ -20,6 +19,7 @@ from polyreel.corpora.reading import Listing, assemble, locate, related
 from polyreel.corpora.strict_json import parse
 from polyreel.errors import UnknownNameError
 from polyreel.languages import STUDY_LANGUAGES
+from polyreel.packages.fetch import Progress
 
 __all__ = [
     "EMOJI_PACKAGES",

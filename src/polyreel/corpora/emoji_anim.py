@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from polyreel.archives import Progress
 from polyreel.clips import Clip
 from polyreel.corpora.cldr import CLDR_PACKAGES, concept_of, emoji_text, read_cldr
 from polyreel.corpora.emoji_packages import fetch_packages, without_skin_tones
@@ -17,7 +16,9 @@ from polyreel.corpora.items import Missing, VideoFile, cleaned_captions
 from polyreel.corpora.records import Record, captions_of
 from polyreel.errors import CorpusError, MediaError
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.media import is_animation, open_video
+from polyreel.media.animation import is_animation
+from polyreel.media.readers import open_video
+from polyreel.packages.fetch import Progress
 
 __all__ = ["ANIMATED_PACKAGES", "animated_emoji_records", "fetch_animated_emoji"]
 

@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from polyreel.archives import Archive, Progress, fetch_tree
 from polyreel.languages import STUDY_LANGUAGES
+from polyreel.packages.fetch import Progress, fetch_tree
+from polyreel.packages.members import Archive
 
 __all__ = ["EMOJI_ARCHIVES", "EMOJI_LICENCES", "fetch_packages", "without_skin_tones"]
 

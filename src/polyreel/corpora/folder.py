@@ -12,11 +12,11 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from polyreel.archives import sha256_of
 from polyreel.corpora.items import Corpus, Frames, Item, Media, VideoFile, cleaned_captions, require_unique
 from polyreel.errors import CorpusError
 from polyreel.languages import parse_tag
-from polyreel.media import PICTURE_SUFFIXES
+from polyreel.media.pictures import PICTURE_SUFFIXES
+from polyreel.packages.members import sha256_of
 
 __all__ = ["ITEMS_FILE", "identify_folder", "media_at", "read_folder"]
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from polyreel.clips import Clip
 from polyreel.corpora.problems import Problems
 from polyreel.errors import CorpusError, UnknownNameError
-from polyreel.media import VIDEO_SUFFIXES
+from polyreel.media.suffixes import VIDEO_SUFFIXES
 
 __all__ = ["HowToFeatures", "features_of_clips"]
 

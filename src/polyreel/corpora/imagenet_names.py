@@ -12,7 +12,6 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, TypeAdapter
 
-from polyreel.archives import Archive, Progress, fetch_tree
 from polyreel.clips import Clip
 from polyreel.corpora.items import Missing, cleaned_captions
 from polyreel.corpora.reading import locate
@@ -20,6 +19,8 @@ from polyreel.corpora.records import Record, captions_of
 from polyreel.corpora.strict_json import parse
 from polyreel.errors import CorpusError
 from polyreel.languages import parse_tag
+from polyreel.packages.fetch import Progress, fetch_tree
+from polyreel.packages.members import Archive
 
 __all__ = ["NAMES_ARCHIVE", "class_names", "fetch_imagenet_names", "imagenet_names_records"]
 

@@ -28,9 +28,9 @@ from typing import Literal
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
-from polyreel.archives import sha256_of
-from polyreel.durable import sync, write_atomically
 from polyreel.errors import CorpusError
+from polyreel.files import sync, write_atomically
+from polyreel.packages.members import sha256_of
 
 __all__ = [
     "DATA_FILES",

@@ -21,15 +21,9 @@ from polyreel.corpora.findings import EXAMPLES, Finding, MediaCheck, reasons
 from polyreel.corpora.items import Frames, Media, VideoFile
 from polyreel.corpora.table import CorpusTable
 from polyreel.errors import MediaError
-from polyreel.media import (
-    DecodeOptions,
-    DecodeWorker,
-    Finished,
-    Frame,
-    OpenArchives,
-    read_bytes,
-    read_picture,
-)
+from polyreel.media.decode import Frame
+from polyreel.media.limited import DecodeOptions, DecodeWorker, Finished
+from polyreel.media.pictures import OpenArchives, read_bytes, read_picture
 
 __all__ = ["MediaFindings", "check_media", "difference_hash"]
 

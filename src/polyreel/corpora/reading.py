@@ -25,7 +25,8 @@ from polyreel.corpora.items import (
     require_unique,
 )
 from polyreel.errors import CorpusError
-from polyreel.media import PICTURE_SUFFIXES, VIDEO_SUFFIXES
+from polyreel.media.pictures import PICTURE_SUFFIXES
+from polyreel.media.suffixes import VIDEO_SUFFIXES
 
 __all__ = [
     "Listing",

@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from polyreel.archives import Archive, Progress
 from polyreel.corpora import adapters
-from polyreel.corpora.building import how2_records
+from polyreel.corpora.building.corpus import how2_records
 from polyreel.corpora.captioned_folder import captioned_records
 from polyreel.corpora.cldr import CLDR_PACKAGES, cldr_records, fetch_cldr
 from polyreel.corpora.emoji import EMOJI_PACKAGES, fetch_all_emoji
@@ -30,6 +29,8 @@ from polyreel.corpora.xflickrco import xflickrco_records
 from polyreel.corpora.youcook2 import YOUCOOK2_CLIPS, youcook2_records
 from polyreel.errors import UnknownNameError
 from polyreel.languages import STUDY_LANGUAGES
+from polyreel.packages.fetch import Progress
+from polyreel.packages.members import Archive
 
 __all__ = ["DATASETS", "Dataset", "find_dataset"]
 

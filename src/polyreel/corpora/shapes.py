@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.archives import Progress
 from polyreel.clips import Caption, Clip
 from polyreel.corpora.items import Frames
 from polyreel.corpora.records import Record
 from polyreel.errors import CorpusError
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.media import encode_jpeg
+from polyreel.media.jpeg import encode_jpeg
+from polyreel.packages.fetch import Progress
 
 __all__ = ["draw_shapes", "shapes_records"]
 

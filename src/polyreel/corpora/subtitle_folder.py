@@ -17,7 +17,8 @@ from polyreel.corpora.records import Record
 from polyreel.corpora.tracks import VideoTracks, tracks_of
 from polyreel.errors import CorpusError
 from polyreel.languages import parse_tag
-from polyreel.media import SIDECAR_SUFFIXES, VIDEO_SUFFIXES, read_sidecars, read_subtitles
+from polyreel.media.subtitles import SIDECAR_SUFFIXES, read_sidecars, read_subtitles
+from polyreel.media.suffixes import VIDEO_SUFFIXES
 
 __all__ = ["subtitle_records", "subtitle_videos"]
 

@@ -19,7 +19,7 @@ from polyreel.corpora.reading import locate
 from polyreel.corpora.records import Record
 from polyreel.corpora.strict_json import parse
 from polyreel.languages import clean
-from polyreel.media import VIDEO_SUFFIXES
+from polyreel.media.suffixes import VIDEO_SUFFIXES
 
 __all__ = ["YOUCOOK2_CLIPS", "youcook2_records"]
 

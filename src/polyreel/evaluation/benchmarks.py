@@ -6,38 +6,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from polyreel.archives import Progress as ArchiveProgress
-from polyreel.archives import cache_dir, fetch
-from polyreel.bundle import Bundle
-from polyreel.corpora import (
-    Corpus,
-    DemoClip,
-    Item,
-    Missing,
-    VideoFile,
-    demo_clips,
-    fetch_emoji,
-    fetch_stamps,
-    identify_folder,
-    read_emoji,
-    read_flickr8k,
-    read_folder,
-    read_msrvtt,
-    read_msrvtt_dev,
-    read_multi30k,
-    read_ntrex,
-    read_stamps,
-    read_vatex,
-    read_xm3600,
-    read_xnli,
-    read_xtd10,
-    shown_in_demo,
-)
+from polyreel.bundle.runtime import Bundle
+from polyreel.corpora.demo import DemoClip, demo_clips, shown_in_demo
+from polyreel.corpora.emoji import fetch_emoji, read_emoji
+from polyreel.corpora.flickr8k import read_flickr8k
+from polyreel.corpora.folder import identify_folder, read_folder
+from polyreel.corpora.items import Corpus, Item, Missing, VideoFile
+from polyreel.corpora.msrvtt import read_msrvtt
+from polyreel.corpora.msrvtt_frames import read_msrvtt_dev
+from polyreel.corpora.multi30k import read_multi30k
+from polyreel.corpora.ntrex import read_ntrex
+from polyreel.corpora.stamps import fetch_stamps, read_stamps
+from polyreel.corpora.vatex import read_vatex
+from polyreel.corpora.xm3600 import read_xm3600
+from polyreel.corpora.xnli import read_xnli
+from polyreel.corpora.xtd10 import read_xtd10
 from polyreel.errors import CorpusError
 from polyreel.evaluation import benchmark_cards as cards
 from polyreel.evaluation.cards import BenchmarkCard
 from polyreel.evaluation.retrieval import Measured, Progress, run_retrieval
 from polyreel.evaluation.texts import run_bitext, run_xnli
+from polyreel.packages.fetch import Progress as ArchiveProgress
+from polyreel.packages.fetch import fetch
+from polyreel.packages.members import cache_dir
 
 __all__ = ["BENCHMARKS", "Benchmark", "Inputs"]
 

@@ -9,19 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.bundle import Bundle
-from polyreel.corpora import Frames, Item, Media, Missing, VideoFile, read_frames
+from polyreel.bundle.runtime import Bundle
+from polyreel.corpora.bundle_features import read_frames
+from polyreel.corpora.items import Frames, Item, Media, Missing, VideoFile
 from polyreel.errors import CorpusError, MediaError
-from polyreel.media import (
-    ClipEnd,
-    DecodeOptions,
-    DecodeWorker,
-    Frame,
-    OpenArchives,
-    encode_jpeg,
-    read_bytes,
-    read_picture,
-)
+from polyreel.media.decode import Frame
+from polyreel.media.jpeg import encode_jpeg
+from polyreel.media.limited import ClipEnd, DecodeOptions, DecodeWorker
+from polyreel.media.pictures import OpenArchives, read_bytes, read_picture
 
 __all__ = ["Gallery", "encode_gallery", "thumbnail"]
 

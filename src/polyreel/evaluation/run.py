@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from polyreel._version import __version__
-from polyreel.archives import Progress as ArchiveProgress
-from polyreel.bundle import Bundle
+from polyreel.bundle.runtime import Bundle
 from polyreel.errors import CorpusError, UnknownNameError, UsageError
 from polyreel.evaluation.benchmarks import BENCHMARKS, Benchmark, Inputs
 from polyreel.evaluation.cards import BenchmarkCard
@@ -17,6 +16,7 @@ from polyreel.evaluation.results import Result, SystemFacts
 from polyreel.evaluation.retrieval import Measured, Progress
 from polyreel.evaluation.summary import environment, gaps, macro_means, peak_memory_bytes
 from polyreel.evaluation.transductive import TRICKS
+from polyreel.packages.fetch import Progress as ArchiveProgress
 
 __all__ = ["evaluate", "find_benchmark"]
 

@@ -1,6 +1,6 @@
 """Build, keep and search a library of video."""
 
-from polyreel.durable import write_atomically
+from polyreel.files import write_atomically
 from polyreel.library.calibration import BACKGROUND_QUERIES, FALSE_ALARM_RATE
 from polyreel.library.contents import Contents, ProblemFile
 from polyreel.library.doctor import FileProblem, LibraryHealth, examine

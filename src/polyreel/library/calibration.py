@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.bundle import Bundle
-from polyreel.durable import write_atomically
+from polyreel.bundle.runtime import Bundle
+from polyreel.files import write_atomically
 from polyreel.library.searchable import Searchable
 
 __all__ = [

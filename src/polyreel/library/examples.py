@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.bundle import Bundle
+from polyreel.bundle.runtime import Bundle
 from polyreel.errors import DecodeError, MediaError
-from polyreel.media import ClipEnd, DecodeOptions, DecodeWorker, Frame, Limits
+from polyreel.media.decode import Frame
+from polyreel.media.limited import ClipEnd, DecodeOptions, DecodeWorker, Limits
 
 __all__ = ["EXAMPLE_LIMITS", "Example", "encode_example"]
 

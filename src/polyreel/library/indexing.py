@@ -12,7 +12,7 @@ from typing import Any, assert_never
 
 import numpy as np
 
-from polyreel.bundle import Bundle
+from polyreel.bundle.runtime import Bundle
 from polyreel.clips import Clip
 from polyreel.errors import MediaError
 from polyreel.library.events import Committed, IndexEvent, Planned, Progressed, Settled
@@ -24,7 +24,8 @@ from polyreel.library.searchable import load_searchable
 from polyreel.library.state import generation_of
 from polyreel.library.store import Commit, Writer, writing
 from polyreel.library.tables import FILES
-from polyreel.media import ClipEnd, DecodeOptions, Finished, Frame, Health, Limits, Opened
+from polyreel.media.decode import Frame, Health
+from polyreel.media.limited import ClipEnd, DecodeOptions, Finished, Limits, Opened
 
 __all__ = ["IndexReport", "index"]
 

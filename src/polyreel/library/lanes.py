@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.archives import sha256_of
 from polyreel.errors import MediaError, PolyreelError
 from polyreel.library.scan import FoundVideo
-from polyreel.media import DecodeEvent, DecodeOptions, DecodeWorker, Limits
+from polyreel.media.limited import DecodeEvent, DecodeOptions, DecodeWorker, Limits
+from polyreel.packages.members import sha256_of
 
 __all__ = ["Job", "Known", "Unread", "run_lanes"]
 

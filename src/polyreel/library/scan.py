@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from polyreel.errors import MediaError, UsageError
-from polyreel.media import VIDEO_SUFFIXES, sidecars_in
+from polyreel.media.subtitles import sidecars_in
+from polyreel.media.suffixes import VIDEO_SUFFIXES
 
 __all__ = ["VIDEO_SUFFIXES", "FoundVideo", "Scan", "scan"]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from polyreel.bundle import BundleCard
-from polyreel.durable import write_atomically
+from polyreel.bundle.card import BundleCard
 from polyreel.errors import BundleMismatchError, LibraryError, LibraryVersionError
+from polyreel.files import write_atomically
 
 __all__ = [
     "SCHEMA_VERSION",

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from polyreel._version import __version__
-from polyreel.bundle import BundleCard
-from polyreel.client import (
+from polyreel.bundle.card import BundleCard
+from polyreel.client.documents import (
     ErrorDocument,
     HealthDocument,
     IndexRequest,
@@ -24,7 +24,9 @@ from polyreel.client import (
 )
 from polyreel.errors import UsageError
 from polyreel.languages import MAX_QUERY_CHARS, UNKNOWN, parse_tag
-from polyreel.library import Filter, Question, read_progress
+from polyreel.library.filters import Filter
+from polyreel.library.progress import read_progress
+from polyreel.library.results import Question
 from polyreel.server import links
 from polyreel.server.files import thumbnail_response, video_response
 from polyreel.server.state import Server, ServerState

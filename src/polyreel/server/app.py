@@ -15,9 +15,9 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import RedirectResponse, Response
 
 from polyreel._version import __version__
-from polyreel.bundle import Bundle
+from polyreel.bundle.runtime import Bundle
 from polyreel.errors import NotFoundError, PolyreelError
-from polyreel.library import Library
+from polyreel.library.search import Library
 from polyreel.server import api, library_pages, pages
 from polyreel.server.desk import Desk
 from polyreel.server.errors import (

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 
 from polyreel.errors import QueryError
 from polyreel.languages import UNKNOWN, clean
-from polyreel.library import Filter, Question
+from polyreel.library.filters import Filter
+from polyreel.library.results import Question
 from polyreel.server.errors import RequestError
 from polyreel.server.state import Server
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.errors import BundleMismatchError, LibraryError, PolyreelError
-from polyreel.library import ClipScore, Library, Question, SearchResult
+from polyreel.library.results import ClipScore, Question, SearchResult
+from polyreel.library.search import Library
 from polyreel.server.errors import OverloadError
 
 __all__ = ["Desk"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from polyreel.client import ErrorDocument, ErrorFacts
+from polyreel.client.documents import ErrorDocument, ErrorFacts
 from polyreel.errors import (
     BundleError,
     LibraryBusyError,

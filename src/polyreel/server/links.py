@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from polyreel.client import (
+from polyreel.client.documents import (
     ClipScoreDocument,
     EvidenceDocument,
     HitDocument,
@@ -17,7 +17,9 @@ from polyreel.client import (
     TimelineDocument,
     VideoDocument,
 )
-from polyreel.library import ClipScore, Hit, IndexProgress, SearchResult, SubtitleEvidence, Video, View
+from polyreel.library.progress import IndexProgress
+from polyreel.library.results import ClipScore, Hit, SearchResult, SubtitleEvidence
+from polyreel.library.view import Video, View
 
 __all__ = [
     "clip_document",

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Path, Request, Response
 from starlette.responses import RedirectResponse
 
 from polyreel.errors import PolyreelError
-from polyreel.library import ClipScore, Question, SearchResult
+from polyreel.library.results import ClipScore, Question, SearchResult
 from polyreel.server.asking import Asked
 from polyreel.server.errors import ForbiddenError, status_of
 from polyreel.server.failures import failure_of

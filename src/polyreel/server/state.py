@@ -10,7 +10,9 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from polyreel.errors import NotFoundError
-from polyreel.library import Example, Library, View
+from polyreel.library.examples import Example
+from polyreel.library.search import Library
+from polyreel.library.view import View
 from polyreel.server.desk import Desk
 from polyreel.server.indexer import Indexer
 from polyreel.server.metrics import Metrics

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
-from polyreel.library import ClipScore
+from polyreel.library.results import ClipScore
 
 __all__ = ["clock", "strength_shown", "strip"]
 

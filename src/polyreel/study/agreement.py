@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polyreel.evaluation import Result
+from polyreel.evaluation.results import Result
 
 __all__ = ["AgreementRow", "describe_agreement"]
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.evaluation import LanguageResult, Result, differences, holm, paired_bootstrap, permutation_test
+from polyreel.evaluation.results import LanguageResult, Result, differences
+from polyreel.evaluation.significance import holm, paired_bootstrap, permutation_test
 from polyreel.study.entries import Entry
 from polyreel.study.wording import p_value, signed
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from polyreel.errors import ResultError
-from polyreel.evaluation import Estimate, LanguageResult, Result
+from polyreel.evaluation.results import Estimate, LanguageResult, Result
 
 __all__ = ["Entry", "check_result", "labelled"]
 

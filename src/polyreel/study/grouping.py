@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from polyreel.errors import UsageError
-from polyreel.evaluation import BenchmarkCard, Result
+from polyreel.evaluation.cards import BenchmarkCard
+from polyreel.evaluation.results import Result
 from polyreel.study.comparison import Comparison, compare, obstacles
 from polyreel.study.entries import Entry, check_result, labelled
 

@@ -11,7 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from polyreel._version import __version__
-from polyreel.evaluation import BenchmarkCard, Result, WorstQuery
+from polyreel.evaluation.cards import BenchmarkCard
+from polyreel.evaluation.results import Result, WorstQuery
 from polyreel.languages import clean
 from polyreel.study.agreement import describe_agreement
 from polyreel.study.entries import Entry

@@ -22,7 +22,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from polyreel.evaluation import Matrix
+from polyreel.evaluation.results import Matrix
 from polyreel.languages import clean
 from polyreel.study.entries import Entry
 from polyreel.study.wording import best_of, headline, measure

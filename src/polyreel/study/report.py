@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from polyreel.errors import UsageError
-from polyreel.evaluation import Result
+from polyreel.evaluation.results import Result
 from polyreel.study.grouping import BenchmarkGroup, group_results
 from polyreel.study.tables import latex_tables, markdown_tables
 

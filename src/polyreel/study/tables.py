@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from polyreel.evaluation import Estimate
+from polyreel.evaluation.results import Estimate
 from polyreel.languages import clean
 from polyreel.study.comparison import Comparison
 from polyreel.study.entries import Entry

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from polyreel.evaluation import LanguageResult, Result
+from polyreel.evaluation.results import LanguageResult, Result
 
 __all__ = ["Measure", "best_of", "headline", "measure", "p_value", "shown_metrics", "signed"]
 

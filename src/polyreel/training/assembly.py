@@ -8,10 +8,12 @@ from pathlib import Path
 
 import torch
 
-from polyreel.archives import cache_dir
-from polyreel.corpora import CodeSwitcher, Shelf, SwitchRule
+from polyreel.corpora.codeswitch import CodeSwitcher, SwitchRule
+from polyreel.corpora.shelf import Shelf
 from polyreel.errors import TrainingError
-from polyreel.model import TwoTowers, build_model, build_objectives
+from polyreel.model.objectives import build_objectives
+from polyreel.model.towers import TwoTowers, build_model
+from polyreel.packages.members import cache_dir
 from polyreel.training.batches import Batches, Switching
 from polyreel.training.chance import key_of
 from polyreel.training.checkpoints import Checkpoint, load_checkpoint

@@ -25,9 +25,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from polyreel.durable import write_atomically
 from polyreel.errors import TrainingError
-from polyreel.model import TwoTowers, build_model
+from polyreel.files import write_atomically
+from polyreel.model.towers import TwoTowers, build_model
 from polyreel.training.files import new_folder
 from polyreel.training.recipe import Recipe
 from polyreel.training.sampling import Position

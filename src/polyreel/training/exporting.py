@@ -17,22 +17,15 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from polyreel.bundle import (
-    Bundle,
-    BundleCard,
-    GraphParts,
-    Learnt,
-    Licence,
-    TextInput,
-    Trained,
-    build_on_default,
-    locate_bundle,
-    read_card,
-    write_bundle,
-)
-from polyreel.corpora import DATASETS
+from polyreel.bundle.card import BundleCard, Licence, TextInput, read_card
+from polyreel.bundle.learnt import Learnt
+from polyreel.bundle.registry import build_on_default, locate_bundle
+from polyreel.bundle.runtime import Bundle
+from polyreel.bundle.trained import Trained
+from polyreel.bundle.writing import GraphParts, write_bundle
+from polyreel.corpora.registry import DATASETS
 from polyreel.errors import UsageError
-from polyreel.model import TwoTowers
+from polyreel.model.towers import TwoTowers
 from polyreel.training.checkpoints import Checkpoint, load_checkpoint
 from polyreel.training.tracing import trace_text, trace_video
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from polyreel.durable import sync
+from polyreel.files import sync
 
 __all__ = ["new_folder"]
 

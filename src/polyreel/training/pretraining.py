@@ -15,10 +15,13 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  PyTorch's own abbreviation
 
-from polyreel.durable import write_atomically
 from polyreel.errors import UsageError
+from polyreel.files import write_atomically
 from polyreel.languages import clean
-from polyreel.model import ModelSpec, TextInputs, TextTower, TextTowerSpec, build_model
+from polyreel.model.inputs import TextInputs
+from polyreel.model.specs import ModelSpec, TextTowerSpec
+from polyreel.model.text import TextTower
+from polyreel.model.towers import build_model
 from polyreel.training.recipe import OptimiserSpec
 from polyreel.training.schedule import rate_factor
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from polyreel.corpora import CorpusTable, Shelf
+from polyreel.corpora.shelf import Shelf
+from polyreel.corpora.table import CorpusTable
 from polyreel.errors import PolyreelError, UnknownNameError
-from polyreel.model import OBJECTIVES, ObjectiveSpec, TextContrastiveSpec
+from polyreel.model.objectives import OBJECTIVES
+from polyreel.model.specs import ObjectiveSpec, TextContrastiveSpec
 from polyreel.training.assembly import device_of
 from polyreel.training.checkpoints import find_checkpoint
 from polyreel.training.recipe import HELD_OUT, DataSpec, Recipe, ValidationTable

@@ -13,9 +13,9 @@ from typing import Literal
 import torch
 
 from polyreel._version import __version__
-from polyreel.corpora import Shelf
-from polyreel.durable import write_atomically
+from polyreel.corpora.shelf import Shelf
 from polyreel.errors import RecipeError, TrainingError
+from polyreel.files import write_atomically
 from polyreel.training.assembly import (
     build_batches,
     build_engine,

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from polyreel.corpora import CorpusTable
+from polyreel.corpora.table import CorpusTable
 from polyreel.errors import TrainingError
-from polyreel.evaluation import METRICS, Relevance, rank_embeddings
+from polyreel.evaluation.metrics import METRICS
+from polyreel.evaluation.ranking import Relevance, rank_embeddings
 from polyreel.training.batches import padded
 from polyreel.training.engine import Engine
 from polyreel.training.recipe import HELD_OUT, VALIDATION_SPLITS

@@ -15,7 +15,8 @@ from polyreel.corpora.problems import Problems
 from polyreel.corpora.reading import read_lines
 from polyreel.corpora.tracks import Track, tracks_of
 from polyreel.errors import CorpusError, PolyreelError
-from polyreel.media import VIDEO_SUFFIXES, read_sidecars, read_subtitles, sidecars
+from polyreel.media.subtitles import read_sidecars, read_subtitles, sidecars
+from polyreel.media.suffixes import VIDEO_SUFFIXES
 
 __all__ = ["Downloader", "VideoSource", "collect", "listed_videos"]
 

@@ -16,7 +16,7 @@ from polyreel.corpora.building.pipeline import (
     build_captions,
     build_videos,
 )
-from polyreel.corpora.how2 import How2Files, find_how2
+from polyreel.corpora.how2.reader import How2Files, find_how2
 from polyreel.corpora.items import Missing
 from polyreel.corpora.manifest import Manifest, Source
 from polyreel.corpora.records import Record

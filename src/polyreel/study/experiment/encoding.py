@@ -11,11 +11,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from polyreel.archives import cache_dir
-from polyreel.bundle import SemanticPooling, locate_bundle, read_semantic_pooling
-from polyreel.corpora import class_names, fetch_imagenet_names
-from polyreel.model import ModelSpec, TextInputs, TextTower, TextTowerSpec, TwoTowers, VideoTower, build_model
-from polyreel.training import Checkpoint
+from polyreel.bundle.parts import read_semantic_pooling
+from polyreel.bundle.registry import locate_bundle
+from polyreel.bundle.semantic_pooling import SemanticPooling
+from polyreel.corpora.imagenet_names import class_names, fetch_imagenet_names
+from polyreel.model.inputs import TextInputs
+from polyreel.model.specs import ModelSpec, TextTowerSpec
+from polyreel.model.text import TextTower
+from polyreel.model.towers import TwoTowers, build_model
+from polyreel.model.video import VideoTower
+from polyreel.packages.members import cache_dir
+from polyreel.training.checkpoints import Checkpoint
 
 __all__ = ["TowerShelf", "Towers"]
 

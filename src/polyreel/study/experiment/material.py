@@ -12,26 +12,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.archives import cache_dir
-from polyreel.bundle import Bundle, locate_bundle
+from polyreel.bundle.registry import locate_bundle
+from polyreel.bundle.runtime import Bundle
 from polyreel.clips import Caption, Clip
-from polyreel.corpora import (
-    CorpusTable,
-    NliPremise,
-    Problems,
-    Record,
-    Shelf,
-    add_bundle_features,
-    bundle_features_name,
-    open_table,
-    read_multinli,
-    read_ntrex,
-    read_xnli,
-    write_features,
-    write_table,
-)
+from polyreel.corpora.bundle_features import add_bundle_features, bundle_features_name
+from polyreel.corpora.feature_writer import write_features
+from polyreel.corpora.multinli import read_multinli
+from polyreel.corpora.ntrex import read_ntrex
+from polyreel.corpora.problems import Problems
+from polyreel.corpora.records import Record
+from polyreel.corpora.shelf import Shelf
+from polyreel.corpora.table import CorpusTable, open_table
+from polyreel.corpora.table_writer import write_table
+from polyreel.corpora.xnli import NliPremise, read_xnli
 from polyreel.errors import CorpusError, PolyreelError, UnknownNameError
 from polyreel.languages import clean, in_study_order
+from polyreel.packages.members import cache_dir
 from polyreel.study.experiment.arms import Arm
 from polyreel.study.experiment.recipe import CorpusSpec, PretrainingSpec, RetrievalSpec, StudyRecipe
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polyreel._version import __version__
-from polyreel.archives import cache_dir
+from polyreel.packages.members import cache_dir
 from polyreel.study.experiment.material import Material
 from polyreel.study.experiment.recipe import PretrainingSpec, StudyRecipe
 
@@ -55,8 +55,8 @@ def require_start(recipe: StudyRecipe, start: Start, *, tell: Callable[[str, int
     """Pretrain the encoder, unless its weights are there."""
     if start.weights.is_file():
         return
-    from polyreel.model import TextTowerSpec
-    from polyreel.training import pretrain
+    from polyreel.model.specs import TextTowerSpec
+    from polyreel.training.pretraining import pretrain
 
     def told(step: int, steps: int, loss: float) -> None:
         tell(f"pretraining {start.encoder}, loss {loss:.2f}, step", step, steps)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from polyreel.durable import write_atomically
-from polyreel.evaluation import Matrix
+from polyreel.evaluation.results import Matrix
+from polyreel.files import write_atomically
 
 __all__ = ["BenchmarkValues", "CellResult", "Example", "Hit", "read_cell", "write_cell"]
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from polyreel._version import __version__
-from polyreel.corpora import CodeSwitcher, SwitchRule, load_lexicons
+from polyreel.corpora.codeswitch import CodeSwitcher, SwitchRule
+from polyreel.corpora.lexicons import load_lexicons
 from polyreel.errors import RecipeError, UsageError
 from polyreel.study.experiment.arms import Cell, cells_of, text_tower, training_document
 from polyreel.study.experiment.material import Material, Stocked
@@ -26,7 +27,7 @@ from polyreel.study.experiment.results import CellResult, read_cell, write_cell
 
 if TYPE_CHECKING:
     from polyreel.study.experiment.encoding import Towers, TowerShelf
-    from polyreel.training import Recipe
+    from polyreel.training.recipe import Recipe
 
 __all__ = [
     "Grid",
@@ -241,7 +242,7 @@ def _document(
 
 
 def _validated(document: dict[str, Any], cell: Cell, problems: dict[str, None]) -> Recipe | None:
-    from polyreel.training import Recipe
+    from polyreel.training.recipe import Recipe
 
     try:
         recipe = Recipe.model_validate(document)
@@ -276,7 +277,7 @@ def _cell_result(grid: Grid, task: _Task, shelf: TowerShelf, done: int, tell: Te
         tell(Progressed(done + 1.0, count, f"measuring {cell.name}"))
         steps = trained
         texts, switched = _texts_seen(folder), _switched(grid, task.recipe)
-        from polyreel.training import load_checkpoint
+        from polyreel.training.checkpoints import load_checkpoint
 
         towers = shelf.trained(load_checkpoint(folder, "last"))
     first = cell.seed == grid.recipe.seeds[0] and cell.arm.name in ("V1", "V2")
@@ -296,7 +297,7 @@ def _cell_result(grid: Grid, task: _Task, shelf: TowerShelf, done: int, tell: Te
 
 
 def _untrained(grid: Grid, cell: Cell, shelf: TowerShelf) -> Towers:
-    from polyreel.model import TextTowerSpec
+    from polyreel.model.specs import TextTowerSpec
 
     start = grid.starts.get(cell.encoder)
     tower = text_tower(grid.recipe, cell.encoder, None if start is None else str(start.weights))
@@ -305,7 +306,8 @@ def _untrained(grid: Grid, cell: Cell, shelf: TowerShelf) -> Towers:
 
 def _train(grid: Grid, task: _Task, tell: Callable[[float], None]) -> int | None:
     """Steps done; None if it was asked to stop."""
-    from polyreel.training import Event, Started, Stepped, train
+    from polyreel.training.events import Event, Started, Stepped
+    from polyreel.training.run import train
 
     assert task.recipe is not None
     total = [1]
@@ -325,7 +327,7 @@ def _train(grid: Grid, task: _Task, tell: Callable[[float], None]) -> int | None
 
 def _texts_seen(folder: Path) -> int:
     """Texts that the run saw."""
-    from polyreel.training import read_log
+    from polyreel.training.logs import read_log
 
     return sum(int(line["texts"]) for line in read_log(folder) if line["kind"] == "step")
 
@@ -388,7 +390,7 @@ def _probed(grid: Grid, task: _Task) -> float:
         return _AROUND_A_CELL_S
     import yaml
 
-    from polyreel.training import check
+    from polyreel.training.checking import check
 
     folder = grid.out / _RUNS
     folder.mkdir(parents=True, exist_ok=True)

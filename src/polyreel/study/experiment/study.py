@@ -11,9 +11,10 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from polyreel.corpora import CodeSwitcher, SwitchRule, load_lexicons
-from polyreel.durable import write_atomically
+from polyreel.corpora.codeswitch import CodeSwitcher, SwitchRule
+from polyreel.corpora.lexicons import load_lexicons
 from polyreel.errors import UsageError
+from polyreel.files import write_atomically
 from polyreel.study.experiment.arms import cells_of
 from polyreel.study.experiment.claims import judge_claims
 from polyreel.study.experiment.ledger import Claim

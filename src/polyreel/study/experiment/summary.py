@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from polyreel.evaluation import (
-    Matrix,
+from polyreel.evaluation.results import Matrix
+from polyreel.evaluation.significance import (
     aggregate_seeds,
     bootstrap_mean,
     holm,

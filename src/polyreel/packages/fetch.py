@@ -11,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from polyreel.archives.extract import extract, extract_tree
-from polyreel.archives.members import Archive, Member, Source, sha256_of
 from polyreel.errors import ChecksumError, FetchError
+from polyreel.packages.extract import extract, extract_tree
+from polyreel.packages.members import Archive, Member, Source, sha256_of
 
 __all__ = ["FetchReport", "Progress", "fetch", "fetch_tree"]
 

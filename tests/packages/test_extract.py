@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from polyreel.archives import Member, extract
 from polyreel.errors import ChecksumError, FetchError
+from polyreel.packages.extract import extract
+from polyreel.packages.members import Member
 
 CONTENT = random.Random(0).randbytes(3_000) + b"a film " * 1_000
 INNER = "package/media/film.mp4"

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from polyreel.archives import Member, cache_dir, fetch, sha256_of
-from polyreel.archives.fetch import _CLIENTS
-from polyreel.corpora import demo_clips
+from polyreel.corpora.demo import demo_clips
 from polyreel.errors import ChecksumError, FetchError
+from polyreel.packages.fetch import _CLIENTS, fetch
+from polyreel.packages.members import Member, cache_dir, sha256_of
 
 CONTENTS = {f"film{number}.mp4": f"film number {number}".encode() for number in range(4)}
 

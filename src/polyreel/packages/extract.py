@@ -21,8 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from polyreel.archives.members import Member
 from polyreel.errors import ChecksumError, FetchError
+from polyreel.packages.members import Member
 
 __all__ = ["extract", "extract_tree"]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from polyreel.archives import Archive, fetch_tree, sha256_of
-from polyreel.archives.extract import extract_tree
-from polyreel.archives.fetch import _CLIENTS
 from polyreel.errors import ChecksumError, FetchError
+from polyreel.packages.extract import extract_tree
+from polyreel.packages.fetch import _CLIENTS, fetch_tree
+from polyreel.packages.members import Archive, sha256_of
 
 FILES = {"data/a.txt": b"a", "data/deep/b.txt": b"b", "setup.py": b"raise SystemExit"}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from polyreel import durable
-from polyreel.durable import write_atomically
+from polyreel import files as durable
+from polyreel.files import write_atomically
 
 
 def test_the_new_content_replaces_the_old_and_others_may_read_it(tmp_path):

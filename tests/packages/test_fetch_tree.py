@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from polyreel.archives import Archive, fetch_tree
-from polyreel.archives.extract import extract_tree
-from polyreel.archives.fetch import _CLIENTS
 from polyreel.errors import FetchError
+from polyreel.packages.extract import extract_tree
+from polyreel.packages.fetch import _CLIENTS, fetch_tree
+from polyreel.packages.members import Archive
 
 FILES = {"package/a.png": b"A", "package/deep/b.png": b"B", "package/run.sh": b"echo"}
 

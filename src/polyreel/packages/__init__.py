@@ -3,9 +3,9 @@
 Fetched by the registry's own client, read, never executed.
 """
 
-from polyreel.archives.extract import extract
-from polyreel.archives.fetch import FetchReport, Progress, fetch, fetch_tree
-from polyreel.archives.members import Archive, Member, Registry, cache_dir, sha256_of
+from polyreel.packages.extract import extract
+from polyreel.packages.fetch import FetchReport, Progress, fetch, fetch_tree
+from polyreel.packages.members import Archive, Member, Registry, cache_dir, sha256_of
 
 __all__ = [
     "Archive",

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from common import Report, alternate, median_cpu_s, median_wall_s, options, polyreel, run, work_dir
 from demo_recall import fetched_clips
-from polyreel.bundle.card import read_card
-from polyreel.bundle.registry import locate_bundle
 from polyreel.corpora.demo import DemoClip
+from polyreel.encoders.card import read_card
+from polyreel.encoders.registry import locate_bundle
 
 QUERY = "pes běží po trávě"
 SUBTITLE = "1\n00:00:00,000 --> 00:00:02,000\n{}\n"

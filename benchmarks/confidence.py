@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from common import Report, interval, options, work_dir
 from datasets import frame_features, msrvtt_dev, ntrex
-from polyreel.bundle.registry import locate_bundle
-from polyreel.bundle.runtime import Bundle
+from polyreel.encoders.registry import locate_bundle
+from polyreel.encoders.runtime import Bundle
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library.calibration import FALSE_ALARM_RATE, load_background
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common import SKIPPED, work_dir
-from polyreel.bundle.runtime import Bundle
+from polyreel.encoders.runtime import Bundle
 from polyreel.languages import STUDY_LANGUAGES, clean
 from polyreel.media.decode import Picture
 

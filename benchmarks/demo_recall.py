@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common import Report, interval, options, recall, work_dir
-from polyreel.bundle import small
-from polyreel.bundle.card import Measurement
-from polyreel.bundle.language_space import LanguageFreeSpace
-from polyreel.bundle.registry import locate_bundle
-from polyreel.bundle.runtime import Bundle
-from polyreel.bundle.trained import training_free
 from polyreel.corpora.demo import DemoClip, demo_clips, within_budget
+from polyreel.encoders.build import small
+from polyreel.encoders.build.bundle_spec import training_free
+from polyreel.encoders.build.language_neutral import LanguageFreeSpace
+from polyreel.encoders.card import Measurement
+from polyreel.encoders.registry import locate_bundle
+from polyreel.encoders.runtime import Bundle
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library.indexing import index
 from polyreel.library.results import VideoPooling

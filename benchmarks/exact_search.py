@@ -25,8 +25,8 @@ import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
 from common import Report, alternate, median_cpu_s, median_wall_s, options, paired_ratio, unit_rows  # noqa: E402
-from polyreel.bundle.card import BundleCard, read_card  # noqa: E402
-from polyreel.bundle.registry import locate_bundle  # noqa: E402
+from polyreel.encoders.card import BundleCard, read_card  # noqa: E402
+from polyreel.encoders.registry import locate_bundle  # noqa: E402
 from polyreel.library.exact import top_rows  # noqa: E402
 from polyreel.library.search import Library  # noqa: E402
 from polyreel.library.state import generation_of  # noqa: E402

@@ -38,7 +38,7 @@ from common import (
     work_dir,
 )
 from demo_recall import fetched_clips
-from polyreel.bundle.registry import locate_bundle
+from polyreel.encoders.registry import locate_bundle
 
 WIDTH_PX, HEIGHT_PX, FPS = 1280, 720, 30
 LONGEST_SHOT_FRAMES = 12 * FPS

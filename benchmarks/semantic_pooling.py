@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 
 from common import Report, interval, options, recall, unit_rows, work_dir
 from datasets import Gallery, flickr8k, frame_features, msrvtt_dev, msrvtt_train, ntrex
-from polyreel.bundle import small
-from polyreel.bundle.e5 import read_e5
-from polyreel.bundle.language_space import estimate_language_free_space
-from polyreel.bundle.registry import locate_bundle
-from polyreel.bundle.runtime import Bundle
-from polyreel.bundle.video_graph import class_layer, image_tower
+from polyreel.encoders.build import small
+from polyreel.encoders.build.e5 import read_e5
+from polyreel.encoders.build.language_neutral import estimate_language_free_space
+from polyreel.encoders.build.video_graph import class_layer, image_tower
+from polyreel.encoders.registry import locate_bundle
+from polyreel.encoders.runtime import Bundle
 from polyreel.languages import STUDY_LANGUAGES, detect
 from polyreel.packages.fetch import fetch
 from polyreel.packages.members import cache_dir

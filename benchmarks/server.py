@@ -29,8 +29,8 @@ import psutil
 
 from common import Report, options, polyreel
 from exact_search import bare, fill
-from polyreel.bundle.registry import locate_bundle
-from polyreel.bundle.runtime import Bundle
+from polyreel.encoders.registry import locate_bundle
+from polyreel.encoders.runtime import Bundle
 from polyreel.library.search import Library
 
 USERS, BATCH = 50, 16

@@ -35,12 +35,12 @@ from common import (
     unit_rows,
 )
 from datasets import frame_features, msrvtt_dev, ntrex
-from polyreel.bundle import small, text_graph
-from polyreel.bundle.e5 import E5Weights, read_e5
-from polyreel.bundle.language_space import LanguageFreeSpace, estimate_language_free_space
-from polyreel.bundle.registry import locate_bundle
-from polyreel.bundle.runtime import Bundle
-from polyreel.bundle.text_graph import build_text_graph
+from polyreel.encoders.build import small, text_graph
+from polyreel.encoders.build.e5 import E5Weights, read_e5
+from polyreel.encoders.build.language_neutral import LanguageFreeSpace, estimate_language_free_space
+from polyreel.encoders.build.text_graph import build_text_graph
+from polyreel.encoders.registry import locate_bundle
+from polyreel.encoders.runtime import Bundle
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.packages.fetch import fetch
 from polyreel.packages.members import cache_dir

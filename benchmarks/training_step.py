@@ -28,7 +28,7 @@ import torch
 
 from common import Report, alternate, median_cpu_s, median_wall_s, options, paired_ratio, run
 from datasets import data_folder
-from polyreel.bundle.parts import load_e5, text_tokenizer
+from polyreel.encoders.build.parts import load_e5, text_tokenizer
 from polyreel.training.assembly import build_engine
 from polyreel.training.batches import Batch
 from polyreel.training.distributed import Group

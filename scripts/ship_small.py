@@ -10,12 +10,12 @@ import json
 import sys
 from pathlib import Path
 
-import polyreel.bundle
-from polyreel.bundle.learnt import write_learnt
+import polyreel.encoders
+from polyreel.encoders.build.trained_heads import write_learnt
 from polyreel.training.checkpoints import load_checkpoint
 from polyreel.training.exporting import export_details, learnt_parts
 
-ASSETS = Path(polyreel.bundle.__file__).parent / "assets"
+ASSETS = Path(polyreel.encoders.__file__).parent / "assets"
 # Chosen on MSR-VTT dev by benchmarks/confidence.py.
 CONFIDENCE = {"clip": 0.20, "subtitle": 0.30}
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from polyreel.bundle.registry import DEFAULT_BUNDLE, build_bundle, build_on_default, locate_bundle
-from polyreel.bundle.runtime import Bundle
-from polyreel.bundle.trained import training_free
+from polyreel.encoders.build.bundle_spec import training_free
+from polyreel.encoders.registry import DEFAULT_BUNDLE, build_bundle, build_on_default, locate_bundle
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import FetchError
 from tiny_bundle import write_tiny_bundle
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import videos
-from polyreel.bundle.runtime import Bundle
+from polyreel.encoders.runtime import Bundle
 from polyreel.library.indexing import IndexReport, index
 from polyreel.library.search import Library
 from polyreel.library.store import open_snapshot

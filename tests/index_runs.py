@@ -95,7 +95,7 @@ class Run:
 def _run(facts: Connection, bundle: Path, library: Path, folder: Path, max_file_bytes: int | None) -> None:
     import lancedb  # noqa: F401  beforehand, so that a kill hits the run and not the import
 
-    from polyreel.bundle.runtime import Bundle
+    from polyreel.encoders.runtime import Bundle
     from polyreel.errors import PolyreelError
     from polyreel.library import durable, searchable, store
     from polyreel.library.events import Committed, IndexEvent

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-from polyreel.bundle.card import (
+from polyreel.encoders.build.graph import GraphWriter
+from polyreel.encoders.card import (
     CARD_FILE,
     BundleCard,
     Confidence,
@@ -25,7 +26,6 @@ from polyreel.bundle.card import (
     TextInput,
     identity_of,
 )
-from polyreel.bundle.graph import GraphWriter
 from polyreel.packages.members import sha256_of
 
 PALETTE: Mapping[str, tuple[int, int, int]] = {

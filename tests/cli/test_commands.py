@@ -535,5 +535,8 @@ def test_help_imports_next_to_nothing():
 
 def test_a_search_imports_only_what_searches(shelf):
     found = modules_after("search", "red", *where(shelf), "--mode", "visual")
-    assert found & {"torch", "onnx", "lancedb", "polyreel.bundle.small"} == set()
-    assert modules_after("search", "red", *where(shelf)) & {"torch", "onnx", "polyreel.bundle.small"} == set()
+    assert found & {"torch", "onnx", "lancedb", "polyreel.encoders.build.small"} == set()
+    assert (
+        modules_after("search", "red", *where(shelf)) & {"torch", "onnx", "polyreel.encoders.build.small"}
+        == set()
+    )

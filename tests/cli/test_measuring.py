@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from polyreel.bundle.runtime import Bundle
 from polyreel.cli.app import main
+from polyreel.encoders.runtime import Bundle
 from tiny_bundle import PALETTE
 from videos import solid, write_video
 

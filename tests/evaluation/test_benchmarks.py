@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from polyreel.bundle.runtime import Bundle
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import CorpusError, ResultError, UnknownNameError, UsageError
 from polyreel.evaluation.benchmarks import BENCHMARKS
 from polyreel.evaluation.results import differences, read_result

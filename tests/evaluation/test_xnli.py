@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from polyreel.bundle.runtime import Bundle
 from polyreel.corpora.xnli import read_xnli
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import CorpusError
 from polyreel.evaluation.texts import run_bitext, run_xnli
 

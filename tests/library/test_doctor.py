@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from films import film, index_films, subtitles
-from polyreel.bundle.runtime import Bundle
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import LibraryError
 from polyreel.library.doctor import examine
 from polyreel.library.state import read_state, write_state

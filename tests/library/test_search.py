@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from films import film, index_films, open_library, subtitles
-from polyreel.bundle.runtime import Bundle
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleMismatchError, LibraryError, QueryError, UnknownNameError, UsageError
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library import moments, searchable

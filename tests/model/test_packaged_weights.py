@@ -7,9 +7,9 @@ import onnxruntime as ort
 import pytest
 import torch
 
-from polyreel.bundle.parts import load_e5
-from polyreel.bundle.registry import locate_bundle
-from polyreel.bundle.text_graph import build_text_graph
+from polyreel.encoders.build.parts import load_e5
+from polyreel.encoders.build.text_graph import build_text_graph
+from polyreel.encoders.registry import locate_bundle
 from polyreel.model.inputs import TextInputs
 from polyreel.model.specs import ModelSpec, TextTowerSpec, VideoTowerSpec
 from polyreel.model.towers import build_model
@@ -103,7 +103,7 @@ def test_only_what_is_learnt_is_saved(model):
 
 
 def test_the_space_is_the_bundles(model):
-    from polyreel.bundle.parts import read_language_free_space
+    from polyreel.encoders.build.parts import read_language_free_space
 
     space = read_language_free_space(locate_bundle())
     np.testing.assert_array_equal(model.text.free.space().mean, space.mean)

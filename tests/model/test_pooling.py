@@ -9,7 +9,7 @@ import pytest
 import torch
 from shape_checks import SHAPES_ARE_CHECKED
 
-from polyreel.bundle.semantic_pooling import SemanticPooling
+from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.model.layers import TransformerLayer
 from polyreel.model.pooling import SemanticStart, TransformerPooling, build_pooling, sinusoids
 from polyreel.model.specs import PoolingSpec

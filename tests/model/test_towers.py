@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from polyreel.bundle.language_space import LanguageFreeSpace
-from polyreel.bundle.semantic_pooling import SemanticPooling
+from polyreel.encoders.build.language_neutral import LanguageFreeSpace
+from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.errors import UsageError
 from polyreel.model.heads import build_head
 from polyreel.model.specs import (

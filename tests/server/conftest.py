@@ -13,7 +13,7 @@ from servers import Listening, listening, make_library, serving
 from starlette.testclient import TestClient
 
 from films import film, index_films
-from polyreel.bundle.runtime import Bundle
+from polyreel.encoders.runtime import Bundle
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from films import film, index_films, subtitles
-from polyreel.bundle.runtime import Bundle
+from polyreel.encoders.runtime import Bundle
 from polyreel.server.app import create_app
 from polyreel.server.serving import protocol_for
 from polyreel.server.settings import ServerSettings

@@ -18,8 +18,8 @@ from test_examples import picture
 
 from disks import small_disk
 from films import film, index_films
-from polyreel.bundle.runtime import Bundle
 from polyreel.client.documents import ErrorDocument
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import LibraryError
 from polyreel.library.progress import ProgressFile, read_progress
 from polyreel.server.app import create_app

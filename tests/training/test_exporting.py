@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from polyreel.bundle.learnt import Learnt, read_learnt, write_learnt
-from polyreel.bundle.registry import locate_bundle
-from polyreel.bundle.runtime import Bundle
 from polyreel.cli.app import main
+from polyreel.encoders.build.trained_heads import Learnt, read_learnt, write_learnt
+from polyreel.encoders.registry import locate_bundle
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleError, FetchError, UsageError
 from polyreel.training.checkpoints import load_checkpoint
 from polyreel.training.exporting import export_checkpoint

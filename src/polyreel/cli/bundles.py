@@ -21,7 +21,7 @@ def list_(*, json: Json = False) -> int:
 
     Example: polyreel bundles list
     """
-    from polyreel.bundle.registry import list_bundles
+    from polyreel.encoders.registry import list_bundles
 
     entries = list_bundles()
     if json:
@@ -54,8 +54,8 @@ def show(name: Annotated[str, Parameter(help="Name or folder.")] = "small", /, *
 
     Example: polyreel bundles show small
     """
-    from polyreel.bundle.runtime import Bundle
     from polyreel.cli.options import load_bundle
+    from polyreel.encoders.runtime import Bundle
 
     bundle: Bundle = load_bundle(name)
     bundle.verify()
@@ -95,7 +95,7 @@ def build(
 
     Example: polyreel bundles build small
     """
-    from polyreel.bundle.registry import build_bundle
+    from polyreel.encoders.registry import build_bundle
 
     with build_display() as display:
         card = build_bundle(name, force=force, download=display.download, step=display.step)

@@ -88,7 +88,7 @@ def index_with_progress(
     prune: bool = False,
 ) -> IndexReport:
     """Index with a progress bar on stderr. Raises as ``polyreel.library.index``."""
-    from polyreel.bundle.registry import DEFAULT_BUNDLE
+    from polyreel.encoders.registry import DEFAULT_BUNDLE
     from polyreel.library.indexing import index as index_library
     from polyreel.library.state import read_state
     from polyreel.media.limited import Limits

@@ -15,7 +15,7 @@ from polyreel.cli.output import build_display
 from polyreel.errors import UsageError
 
 if TYPE_CHECKING:
-    from polyreel.bundle.runtime import Bundle
+    from polyreel.encoders.runtime import Bundle
 
 __all__ = ["Json", "LibraryOption", "Seed", "absolute", "default_library", "load_bundle", "require_torch"]
 
@@ -46,8 +46,8 @@ def absolute(path: Path) -> Path:
 
 def load_bundle(name_or_folder: str) -> Bundle:
     """The bundle of that name or folder; one that can be built is built on first use, with progress."""
-    from polyreel.bundle.registry import locate_bundle
-    from polyreel.bundle.runtime import Bundle
+    from polyreel.encoders.registry import locate_bundle
+    from polyreel.encoders.runtime import Bundle
 
     with build_display() as display:
         folder = locate_bundle(name_or_folder, download=display.download, step=display.step)

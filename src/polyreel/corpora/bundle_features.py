@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from polyreel.bundle.runtime import Bundle
 from polyreel.clips import Clip
 from polyreel.corpora.feature_writer import SHARD_BYTES, commit_features, float16_rows
 from polyreel.corpora.features import shard_name
 from polyreel.corpora.items import Frames, Media, VideoFile
 from polyreel.corpora.manifest import FEATURES_FOLDER, writing
 from polyreel.corpora.table import CorpusTable, open_table
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import MediaError
 from polyreel.media.decode import Frame
 from polyreel.media.limited import DecodeOptions, DecodeWorker, Opened

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from polyreel.bundle.runtime import Bundle
 from polyreel.corpora.demo import DemoClip, demo_clips, shown_in_demo
 from polyreel.corpora.emoji import fetch_emoji, read_emoji
 from polyreel.corpora.flickr8k import read_flickr8k
@@ -21,6 +20,7 @@ from polyreel.corpora.vatex import read_vatex
 from polyreel.corpora.xm3600 import read_xm3600
 from polyreel.corpora.xnli import read_xnli
 from polyreel.corpora.xtd10 import read_xtd10
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import CorpusError
 from polyreel.evaluation import benchmark_cards as cards
 from polyreel.evaluation.cards import BenchmarkCard

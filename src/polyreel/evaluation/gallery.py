@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.bundle.runtime import Bundle
 from polyreel.corpora.bundle_features import read_frames
 from polyreel.corpora.items import Frames, Item, Media, Missing, VideoFile
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import CorpusError, MediaError
 from polyreel.media.decode import Frame
 from polyreel.media.jpeg import encode_jpeg

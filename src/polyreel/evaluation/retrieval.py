@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.bundle.runtime import Bundle
 from polyreel.corpora.items import Corpus, Item
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import CorpusError
 from polyreel.evaluation.gallery import Gallery, encode_gallery, thumbnail
 from polyreel.evaluation.metrics import METRICS, expected_rank

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from polyreel._version import __version__
-from polyreel.bundle.runtime import Bundle
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import CorpusError, UnknownNameError, UsageError
 from polyreel.evaluation.benchmarks import BENCHMARKS, Benchmark, Inputs
 from polyreel.evaluation.cards import BenchmarkCard

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.bundle.runtime import Bundle
 from polyreel.corpora.xnli import LABELS, NliPremise
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import CorpusError
 from polyreel.evaluation.metrics import METRICS, recall_at
 from polyreel.evaluation.ranking import Ranks, Relevance, rank_scores

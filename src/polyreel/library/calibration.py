@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.bundle.runtime import Bundle
+from polyreel.encoders.runtime import Bundle
 from polyreel.files import write_atomically
 from polyreel.library.searchable import Searchable
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from polyreel.bundle.card import BundleCard, read_card
-from polyreel.bundle.registry import list_bundles
-from polyreel.bundle.runtime import Bundle
+from polyreel.encoders.card import BundleCard, read_card
+from polyreel.encoders.registry import list_bundles
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleError
 from polyreel.library.plan import OK
 from polyreel.library.state import Generation

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.bundle.runtime import Bundle
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import DecodeError, MediaError
 from polyreel.media.decode import Frame
 from polyreel.media.limited import ClipEnd, DecodeOptions, DecodeWorker, Limits

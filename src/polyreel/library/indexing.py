@@ -12,8 +12,8 @@ from typing import Any, assert_never
 
 import numpy as np
 
-from polyreel.bundle.runtime import Bundle
 from polyreel.clips import Clip
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import MediaError
 from polyreel.library.events import Committed, IndexEvent, Planned, Progressed, Settled
 from polyreel.library.lanes import Job, Known, LaneEvent, Unread, run_lanes

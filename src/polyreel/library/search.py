@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.bundle.runtime import Bundle
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import UnknownNameError, UsageError
 from polyreel.languages import UNKNOWN, detect, normalise, parse_tag
 from polyreel.library.calibration import FALSE_ALARM_RATE, calibrate, load_background

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from polyreel.bundle.card import BundleCard
+from polyreel.encoders.card import BundleCard
 from polyreel.errors import BundleMismatchError, LibraryError, LibraryVersionError
 from polyreel.files import write_atomically
 

@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import nn
 
-from polyreel.bundle.e5 import E5Weights, Unigram
-from polyreel.bundle.parts import E5_PREFIX, load_e5, text_tokenizer
+from polyreel.encoders.build.e5 import E5Weights, Unigram
+from polyreel.encoders.build.parts import E5_PREFIX, load_e5, text_tokenizer
 from polyreel.errors import UsageError
 from polyreel.model.adapters import AdaptedLinear
 from polyreel.model.layers import BertEncoder

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  PyTorch's own abbreviation
 
-from polyreel.bundle.semantic_pooling import SemanticPooling
+from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.model.layers import TransformerLayer
 from polyreel.model.specs import PoolingSpec
 

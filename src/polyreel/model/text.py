@@ -12,7 +12,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from polyreel.bundle.language_space import LanguageFreeSpace, estimate_language_free_space
+from polyreel.encoders.build.language_neutral import LanguageFreeSpace, estimate_language_free_space
 from polyreel.errors import UsageError
 from polyreel.model.adapters import ADAPTER_PARAMETERS, AdaptedLinear, without_adapters
 from polyreel.model.arrays import arrays_of, as_array

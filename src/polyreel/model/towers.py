@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from polyreel.bundle.language_space import LanguageFreeSpace
-from polyreel.bundle.parts import read_language_free_space, read_semantic_pooling
-from polyreel.bundle.registry import locate_bundle
-from polyreel.bundle.semantic_pooling import SemanticPooling
+from polyreel.encoders.build.language_neutral import LanguageFreeSpace
+from polyreel.encoders.build.parts import read_language_free_space, read_semantic_pooling
+from polyreel.encoders.build.semantic_pooling import SemanticPooling
+from polyreel.encoders.registry import locate_bundle
 from polyreel.errors import UsageError
 from polyreel.model.encoders import load_encoder
 from polyreel.model.inputs import TextInputs

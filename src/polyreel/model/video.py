@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from polyreel.bundle.semantic_pooling import SemanticPooling
+from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.errors import UsageError
 from polyreel.model.arrays import arrays_of
 from polyreel.model.heads import build_branch_head, build_head

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel
 
 from polyreel._version import __version__
-from polyreel.bundle.card import BundleCard
 from polyreel.client.documents import (
     ErrorDocument,
     HealthDocument,
@@ -22,6 +21,7 @@ from polyreel.client.documents import (
     VideoDocument,
     VideosDocument,
 )
+from polyreel.encoders.card import BundleCard
 from polyreel.errors import UsageError
 from polyreel.languages import MAX_QUERY_CHARS, UNKNOWN, parse_tag
 from polyreel.library.filters import Filter

@@ -15,7 +15,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import RedirectResponse, Response
 
 from polyreel._version import __version__
-from polyreel.bundle.runtime import Bundle
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import NotFoundError, PolyreelError
 from polyreel.library.search import Library
 from polyreel.server import api, library_pages, pages

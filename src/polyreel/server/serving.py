@@ -13,7 +13,7 @@ from collections.abc import Callable
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from polyreel.bundle.runtime import Bundle
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import UsageError
 from polyreel.server.app import create_app
 from polyreel.server.errors import RequestError, document_of

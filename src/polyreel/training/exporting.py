@@ -17,13 +17,13 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from polyreel.bundle.card import BundleCard, Licence, TextInput, read_card
-from polyreel.bundle.learnt import Learnt
-from polyreel.bundle.registry import build_on_default, locate_bundle
-from polyreel.bundle.runtime import Bundle
-from polyreel.bundle.trained import Trained
-from polyreel.bundle.writing import GraphParts, write_bundle
 from polyreel.corpora.registry import DATASETS
+from polyreel.encoders.build.bundle_spec import Trained
+from polyreel.encoders.build.trained_heads import Learnt
+from polyreel.encoders.build.writing import GraphParts, write_bundle
+from polyreel.encoders.card import BundleCard, Licence, TextInput, read_card
+from polyreel.encoders.registry import build_on_default, locate_bundle
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import UsageError
 from polyreel.model.towers import TwoTowers
 from polyreel.training.checkpoints import Checkpoint, load_checkpoint

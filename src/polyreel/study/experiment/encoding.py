@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from polyreel.bundle.parts import read_semantic_pooling
-from polyreel.bundle.registry import locate_bundle
-from polyreel.bundle.semantic_pooling import SemanticPooling
 from polyreel.corpora.imagenet_names import class_names, fetch_imagenet_names
+from polyreel.encoders.build.parts import read_semantic_pooling
+from polyreel.encoders.build.semantic_pooling import SemanticPooling
+from polyreel.encoders.registry import locate_bundle
 from polyreel.model.inputs import TextInputs
 from polyreel.model.specs import ModelSpec, TextTowerSpec
 from polyreel.model.text import TextTower

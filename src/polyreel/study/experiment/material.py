@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.bundle.registry import locate_bundle
-from polyreel.bundle.runtime import Bundle
 from polyreel.clips import Caption, Clip
 from polyreel.corpora.bundle_features import add_bundle_features, bundle_features_name
 from polyreel.corpora.feature_writer import write_features
@@ -25,6 +23,8 @@ from polyreel.corpora.shelf import Shelf
 from polyreel.corpora.table import CorpusTable, open_table
 from polyreel.corpora.table_writer import write_table
 from polyreel.corpora.xnli import NliPremise, read_xnli
+from polyreel.encoders.registry import locate_bundle
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import CorpusError, PolyreelError, UnknownNameError
 from polyreel.languages import clean, in_study_order
 from polyreel.packages.members import cache_dir

@@ -11,11 +11,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from polyreel.bundle.e5 import BLOCK, E5Weights, Q4Matrix
-from polyreel.bundle.graph import GraphWriter
-from polyreel.bundle.heads import add_head, beside_prior
-from polyreel.bundle.language_space import LanguageFreeSpace
-from polyreel.bundle.learnt import Learnt
+from polyreel.encoders.build.e5 import BLOCK, E5Weights, Q4Matrix
+from polyreel.encoders.build.graph import GraphWriter
+from polyreel.encoders.build.head_graph import add_head, beside_prior
+from polyreel.encoders.build.language_neutral import LanguageFreeSpace
+from polyreel.encoders.build.trained_heads import Learnt
 
 __all__ = ["build_text_graph"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from polyreel.bundle.card import CARD_FILE
-from polyreel.bundle.runtime import Bundle
+from polyreel.encoders.card import CARD_FILE
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleError
 from polyreel.packages.members import sha256_of
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from polyreel.bundle.card import CARD_FILE, BundleCard, read_card
-from polyreel.bundle.trained import Step, Trained, shipped, training_free
+from polyreel.encoders.build.bundle_spec import Step, Trained, shipped, training_free
+from polyreel.encoders.card import CARD_FILE, BundleCard, read_card
 from polyreel.errors import BundleError, UnknownNameError
 from polyreel.packages.fetch import Progress
 from polyreel.packages.members import cache_dir
@@ -113,7 +113,7 @@ def build_bundle(
 
 def _current(folder: Path, trained: Trained) -> BundleCard | None:
     """The card of the bundle in ``folder``, if it is what would be built there now."""
-    from polyreel.bundle.small import identity
+    from polyreel.encoders.build.small import identity
 
     if not (folder / CARD_FILE).is_file():
         return None
@@ -143,7 +143,7 @@ def build_on_default(
         BundleError: a source has not the expected contents.
     """
     # Imported late: building needs the onnx package, running does not.
-    from polyreel.bundle.small import build_trained
+    from polyreel.encoders.build.small import build_trained
 
     return build_trained(folder, trained, alike=alike, download=download, step=step)
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 
-from polyreel.bundle.card import Confidence, Licence, Measurement
-from polyreel.bundle.learnt import Learnt, read_learnt
+from polyreel.encoders.card import Confidence, Licence, Measurement
+from polyreel.encoders.build.trained_heads import Learnt, read_learnt
 
 __all__ = ["DEFAULT_CONFIDENCE", "Step", "Trained", "shipped", "training_free"]
 
@@ -57,7 +57,7 @@ def training_free() -> Trained:
 
 def shipped() -> Trained:
     """The default bundle, ``small``: its arrays, and what its card says, come with polyreel."""
-    assets = resources.files("polyreel.bundle") / "assets"
+    assets = resources.files("polyreel.encoders.build") / "assets"
     facts = json.loads((assets / "small.json").read_text(encoding="utf-8"))
     with resources.as_file(assets / "small_learnt.npz") as path:
         learnt = read_learnt(path)

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from polyreel.bundle import registry
-from polyreel.bundle.card import CARD_FILE, BundleCard, read_card
-from polyreel.bundle.registry import build_bundle, list_bundles, locate_bundle
-from polyreel.bundle.runtime import Bundle
-from polyreel.bundle.trained import Trained
+from polyreel.encoders import registry
+from polyreel.encoders.build.bundle_spec import Trained
+from polyreel.encoders.card import CARD_FILE, BundleCard, read_card
+from polyreel.encoders.registry import build_bundle, list_bundles, locate_bundle
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleError, FetchError, UnknownNameError
 from tiny_bundle import write_tiny_bundle
 

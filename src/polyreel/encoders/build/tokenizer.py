@@ -7,7 +7,7 @@ import unicodedata
 from tokenizers import AddedToken, Regex, Tokenizer, normalizers, pre_tokenizers, processors
 from tokenizers.models import Unigram as UnigramModel
 
-from polyreel.bundle.e5 import Unigram
+from polyreel.encoders.build.e5 import Unigram
 
 __all__ = ["build_tokenizer"]
 

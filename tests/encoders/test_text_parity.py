@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from polyreel.bundle.language_space import LanguageFreeSpace
-from polyreel.bundle.text_graph import build_text_graph
-from polyreel.bundle.tokenizer import build_tokenizer
+from polyreel.encoders.build.language_neutral import LanguageFreeSpace
+from polyreel.encoders.build.text_graph import build_text_graph
+from polyreel.encoders.build.tokenizer import build_tokenizer
 from polyreel.languages import STUDY_LANGUAGES, clean
 
 SENTENCES = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from polyreel.bundle.registry import locate_bundle
-from polyreel.bundle.runtime import Bundle
+from polyreel.encoders.registry import locate_bundle
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import FetchError
 from polyreel.packages.members import cache_dir
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from polyreel.bundle.tokenizer import build_tokenizer
+from polyreel.encoders.build.tokenizer import build_tokenizer
 from polyreel.languages import clean
 
 # The genuine normaliser is of an older Unicode, in which the first had no compatibility form. It goes

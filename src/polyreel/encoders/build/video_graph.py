@@ -14,10 +14,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper, utils
 
-from polyreel.bundle.graph import GraphWriter
-from polyreel.bundle.heads import add_head, beside_prior
-from polyreel.bundle.learnt import Learnt
-from polyreel.bundle.semantic_pooling import SemanticPooling
+from polyreel.encoders.build.graph import GraphWriter
+from polyreel.encoders.build.head_graph import add_head, beside_prior
+from polyreel.encoders.build.trained_heads import Learnt
+from polyreel.encoders.build.semantic_pooling import SemanticPooling
 
 __all__ = ["IMAGE_TOWER_DIM", "build_video_graph", "class_layer", "frames_graph", "image_tower"]
 
@@ -28,7 +28,7 @@ _CLASS_WEIGHTS, _CLASS_BIAS = "network._fc.weight.f16", "network._fc.bias.f16"
 
 def image_tower() -> bytes:
     """The shipped EfficientNet-Lite0 (scripts/export_image_tower.py), features and class logits."""
-    return (resources.files("polyreel.bundle") / "assets" / "efficientnet_lite0.onnx").read_bytes()
+    return (resources.files("polyreel.encoders.build") / "assets" / "efficientnet_lite0.onnx").read_bytes()
 
 
 def frames_graph(tower: onnx.ModelProto) -> onnx.ModelProto:

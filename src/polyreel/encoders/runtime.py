@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.bundle.card import BundleCard, read_card
+from polyreel.encoders.card import BundleCard, read_card
 from polyreel.errors import BundleError
 from polyreel.packages.members import sha256_of
 

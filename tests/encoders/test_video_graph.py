@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyreel.bundle.language_space import estimate_language_free_space
-from polyreel.bundle.semantic_pooling import SemanticPooling
-from polyreel.bundle.video_graph import build_video_graph
+from polyreel.encoders.build.language_neutral import estimate_language_free_space
+from polyreel.encoders.build.semantic_pooling import SemanticPooling
+from polyreel.encoders.build.video_graph import build_video_graph
 
 FEATURES, CLASSES, DIM = 12, 7, 5
 

@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 import videos
-from polyreel.bundle.video_graph import IMAGE_TOWER_DIM, class_layer, frames_graph, image_tower
+from polyreel.encoders.build.video_graph import IMAGE_TOWER_DIM, class_layer, frames_graph, image_tower
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "export_image_tower.py"
 

@@ -1,17 +1,20 @@
 """The seam between training and use: a two-tower model as ONNX graphs with a card."""
 
-from polyreel.bundle.card import BundleCard, FrameInput, Licence, Measurement, TextInput, read_card
-from polyreel.bundle.e5 import E5Weights, Unigram
-from polyreel.bundle.language_space import LanguageFreeSpace, estimate_language_free_space
-from polyreel.bundle.learnt import Learnt, write_learnt
-from polyreel.bundle.parts import (
+from polyreel.encoders.build.bundle_spec import Trained, training_free
+from polyreel.encoders.build.e5 import E5Weights, Unigram
+from polyreel.encoders.build.language_neutral import LanguageFreeSpace, estimate_language_free_space
+from polyreel.encoders.build.parts import (
     E5_PREFIX,
     load_e5,
     read_language_free_space,
     read_semantic_pooling,
     text_tokenizer,
 )
-from polyreel.bundle.registry import (
+from polyreel.encoders.build.semantic_pooling import SemanticPooling
+from polyreel.encoders.build.trained_heads import Learnt, write_learnt
+from polyreel.encoders.build.writing import GraphParts, write_bundle
+from polyreel.encoders.card import BundleCard, FrameInput, Licence, Measurement, TextInput, read_card
+from polyreel.encoders.registry import (
     DEFAULT_BUNDLE,
     BundleEntry,
     build_bundle,
@@ -19,10 +22,7 @@ from polyreel.bundle.registry import (
     list_bundles,
     locate_bundle,
 )
-from polyreel.bundle.runtime import Bundle
-from polyreel.bundle.semantic_pooling import SemanticPooling
-from polyreel.bundle.trained import Trained, training_free
-from polyreel.bundle.writing import GraphParts, write_bundle
+from polyreel.encoders.runtime import Bundle
 
 __all__ = [
     "DEFAULT_BUNDLE",

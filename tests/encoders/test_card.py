@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from polyreel.bundle.card import CARD_FILE, BundleCard, identity_of, read_card
+from polyreel.encoders.card import CARD_FILE, BundleCard, identity_of, read_card
 from polyreel.errors import BundleError
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyreel.bundle.e5 import BLOCK, Q4Matrix, read_e5
+from polyreel.encoders.build.e5 import BLOCK, Q4Matrix, read_e5
 from polyreel.errors import BundleError
 
 WIDTH, LAYERS, HEADS, FEED_FORWARD, WORDS, POSITIONS = 32, 1, 2, 64, 5, 8
@@ -33,7 +33,7 @@ def q4_bytes(rows: int, columns: int, seed: int) -> bytes:
 
 
 def packed_model(*, magic: bytes = b"E5S1", block: int = BLOCK, leave_out: str = "") -> bytes:
-    """A whole file of the format that ``polyreel.bundle.e5`` describes."""
+    """A whole file of the format that ``polyreel.encoders.build.e5`` describes."""
     blob = "".join(piece for piece, _ in PIECES).encode()
     ends = np.cumsum([0, *(len(piece.encode()) for piece, _ in PIECES)])
     characters = b"".join(

@@ -25,7 +25,7 @@ from datasets import frame_features, msrvtt_dev, ntrex
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.library.calibration import FALSE_ALARM_RATE, load_background
+from polyreel.library.search.calibration import FALSE_ALARM_RATE, load_background
 
 OTHER_VIDEOS = 60
 DRAWS = 20

@@ -26,9 +26,9 @@ from polyreel.encoders.card import Measurement
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.library.indexing import index
+from polyreel.library.index.indexing import index
 from polyreel.library.results import VideoPooling
-from polyreel.library.search import Library
+from polyreel.library.search.search import Library
 from polyreel.packages.fetch import fetch
 from polyreel.packages.members import cache_dir
 

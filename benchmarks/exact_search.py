@@ -1,8 +1,8 @@
 """``python benchmarks/exact_search.py``: exact search at 100,000 and 1,000,000 clips, by a bare product.
 
 The floor is ``matrix @ query`` and ``argpartition`` in numpy, on the very same matrix. Held against it are
-``polyreel.library.exact.top_rows`` and the whole ``Library.search`` without the text encoder: reading the
-state of the library, ranking, merging moments, looking up rows. Recall is that of the first 10 against a
+``polyreel.library.search.exact.top_rows`` and the whole ``Library.search`` without the text encoder: reading
+the state of the library, ranking, merging moments, looking up rows. Recall is that of the first 10 against a
 float64 product over all vectors as they are stored.
 """
 
@@ -27,10 +27,10 @@ from numpy.typing import NDArray  # noqa: E402
 from common import Report, alternate, median_cpu_s, median_wall_s, options, paired_ratio, unit_rows  # noqa: E402
 from polyreel.encoders.card import BundleCard, read_card  # noqa: E402
 from polyreel.encoders.registry import locate_bundle  # noqa: E402
-from polyreel.library.exact import top_rows  # noqa: E402
-from polyreel.library.search import Library  # noqa: E402
-from polyreel.library.state import generation_of  # noqa: E402
-from polyreel.library.store import Commit, writing  # noqa: E402
+from polyreel.library.search.exact import top_rows  # noqa: E402
+from polyreel.library.search.search import Library  # noqa: E402
+from polyreel.library.store.state import generation_of  # noqa: E402
+from polyreel.library.store.store import Commit, writing  # noqa: E402
 
 DEPTH = 200  # what a search ranks before it merges moments
 RECALL_AT = 10

@@ -31,7 +31,7 @@ from common import Report, options, polyreel
 from exact_search import bare, fill
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
-from polyreel.library.search import Library
+from polyreel.library.search.search import Library
 
 USERS, BATCH = 50, 16
 BLOCK = 50  # queries that are measured in turn with the floor

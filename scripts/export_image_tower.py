@@ -1,4 +1,4 @@
-"""Export EfficientNet-Lite0 once to ``src/polyreel/bundle/assets/efficientnet_lite0.onnx``.
+"""Export EfficientNet-Lite0 once to ``src/polyreel/encoders/build/assets/efficientnet_lite0.onnx``.
 
     python scripts/export_image_tower.py
 
@@ -19,7 +19,7 @@ import torch
 from efficientnet_lite_pytorch import EfficientNet
 from onnx import TensorProto, helper, numpy_helper
 
-ASSET = Path(__file__).parents[1] / "src/polyreel/bundle/assets/efficientnet_lite0.onnx"
+ASSET = Path(__file__).parents[1] / "src/polyreel/encoders/build/assets/efficientnet_lite0.onnx"
 WEIGHTS = "efficientnet-lite0-57934424.pth"
 
 

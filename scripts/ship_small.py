@@ -1,6 +1,6 @@
 """``python scripts/ship_small.py runs/small``: make a run's best checkpoint the default bundle that ships.
 
-Writes what was learnt, in float16, and the texts of the card into ``src/polyreel/bundle/assets``. Figures are
+Writes what was learnt, in float16, and the texts of the card into ``src/polyreel/encoders/build/assets``. Figures are
 added by ``python benchmarks/demo_recall.py --write-card``.
 """
 
@@ -10,12 +10,12 @@ import json
 import sys
 from pathlib import Path
 
-import polyreel.encoders
+import polyreel.encoders.build
 from polyreel.encoders.build.trained_heads import write_learnt
 from polyreel.training.checkpoints import load_checkpoint
 from polyreel.training.exporting import export_details, learnt_parts
 
-ASSETS = Path(polyreel.encoders.__file__).parent / "assets"
+ASSETS = Path(polyreel.encoders.build.__file__).parent / "assets"
 # Chosen on MSR-VTT dev by benchmarks/confidence.py.
 CONFIDENCE = {"clip": 0.20, "subtitle": 0.30}
 

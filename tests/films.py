@@ -10,10 +10,10 @@ from typing import Any
 
 import videos
 from polyreel.encoders.runtime import Bundle
-from polyreel.library.indexing import IndexReport, index
-from polyreel.library.search import Library
-from polyreel.library.store import open_snapshot
-from polyreel.library.tables import CLIPS, FILES, SUBTITLES
+from polyreel.library.index.indexing import IndexReport, index
+from polyreel.library.search.search import Library
+from polyreel.library.store.store import open_snapshot
+from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES
 from tiny_bundle import PALETTE
 
 Line = tuple[float, float, str]

@@ -97,9 +97,11 @@ def _run(facts: Connection, bundle: Path, library: Path, folder: Path, max_file_
 
     from polyreel.encoders.runtime import Bundle
     from polyreel.errors import PolyreelError
-    from polyreel.library import durable, searchable, store
-    from polyreel.library.events import Committed, IndexEvent
-    from polyreel.library.indexing import index
+    from polyreel.library.index.events import Committed, IndexEvent
+    from polyreel.library.index.indexing import index
+    from polyreel.library.search import search_index as searchable
+    from polyreel.library.store import store
+    from polyreel.library.store import table_files as durable
 
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the server that it was forked from ignores it
 

@@ -436,7 +436,7 @@ def test_a_library_that_is_being_written(shelf, capsys):
 
 
 def test_an_interrupt_is_no_traceback(shelf, capsys, monkeypatch):
-    from polyreel.library.search import Library
+    from polyreel.library.search.search import Library
 
     def interrupt(*_arguments, **_options):
         raise KeyboardInterrupt

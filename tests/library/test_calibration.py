@@ -9,8 +9,8 @@ import pytest
 
 from films import film, index_films, open_library, subtitles
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.library import calibration as calibrating
-from polyreel.library.calibration import (
+from polyreel.library.search import calibration as calibrating
+from polyreel.library.search.calibration import (
     BACKGROUND_QUERIES,
     FALSE_ALARM_RATE,
     Background,

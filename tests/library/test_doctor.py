@@ -11,8 +11,8 @@ import pytest
 from films import film, index_films, subtitles
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import LibraryError
-from polyreel.library.doctor import examine
-from polyreel.library.state import read_state, write_state
+from polyreel.library.store.doctor import examine
+from polyreel.library.store.state import read_state, write_state
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import pytest
 
 from films import film, holdings, index_films
 from polyreel.errors import LibraryError
-from polyreel.library import durable, store
+from polyreel.library.store import store
+from polyreel.library.store import table_files as durable
 
 
 def test_files_of_tables_reach_the_disk_before_library_json_names_them(tmp_path, tiny_bundle, monkeypatch):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from polyreel.library.exact import top_rows
+from polyreel.library.search.exact import top_rows
 
 SMALL = st.integers(-3, 3).map(float)  # few values: many ties
 

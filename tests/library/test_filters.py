@@ -10,7 +10,7 @@ import pytest
 
 from films import film, index_films, open_library, subtitles
 from polyreel.errors import NotFoundError, UsageError
-from polyreel.library.filters import EVERYTHING, Filter
+from polyreel.library.search.filters import EVERYTHING, Filter
 
 
 @pytest.fixture(scope="module")

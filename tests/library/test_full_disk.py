@@ -10,8 +10,8 @@ from disks import small_disk
 from films import film, holdings, index_films, open_library, subtitles
 from index_runs import Run
 from polyreel.errors import LibraryError
-from polyreel.library.events import Committed
-from polyreel.library.state import read_state
+from polyreel.library.index.events import Committed
+from polyreel.library.store.state import read_state
 from tiny_bundle import PALETTE
 
 COLOURS = [*PALETTE]

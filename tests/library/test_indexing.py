@@ -11,10 +11,11 @@ import pytest
 import videos
 from films import Held, film, holdings, index_films, open_library, orphans, subtitles
 from polyreel.errors import BundleMismatchError, LimitError, UsageError
-from polyreel.library import indexing, lanes
-from polyreel.library.doctor import examine
-from polyreel.library.events import Committed, Planned, Progressed, Settled
-from polyreel.library.state import read_state
+from polyreel.library.index import decode_pool as lanes
+from polyreel.library.index import indexing
+from polyreel.library.index.events import Committed, Planned, Progressed, Settled
+from polyreel.library.store.doctor import examine
+from polyreel.library.store.state import read_state
 from polyreel.media.limited import Limits
 
 ONE_CLIP = ((0.0, 2.0),)

@@ -15,7 +15,7 @@ import pytest
 
 from films import Held, film, holdings, index_films, open_library, orphans, subtitles
 from index_runs import Run
-from polyreel.library.state import read_state
+from polyreel.library.store.state import read_state
 
 FILMS = 12
 COLOURS = ("red", "green", "blue", "yellow", "white", "black")

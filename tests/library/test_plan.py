@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from polyreel.library.plan import FAILED, OK, UNREADABLE, make_plan
-from polyreel.library.scan import FoundVideo, Scan
+from polyreel.library.index.plan import FAILED, OK, UNREADABLE, make_plan
+from polyreel.library.index.scan import FoundVideo, Scan
 
 ROOT = Path("/videos")
 

@@ -12,9 +12,9 @@ import pytest
 import videos
 from films import film, index_films, open_library
 from polyreel.errors import DecodeError, LimitError, MediaError
-from polyreel.library.events import Planned, Progressed, Settled
-from polyreel.library.examples import encode_example
-from polyreel.library.progress import IndexProgress, ProgressFile, read_progress
+from polyreel.library.index.events import Planned, Progressed, Settled
+from polyreel.library.index.progress_file import IndexProgress, ProgressFile, read_progress
+from polyreel.library.search.examples import encode_example
 from polyreel.media.jpeg import encode_jpeg
 from polyreel.media.limited import Limits
 from tiny_bundle import PALETTE

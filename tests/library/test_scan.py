@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from polyreel.errors import UsageError
-from polyreel.library.scan import VIDEO_SUFFIXES, scan
+from polyreel.library.index.scan import VIDEO_SUFFIXES, scan
 
 
 def touch(path: Path, content: bytes = b"x") -> Path:

@@ -12,10 +12,11 @@ from films import film, index_films, open_library, subtitles
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleMismatchError, LibraryError, QueryError, UnknownNameError, UsageError
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.library import moments, searchable
 from polyreel.library.results import MODES, SubtitleEvidence
-from polyreel.library.search import Library
-from polyreel.library.state import read_state, write_state
+from polyreel.library.search import fusion as moments
+from polyreel.library.search import search_index as searchable
+from polyreel.library.search.search import Library
+from polyreel.library.store.state import read_state, write_state
 from tiny_bundle import MEANINGS, PALETTE
 
 

@@ -13,11 +13,11 @@ import pytest
 from disks import make_read_only, small_disk
 from films import film, index_films, open_library, subtitles
 from polyreel.errors import LibraryError
-from polyreel.library import searchable
-from polyreel.library.doctor import examine
-from polyreel.library.searchable import load_searchable
-from polyreel.library.state import read_state
-from polyreel.library.store import create_library
+from polyreel.library.search import search_index as searchable
+from polyreel.library.search.search_index import load_searchable
+from polyreel.library.store.doctor import examine
+from polyreel.library.store.state import read_state
+from polyreel.library.store.store import create_library
 
 
 @pytest.fixture(scope="module")

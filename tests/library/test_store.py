@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from polyreel.errors import BundleMismatchError, LibraryBusyError, LibraryError, LibraryVersionError
-from polyreel.library import durable, store
-from polyreel.library.state import Generation, read_state
-from polyreel.library.store import Commit, create_library, open_snapshot, writing
-from polyreel.library.tables import CLIPS, FILES, SUBTITLES
+from polyreel.library.store import store
+from polyreel.library.store import table_files as durable
+from polyreel.library.store.state import Generation, read_state
+from polyreel.library.store.store import Commit, create_library, open_snapshot, writing
+from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES
 
 OWN = Generation(bundle="own", identity="a" * 64, location="own", dim=4)
 OTHER = Generation(bundle="other", identity="b" * 64, location="/elsewhere/other", dim=4)

@@ -17,8 +17,8 @@ import polyreel
 from films import open_library
 from polyreel.client.remote import RemoteLibrary
 from polyreel.errors import MediaError, NotFoundError, QueryError, RemoteError, UsageError
-from polyreel.library.filters import Filter
-from polyreel.library.search import Library
+from polyreel.library.search.filters import Filter
+from polyreel.library.search.search import Library
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from films import film, index_films
 from polyreel.client.documents import ErrorDocument
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import LibraryError
-from polyreel.library.progress import ProgressFile, read_progress
+from polyreel.library.index.progress_file import ProgressFile, read_progress
 from polyreel.server.app import create_app
 from polyreel.server.settings import ServerSettings
 
@@ -117,7 +117,7 @@ def test_a_move_to_another_bundle_is_followed(own_shelf, tmp_path, other_bundle)
 def test_progress_of_a_run_elsewhere_shows(own_shelf):
     with serving(own_shelf) as client:
         shown = ProgressFile(own_shelf)
-        from polyreel.library.events import Planned, Progressed, Settled
+        from polyreel.library.index.events import Planned, Progressed, Settled
 
         shown.take(Planned(4, 1_000))
         shown._written_at = 0.0
@@ -144,7 +144,7 @@ def test_a_run_that_was_killed_half_way_is_told_from_one_that_runs(own_shelf):
     )
     shown = ProgressFile(own_shelf)
     shown._now = shown._now.model_copy(update={"pid": int(dead.stdout)})
-    from polyreel.library.events import Planned
+    from polyreel.library.index.events import Planned
 
     shown.take(Planned(4, 1_000))
     assert read_progress(own_shelf).is_running is False

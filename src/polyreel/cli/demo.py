@@ -18,7 +18,7 @@ from polyreel.errors import FetchError
 
 if TYPE_CHECKING:
     from polyreel.corpora.demo import DemoClip
-    from polyreel.library.search import Library
+    from polyreel.library.search.search import Library
 
 __all__ = ["demo", "demo_recall"]
 
@@ -40,7 +40,7 @@ def demo(
     Example: polyreel demo
     """
     from polyreel.languages import STUDY_LANGUAGES
-    from polyreel.library.search import Library
+    from polyreel.library.search.search import Library
     from polyreel.packages.members import cache_dir
 
     clips = _fetch(everything)

@@ -15,7 +15,7 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
 
     Example: polyreel doctor --json
     """
-    from polyreel.library.doctor import examine
+    from polyreel.library.store.doctor import examine
 
     health = examine(default_library(library))
     if json:

@@ -23,8 +23,8 @@ from polyreel.cli.output import print_json, stderr, stdout
 from polyreel.errors import MediaError
 
 if TYPE_CHECKING:
-    from polyreel.library.events import IndexEvent
-    from polyreel.library.indexing import IndexReport
+    from polyreel.library.index.events import IndexEvent
+    from polyreel.library.index.indexing import IndexReport
 
 __all__ = ["index", "index_with_progress"]
 
@@ -89,8 +89,8 @@ def index_with_progress(
 ) -> IndexReport:
     """Index with a progress bar on stderr. Raises as ``polyreel.library.index``."""
     from polyreel.encoders.registry import DEFAULT_BUNDLE
-    from polyreel.library.indexing import index as index_library
-    from polyreel.library.state import read_state
+    from polyreel.library.index.indexing import index as index_library
+    from polyreel.library.store.state import read_state
     from polyreel.media.limited import Limits
 
     state = read_state(folder)
@@ -130,7 +130,7 @@ def _progress() -> Progress:
 
 
 def _follow(progress: Progress) -> Callable[[IndexEvent], None]:
-    from polyreel.library.events import Planned, Progressed, Settled
+    from polyreel.library.index.events import Planned, Progressed, Settled
 
     task = progress.add_task("looking for videos", total=None, files="")
     counts = [0, 0]

@@ -38,7 +38,7 @@ def search(
 
     Example: polyreel search "mbwa anakimbia"
     """
-    from polyreel.library.search import Library
+    from polyreel.library.search.search import Library
 
     result = Library(default_library(library), load_bundle).search(query, top=top, mode=mode, language=lang)
     if json:

@@ -23,9 +23,9 @@ from polyreel.client.documents import (
     VideosDocument,
 )
 from polyreel.errors import PolyreelError, RemoteError
-from polyreel.library.filters import EVERYTHING, Filter
 from polyreel.library.results import ClipScore, Hit, Mode, SearchResult, SubtitleEvidence
-from polyreel.library.view import Video
+from polyreel.library.search.filters import EVERYTHING, Filter
+from polyreel.library.search.snapshot import Video
 
 __all__ = ["RemoteLibrary", "connect"]
 

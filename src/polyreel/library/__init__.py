@@ -1,14 +1,9 @@
 """Build, keep and search a library of video."""
 
 from polyreel.files import write_atomically
-from polyreel.library.calibration import BACKGROUND_QUERIES, FALSE_ALARM_RATE
-from polyreel.library.contents import Contents, ProblemFile
-from polyreel.library.doctor import FileProblem, LibraryHealth, examine
-from polyreel.library.events import Committed, IndexEvent, Planned, Progressed, Settled
-from polyreel.library.examples import Example, encode_example
-from polyreel.library.filters import EVERYTHING, Filter
-from polyreel.library.indexing import IndexReport, index
-from polyreel.library.progress import IndexProgress, read_progress
+from polyreel.library.index.events import Committed, IndexEvent, Planned, Progressed, Settled
+from polyreel.library.index.indexing import IndexReport, index
+from polyreel.library.index.progress_file import IndexProgress, read_progress
 from polyreel.library.results import (
     MODES,
     ClipScore,
@@ -19,9 +14,14 @@ from polyreel.library.results import (
     SubtitleEvidence,
     VideoPooling,
 )
-from polyreel.library.search import Library
-from polyreel.library.state import Generation, LibraryState, read_state
-from polyreel.library.view import Video, View
+from polyreel.library.search.calibration import BACKGROUND_QUERIES, FALSE_ALARM_RATE
+from polyreel.library.search.examples import Example, encode_example
+from polyreel.library.search.filters import EVERYTHING, Filter
+from polyreel.library.search.search import Library
+from polyreel.library.search.snapshot import Video, View
+from polyreel.library.store.contents import Contents, ProblemFile
+from polyreel.library.store.doctor import FileProblem, LibraryHealth, examine
+from polyreel.library.store.state import Generation, LibraryState, read_state
 
 __all__ = [
     "BACKGROUND_QUERIES",

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.library.filters import Filter
+from polyreel.library.search.filters import Filter
 
 __all__ = [
     "MODES",

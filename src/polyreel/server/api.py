@@ -24,9 +24,9 @@ from polyreel.client.documents import (
 from polyreel.encoders.card import BundleCard
 from polyreel.errors import UsageError
 from polyreel.languages import MAX_QUERY_CHARS, UNKNOWN, parse_tag
-from polyreel.library.filters import Filter
-from polyreel.library.progress import read_progress
+from polyreel.library.index.progress_file import read_progress
 from polyreel.library.results import Question
+from polyreel.library.search.filters import Filter
 from polyreel.server import links
 from polyreel.server.files import thumbnail_response, video_response
 from polyreel.server.state import Server, ServerState

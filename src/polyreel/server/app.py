@@ -17,7 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from polyreel._version import __version__
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import NotFoundError, PolyreelError
-from polyreel.library.search import Library
+from polyreel.library.search.search import Library
 from polyreel.server import api, library_pages, pages
 from polyreel.server.desk import Desk
 from polyreel.server.errors import (

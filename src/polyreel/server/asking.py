@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 from polyreel.errors import QueryError
 from polyreel.languages import UNKNOWN, clean
-from polyreel.library.filters import Filter
 from polyreel.library.results import Question
+from polyreel.library.search.filters import Filter
 from polyreel.server.errors import RequestError
 from polyreel.server.state import Server
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from polyreel.errors import BundleMismatchError, LibraryError, PolyreelError
 from polyreel.library.results import ClipScore, Question, SearchResult
-from polyreel.library.search import Library
+from polyreel.library.search.search import Library
 from polyreel.server.errors import OverloadError
 
 __all__ = ["Desk"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from starlette.responses import FileResponse
 
 from polyreel.errors import NotFoundError
-from polyreel.library.view import Video
+from polyreel.library.search.snapshot import Video
 
 __all__ = ["thumbnail_response", "video_response"]
 

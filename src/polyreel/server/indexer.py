@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 from polyreel.errors import LibraryBusyError, UsageError
-from polyreel.library.progress import read_progress
+from polyreel.library.index.progress_file import read_progress
 from polyreel.server.errors import ForbiddenError
 
 __all__ = ["Indexer"]

@@ -11,8 +11,8 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.library.calibration import BACKGROUND_QUERIES, FALSE_ALARM_RATE
-from polyreel.library.progress import read_progress
+from polyreel.library.index.progress_file import read_progress
+from polyreel.library.search.calibration import BACKGROUND_QUERIES, FALSE_ALARM_RATE
 from polyreel.server.errors import RequestError
 from polyreel.server.guard import SESSION_COOKIE
 from polyreel.server.links import progress_document, thumbnail_address

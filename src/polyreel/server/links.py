@@ -17,9 +17,9 @@ from polyreel.client.documents import (
     TimelineDocument,
     VideoDocument,
 )
-from polyreel.library.progress import IndexProgress
+from polyreel.library.index.progress_file import IndexProgress
 from polyreel.library.results import ClipScore, Hit, SearchResult, SubtitleEvidence
-from polyreel.library.view import Video, View
+from polyreel.library.search.snapshot import Video, View
 
 __all__ = [
     "clip_document",

@@ -10,9 +10,9 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from polyreel.errors import NotFoundError
-from polyreel.library.examples import Example
-from polyreel.library.search import Library
-from polyreel.library.view import View
+from polyreel.library.search.examples import Example
+from polyreel.library.search.search import Library
+from polyreel.library.search.snapshot import View
 from polyreel.server.desk import Desk
 from polyreel.server.indexer import Indexer
 from polyreel.server.metrics import Metrics

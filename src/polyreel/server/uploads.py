@@ -13,7 +13,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from polyreel.errors import LibraryError
-from polyreel.library.examples import Example, encode_example
+from polyreel.library.search.examples import Example, encode_example
 from polyreel.server.errors import RequestError
 from polyreel.server.state import Server
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.errors import MediaError, PolyreelError
-from polyreel.library.scan import FoundVideo
+from polyreel.library.index.scan import FoundVideo
 from polyreel.media.limited import DecodeEvent, DecodeOptions, DecodeWorker, Limits
 from polyreel.packages.members import sha256_of
 

@@ -20,9 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from polyreel.library.state import LibraryState
-from polyreel.library.store import Snapshot
-from polyreel.library.tables import CLIPS, FILES, SUBTITLES
+from polyreel.library.store.state import LibraryState
+from polyreel.library.store.store import Snapshot
+from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES
 
 __all__ = ["CACHE", "Searchable", "load_searchable"]
 

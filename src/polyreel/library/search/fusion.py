@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.library.searchable import Searchable
+from polyreel.library.search.search_index import Searchable
 
 __all__ = ["Moment", "Ranked", "clips_of_lines", "fuse", "moments"]
 

@@ -21,8 +21,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from polyreel.errors import LibraryBusyError, LibraryError
-from polyreel.library.durable import TableFiles
-from polyreel.library.state import (
+from polyreel.library.store.state import (
     SCHEMA_VERSION,
     Generation,
     LibraryState,
@@ -31,7 +30,15 @@ from polyreel.library.state import (
     require_state,
     write_state,
 )
-from polyreel.library.tables import CLIPS, FILES, SCHEMAS, SUBTITLES, embedding_schema, embedding_table
+from polyreel.library.store.table_files import TableFiles
+from polyreel.library.store.tables import (
+    CLIPS,
+    FILES,
+    SCHEMAS,
+    SUBTITLES,
+    embedding_schema,
+    embedding_table,
+)
 
 if TYPE_CHECKING:
     from lancedb.db import DBConnection

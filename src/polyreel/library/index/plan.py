@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from polyreel.library.scan import FoundVideo, Scan
+from polyreel.library.index.scan import FoundVideo, Scan
 
 __all__ = ["FAILED", "OK", "UNREADABLE", "Plan", "make_plan"]
 

@@ -15,15 +15,15 @@ import numpy as np
 from polyreel.clips import Clip
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import MediaError
-from polyreel.library.events import Committed, IndexEvent, Planned, Progressed, Settled
-from polyreel.library.lanes import Job, Known, LaneEvent, Unread, run_lanes
-from polyreel.library.plan import FAILED, OK, UNREADABLE, Plan, make_plan
-from polyreel.library.progress import ProgressFile
-from polyreel.library.scan import FoundVideo, Scan, scan
-from polyreel.library.searchable import load_searchable
-from polyreel.library.state import generation_of
-from polyreel.library.store import Commit, Writer, writing
-from polyreel.library.tables import FILES
+from polyreel.library.index.decode_pool import Job, Known, LaneEvent, Unread, run_lanes
+from polyreel.library.index.events import Committed, IndexEvent, Planned, Progressed, Settled
+from polyreel.library.index.plan import FAILED, OK, UNREADABLE, Plan, make_plan
+from polyreel.library.index.progress_file import ProgressFile
+from polyreel.library.index.scan import FoundVideo, Scan, scan
+from polyreel.library.search.search_index import load_searchable
+from polyreel.library.store.state import generation_of
+from polyreel.library.store.store import Commit, Writer, writing
+from polyreel.library.store.tables import FILES
 from polyreel.media.decode import Frame, Health
 from polyreel.media.limited import ClipEnd, DecodeOptions, Finished, Limits, Opened
 

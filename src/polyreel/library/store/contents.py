@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from polyreel.library.plan import OK
-from polyreel.library.searchable import Searchable
-from polyreel.library.store import Snapshot
-from polyreel.library.tables import FILES
+from polyreel.library.index.plan import OK
+from polyreel.library.search.search_index import Searchable
+from polyreel.library.store.store import Snapshot
+from polyreel.library.store.tables import FILES
 
 __all__ = ["Contents", "ProblemFile", "contents_of"]
 

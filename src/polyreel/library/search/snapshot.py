@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.errors import NotFoundError
-from polyreel.library.calibration import Calibration
-from polyreel.library.contents import Contents, contents_of
-from polyreel.library.filters import Filter, videos_within
-from polyreel.library.searchable import Searchable, load_searchable
-from polyreel.library.state import LibraryState
-from polyreel.library.store import Snapshot
+from polyreel.library.search.calibration import Calibration
+from polyreel.library.search.filters import Filter, videos_within
+from polyreel.library.search.search_index import Searchable, load_searchable
+from polyreel.library.store.contents import Contents, contents_of
+from polyreel.library.store.state import LibraryState
+from polyreel.library.store.store import Snapshot
 
 __all__ = ["Video", "View"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from polyreel.files import write_atomically
-from polyreel.library.events import IndexEvent, Planned, Progressed, Settled
+from polyreel.library.index.events import IndexEvent, Planned, Progressed, Settled
 
 __all__ = ["IndexProgress", "ProgressFile", "read_progress"]
 

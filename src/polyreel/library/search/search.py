@@ -15,11 +15,6 @@ from numpy.typing import NDArray
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import UnknownNameError, UsageError
 from polyreel.languages import UNKNOWN, detect, normalise, parse_tag
-from polyreel.library.calibration import FALSE_ALARM_RATE, calibrate, load_background
-from polyreel.library.exact import best_rows
-from polyreel.library.examples import encode_example
-from polyreel.library.filters import EVERYTHING, Filter
-from polyreel.library.moments import Moment, Ranked, clips_of_lines, fuse, moments
 from polyreel.library.results import (
     MODES,
     ClipScore,
@@ -31,9 +26,14 @@ from polyreel.library.results import (
     Vector,
     VideoPooling,
 )
-from polyreel.library.searchable import CACHE
-from polyreel.library.state import LibraryState, generation_of, require_bundle, require_state
-from polyreel.library.view import Video, View
+from polyreel.library.search.calibration import FALSE_ALARM_RATE, calibrate, load_background
+from polyreel.library.search.exact import best_rows
+from polyreel.library.search.examples import encode_example
+from polyreel.library.search.filters import EVERYTHING, Filter
+from polyreel.library.search.fusion import Moment, Ranked, clips_of_lines, fuse, moments
+from polyreel.library.search.search_index import CACHE
+from polyreel.library.search.snapshot import Video, View
+from polyreel.library.store.state import LibraryState, generation_of, require_bundle, require_state
 
 __all__ = ["Library"]
 

@@ -15,10 +15,10 @@ from polyreel.encoders.card import BundleCard, read_card
 from polyreel.encoders.registry import list_bundles
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleError
-from polyreel.library.plan import OK
-from polyreel.library.state import Generation
-from polyreel.library.store import open_snapshot
-from polyreel.library.tables import CLIPS, FILES, SUBTITLES
+from polyreel.library.index.plan import OK
+from polyreel.library.store.state import Generation
+from polyreel.library.store.store import open_snapshot
+from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES
 
 __all__ = ["FileProblem", "LibraryHealth", "examine"]
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from polyreel.encoders.runtime import Bundle
 from polyreel.files import write_atomically
-from polyreel.library.searchable import Searchable
+from polyreel.library.search.search_index import Searchable
 
 __all__ = [
     "BACKGROUND_QUERIES",
@@ -132,5 +132,5 @@ def _share_below(scale: Mapping[str, NDArray[np.float32]], cosine: float, langua
 
 @functools.cache
 def _queries() -> tuple[dict[str, list[str]], str]:
-    data = (importlib.resources.files("polyreel.library") / _FILE).read_bytes()
+    data = (importlib.resources.files("polyreel.library.search") / _FILE).read_bytes()
     return json.loads(data)["queries"], hashlib.sha256(data).hexdigest()[:8]

@@ -1,0 +1,1 @@
+"""Folders of video -> tables of a library."""

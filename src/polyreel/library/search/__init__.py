@@ -1,0 +1,1 @@
+"""A query -> the moments of a library that answer it."""

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from common import Report, options
 from polyreel.errors import PolyreelError
-from polyreel.evaluation.significance import aggregate_seeds
+from polyreel.metrics.significance import aggregate_seeds
 from polyreel.training.assembly import judge_checkpoint
 from polyreel.training.checkpoints import load_checkpoint
 from polyreel.training.reading import read_recipe

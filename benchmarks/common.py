@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.evaluation.metrics import recall_at
-from polyreel.evaluation.ranking import Relevance, rank_scores
+from polyreel.metrics.ranks import Relevance, rank_scores
+from polyreel.metrics.retrieval import recall_at
 from polyreel.packages.members import cache_dir
 
 SKIPPED = 3

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common import Report, alternate, median_cpu_s, median_wall_s, options, paired_ratio, run, unit_rows
-from polyreel.evaluation.metrics import METRICS, expected_rank, metric_bounds
-from polyreel.evaluation.ranking import Ranks, Relevance, rank_embeddings, rank_scores
-from polyreel.evaluation.significance import bootstrap_mean, bootstrap_median
+from polyreel.metrics.ranks import Ranks, Relevance, rank_embeddings, rank_scores
+from polyreel.metrics.retrieval import METRICS, expected_rank, metric_bounds
+from polyreel.metrics.significance import bootstrap_mean, bootstrap_median
 
 SIZE, QUICK_SIZE, DIM = 50_000, 10_000, 512
 BLOCK_BYTES = 64 << 20

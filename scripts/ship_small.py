@@ -1,6 +1,6 @@
 """``python scripts/ship_small.py runs/small``: make a run's best checkpoint the default bundle that ships.
 
-Writes what was learnt, in float16, and the texts of the card into ``src/polyreel/encoders/build/assets``. Figures are
+Writes what was learnt, in float16, and the texts of the card into ``encoders/build/assets``. Figures are
 added by ``python benchmarks/demo_recall.py --write-card``.
 """
 

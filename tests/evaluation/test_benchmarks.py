@@ -11,8 +11,8 @@ from polyreel.evaluation.benchmarks import BENCHMARKS
 from polyreel.evaluation.results import differences, read_result
 from polyreel.evaluation.run import evaluate
 from polyreel.evaluation.scoring import score_matrix
-from polyreel.evaluation.transductive import dual_softmax
 from polyreel.media.jpeg import encode_jpeg
+from polyreel.metrics.score_normalizers import dual_softmax
 from tiny_bundle import PALETTE
 from videos import solid, write_video
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from made_up import make_result
 
-from polyreel.evaluation.consistency import (
+from polyreel.metrics.consistency import (
     all_languages_recall_at_1,
     kendall_top_k,
     mean_rank_spread,
     overlap_at,
     rank_c,
 )
-from polyreel.evaluation.ranking import Relevance, rank_scores
+from polyreel.metrics.ranks import Relevance, rank_scores
 from polyreel.study.agreement import describe_agreement
 
 

@@ -20,7 +20,7 @@ import pytest
 import toys
 from polyreel.corpora.table import open_table
 from polyreel.errors import CorpusError, RecipeError, UsageError
-from polyreel.evaluation.consistency import overlap_at
+from polyreel.metrics.consistency import overlap_at
 from polyreel.study.experiment.arms import ARMS, arms_of, cells_of, training_document
 from polyreel.study.experiment.claims import judge_claims
 from polyreel.study.experiment.material import Material

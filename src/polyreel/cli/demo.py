@@ -118,8 +118,8 @@ def demo_recall(
 
     The gallery is whole videos, each scored by its best clip, as a search does.
     """
-    from polyreel.evaluation.metrics import recall_at
-    from polyreel.evaluation.ranking import Relevance, rank_scores
+    from polyreel.metrics.ranks import Relevance, rank_scores
+    from polyreel.metrics.retrieval import recall_at
 
     wanted = {clip.id for clip in clips}
     recall = {}

@@ -2,27 +2,6 @@
 
 from polyreel.evaluation.benchmarks import BENCHMARKS, Benchmark
 from polyreel.evaluation.cards import BenchmarkCard
-from polyreel.evaluation.consistency import (
-    PairwiseAgreement,
-    TransferGap,
-    all_languages_recall_at_1,
-    kendall_top_k,
-    macro_mean,
-    mean_rank_spread,
-    overlap_at,
-    rank_c,
-    transfer_gap,
-)
-from polyreel.evaluation.metrics import (
-    METRICS,
-    average_precision,
-    expected_rank,
-    metric_bounds,
-    ndcg_at,
-    recall_at,
-    reciprocal_rank,
-)
-from polyreel.evaluation.ranking import Ranks, Relevance, rank_embeddings, rank_scores
 from polyreel.evaluation.results import (
     Estimate,
     Gap,
@@ -37,7 +16,28 @@ from polyreel.evaluation.results import (
 )
 from polyreel.evaluation.run import evaluate, find_benchmark
 from polyreel.evaluation.scoring import score_matrix
-from polyreel.evaluation.significance import (
+from polyreel.metrics.consistency import (
+    PairwiseAgreement,
+    TransferGap,
+    all_languages_recall_at_1,
+    kendall_top_k,
+    macro_mean,
+    mean_rank_spread,
+    overlap_at,
+    rank_c,
+    transfer_gap,
+)
+from polyreel.metrics.ranks import Ranks, Relevance, rank_embeddings, rank_scores
+from polyreel.metrics.retrieval import (
+    METRICS,
+    average_precision,
+    expected_rank,
+    metric_bounds,
+    ndcg_at,
+    recall_at,
+    reciprocal_rank,
+)
+from polyreel.metrics.significance import (
     Difference,
     Interval,
     RankCorrelation,

@@ -13,12 +13,12 @@ from polyreel.corpora.items import Corpus, Item
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import CorpusError
 from polyreel.evaluation.gallery import Gallery, encode_gallery, thumbnail
-from polyreel.evaluation.metrics import METRICS, expected_rank
-from polyreel.evaluation.ranking import Ranks, Relevance, rank_scores
 from polyreel.evaluation.results import LanguageResult, Matrix, MissingItem, WorstQuery
 from polyreel.evaluation.summary import Agreement, agreement, language_result
-from polyreel.evaluation.transductive import apply_trick
 from polyreel.languages import in_study_order
+from polyreel.metrics.ranks import Ranks, Relevance, rank_scores
+from polyreel.metrics.retrieval import METRICS, expected_rank
+from polyreel.metrics.score_normalizers import apply_trick
 
 __all__ = ["Measured", "QuerySet", "query_sets", "run_retrieval"]
 

@@ -15,7 +15,7 @@ from polyreel.evaluation.cards import BenchmarkCard
 from polyreel.evaluation.results import Result, SystemFacts
 from polyreel.evaluation.retrieval import Measured, Progress
 from polyreel.evaluation.summary import environment, gaps, macro_means, peak_memory_bytes
-from polyreel.evaluation.transductive import TRICKS
+from polyreel.metrics.score_normalizers import TRICKS
 from polyreel.packages.fetch import Progress as ArchiveProgress
 
 __all__ = ["evaluate", "find_benchmark"]

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.errors import UsageError
-from polyreel.evaluation.ranking import Relevance, rank_scores
 from polyreel.evaluation.summary import language_result
+from polyreel.metrics.ranks import Relevance, rank_scores
 
 __all__ = ["score_matrix"]
 

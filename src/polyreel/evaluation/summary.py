@@ -12,7 +12,8 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.evaluation.consistency import (
+from polyreel.evaluation.results import Estimate, Gap, LanguageResult, Matrix
+from polyreel.metrics.consistency import (
     all_languages_recall_at_1,
     kendall_top_k,
     mean_rank_spread,
@@ -20,10 +21,9 @@ from polyreel.evaluation.consistency import (
     rank_c,
     transfer_gap,
 )
-from polyreel.evaluation.metrics import METRICS, expected_rank, metric_bounds, recall_at
-from polyreel.evaluation.ranking import Ranks
-from polyreel.evaluation.results import Estimate, Gap, LanguageResult, Matrix
-from polyreel.evaluation.significance import bootstrap_mean, bootstrap_median
+from polyreel.metrics.ranks import Ranks
+from polyreel.metrics.retrieval import METRICS, expected_rank, metric_bounds, recall_at
+from polyreel.metrics.significance import bootstrap_mean, bootstrap_median
 
 __all__ = [
     "Agreement",

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from polyreel.corpora.xnli import LABELS, NliPremise
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import CorpusError
-from polyreel.evaluation.metrics import METRICS, recall_at
-from polyreel.evaluation.ranking import Ranks, Relevance, rank_scores
 from polyreel.evaluation.results import Matrix
 from polyreel.evaluation.retrieval import Measured
 from polyreel.evaluation.summary import agreement, language_result
 from polyreel.languages import in_study_order
+from polyreel.metrics.ranks import Ranks, Relevance, rank_scores
+from polyreel.metrics.retrieval import METRICS, recall_at
 
 __all__ = ["run_bitext", "run_xnli"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.evaluation.results import LanguageResult, Result, differences
-from polyreel.evaluation.significance import holm, paired_bootstrap, permutation_test
+from polyreel.metrics.significance import holm, paired_bootstrap, permutation_test
 from polyreel.study.entries import Entry
 from polyreel.study.wording import p_value, signed
 

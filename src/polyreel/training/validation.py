@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from polyreel.corpora.table import CorpusTable
 from polyreel.errors import TrainingError
-from polyreel.evaluation.metrics import METRICS
-from polyreel.evaluation.ranking import Relevance, rank_embeddings
+from polyreel.metrics.ranks import Relevance, rank_embeddings
+from polyreel.metrics.retrieval import METRICS
 from polyreel.training.batches import padded
 from polyreel.training.engine import Engine
 from polyreel.training.recipe import HELD_OUT, VALIDATION_SPLITS

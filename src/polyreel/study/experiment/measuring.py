@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from polyreel.corpora.items import Frames, Media
 from polyreel.corpora.xnli import LABELS, NliPremise
 from polyreel.errors import MediaError
-from polyreel.evaluation.consistency import mean_rank_spread, rank_c
-from polyreel.evaluation.metrics import METRICS
-from polyreel.evaluation.ranking import Relevance, rank_scores
 from polyreel.evaluation.results import Matrix
 from polyreel.languages import in_study_order
 from polyreel.media.jpeg import encode_jpeg
 from polyreel.media.pictures import read_bytes, read_picture
+from polyreel.metrics.consistency import mean_rank_spread, rank_c
+from polyreel.metrics.ranks import Relevance, rank_scores
+from polyreel.metrics.retrieval import METRICS
 from polyreel.study.experiment.material import GallerySet
 from polyreel.study.experiment.results import BenchmarkValues, Example, Hit
 

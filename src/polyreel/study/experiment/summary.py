@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from polyreel.evaluation.results import Matrix
-from polyreel.evaluation.significance import (
+from polyreel.metrics.significance import (
     aggregate_seeds,
     bootstrap_mean,
     holm,

@@ -14,8 +14,8 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from polyreel.errors import UsageError
-from polyreel.evaluation.metrics import METRICS, expected_rank, recall_at
-from polyreel.evaluation.ranking import Ranks, Relevance, rank_embeddings, rank_scores
+from polyreel.metrics.ranks import Ranks, Relevance, rank_embeddings, rank_scores
+from polyreel.metrics.retrieval import METRICS, expected_rank, recall_at
 
 
 def own(count: int) -> Relevance:

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.errors import UnknownNameError, UsageError
-from polyreel.evaluation.metrics import recall_at
-from polyreel.evaluation.ranking import Ranks, refuse
+from polyreel.metrics.ranks import Ranks, refuse
+from polyreel.metrics.retrieval import recall_at
 
 __all__ = [
     "PairwiseAgreement",

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.errors import UnknownNameError, UsageError
-from polyreel.evaluation.ranking import Ranks
+from polyreel.metrics.ranks import Ranks
 
 __all__ = [
     "METRICS",

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from polyreel.errors import UsageError
-from polyreel.evaluation import significance
-from polyreel.evaluation.significance import (
+from polyreel.metrics import significance
+from polyreel.metrics.significance import (
     Interval,
     aggregate_seeds,
     bootstrap_mean,

@@ -18,8 +18,8 @@ from scipy.stats import kendalltau
 from tied_orders import orders
 
 from polyreel.errors import UnknownNameError, UsageError
-from polyreel.evaluation import consistency
-from polyreel.evaluation.consistency import (
+from polyreel.metrics import consistency
+from polyreel.metrics.consistency import (
     PairwiseAgreement,
     all_languages_recall_at_1,
     kendall_top_k,
@@ -29,8 +29,8 @@ from polyreel.evaluation.consistency import (
     rank_c,
     transfer_gap,
 )
-from polyreel.evaluation.metrics import expected_rank
-from polyreel.evaluation.ranking import Ranks, Relevance, rank_scores
+from polyreel.metrics.ranks import Ranks, Relevance, rank_scores
+from polyreel.metrics.retrieval import expected_rank
 
 EXACT = 1e-9
 Scores = dict[str, NDArray[np.floating]]

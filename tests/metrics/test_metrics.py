@@ -16,7 +16,8 @@ from sklearn.metrics import average_precision_score, ndcg_score
 from tied_orders import expectation, queries, ranks_of
 
 from polyreel.errors import UnknownNameError, UsageError
-from polyreel.evaluation.metrics import (
+from polyreel.metrics.ranks import Ranks, Relevance, rank_scores
+from polyreel.metrics.retrieval import (
     METRICS,
     average_precision,
     expected_rank,
@@ -25,7 +26,6 @@ from polyreel.evaluation.metrics import (
     recall_at,
     reciprocal_rank,
 )
-from polyreel.evaluation.ranking import Ranks, Relevance, rank_scores
 
 EXACT = 1e-9
 thousand = settings(max_examples=1000)

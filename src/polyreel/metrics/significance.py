@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyreel.errors import UsageError
-from polyreel.evaluation.ranking import refuse
+from polyreel.metrics.ranks import refuse
 
 __all__ = [
     "Difference",

@@ -9,7 +9,7 @@ from itertools import permutations, product
 import numpy as np
 from hypothesis import strategies as st
 
-from polyreel.evaluation.ranking import Ranks, Relevance, rank_scores
+from polyreel.metrics.ranks import Ranks, Relevance, rank_scores
 
 
 def orders(scores: Sequence[float]) -> Iterator[list[int]]:

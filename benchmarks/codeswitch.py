@@ -22,12 +22,12 @@ from pathlib import Path
 
 from common import Report, options
 from datasets import data_folder
-from polyreel.corpora.codeswitch import CodeSwitcher, SwitchRule
-from polyreel.corpora.english import ENGLISH_STOP_WORDS, english_lemmas
-from polyreel.corpora.lexicon_formats import read_rows
-from polyreel.corpora.lexicons import Lexicon, load_lexicons
-from polyreel.corpora.problems import Problems
+from polyreel.codeswitch.english import ENGLISH_STOP_WORDS, english_lemmas
+from polyreel.codeswitch.lexicon_formats import read_rows
+from polyreel.codeswitch.lexicons import Lexicon, load_lexicons
+from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
 from polyreel.languages import STUDY_LANGUAGES, words
+from polyreel.problems import Problems
 
 TARGETS = STUDY_LANGUAGES[1:]
 LATER_PASSES = 5

@@ -20,8 +20,8 @@ import common
 from polyreel.corpora.aligning import AlignmentReport, align
 from polyreel.corpora.building.filtering import filtered
 from polyreel.corpora.how2.reader import How2Files, find_how2
-from polyreel.corpora.problems import Problems
 from polyreel.languages import STUDY_LANGUAGES
+from polyreel.problems import Problems
 
 CAPTIONS = 1_000_000  # in all, over nine languages: the project's promise
 QUICK_CAPTIONS = 45_000

@@ -13,9 +13,9 @@ from written import fails, write
 from polyreel.corpora import reading
 from polyreel.corpora.how2.scanning import scan
 from polyreel.corpora.multinli import read_multinli
-from polyreel.corpora.problems import Problems
 from polyreel.corpora.strict_json import parse, parse_lines
 from polyreel.corpora.xnli import read_xnli
+from polyreel.problems import Problems
 
 PAIRS = TypeAdapter(dict[str, list[int]])
 

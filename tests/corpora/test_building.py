@@ -20,11 +20,11 @@ from polyreel.corpora.building.plugins import GivenTranscripts
 from polyreel.corpora.building.recognising import WhisperRecogniser
 from polyreel.corpora.building.translating import CTranslate2Translator
 from polyreel.corpora.how2.reader import How2Files, find_how2
-from polyreel.corpora.items import Missing, VideoFile
-from polyreel.corpora.problems import Problems
+from polyreel.corpora.items import VideoFile
 from polyreel.corpora.records import Record
 from polyreel.corpora.tracks import Track
 from polyreel.errors import CorpusError, UnknownNameError
+from polyreel.problems import Missing, Problems
 
 ENGLISH = ("First we cut the onion into very small pieces", "and now we put it all into the hot pan")
 GERMAN = (

@@ -3,8 +3,9 @@ from written import NFC, NFD, fails, write, zip_of
 
 from films import film
 from polyreel.corpora.captioned_folder import captioned_records
-from polyreel.corpora.items import Frames, Missing, VideoFile
+from polyreel.corpora.items import Frames, VideoFile
 from polyreel.corpora.records import Record
+from polyreel.problems import Missing
 
 CSV = (
     "media,language,caption,start_s,end_s,split\r\n"

@@ -13,11 +13,12 @@ from polyreel.clips import Caption
 from polyreel.corpora.bundle_features import add_bundle_features
 from polyreel.corpora.checking import check_table
 from polyreel.corpora.feature_writer import write_features
-from polyreel.corpora.items import Frames, Missing, VideoFile
+from polyreel.corpora.items import Frames, VideoFile
 from polyreel.corpora.manifest import Source
 from polyreel.corpora.media_checks import difference_hash
 from polyreel.corpora.table_writer import write_table
 from polyreel.media.jpeg import encode_jpeg
+from polyreel.problems import Missing
 from videos import noise, solid, truncate, write_video
 
 

@@ -6,8 +6,8 @@ import pytest
 from written import NFC, NFD, fails, write
 
 from polyreel.corpora.cldr import cldr_records, concept_of, emoji_text
-from polyreel.corpora.items import Missing
 from polyreel.languages import STUDY_LANGUAGES
+from polyreel.problems import Missing
 
 
 @pytest.fixture

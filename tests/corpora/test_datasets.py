@@ -12,12 +12,13 @@ from written import fails, lines, write, write_annotations, zip_of
 from polyreel.corpora import adapters, msrvtt, multi30k, vatex, xm3600, xtd10
 from polyreel.corpora.datasets import build_dataset, count_differences, fetched_table
 from polyreel.corpora.demo import demo_clips
-from polyreel.corpora.items import Frames, Missing, VideoFile
+from polyreel.corpora.items import Frames, VideoFile
 from polyreel.corpora.records import Record
 from polyreel.corpora.registry import DATASETS, find_dataset
 from polyreel.corpora.table import open_table
 from polyreel.errors import CorpusError, UnknownNameError, UsageError
 from polyreel.languages import STUDY_LANGUAGES, parse_tag
+from polyreel.problems import Missing
 
 
 def records_of(name, folder):

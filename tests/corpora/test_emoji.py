@@ -8,9 +8,9 @@ import pytest
 from written import NFC, NFD, fails, write
 
 from polyreel.corpora.emoji import fetch_emoji, read_emoji
-from polyreel.corpora.items import Missing
 from polyreel.errors import FetchError, UnknownNameError
 from polyreel.languages import STUDY_LANGUAGES
+from polyreel.problems import Missing
 
 # Code -> English name, in the order of the list; the runners and their directions are one concept.
 EMOJI = {

@@ -10,10 +10,11 @@ from written import fails, write_annotations
 import videos
 from animated import write_animation
 from polyreel.corpora.emoji_anim import animated_emoji_records, fetch_animated_emoji
-from polyreel.corpora.items import Missing, VideoFile
+from polyreel.corpora.items import VideoFile
 from polyreel.corpora.records import Record
 from polyreel.errors import FetchError
 from polyreel.languages import STUDY_LANGUAGES
+from polyreel.problems import Missing
 
 RUN = [("red", 1_500), ("green", 1_500)]
 

@@ -13,10 +13,11 @@ from polyreel.corpora.aligning import AlignmentReport, align, align_video
 from polyreel.corpora.how2.reader import How2Files, find_how2
 from polyreel.corpora.how2.scanning import scan
 from polyreel.corpora.how2.values import parse_value
-from polyreel.corpora.problems import Problems, with_missing
+from polyreel.corpora.records import with_missing
 from polyreel.corpora.tracks import Track, VideoTracks, cleaned
 from polyreel.errors import CorpusError
 from polyreel.languages import clean
+from polyreel.problems import Problems
 
 LINES = {"text": ["one", "two"], "start": [0.0, 2.0], "end": [2.0, 4.0]}
 GERMAN = "Jetzt schneiden wir die Zwiebel in kleine Stücke und geben sie in die Pfanne"

@@ -11,8 +11,8 @@ from written import fails, write
 
 from polyreel.clips import Clip
 from polyreel.corpora.howto_features import HowToFeatures, features_of_clips
-from polyreel.corpora.problems import Problems
 from polyreel.errors import UnknownNameError
+from polyreel.problems import Problems
 
 SECONDS, DIM = 10, 8
 ROWS = np.arange(SECONDS * DIM, dtype=np.float32).reshape(SECONDS, DIM)

@@ -4,9 +4,9 @@ import pytest
 from written import NFC, NFD, fails, write
 
 from polyreel.corpora.multinli import MULTINLI_PAIRS, ParallelNli, read_multinli
-from polyreel.corpora.problems import Problems
 from polyreel.corpora.xnli import read_xnli
 from polyreel.errors import UnknownNameError
+from polyreel.problems import Problems
 
 HEADER = "premise\thypo\tlabel\n"
 ENGLISH = HEADER + "A dog runs .\tAn animal moves .\tentailment\nA cat sits .\tA cat runs .\tcontradictory\n"

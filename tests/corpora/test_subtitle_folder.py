@@ -4,10 +4,10 @@ from written import fails, write
 import videos
 from films import film, subtitles
 from polyreel.corpora.aligning import AlignmentReport
-from polyreel.corpora.items import Missing, VideoFile
-from polyreel.corpora.problems import Problems
+from polyreel.corpora.items import VideoFile
 from polyreel.corpora.records import Record
 from polyreel.corpora.subtitle_folder import subtitle_records
+from polyreel.problems import Missing, Problems
 
 ENGLISH, GERMAN, FRENCH = "we cut the onion", "wir schneiden die Zwiebel", "on coupe l'oignon"
 VTT = f"WEBVTT\r\n\r\n00:00.000 --> 00:02.000 align:start\r\n<c.red>{FRENCH}</c>\r\n"

@@ -14,13 +14,14 @@ from made_records import files_below, many, record
 from written import NFC, NFD, fails
 
 from polyreel.clips import Caption, Clip
-from polyreel.corpora.items import Frames, Missing, VideoFile
+from polyreel.corpora.items import Frames, VideoFile
 from polyreel.corpora.manifest import Source, read_manifest, writing
 from polyreel.corpora.records import Record
 from polyreel.corpora.shuffling import BLOCK_ROWS, WINDOW_BLOCKS, shuffled_windows
 from polyreel.corpora.table import open_table
 from polyreel.corpora.table_writer import BATCH_ROWS, write_table
 from polyreel.errors import UnknownNameError
+from polyreel.problems import Missing
 
 CREATED = "created"
 

@@ -8,13 +8,13 @@ import pytest
 from written import NFC, NFD, fails, write
 
 from polyreel.corpora.imagenet_names import imagenet_names_records
-from polyreel.corpora.items import Missing
 from polyreel.corpora.mediawiki import mediawiki_records
 from polyreel.corpora.records import Record
 from polyreel.corpora.registry import DATASETS
 from polyreel.corpora.udhr import udhr_records
 from polyreel.errors import FetchError
 from polyreel.languages import STUDY_LANGUAGES
+from polyreel.problems import Missing
 
 
 def parted(found):

@@ -3,8 +3,9 @@ import json
 import pytest
 from written import fails, write, zip_of
 
-from polyreel.corpora.items import Frames, Missing
+from polyreel.corpora.items import Frames
 from polyreel.corpora.xflickrco import XFLICKRCO_PHOTOS, xflickrco_records
+from polyreel.problems import Missing
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,9 @@ import json
 import pytest
 from written import fails, write
 
-from polyreel.corpora.items import Missing, VideoFile
+from polyreel.corpora.items import VideoFile
 from polyreel.corpora.youcook2 import youcook2_records
+from polyreel.problems import Missing
 
 FILE = "youcookii_annotations_trainval.json"
 

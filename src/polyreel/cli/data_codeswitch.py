@@ -17,9 +17,9 @@ from polyreel.cli.output import print_json, stderr, stdout
 from polyreel.errors import CorpusError, UsageError
 
 if TYPE_CHECKING:
-    from polyreel.corpora.codeswitch import CodeSwitcher, Switched
-    from polyreel.corpora.problems import Problems
-    from polyreel.corpora.switch_rates import Rate
+    from polyreel.codeswitch.rates import Rate
+    from polyreel.codeswitch.switching import CodeSwitcher, Switched
+    from polyreel.problems import Problems
 
 __all__ = ["codeswitch"]
 
@@ -71,9 +71,9 @@ def codeswitch(
 
     Example: polyreel data codeswitch --captions a.jsonl --lexicons lexicons --languages de,sw --show 20
     """
-    from polyreel.corpora.codeswitch import CodeSwitcher, SwitchRule
-    from polyreel.corpora.lexicons import load_lexicons
-    from polyreel.corpora.problems import Problems
+    from polyreel.codeswitch.lexicons import load_lexicons
+    from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
+    from polyreel.problems import Problems
 
     rule = SwitchRule(mode=mode, p=p, lemmas=lemmas, romanised=romanised)
     target = _require_target(out, captions) if out else None

@@ -1,5 +1,10 @@
 """Datasets as items, clips and captions, and each of them as one table on disk."""
 
+from polyreel.codeswitch.lexicon_formats import LEXICON_FORMATS
+from polyreel.codeswitch.lexicons import Lexicon, load_lexicons, read_lexicon
+from polyreel.codeswitch.rates import Rate
+from polyreel.codeswitch.romanise import romanise
+from polyreel.codeswitch.switching import SWITCH_MODES, CodeSwitcher, Switched, SwitchRule
 from polyreel.corpora.aligning import AlignmentReport, LanguageReport, align, align_video
 from polyreel.corpora.building.corpus import How2Plan, build_how2
 from polyreel.corpora.building.downloading import YtDlp
@@ -17,7 +22,6 @@ from polyreel.corpora.building.translating import CTranslate2Translator
 from polyreel.corpora.bundle_features import add_bundle_features, bundle_features_name, read_frames
 from polyreel.corpora.caption_lines import read_caption_lines
 from polyreel.corpora.checking import check_table
-from polyreel.corpora.codeswitch import SWITCH_MODES, CodeSwitcher, Switched, SwitchRule
 from polyreel.corpora.datasets import build_dataset, count_differences, fetch_dataset, fetched_table
 from polyreel.corpora.demo import DemoClip, demo_clips, shown_in_demo, within_budget
 from polyreel.corpora.emoji import EMOJI_VENDORS, fetch_emoji, read_emoji
@@ -29,22 +33,17 @@ from polyreel.corpora.folder import identify_folder, read_folder
 from polyreel.corpora.how2.reader import How2Files, find_how2
 from polyreel.corpora.howto_features import HowToFeatures, features_of_clips
 from polyreel.corpora.imagenet_names import class_names, fetch_imagenet_names
-from polyreel.corpora.items import Corpus, Frames, Item, Media, Missing, VideoFile
-from polyreel.corpora.lexicon_formats import LEXICON_FORMATS
-from polyreel.corpora.lexicons import Lexicon, load_lexicons, read_lexicon
+from polyreel.corpora.items import Corpus, Frames, Item, Media, VideoFile
 from polyreel.corpora.manifest import FeatureSet, LeftOut, Manifest, Source, read_manifest
 from polyreel.corpora.msrvtt import MSRVTT_SPLITS, read_msrvtt
 from polyreel.corpora.msrvtt_frames import read_msrvtt_dev
 from polyreel.corpora.multi30k import MULTI30K_SPLITS, read_multi30k
 from polyreel.corpora.multinli import MULTINLI_PAIRS, ParallelNli, read_multinli
 from polyreel.corpora.ntrex import read_ntrex
-from polyreel.corpora.problems import Problems
 from polyreel.corpora.records import Record
 from polyreel.corpora.registry import DATASETS, Dataset, find_dataset
-from polyreel.corpora.romanise import romanise
 from polyreel.corpora.shelf import Shelf
 from polyreel.corpora.stamps import fetch_stamps, read_stamps
-from polyreel.corpora.switch_rates import Rate
 from polyreel.corpora.table import CorpusTable, open_table
 from polyreel.corpora.table_writer import write_table
 from polyreel.corpora.tracks import Track, VideoTracks
@@ -52,6 +51,7 @@ from polyreel.corpora.vatex import VATEX_SPLITS, read_vatex
 from polyreel.corpora.xm3600 import read_xm3600
 from polyreel.corpora.xnli import LABELS, NliPremise, read_xnli
 from polyreel.corpora.xtd10 import read_xtd10
+from polyreel.problems import Missing, Problems
 
 __all__ = [
     "DATASETS",

@@ -19,7 +19,7 @@ from polyreel.corpora.cldr import concept_of
 from polyreel.corpora.demo import demo_clips
 from polyreel.corpora.emoji import EMOJI_VENDORS, read_emoji, vendors_in
 from polyreel.corpora.flickr8k import read_flickr8k
-from polyreel.corpora.items import Corpus, Item, Missing, VideoFile, cleaned_captions
+from polyreel.corpora.items import Corpus, Item, VideoFile, cleaned_captions
 from polyreel.corpora.msrvtt import list_msrvtt
 from polyreel.corpora.multi30k import MULTI30K_SPLITS, list_multi30k
 from polyreel.corpora.reading import Listing, locate, pictures_in, read_lines
@@ -32,6 +32,7 @@ from polyreel.corpora.xtd10 import list_xtd10
 from polyreel.errors import CorpusError
 from polyreel.packages.fetch import Progress, fetch
 from polyreel.packages.members import cache_dir
+from polyreel.problems import Missing
 
 __all__ = [
     "Stream",

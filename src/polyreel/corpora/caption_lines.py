@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from polyreel.corpora.problems import Problems
-from polyreel.corpora.text_lines import numbered_lines, report_line
 from polyreel.languages import clean, parse_tag
+from polyreel.problems import Problems
+from polyreel.text_lines import numbered_lines, report_line
 
 __all__ = ["read_caption_lines"]
 

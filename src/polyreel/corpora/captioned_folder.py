@@ -20,13 +20,14 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from polyreel.clips import Caption, Clip
 from polyreel.corpora.adapters import corpus_records
 from polyreel.corpora.folder import ITEMS_FILE, media_at, read_folder
-from polyreel.corpora.items import Media, Missing, VideoFile
+from polyreel.corpora.items import Media, VideoFile
 from polyreel.corpora.reading import read_text
 from polyreel.corpora.records import Record
 from polyreel.corpora.strict_json import parse_numbered_lines
 from polyreel.errors import CorpusError, MediaError
 from polyreel.languages import clean, detect, parse_tag
 from polyreel.media.readers import open_video
+from polyreel.problems import Missing
 
 __all__ = ["captioned_records"]
 

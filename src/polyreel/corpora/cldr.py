@@ -13,12 +13,13 @@ from pydantic import AliasChoices, BaseModel, Field, TypeAdapter
 
 from polyreel.clips import Clip
 from polyreel.corpora.emoji_packages import fetch_packages, without_skin_tones
-from polyreel.corpora.items import Missing, cleaned_captions
+from polyreel.corpora.items import cleaned_captions
 from polyreel.corpora.reading import locate
 from polyreel.corpora.records import Record, captions_of
 from polyreel.corpora.strict_json import parse
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.packages.fetch import Progress
+from polyreel.problems import Missing
 
 __all__ = [
     "CLDR_PACKAGES",

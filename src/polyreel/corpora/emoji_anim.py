@@ -12,13 +12,14 @@ from pathlib import Path
 from polyreel.clips import Clip
 from polyreel.corpora.cldr import CLDR_PACKAGES, concept_of, emoji_text, read_cldr
 from polyreel.corpora.emoji_packages import fetch_packages, without_skin_tones
-from polyreel.corpora.items import Missing, VideoFile, cleaned_captions
+from polyreel.corpora.items import VideoFile, cleaned_captions
 from polyreel.corpora.records import Record, captions_of
 from polyreel.errors import CorpusError, MediaError
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.media.animation import is_animation
 from polyreel.media.readers import open_video
 from polyreel.packages.fetch import Progress
+from polyreel.problems import Missing
 
 __all__ = ["ANIMATED_PACKAGES", "animated_emoji_records", "fetch_animated_emoji"]
 

@@ -9,8 +9,9 @@ import json
 import zipfile
 from pathlib import Path
 
-from polyreel.corpora.items import Corpus, Frames, Item, Missing, cleaned_captions, require_unique
+from polyreel.corpora.items import Corpus, Frames, Item, cleaned_captions, require_unique
 from polyreel.errors import CorpusError
+from polyreel.problems import Missing
 
 __all__ = ["read_flickr8k"]
 

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.clips import Clip
-from polyreel.corpora.problems import Problems
 from polyreel.errors import CorpusError, UnknownNameError
 from polyreel.media.suffixes import VIDEO_SUFFIXES
+from polyreel.problems import Problems
 
 __all__ = ["HowToFeatures", "features_of_clips"]
 

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import BaseModel, TypeAdapter
 
 from polyreel.clips import Clip
-from polyreel.corpora.items import Missing, cleaned_captions
+from polyreel.corpora.items import cleaned_captions
 from polyreel.corpora.reading import locate
 from polyreel.corpora.records import Record, captions_of
 from polyreel.corpora.strict_json import parse
@@ -21,6 +21,7 @@ from polyreel.errors import CorpusError
 from polyreel.languages import parse_tag
 from polyreel.packages.fetch import Progress, fetch_tree
 from polyreel.packages.members import Archive
+from polyreel.problems import Missing
 
 __all__ = ["NAMES_ARCHIVE", "class_names", "fetch_imagenet_names", "imagenet_names_records"]
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from polyreel.errors import CorpusError
 from polyreel.languages import clean
+from polyreel.problems import Missing
 
-__all__ = ["Corpus", "Frames", "Item", "Media", "Missing", "VideoFile", "cleaned_captions", "require_unique"]
+__all__ = ["Corpus", "Frames", "Item", "Media", "VideoFile", "cleaned_captions", "require_unique"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +51,6 @@ class Item:
     media: Media
     captions: Mapping[str, tuple[str, ...]]
     also_relevant: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """An item or file that a corpus should have and has not."""
-
-    id: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

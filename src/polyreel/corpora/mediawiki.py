@@ -14,13 +14,14 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from polyreel.clips import Clip, SampleCreation
-from polyreel.corpora.items import Missing, cleaned_captions
+from polyreel.corpora.items import cleaned_captions
 from polyreel.corpora.records import Record, captions_of
 from polyreel.corpora.strict_json import parse
 from polyreel.errors import CorpusError
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.packages.fetch import Progress, fetch_tree
 from polyreel.packages.members import Archive
+from polyreel.problems import Missing
 
 __all__ = ["MEDIAWIKI_ARCHIVE", "fetch_mediawiki", "mediawiki_records"]
 

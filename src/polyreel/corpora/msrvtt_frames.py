@@ -17,11 +17,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, TypeAdapter
 
 from polyreel.clips import Caption, Clip, SampleCreation
-from polyreel.corpora.items import Corpus, Frames, Item, Missing, cleaned_captions, require_unique
+from polyreel.corpora.items import Corpus, Frames, Item, cleaned_captions, require_unique
 from polyreel.corpora.reading import locate
 from polyreel.corpora.records import Record
 from polyreel.corpora.strict_json import parse, parse_lines
 from polyreel.errors import CorpusError
+from polyreel.problems import Missing
 
 __all__ = ["msrvtt_frames_records", "read_msrvtt_dev"]
 

@@ -17,10 +17,10 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TextIO
 
-from polyreel.corpora.problems import Problems
 from polyreel.corpora.xnli import LABELS
 from polyreel.errors import CorpusError, UnknownNameError
 from polyreel.languages import clean, in_study_order, parse_tag
+from polyreel.problems import Problems
 
 __all__ = ["MULTINLI_PAIRS", "ParallelNli", "read_multinli"]
 

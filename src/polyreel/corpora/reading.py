@@ -14,19 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from polyreel.corpora.items import (
-    Corpus,
-    Frames,
-    Item,
-    Media,
-    Missing,
-    VideoFile,
-    cleaned_captions,
-    require_unique,
-)
+from polyreel.corpora.items import Corpus, Frames, Item, Media, VideoFile, cleaned_captions, require_unique
 from polyreel.errors import CorpusError
 from polyreel.media.pictures import PICTURE_SUFFIXES
 from polyreel.media.suffixes import VIDEO_SUFFIXES
+from polyreel.problems import Missing
 
 __all__ = [
     "Listing",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from polyreel.clips import Caption, Clip, SampleCreation
 from polyreel.corpora.items import Media
+from polyreel.problems import Missing, Problems
 
-__all__ = ["Creation", "Record", "captions_of"]
+__all__ = ["Creation", "Record", "captions_of", "with_missing"]
 
 Creation = Callable[[str], SampleCreation]
 """How the captions in a language came about."""
@@ -40,3 +41,11 @@ def captions_of(texts: Mapping[str, Iterable[str]], clip: Clip, creation: Creati
         for tag, lines in texts.items()
         for text in lines
     )
+
+
+def with_missing(records: Iterable[Record], problems: Problems) -> Iterator[Record | Missing]:
+    """The records, and between them what was left out on the way, for the corpus to remember."""
+    for record in records:
+        yield from problems.drain()
+        yield record
+    yield from problems.drain()

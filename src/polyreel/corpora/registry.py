@@ -17,7 +17,6 @@ from polyreel.corpora.emoji import EMOJI_PACKAGES, fetch_all_emoji
 from polyreel.corpora.emoji_anim import ANIMATED_PACKAGES, animated_emoji_records, fetch_animated_emoji
 from polyreel.corpora.emoji_packages import EMOJI_ARCHIVES, EMOJI_LICENCES
 from polyreel.corpora.imagenet_names import NAMES_ARCHIVE, fetch_imagenet_names, imagenet_names_records
-from polyreel.corpora.items import Missing
 from polyreel.corpora.mediawiki import MEDIAWIKI_ARCHIVE, fetch_mediawiki, mediawiki_records
 from polyreel.corpora.msrvtt_frames import msrvtt_frames_records
 from polyreel.corpora.records import Record
@@ -31,6 +30,7 @@ from polyreel.errors import UnknownNameError
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.packages.fetch import Progress
 from polyreel.packages.members import Archive
+from polyreel.problems import Missing
 
 __all__ = ["DATASETS", "Dataset", "find_dataset"]
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from polyreel._version import __version__
+from polyreel.codeswitch.lexicons import Lexicon, load_lexicons
 from polyreel.corpora.bundle_features import add_bundle_features, bundle_features_name
 from polyreel.corpora.datasets import build_dataset, fetched_table
-from polyreel.corpora.lexicons import Lexicon, load_lexicons
 from polyreel.corpora.registry import DATASETS
 from polyreel.corpora.table import CorpusTable, open_table
 from polyreel.encoders.registry import locate_bundle

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from polyreel.corpora.items import Corpus, Frames, Item, Missing, cleaned_captions, require_unique
+from polyreel.corpora.items import Corpus, Frames, Item, cleaned_captions, require_unique
 from polyreel.corpora.reading import read_lines, related
 from polyreel.errors import CorpusError
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.packages.fetch import Progress, fetch_tree
 from polyreel.packages.members import Archive
+from polyreel.problems import Missing
 
 __all__ = ["STAMPS_ARCHIVE", "fetch_stamps", "read_stamps"]
 

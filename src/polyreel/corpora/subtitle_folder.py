@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from polyreel.corpora.aligning import AlignmentReport, align_video
-from polyreel.corpora.items import Missing, VideoFile
-from polyreel.corpora.problems import Problems
+from polyreel.corpora.items import VideoFile
 from polyreel.corpora.records import Record
 from polyreel.corpora.tracks import VideoTracks, tracks_of
 from polyreel.errors import CorpusError
 from polyreel.languages import parse_tag
 from polyreel.media.subtitles import SIDECAR_SUFFIXES, read_sidecars, read_subtitles
 from polyreel.media.suffixes import VIDEO_SUFFIXES
+from polyreel.problems import Missing, Problems
 
 __all__ = ["subtitle_records", "subtitle_videos"]
 

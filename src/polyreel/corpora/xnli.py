@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from polyreel.corpora.problems import Problems
 from polyreel.corpora.strict_json import unique_keys
-from polyreel.corpora.text_lines import numbered_lines
 from polyreel.errors import CorpusError
 from polyreel.languages import clean
+from polyreel.problems import Problems
+from polyreel.text_lines import numbered_lines
 
 __all__ = ["LABELS", "NliPremise", "read_xnli"]
 

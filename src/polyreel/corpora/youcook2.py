@@ -14,12 +14,13 @@ from pathlib import Path
 from pydantic import BaseModel, TypeAdapter
 
 from polyreel.clips import Caption, Clip
-from polyreel.corpora.items import Missing, VideoFile
+from polyreel.corpora.items import VideoFile
 from polyreel.corpora.reading import locate
 from polyreel.corpora.records import Record
 from polyreel.corpora.strict_json import parse
 from polyreel.languages import clean
 from polyreel.media.suffixes import VIDEO_SUFFIXES
+from polyreel.problems import Missing
 
 __all__ = ["YOUCOOK2_CLIPS", "youcook2_records"]
 

@@ -10,7 +10,7 @@ from polyreel.corpora.demo import DemoClip, demo_clips, shown_in_demo
 from polyreel.corpora.emoji import fetch_emoji, read_emoji
 from polyreel.corpora.flickr8k import read_flickr8k
 from polyreel.corpora.folder import identify_folder, read_folder
-from polyreel.corpora.items import Corpus, Item, Missing, VideoFile
+from polyreel.corpora.items import Corpus, Item, VideoFile
 from polyreel.corpora.msrvtt import read_msrvtt
 from polyreel.corpora.msrvtt_frames import read_msrvtt_dev
 from polyreel.corpora.multi30k import read_multi30k
@@ -29,6 +29,7 @@ from polyreel.evaluation.texts import run_bitext, run_xnli
 from polyreel.packages.fetch import Progress as ArchiveProgress
 from polyreel.packages.fetch import fetch
 from polyreel.packages.members import cache_dir
+from polyreel.problems import Missing
 
 __all__ = ["BENCHMARKS", "Benchmark", "Inputs"]
 

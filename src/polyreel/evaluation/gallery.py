@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.corpora.bundle_features import read_frames
-from polyreel.corpora.items import Frames, Item, Media, Missing, VideoFile
+from polyreel.corpora.items import Frames, Item, Media, VideoFile
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import CorpusError, MediaError
 from polyreel.media.decode import Frame
 from polyreel.media.jpeg import encode_jpeg
 from polyreel.media.limited import ClipEnd, DecodeOptions, DecodeWorker
 from polyreel.media.pictures import OpenArchives, read_bytes, read_picture
+from polyreel.problems import Missing
 
 __all__ = ["Gallery", "encode_gallery", "thumbnail"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from polyreel.corpora.codeswitch import CodeSwitcher, SwitchRule
+from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
 from polyreel.corpora.shelf import Shelf
 from polyreel.errors import TrainingError
 from polyreel.model.objectives import build_objectives

@@ -11,12 +11,12 @@ from typing import Protocol
 from polyreel.clips import Caption, SampleCreation
 from polyreel.corpora.building.downloading import is_platform_id
 from polyreel.corpora.building.plugins import Recogniser
-from polyreel.corpora.problems import Problems
 from polyreel.corpora.reading import read_lines
 from polyreel.corpora.tracks import Track, tracks_of
 from polyreel.errors import CorpusError, PolyreelError
 from polyreel.media.subtitles import read_sidecars, read_subtitles, sidecars
 from polyreel.media.suffixes import VIDEO_SUFFIXES
+from polyreel.problems import Problems
 
 __all__ = ["Downloader", "VideoSource", "collect", "listed_videos"]
 

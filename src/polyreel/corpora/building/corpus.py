@@ -17,12 +17,12 @@ from polyreel.corpora.building.pipeline import (
     build_videos,
 )
 from polyreel.corpora.how2.reader import How2Files, find_how2
-from polyreel.corpora.items import Missing
 from polyreel.corpora.manifest import Manifest, Source
 from polyreel.corpora.records import Record
 from polyreel.corpora.table_writer import write_table
 from polyreel.errors import CorpusError, UsageError
 from polyreel.languages import STUDY_LANGUAGES
+from polyreel.problems import Missing
 
 __all__ = ["REPORT_FILE", "How2Plan", "build_how2", "how2_records"]
 

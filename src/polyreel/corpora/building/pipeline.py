@@ -19,12 +19,12 @@ from polyreel.corpora.building.collecting import Downloader, VideoSource, collec
 from polyreel.corpora.building.filtering import filtered
 from polyreel.corpora.building.plugins import Recogniser, Translator
 from polyreel.corpora.building.state import Finished, WorkFolder
-from polyreel.corpora.items import Missing, VideoFile
-from polyreel.corpora.problems import Problems
+from polyreel.corpora.items import VideoFile
 from polyreel.corpora.records import Record
 from polyreel.corpora.tracks import Track, VideoTracks
 from polyreel.errors import PolyreelError
 from polyreel.languages import STUDY_LANGUAGES, in_study_order
+from polyreel.problems import Missing, Problems
 
 __all__ = ["BuildProgress", "BuildReport", "Plugins", "build_captions", "build_videos"]
 

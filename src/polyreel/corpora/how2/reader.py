@@ -19,10 +19,10 @@ from typing import BinaryIO
 
 from polyreel.corpora.how2.scanning import scan
 from polyreel.corpora.how2.values import parse_value
-from polyreel.corpora.problems import Problems
 from polyreel.corpora.tracks import VideoTracks
 from polyreel.errors import CorpusError
 from polyreel.languages import STUDY_LANGUAGES, UNKNOWN, detect, in_study_order, parse_tag
+from polyreel.problems import Problems
 
 __all__ = ["How2Files", "find_how2"]
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from polyreel.corpora.problems import Problems
 from polyreel.errors import CorpusError
+from polyreel.problems import Problems
 
 __all__ = ["MAX_ENTRY_BYTES", "STRING", "Entry", "scan"]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from polyreel.clips import SampleCreation
 from polyreel.corpora.how2.scanning import STRING
-from polyreel.corpora.problems import Problems
 from polyreel.corpora.tracks import Track, cleaned
+from polyreel.problems import Problems
 
 __all__ = ["MAX_GUESSED_LINE_S", "parse_value"]
 

@@ -17,7 +17,6 @@ from polyreel.corpora.bundle_features import add_bundle_features, bundle_feature
 from polyreel.corpora.feature_writer import write_features
 from polyreel.corpora.multinli import read_multinli
 from polyreel.corpora.ntrex import read_ntrex
-from polyreel.corpora.problems import Problems
 from polyreel.corpora.records import Record
 from polyreel.corpora.shelf import Shelf
 from polyreel.corpora.table import CorpusTable, open_table
@@ -28,6 +27,7 @@ from polyreel.encoders.runtime import Bundle
 from polyreel.errors import CorpusError, PolyreelError, UnknownNameError
 from polyreel.languages import clean, in_study_order
 from polyreel.packages.members import cache_dir
+from polyreel.problems import Problems
 from polyreel.study.experiment.arms import Arm
 from polyreel.study.experiment.recipe import CorpusSpec, PretrainingSpec, RetrievalSpec, StudyRecipe
 

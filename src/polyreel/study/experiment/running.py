@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from polyreel._version import __version__
-from polyreel.corpora.codeswitch import CodeSwitcher, SwitchRule
-from polyreel.corpora.lexicons import load_lexicons
+from polyreel.codeswitch.lexicons import load_lexicons
+from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
 from polyreel.errors import RecipeError, UsageError
 from polyreel.study.experiment.arms import Cell, cells_of, text_tower, training_document
 from polyreel.study.experiment.material import Material, Stocked

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from polyreel.corpora.codeswitch import CodeSwitcher, SwitchRule
-from polyreel.corpora.lexicons import load_lexicons
+from polyreel.codeswitch.lexicons import load_lexicons
+from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
 from polyreel.errors import UsageError
 from polyreel.files import write_atomically
 from polyreel.study.experiment.arms import cells_of

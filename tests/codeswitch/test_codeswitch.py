@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyreel.corpora.codeswitch import CodeSwitcher, SwitchRule
-from polyreel.corpora.english import ENGLISH_STOP_WORDS, english_lemmas
-from polyreel.corpora.lexicons import Lexicon
-from polyreel.corpora.romanise import romanise
-from polyreel.corpora.switch_rates import Rate
+from polyreel.codeswitch.english import ENGLISH_STOP_WORDS, english_lemmas
+from polyreel.codeswitch.lexicons import Lexicon
+from polyreel.codeswitch.rates import Rate
+from polyreel.codeswitch.romanise import romanise
+from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
 from polyreel.errors import UnknownNameError, UsageError
 from polyreel.languages import split_words
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from polyreel.corpora.lexicon_formats import Row, read_rows
-from polyreel.corpora.problems import Problems
-from polyreel.corpora.text_lines import report_line
+from polyreel.codeswitch.lexicon_formats import Row, read_rows
 from polyreel.errors import CorpusError, UsageError
 from polyreel.languages import clean, narrow, parse_tag, script_share
+from polyreel.problems import Problems
+from polyreel.text_lines import report_line
 
 __all__ = ["MAX_EXPRESSION_WORDS", "Lexicon", "fold", "load_lexicons", "read_lexicon"]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
-from polyreel.corpora.english import ENGLISH_STOP_WORDS, english_lemmas
-from polyreel.corpora.lexicons import MAX_EXPRESSION_WORDS, Lexicon, fold
+from polyreel.codeswitch.english import ENGLISH_STOP_WORDS, english_lemmas
+from polyreel.codeswitch.lexicons import MAX_EXPRESSION_WORDS, Lexicon, fold
 from polyreel.languages import split_words
 
 __all__ = ["Match", "Matcher", "Prepared"]

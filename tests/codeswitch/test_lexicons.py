@@ -7,10 +7,10 @@ import gzip
 
 import pytest
 
-from polyreel.corpora.lexicon_formats import LEXICON_FORMATS, detect_format
-from polyreel.corpora.lexicons import fold, load_lexicons, read_lexicon
-from polyreel.corpora.problems import Problems
+from polyreel.codeswitch.lexicon_formats import LEXICON_FORMATS, detect_format
+from polyreel.codeswitch.lexicons import fold, load_lexicons, read_lexicon
 from polyreel.errors import CorpusError, UnknownNameError, UsageError
+from polyreel.problems import Problems
 
 TSV = "dog\tHund\t3\ndog\tKöter\t1\nrun\tlaufen\nswimming-pool\tSchwimmbad\t2\n"
 MUSE = "dog Hund\nrun\tlaufen\ncat Katze\n"

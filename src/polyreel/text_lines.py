@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
-from polyreel.corpora.problems import Problems
 from polyreel.errors import CorpusError
+from polyreel.problems import Problems
 
 __all__ = ["SHOWN_CHARS", "numbered_lines", "opened", "report_line"]
 

@@ -15,10 +15,10 @@ from hashlib import blake2b
 from itertools import chain
 from typing import NamedTuple
 
-from polyreel.corpora.lexicons import Lexicon
-from polyreel.corpora.matching import Match, Matcher, Prepared
-from polyreel.corpora.romanise import romanise
-from polyreel.corpora.switch_rates import Rate, equalising
+from polyreel.codeswitch.lexicons import Lexicon
+from polyreel.codeswitch.matching import Match, Matcher, Prepared
+from polyreel.codeswitch.rates import Rate, equalising
+from polyreel.codeswitch.romanise import romanise
 from polyreel.errors import UnknownNameError, UsageError
 from polyreel.languages import is_spaced
 

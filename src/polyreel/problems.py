@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from polyreel.corpora.items import Missing
-from polyreel.corpora.records import Record
 from polyreel.errors import CorpusError
 
-__all__ = ["Problems", "with_missing"]
+__all__ = ["Missing", "Problems"]
 
 _KEPT_PER_KIND = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """An item or file that a corpus should have and has not."""
+
+    id: str
+    reason: str
 
 
 class Problems:
@@ -60,11 +67,3 @@ class Problems:
         """What was left out since the last call."""
         missing, self._missing = self._missing, []
         yield from missing
-
-
-def with_missing(records: Iterable[Record], problems: Problems) -> Iterator[Record | Missing]:
-    """The records, and between them what was left out on the way, for the corpus to remember."""
-    for record in records:
-        yield from problems.drain()
-        yield record
-    yield from problems.drain()

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from polyreel.corpora.problems import Problems
-from polyreel.corpora.text_lines import SHOWN_CHARS, numbered_lines, opened, report_line
 from polyreel.errors import CorpusError, UnknownNameError
+from polyreel.problems import Problems
+from polyreel.text_lines import SHOWN_CHARS, numbered_lines, opened, report_line
 
 __all__ = ["LEXICON_FORMATS", "Row", "detect_format", "read_rows"]
 

@@ -1,0 +1,1 @@
+"""Text in which words are replaced by their translations: lexicons, matching, switching, romanisation."""

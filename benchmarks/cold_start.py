@@ -15,7 +15,7 @@ from pathlib import Path
 
 from common import Report, alternate, median_cpu_s, median_wall_s, options, polyreel, run, work_dir
 from demo_recall import fetched_clips
-from polyreel.corpora.demo import DemoClip
+from polyreel.datasets.readers.demo import DemoClip
 from polyreel.encoders.card import read_card
 from polyreel.encoders.registry import locate_bundle
 

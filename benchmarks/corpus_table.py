@@ -19,10 +19,10 @@ import numpy as np
 
 from common import Report, alternate, cost_of, median_wall_s, options, paired_ratio, work_dir
 from polyreel.clips import Caption, Clip
-from polyreel.corpora.feature_writer import write_features
-from polyreel.corpora.records import Record
-from polyreel.corpora.table import CorpusTable, open_table
-from polyreel.corpora.table_writer import write_table
+from polyreel.datasets.records import Record
+from polyreel.datasets.store.feature_writer import write_features
+from polyreel.datasets.store.table import CorpusTable, open_table
+from polyreel.datasets.store.table_writer import write_table
 from polyreel.languages import STUDY_LANGUAGES
 
 CLIPS_PER_VIDEO = 8
@@ -34,7 +34,7 @@ import sys, time
 began = time.perf_counter()
 from pathlib import Path
 import pyarrow.compute
-from polyreel.corpora import open_table
+from polyreel.datasets import open_table
 imported = time.perf_counter()
 table = open_table(Path(sys.argv[1]))
 opened = time.perf_counter()
@@ -76,7 +76,7 @@ def opening(report: Report, folder: Path, clips: int) -> None:
     rows = [
         ["write, CPU s", cost.cpu_s],
         ["size on disk, MB", sum(file.bytes for file in table.manifest.files.values()) / 1e6],
-        ["import polyreel.corpora and pyarrow, s", imported_s],
+        ["import polyreel.datasets and pyarrow, s", imported_s],
         ["open, s", opened_s],
         ["first clip by id, rows of a split, first of an epoch, s", looked_up_s],
         ["most memory of that process, MB", peak_mb],

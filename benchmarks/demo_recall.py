@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common import Report, interval, options, recall, work_dir
-from polyreel.corpora.demo import DemoClip, demo_clips, within_budget
+from polyreel.datasets.readers.demo import DemoClip, demo_clips, within_budget
 from polyreel.encoders.build import small
 from polyreel.encoders.build.bundle_spec import training_free
 from polyreel.encoders.build.language_neutral import LanguageFreeSpace

@@ -17,9 +17,9 @@ import time
 from pathlib import Path
 
 import common
-from polyreel.corpora.aligning import AlignmentReport, align
-from polyreel.corpora.building.filtering import filtered
-from polyreel.corpora.how2.reader import How2Files, find_how2
+from polyreel.datasets.how2.aligning import AlignmentReport, align
+from polyreel.datasets.how2.building.filtering import filtered
+from polyreel.datasets.how2.reader import How2Files, find_how2
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.problems import Problems
 

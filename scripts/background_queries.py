@@ -13,7 +13,7 @@ import random
 import re
 from pathlib import Path
 
-from polyreel.corpora.emoji import fetch_emoji, read_emoji
+from polyreel.datasets.readers.emoji import fetch_emoji, read_emoji
 from polyreel.languages import STUDY_LANGUAGES, clean
 from polyreel.packages.members import cache_dir
 

@@ -15,10 +15,10 @@ import yaml
 
 import tiny_encoders
 from polyreel.clips import Caption, Clip
-from polyreel.corpora.feature_writer import write_features
-from polyreel.corpora.records import Record
-from polyreel.corpora.table import open_table
-from polyreel.corpora.table_writer import write_table
+from polyreel.datasets.records import Record
+from polyreel.datasets.store.feature_writer import write_features
+from polyreel.datasets.store.table import open_table
+from polyreel.datasets.store.table_writer import write_table
 from polyreel.training.recipe import Recipe
 
 DIM = 6

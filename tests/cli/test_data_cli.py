@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from polyreel.cli.app import main
-from polyreel.corpora.registry import DATASETS
-from polyreel.corpora.table import open_table
+from polyreel.datasets.catalogue import DATASETS
+from polyreel.datasets.store.table import open_table
 from polyreel.media.jpeg import encode_jpeg
 from tiny_bundle import PALETTE
 

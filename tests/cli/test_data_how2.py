@@ -7,7 +7,7 @@ import pytest
 
 from films import film, subtitles
 from polyreel.cli.app import main
-from polyreel.corpora.table import open_table
+from polyreel.datasets.store.table import open_table
 
 
 def run(capsys, *arguments: object) -> tuple[int, str, str]:

@@ -186,9 +186,9 @@ def test_a_constant_matrix_is_not_good_at_anything() -> None:
 
 
 def test_the_real_dev_set_has_the_stated_size(shared_data: Path) -> None:
-    from polyreel.corpora.flickr8k import read_flickr8k
-    from polyreel.corpora.msrvtt_frames import read_msrvtt_dev
-    from polyreel.corpora.xnli import read_xnli
+    from polyreel.datasets.readers.flickr8k import read_flickr8k
+    from polyreel.datasets.readers.msrvtt_frames import read_msrvtt_dev
+    from polyreel.datasets.readers.xnli import read_xnli
 
     dev = read_msrvtt_dev(shared_data / "msrvtt-frames")
     assert (len(dev.items), len(dev.missing)) == (324, 0)

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from polyreel.corpora.xnli import read_xnli
+from polyreel.datasets.readers.xnli import read_xnli
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import CorpusError
 from polyreel.evaluation.texts import run_bitext, run_xnli

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from polyreel.corpora.demo import demo_clips
+from polyreel.datasets.readers.demo import demo_clips
 from polyreel.errors import ChecksumError, FetchError
 from polyreel.packages.fetch import _CLIENTS, fetch
 from polyreel.packages.members import Member, cache_dir, sha256_of

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import toys
-from polyreel.corpora.table import open_table
+from polyreel.datasets.store.table import open_table
 from polyreel.errors import CorpusError, RecipeError, UsageError
 from polyreel.metrics.consistency import overlap_at
 from polyreel.study.experiment.arms import ARMS, arms_of, cells_of, training_document

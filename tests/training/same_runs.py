@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 import toys
-from polyreel.corpora.shelf import Shelf
+from polyreel.datasets.dataset_catalog import Shelf
 from polyreel.training.assembly import build_batches, build_engine, open_stocks
 from polyreel.training.distributed import Group
 from polyreel.training.encoding import encoded_of, jobs_of

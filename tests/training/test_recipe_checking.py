@@ -9,10 +9,10 @@ import pytest
 
 import tiny_encoders
 from polyreel.clips import Caption, Clip
-from polyreel.corpora.feature_writer import write_features
-from polyreel.corpora.records import Record
-from polyreel.corpora.table import open_table
-from polyreel.corpora.table_writer import write_table
+from polyreel.datasets.records import Record
+from polyreel.datasets.store.feature_writer import write_features
+from polyreel.datasets.store.table import open_table
+from polyreel.datasets.store.table_writer import write_table
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.training.checking import check
 from polyreel.training.checkpoints import load_checkpoint

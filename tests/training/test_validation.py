@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import toys
-from polyreel.corpora.shelf import Shelf
-from polyreel.corpora.table import open_table
+from polyreel.datasets.dataset_catalog import Shelf
+from polyreel.datasets.store.table import open_table
 from polyreel.errors import TrainingError, UnknownNameError
 from polyreel.training.assembly import build_engine, build_judge, open_stocks
 from polyreel.training.distributed import Group

@@ -26,8 +26,8 @@ from polyreel.cli.output import BuildDisplay, print_json, stderr, stdout
 from polyreel.errors import CorpusError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
-    from polyreel.corpora.findings import CheckReport
-    from polyreel.corpora.manifest import Manifest
+    from polyreel.datasets.checks.findings import CheckReport
+    from polyreel.datasets.store.manifest import Manifest
 
 __all__ = ["app"]
 
@@ -45,8 +45,8 @@ def list_(*, json: Json = False) -> int:
 
     Example: polyreel data list
     """
-    from polyreel.corpora.datasets import fetched_table
-    from polyreel.corpora.registry import DATASETS
+    from polyreel.datasets.catalogue import DATASETS
+    from polyreel.datasets.fetching import fetched_table
 
     fetched = {name: (fetched_table(name) / "manifest.json").is_file() for name in DATASETS}
     if json:
@@ -86,8 +86,8 @@ def fetch(
 
     Example: polyreel data fetch stamps emoji
     """
-    from polyreel.corpora.datasets import fetch_dataset, fetched_table
-    from polyreel.corpora.registry import find_dataset
+    from polyreel.datasets.catalogue import find_dataset
+    from polyreel.datasets.fetching import fetch_dataset, fetched_table
 
     if not names:
         raise UsageError("no dataset is named", remedy="See 'polyreel data list'")
@@ -124,7 +124,7 @@ def build(
 
     Example: polyreel data build msrvtt-frames --from ~/msrvtt-frames --out vtt --features small
     """
-    from polyreel.corpora.datasets import build_dataset
+    from polyreel.datasets.fetching import build_dataset
 
     folder, out, report = absolute(from_) if from_ else None, absolute(out), None
     if name == "how2":
@@ -165,7 +165,7 @@ def check(
 
     Example: polyreel data check stamps
     """
-    from polyreel.corpora.checking import check_table
+    from polyreel.datasets.checks.checking import check_table
 
     folder = _table_folder(name)
     with _display() as (_, tell):
@@ -178,8 +178,8 @@ def check(
 
 
 def _table_folder(name: str) -> Path:
-    from polyreel.corpora.datasets import fetched_table
-    from polyreel.corpora.registry import DATASETS
+    from polyreel.datasets.catalogue import DATASETS
+    from polyreel.datasets.fetching import fetched_table
 
     if name not in DATASETS:
         folder = absolute(Path(name))
@@ -199,8 +199,8 @@ def _table_folder(name: str) -> Path:
 
 
 def _add_features(folder: Path, bundle: str) -> Manifest:
-    from polyreel.corpora.bundle_features import add_bundle_features
-    from polyreel.corpora.manifest import read_manifest
+    from polyreel.datasets.store.bundle_features import add_bundle_features
+    from polyreel.datasets.store.manifest import read_manifest
 
     loaded = load_bundle(bundle)
     with _display() as (_, tell):
@@ -235,14 +235,14 @@ def _display() -> Iterator[tuple[BuildDisplay, Tell]]:
 
 def _clips(name: str, tell: Tell) -> Callable[[int], None]:
     """Progress of clips written, with time left where it is known how many there will be."""
-    from polyreel.corpora.registry import find_dataset
+    from polyreel.datasets.catalogue import find_dataset
 
     published = sum((find_dataset(name).published or {}).values())
     return lambda done: tell(f"{name}: clips", done, max(done, published))
 
 
 def _built(manifest: Manifest, folder: Path) -> dict[str, object]:
-    from polyreel.corpora.datasets import count_differences
+    from polyreel.datasets.fetching import count_differences
 
     included = {"name", "version", "sources", "clips", "captions", "without_media", "left_out"}
     features = {
@@ -258,7 +258,7 @@ def _built(manifest: Manifest, folder: Path) -> dict[str, object]:
 
 
 def _print_built(manifest: Manifest, folder: Path) -> None:
-    from polyreel.corpora.datasets import count_differences
+    from polyreel.datasets.fetching import count_differences
     from polyreel.languages import in_study_order
 
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -124,7 +124,7 @@ def _require_target(out: Path, captions: Path) -> Path:
 
 def _read(path: Path, problems: Problems) -> tuple[list[tuple[int, str]], int]:
     """Line numbers and texts of the English captions, and the number of others."""
-    from polyreel.corpora.caption_lines import read_caption_lines
+    from polyreel.datasets.readers.caption_lines import read_caption_lines
 
     found = list(read_caption_lines(path, problems))
     texts = [(number, text) for number, text, language in found if language.partition("-")[0] == "en"]

@@ -24,8 +24,8 @@ from polyreel.cli.output import stderr, stdout
 from polyreel.errors import UsageError
 
 if TYPE_CHECKING:
-    from polyreel.corpora.building.pipeline import BuildProgress, BuildReport
-    from polyreel.corpora.manifest import Manifest
+    from polyreel.datasets.how2.building.pipeline import BuildProgress, BuildReport
+    from polyreel.datasets.store.manifest import Manifest
 
 __all__ = ["How2Options", "build_how2_table", "print_report"]
 
@@ -67,12 +67,12 @@ class How2Options:
 
 
 def build_how2_table(out: Path, captions: Path | None, options: How2Options) -> tuple[Manifest, BuildReport]:
-    """Build with a progress bar on stderr. Raises as ``polyreel.corpora.build_how2``."""
-    from polyreel.corpora.building.corpus import How2Plan, build_how2
-    from polyreel.corpora.building.downloading import YtDlp
-    from polyreel.corpora.building.pipeline import Plugins
-    from polyreel.corpora.building.recognising import WhisperRecogniser
-    from polyreel.corpora.building.translating import CTranslate2Translator
+    """Build with a progress bar on stderr. Raises as ``polyreel.datasets.build_how2``."""
+    from polyreel.datasets.how2.building.corpus import How2Plan, build_how2
+    from polyreel.datasets.how2.building.downloading import YtDlp
+    from polyreel.datasets.how2.building.pipeline import Plugins
+    from polyreel.datasets.how2.building.recognising import WhisperRecogniser
+    from polyreel.datasets.how2.building.translating import CTranslate2Translator
 
     plan = How2Plan(
         captions=captions,

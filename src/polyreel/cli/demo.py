@@ -17,7 +17,7 @@ from polyreel.cli.output import build_display, clock, print_json, stderr, stdout
 from polyreel.errors import FetchError
 
 if TYPE_CHECKING:
-    from polyreel.corpora.demo import DemoClip
+    from polyreel.datasets.readers.demo import DemoClip
     from polyreel.library.search.search import Library
 
 __all__ = ["demo", "demo_recall"]
@@ -141,7 +141,7 @@ def demo_recall(
 
 def _fetch(everything: bool) -> list[DemoClip]:
     """The clips that are here or could be fetched; what could not is a warning."""
-    from polyreel.corpora.demo import demo_clips, shown_in_demo
+    from polyreel.datasets.readers.demo import demo_clips, shown_in_demo
     from polyreel.packages.fetch import fetch
     from polyreel.packages.members import cache_dir
 

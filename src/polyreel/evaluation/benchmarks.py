@@ -6,20 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from polyreel.corpora.demo import DemoClip, demo_clips, shown_in_demo
-from polyreel.corpora.emoji import fetch_emoji, read_emoji
-from polyreel.corpora.flickr8k import read_flickr8k
-from polyreel.corpora.folder import identify_folder, read_folder
-from polyreel.corpora.items import Corpus, Item, VideoFile
-from polyreel.corpora.msrvtt import read_msrvtt
-from polyreel.corpora.msrvtt_frames import read_msrvtt_dev
-from polyreel.corpora.multi30k import read_multi30k
-from polyreel.corpora.ntrex import read_ntrex
-from polyreel.corpora.stamps import fetch_stamps, read_stamps
-from polyreel.corpora.vatex import read_vatex
-from polyreel.corpora.xm3600 import read_xm3600
-from polyreel.corpora.xnli import read_xnli
-from polyreel.corpora.xtd10 import read_xtd10
+from polyreel.datasets.items import Corpus, Item, VideoFile
+from polyreel.datasets.readers.demo import DemoClip, demo_clips, shown_in_demo
+from polyreel.datasets.readers.emoji import fetch_emoji, read_emoji
+from polyreel.datasets.readers.flickr8k import read_flickr8k
+from polyreel.datasets.readers.folder import identify_folder, read_folder
+from polyreel.datasets.readers.msrvtt import read_msrvtt
+from polyreel.datasets.readers.msrvtt_frames import read_msrvtt_dev
+from polyreel.datasets.readers.multi30k import read_multi30k
+from polyreel.datasets.readers.ntrex import read_ntrex
+from polyreel.datasets.readers.stamps import fetch_stamps, read_stamps
+from polyreel.datasets.readers.vatex import read_vatex
+from polyreel.datasets.readers.xm3600 import read_xm3600
+from polyreel.datasets.readers.xnli import read_xnli
+from polyreel.datasets.readers.xtd10 import read_xtd10
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import CorpusError
 from polyreel.evaluation import benchmark_cards as cards

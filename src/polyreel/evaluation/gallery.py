@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.corpora.bundle_features import read_frames
-from polyreel.corpora.items import Frames, Item, Media, VideoFile
+from polyreel.datasets.items import Frames, Item, Media, VideoFile
+from polyreel.datasets.store.bundle_features import read_frames
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import CorpusError, MediaError
 from polyreel.media.decode import Frame

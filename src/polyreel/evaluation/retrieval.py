@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.corpora.items import Corpus, Item
+from polyreel.datasets.items import Corpus, Item
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import CorpusError
 from polyreel.evaluation.gallery import Gallery, encode_gallery, thumbnail

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.corpora.xnli import LABELS, NliPremise
+from polyreel.datasets.readers.xnli import LABELS, NliPremise
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import CorpusError
 from polyreel.evaluation.results import Matrix

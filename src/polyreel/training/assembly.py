@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
-from polyreel.corpora.shelf import Shelf
+from polyreel.datasets.dataset_catalog import Shelf
 from polyreel.errors import TrainingError
 from polyreel.model.objectives import build_objectives
 from polyreel.model.towers import TwoTowers, build_model

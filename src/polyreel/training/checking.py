@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from polyreel.corpora.shelf import Shelf
+from polyreel.datasets.dataset_catalog import Shelf
 from polyreel.errors import PolyreelError
 from polyreel.training.assembly import build_engine, device_of
 from polyreel.training.batches import Batch

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from polyreel.corpora.registry import DATASETS
+from polyreel.datasets.catalogue import DATASETS
 from polyreel.encoders.build.bundle_spec import Trained
 from polyreel.encoders.build.trained_heads import Learnt
 from polyreel.encoders.build.writing import GraphParts, write_bundle

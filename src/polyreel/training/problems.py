@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from polyreel.corpora.shelf import Shelf
-from polyreel.corpora.table import CorpusTable
+from polyreel.datasets.dataset_catalog import Shelf
+from polyreel.datasets.store.table import CorpusTable
 from polyreel.errors import PolyreelError, UnknownNameError
 from polyreel.model.objectives import OBJECTIVES
 from polyreel.model.specs import ObjectiveSpec, TextContrastiveSpec

@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 
 from polyreel._version import __version__
-from polyreel.corpora.shelf import Shelf
+from polyreel.datasets.dataset_catalog import Shelf
 from polyreel.errors import RecipeError, TrainingError
 from polyreel.files import write_atomically
 from polyreel.training.assembly import (

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.corpora.table import CorpusTable
+from polyreel.datasets.store.table import CorpusTable
 from polyreel.languages import clean
 from polyreel.training.chance import key_of
 

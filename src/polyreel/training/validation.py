@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from polyreel.corpora.table import CorpusTable
+from polyreel.datasets.store.table import CorpusTable
 from polyreel.errors import TrainingError
 from polyreel.metrics.ranks import Relevance, rank_embeddings
 from polyreel.metrics.retrieval import METRICS

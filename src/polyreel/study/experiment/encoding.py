@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from polyreel.corpora.imagenet_names import class_names, fetch_imagenet_names
+from polyreel.datasets.readers.imagenet_names import class_names, fetch_imagenet_names
 from polyreel.encoders.build.parts import read_semantic_pooling
 from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.encoders.registry import locate_bundle

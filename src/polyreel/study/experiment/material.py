@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.clips import Caption, Clip
-from polyreel.corpora.bundle_features import add_bundle_features, bundle_features_name
-from polyreel.corpora.feature_writer import write_features
-from polyreel.corpora.multinli import read_multinli
-from polyreel.corpora.ntrex import read_ntrex
-from polyreel.corpora.records import Record
-from polyreel.corpora.shelf import Shelf
-from polyreel.corpora.table import CorpusTable, open_table
-from polyreel.corpora.table_writer import write_table
-from polyreel.corpora.xnli import NliPremise, read_xnli
+from polyreel.datasets.dataset_catalog import Shelf
+from polyreel.datasets.readers.multinli import read_multinli
+from polyreel.datasets.readers.ntrex import read_ntrex
+from polyreel.datasets.readers.xnli import NliPremise, read_xnli
+from polyreel.datasets.records import Record
+from polyreel.datasets.store.bundle_features import add_bundle_features, bundle_features_name
+from polyreel.datasets.store.feature_writer import write_features
+from polyreel.datasets.store.table import CorpusTable, open_table
+from polyreel.datasets.store.table_writer import write_table
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import CorpusError, PolyreelError, UnknownNameError

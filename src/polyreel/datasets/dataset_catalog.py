@@ -1,0 +1,147 @@
+"""Corpora by name, opened; one that is not there as a table is built from its dataset on the way."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from polyreel._version import __version__
+from polyreel.codeswitch.lexicons import Lexicon, load_lexicons
+from polyreel.datasets.catalogue import DATASETS
+from polyreel.datasets.fetching import build_dataset, fetched_table
+from polyreel.datasets.store.bundle_features import add_bundle_features, bundle_features_name
+from polyreel.datasets.store.table import CorpusTable, open_table
+from polyreel.encoders.registry import locate_bundle
+from polyreel.encoders.runtime import Bundle
+from polyreel.errors import CorpusError, UnknownNameError
+from polyreel.packages.members import cache_dir
+
+__all__ = ["Shelf"]
+
+_MANIFEST = "manifest.json"
+
+
+class Shelf:
+    """Where recipes find corpora.
+
+    A name means, in this order: a table in ``data / name``; a folder that is a table; a dataset of the
+    registry, read from ``data / name`` or fetched, and kept as a table in the cache. A dataset that packages
+    bring is read from a folder only where ``folders`` names one.
+
+    Args:
+        data: folder that names are relative to; None takes the working folder.
+        folders: name -> folder below ``data``, where it is not the name itself.
+        tell: told of what takes long: (what, done, total), total 0 where it is not known.
+    """
+
+    def __init__(
+        self,
+        data: Path | None,
+        folders: Mapping[str, str] | None = None,
+        *,
+        tell: Callable[[str, int, int], None] | None = None,
+    ) -> None:
+        self.data, self._folders = data or Path(), folders or {}
+        self._tell = tell or (lambda _what, _done, _total: None)
+        self._tables: dict[str, CorpusTable] = {}
+        self._lexicons: dict[tuple[str, ...], dict[str, Lexicon]] = {}
+        self._bundle: Bundle | None = None
+
+    def folder(self, name: str) -> Path:
+        """Where the user has what ``name`` means, if anywhere."""
+        return self.data / self._folders.get(name, name)
+
+    def where(self, name: str) -> Path | None:
+        """The table that ``name`` means; None if it has to be built first.
+
+        Raises:
+            UnknownNameError: it is neither a table nor a dataset.
+            CorpusError: a dataset that people have to get is not there.
+        """
+        for folder in (self.folder(name), Path(name)):
+            if (folder / _MANIFEST).is_file():
+                return folder
+        if name not in DATASETS:
+            raise UnknownNameError("corpus", name, DATASETS)
+        dataset = DATASETS[name]
+        if dataset.fetch is None and self._given(name) is None:
+            raise CorpusError(
+                "the dataset is not there",
+                item=self.folder(name),
+                remedy=f"{dataset.remedy} and name its parent by --data, or its place under 'folders'",
+            )
+        built = self._built(name)
+        return built if (built / _MANIFEST).is_file() else None
+
+    def table(self, name: str) -> CorpusTable:
+        """The corpus of that name, built if it is not there as a table.
+
+        Raises:
+            UnknownNameError, CorpusError: see ``where``.
+            FetchError: a package could not be had.
+        """
+        if name not in self._tables:
+            self._tables[name] = open_table(self.where(name) or self._build(name))
+        return self._tables[name]
+
+    def features(self, name: str, wanted: Sequence[str]) -> tuple[str, ...]:
+        """The kinds of features of a corpus that a run reads: those ``wanted``, or else what the default
+        bundle makes of its pictures, now if they are not there; none for a corpus of text.
+
+        Raises:
+            UnknownNameError: it has no such features.
+        """
+        table = self.table(name)
+        if wanted:
+            for kind in wanted:
+                table.features(kind)
+            return tuple(wanted)
+        if table.manifest.without_media == len(table):
+            return ()
+        if self._bundle is None:
+            self._bundle = Bundle(locate_bundle())
+        own = bundle_features_name(self._bundle)
+        if own not in table.manifest.features:
+            add_bundle_features(
+                table.folder,
+                self._bundle,
+                progress=lambda done, total: self._tell(f"features of {name}", done, total),
+            )
+            self._tables[name] = open_table(table.folder)
+        return (own,)
+
+    def lexicons(self, folder: str, languages: Sequence[str]) -> dict[str, Lexicon]:
+        """The lexicons of a folder, by language.
+
+        Raises:
+            CorpusError, UsageError: one is missing or cannot be read.
+        """
+        key = (folder, *languages)
+        if key not in self._lexicons:
+            self._lexicons[key] = load_lexicons(self.data / folder, languages)
+        return self._lexicons[key]
+
+    def _given(self, name: str) -> Path | None:
+        """The folder that the user has a dataset in."""
+        folder = self.folder(name)
+        fetched = DATASETS[name].fetch is not None and name not in self._folders
+        return folder if folder.is_dir() and not fetched else None
+
+    def _build(self, name: str) -> Path:
+        self._tell(f"fetching {name}", 0, 0)
+        build_dataset(
+            name,
+            self._built(name),
+            folder=self._given(name),
+            progress=lambda done: self._tell(f"reading {name}", done, 0),
+        )
+        return self._built(name)
+
+    def _built(self, name: str) -> Path:
+        folder = self._given(name)
+        if folder is None:
+            return fetched_table(name)
+        # Another folder, or another version of the readers, makes another table.
+        facts = f"{__version__}\0{folder.resolve()}"
+        return cache_dir() / "tables" / f"{name}-{hashlib.sha256(facts.encode()).hexdigest()[:12]}"

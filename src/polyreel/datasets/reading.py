@@ -1,0 +1,225 @@
+"""What the readers share: files of text, media found by name, and one way to join the two.
+
+A name inside a dataset is looked up among the files that are there and never made into a path, so it cannot
+lead out of the folder.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zipfile
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from polyreel.datasets.items import Corpus, Frames, Item, Media, VideoFile, cleaned_captions, require_unique
+from polyreel.errors import CorpusError
+from polyreel.media.pictures import PICTURE_SUFFIXES
+from polyreel.media.suffixes import VIDEO_SUFFIXES
+from polyreel.problems import Missing
+
+__all__ = [
+    "Listing",
+    "assemble",
+    "locate",
+    "parallel_lines",
+    "pictures_in",
+    "read_lines",
+    "read_text",
+    "related",
+    "require_count",
+    "videos_in",
+]
+
+Row = tuple[str, str, Mapping[str, Sequence[str]]]
+"""Id of an item, name of its media file, and its captions as they were found."""
+
+
+# Ten times the largest list of any dataset here; more would only fill the memory.
+_MAX_BYTES = 512 << 20
+
+
+def locate(folder: Path, *names: str, remedy: str) -> Path:
+    """The first of ``names`` that is a file in ``folder``, as it is or with ``.gz`` behind it.
+
+    Raises:
+        CorpusError: none is there.
+    """
+    if not folder.is_dir():
+        raise CorpusError("there is no such folder", item=folder, remedy=remedy)
+    tried = (folder / (name + suffix) for name in names for suffix in ("", ".gz"))
+    found = next((path for path in tried if path.is_file()), None)
+    if found is None:
+        raise CorpusError("a file is missing", item=folder / names[0], remedy=remedy)
+    return found
+
+
+def read_text(path: Path) -> str:
+    """Content of a UTF-8 file, with or without a byte order mark; unpacked if its name ends in ``.gz``.
+
+    Raises:
+        CorpusError: it cannot be read.
+    """
+    opener = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+        if len(data) > _MAX_BYTES:
+            raise CorpusError(
+                "the file is too large for a dataset's list", item=path, value=f"over {_MAX_BYTES >> 20} MiB"
+            )
+        return data.decode("utf-8-sig")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise CorpusError("the file cannot be read", item=path, value=error) from error
+
+
+def read_lines(path: Path) -> list[str]:
+    """Lines of a file, whether or not the last one ends in a line feed.
+
+    Only line feeds separate: other characters that Unicode counts as line ends occur inside captions, and
+    splitting there would shift every row below.
+    """
+    return [line.removesuffix("\r") for line in read_text(path).removesuffix("\n").split("\n")]
+
+
+def parallel_lines(files: Mapping[str, Path]) -> dict[str, list[str]]:
+    """Lines of files that are aligned row by row.
+
+    Raises:
+        CorpusError: they are not equally long.
+    """
+    lines = {key: read_lines(path) for key, path in files.items()}
+    if len({len(rows) for rows in lines.values()}) > 1:
+        counts = ", ".join(f"{files[key].name} {len(rows):,}" for key, rows in lines.items())
+        raise CorpusError(
+            "aligned files differ in length", value=counts, remedy="Get the files again, unchanged"
+        )
+    return lines
+
+
+def require_count(what: str, found: int, expected: int, source: object) -> None:
+    """Hold a count against the published one.
+
+    Raises:
+        CorpusError: they differ.
+    """
+    if found != expected:
+        raise CorpusError(
+            f"another number of {what} than published",
+            item=source,
+            value=f"{found:,}, not {expected:,}",
+            remedy="Get the file again, unchanged",
+        )
+
+
+def pictures_in(folder: Path) -> dict[str, Media]:
+    """File name -> picture, of all that lie below ``images/`` or in ``images.zip``, in whatever subfolder.
+
+    Raises:
+        CorpusError: the zip cannot be read, or two pictures have the same name.
+    """
+    loose, packed = folder / "images", (folder / "images.zip").resolve()
+    found: dict[str, Media] = {}
+    for root, reference in [*_loose(loose), *_packed(packed)]:
+        name = PurePosixPath(reference.rpartition("!")[2]).name
+        if name in found:
+            raise CorpusError("two pictures have the same name", item=folder, value=name)
+        found[name] = Frames(root, (reference,))
+    return found
+
+
+def _loose(folder: Path) -> Iterator[tuple[Path, str]]:
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in PICTURE_SUFFIXES:
+            yield folder, path.relative_to(folder).as_posix()
+
+
+def _packed(archive: Path) -> Iterator[tuple[Path, str]]:
+    if not archive.is_file():
+        return
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            names = packed.namelist()
+    except (OSError, zipfile.BadZipFile) as error:
+        raise CorpusError("the pictures cannot be read", item=archive, value=error) from error
+    for name in names:
+        if PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES:
+            yield archive.parent, f"{archive.name}!{name}"
+
+
+def videos_in(folder: Path, places: Iterable[str]) -> dict[str, Media]:
+    """File name without its ending -> video, of the videos in those subfolders; the first place wins."""
+    found: dict[str, Media] = {}
+    for place in places:
+        for path in sorted((folder / place).glob("*"), key=_preference):
+            if path.suffix.lower() in VIDEO_SUFFIXES:
+                found.setdefault(path.stem, VideoFile(path.absolute()))
+    return found
+
+
+def _preference(path: Path) -> tuple[bool, str]:
+    """Of two videos of the same name, an MP4 comes first: it is what the datasets are handed out as."""
+    return path.suffix.lower() != ".mp4", path.name
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a dataset's files list, and the media that are there.
+
+    Attributes:
+        name: of the dataset and split.
+        rows: in the order of the dataset.
+        media: file name -> media, as ``pictures_in`` and ``videos_in`` find them.
+        source: what a message about an id points to.
+        kind: "picture" or "video", for messages.
+        remedy: what to get and where to put it if nothing is there.
+    """
+
+    name: str
+    rows: Sequence[Row]
+    media: Mapping[str, Media]
+    source: Path
+    kind: str
+    remedy: str
+
+
+def assemble(listing: Listing) -> Corpus:
+    """The corpus of the rows whose media are there; what is not there goes into its ``missing``.
+
+    Raises:
+        CorpusError: an id occurs twice, or no item is left.
+    """
+    items, missing = [], []
+    seen: set[str] = set()
+    for id_, media_name, raw in listing.rows:
+        if id_ in seen:
+            raise CorpusError("an id occurs more than once", item=listing.source, value=id_)
+        seen.add(id_)
+        captions = cleaned_captions(raw)
+        if media_name not in listing.media:
+            missing.append(Missing(id_, f"no {listing.kind}"))
+        elif not captions:
+            missing.append(Missing(id_, "no caption"))
+        else:
+            items.append(Item(id_, listing.media[media_name], captions))
+    if not items:
+        raise CorpusError(
+            f"not one of {len(seen):,} {listing.kind}s is there",
+            item=listing.source.parent,
+            remedy=listing.remedy,
+        )
+    return Corpus(listing.name, require_unique(items, listing.source), tuple(missing))
+
+
+def related(items: Iterable[Item], concept: Callable[[Item], str]) -> tuple[Item, ...]:
+    """The items, each with all others of the same concept as ``also_relevant``."""
+    listed = list(items)
+    groups: dict[str, list[str]] = defaultdict(list)
+    for item in listed:
+        groups[concept(item)].append(item.id)
+    return tuple(
+        replace(item, also_relevant=tuple(id_ for id_ in groups[concept(item)] if id_ != item.id))
+        for item in listed
+    )

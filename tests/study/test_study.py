@@ -21,15 +21,15 @@ import toys
 from polyreel.datasets.store.table import open_table
 from polyreel.errors import CorpusError, RecipeError, UsageError
 from polyreel.metrics.consistency import overlap_at
-from polyreel.study.experiment.arms import ARMS, arms_of, cells_of, training_document
-from polyreel.study.experiment.claims import judge_claims
-from polyreel.study.experiment.material import Material
-from polyreel.study.experiment.measuring import _overlap
-from polyreel.study.experiment.presenting import limits_of, markdown_page
-from polyreel.study.experiment.recipe import PretrainingSpec, StudyRecipe, read_study
-from polyreel.study.experiment.results import CellResult
-from polyreel.study.experiment.study import StudyOutcome, run_study
-from polyreel.study.experiment.summary import Estimated, StudyResults, _trends, contrast, estimated
+from polyreel.study.arms import ARMS, arms_of, cells_of, training_document
+from polyreel.study.claims import judge_claims
+from polyreel.study.material import Material
+from polyreel.study.measuring import _overlap
+from polyreel.study.presenting import limits_of, markdown_page
+from polyreel.study.recipe import PretrainingSpec, StudyRecipe, read_study
+from polyreel.study.results import CellResult
+from polyreel.study.study import StudyOutcome, run_study
+from polyreel.study.summary import Estimated, StudyResults, _trends, contrast, estimated
 from polyreel.training.recipe import Recipe
 from small_studies import document, make_study_world, write
 
@@ -258,7 +258,7 @@ def test_a_study_killed_at_random_moments_ends_with_the_same_tables(
 ) -> None:
     path, out = write(tmp_path / "toy.yaml", document(world)), tmp_path / "killed"
     program = (
-        "import sys\nfrom pathlib import Path\nfrom polyreel.study import read_study, run_study\n"
+        "import sys\nfrom pathlib import Path\nfrom polyreel.report import read_study, run_study\n"
         "run_study(read_study(Path(sys.argv[1])), out=Path(sys.argv[2]), data=Path(sys.argv[3]), "
         f"command={COMMAND!r}, tell=lambda event: print(event, flush=True))"
     )
@@ -482,6 +482,6 @@ def test_what_cannot_be_tested_names_what_would(finished: StudyOutcome) -> None:
 
 def test_reading_and_reporting_load_no_torch() -> None:
     heavy = {"torch", "matplotlib", "jinja2", "yaml"}
-    code = f"import sys, polyreel.study; print(*sorted({heavy!r} & sys.modules.keys()))"
+    code = f"import sys, polyreel.report; print(*sorted({heavy!r} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

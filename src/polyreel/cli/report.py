@@ -17,7 +17,7 @@ from polyreel.files import write_atomically
 
 if TYPE_CHECKING:
     from polyreel.evaluation.results import Result
-    from polyreel.study.grouping import BenchmarkGroup
+    from polyreel.report.grouping import BenchmarkGroup
 
 __all__ = ["report"]
 
@@ -45,8 +45,8 @@ def report(
         raise UsageError("a report as HTML needs a file", remedy="Name it by --out FILE.html")
     if out is not None:
         _require_place(out)
-    from polyreel.study.grouping import group_results
-    from polyreel.study.report import write_report
+    from polyreel.report.grouping import group_results
+    from polyreel.report.report import write_report
 
     groups = group_results(_read(results))
     text = write_report(groups, format)
@@ -73,7 +73,7 @@ def _require_place(out: Path) -> None:
 
 def _read(paths: list[Path]) -> list[Result]:
     from polyreel.evaluation.results import read_result
-    from polyreel.study.entries import check_result
+    from polyreel.report.entries import check_result
 
     results = []
     for path in paths:

@@ -15,9 +15,9 @@ from polyreel.cli.options import Json, require_torch
 from polyreel.cli.output import print_json, stderr, stdout
 
 if TYPE_CHECKING:
-    from polyreel.study.experiment.ledger import Claim
-    from polyreel.study.experiment.running import StudyEvent
-    from polyreel.study.experiment.study import StudyCheck, StudyOutcome
+    from polyreel.study.ledger import Claim
+    from polyreel.study.running import StudyEvent
+    from polyreel.study.study import StudyCheck, StudyOutcome
 
 __all__ = ["study"]
 
@@ -46,8 +46,8 @@ def study(
     Example: polyreel study recipes/study-smoke.yaml --out build/study --data ../shared/data
     """
     require_torch()
-    from polyreel.study.experiment.recipe import read_study
-    from polyreel.study.experiment.study import check_study, run_study
+    from polyreel.study.recipe import read_study
+    from polyreel.study.study import check_study, run_study
 
     wanted = read_study(recipe)
     if check:
@@ -130,7 +130,7 @@ class _Follower:
         self._told = -1
 
     def __call__(self, event: StudyEvent) -> None:
-        from polyreel.study.experiment.running import Planned, Progressed
+        from polyreel.study.running import Planned, Progressed
 
         match event:
             case Planned(cells, missing, seconds):

@@ -17,9 +17,9 @@ from polyreel.metrics.significance import (
     paired_bootstrap,
     rank_correlation,
 )
-from polyreel.study.experiment.arms import Arm, arms_of
-from polyreel.study.experiment.recipe import StudyRecipe
-from polyreel.study.experiment.results import BenchmarkValues, CellResult, Example
+from polyreel.study.arms import Arm, arms_of
+from polyreel.study.recipe import StudyRecipe
+from polyreel.study.results import BenchmarkValues, CellResult, Example
 
 __all__ = [
     "AGREEMENT",

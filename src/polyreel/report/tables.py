@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from polyreel.evaluation.results import Estimate
 from polyreel.languages import clean
-from polyreel.study.comparison import Comparison
-from polyreel.study.entries import Entry
-from polyreel.study.grouping import BenchmarkGroup
-from polyreel.study.wording import headline, measure, p_value, shown_metrics, signed
+from polyreel.report.comparison import Comparison
+from polyreel.report.entries import Entry
+from polyreel.report.grouping import BenchmarkGroup
+from polyreel.report.wording import headline, measure, p_value, shown_metrics, signed
 
 __all__ = ["latex_tables", "markdown_tables"]
 

@@ -18,15 +18,15 @@ from polyreel._version import __version__
 from polyreel.codeswitch.lexicons import load_lexicons
 from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
 from polyreel.errors import RecipeError, UsageError
-from polyreel.study.experiment.arms import Cell, cells_of, text_tower, training_document
-from polyreel.study.experiment.material import Material, Stocked
-from polyreel.study.experiment.measuring import Asked, measure
-from polyreel.study.experiment.pretraining import Start, require_start, starts_of
-from polyreel.study.experiment.recipe import StudyRecipe, mistaken
-from polyreel.study.experiment.results import CellResult, read_cell, write_cell
+from polyreel.study.arms import Cell, cells_of, text_tower, training_document
+from polyreel.study.material import Material, Stocked
+from polyreel.study.measuring import Asked, measure
+from polyreel.study.pretraining import Start, require_start, starts_of
+from polyreel.study.recipe import StudyRecipe, mistaken
+from polyreel.study.results import CellResult, read_cell, write_cell
 
 if TYPE_CHECKING:
-    from polyreel.study.experiment.encoding import Towers, TowerShelf
+    from polyreel.study.encoding import Towers, TowerShelf
     from polyreel.training.recipe import Recipe
 
 __all__ = [
@@ -201,7 +201,7 @@ def run_grid(grid: Grid, *, tell: Tell) -> tuple[CellResult, ...] | None:
     missing = [task for task in grid.tasks if task.is_missing]
     if not missing:
         return grid.results()
-    from polyreel.study.experiment.encoding import TowerShelf
+    from polyreel.study.encoding import TowerShelf
 
     with _alone(grid.out):
         shelf = TowerShelf()

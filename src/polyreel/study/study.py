@@ -15,14 +15,14 @@ from polyreel.codeswitch.lexicons import load_lexicons
 from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
 from polyreel.errors import UsageError
 from polyreel.files import write_atomically
-from polyreel.study.experiment.arms import cells_of
-from polyreel.study.experiment.claims import judge_claims
-from polyreel.study.experiment.ledger import Claim
-from polyreel.study.experiment.material import Material
-from polyreel.study.experiment.presenting import markdown_page, render_study
-from polyreel.study.experiment.recipe import StudyRecipe
-from polyreel.study.experiment.running import Grid, Tell, prepare_grid, run_grid, training_problems
-from polyreel.study.experiment.summary import StudyResults, summarise
+from polyreel.study.arms import cells_of
+from polyreel.study.claims import judge_claims
+from polyreel.study.ledger import Claim
+from polyreel.study.material import Material
+from polyreel.study.presenting import markdown_page, render_study
+from polyreel.study.recipe import StudyRecipe
+from polyreel.study.running import Grid, Tell, prepare_grid, run_grid, training_problems
+from polyreel.study.summary import StudyResults, summarise
 
 __all__ = ["StudyCheck", "StudyOutcome", "check_study", "run_study"]
 

@@ -7,7 +7,7 @@ import re
 from made_up import make_card, make_result
 
 from polyreel.evaluation.results import MissingItem
-from polyreel.study.report import make_report
+from polyreel.report.report import make_report
 
 
 def test_markdown() -> None:

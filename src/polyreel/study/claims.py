@@ -6,8 +6,8 @@ the claim's side. What a study cannot test says so, and names the recipe and dat
 
 from __future__ import annotations
 
-from polyreel.study.experiment.ledger import Claim, Measured, Row, judged
-from polyreel.study.experiment.summary import AGREEMENT, ALL, GAP, OTHERS, TOGETHER, StudyResults
+from polyreel.study.ledger import Claim, Measured, Row, judged
+from polyreel.study.summary import AGREEMENT, ALL, GAP, OTHERS, TOGETHER, StudyResults
 
 __all__ = ["judge_claims"]
 

@@ -10,9 +10,9 @@ import pytest
 from made_up import make_card, make_language, make_result
 
 from polyreel.evaluation.results import LanguageResult, MissingItem, Result
-from polyreel.study.comparison import Comparison, compare
-from polyreel.study.entries import Entry
-from polyreel.study.grouping import group_results
+from polyreel.report.comparison import Comparison, compare
+from polyreel.report.entries import Entry
+from polyreel.report.grouping import group_results
 
 
 def with_hits(hits: dict[str, Sequence[float]], *, clusters: Sequence[int] | None = None) -> Result:

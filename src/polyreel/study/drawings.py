@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from polyreel.study.experiment.summary import AGREEMENT, GAP, OTHERS, Estimated, StudyResults
-from polyreel.study.plots import GREYS, INK, MARKERS, as_svg, drawing, heat_map, legend, offset, row_axis
+from polyreel.report.plots import GREYS, INK, MARKERS, as_svg, drawing, heat_map, legend, offset, row_axis
+from polyreel.study.summary import AGREEMENT, GAP, OTHERS, Estimated, StudyResults
 
 __all__ = ["Drawn", "draw_study"]
 

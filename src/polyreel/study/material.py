@@ -28,8 +28,8 @@ from polyreel.errors import CorpusError, PolyreelError, UnknownNameError
 from polyreel.languages import clean, in_study_order
 from polyreel.packages.members import cache_dir
 from polyreel.problems import Problems
-from polyreel.study.experiment.arms import Arm
-from polyreel.study.experiment.recipe import CorpusSpec, PretrainingSpec, RetrievalSpec, StudyRecipe
+from polyreel.study.arms import Arm
+from polyreel.study.recipe import CorpusSpec, PretrainingSpec, RetrievalSpec, StudyRecipe
 
 __all__ = ["GallerySet", "Material", "Stocked"]
 

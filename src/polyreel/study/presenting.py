@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from polyreel.errors import UsageError
-from polyreel.study.experiment.arms import ARMS
-from polyreel.study.experiment.ledger import Claim
-from polyreel.study.experiment.summary import (
+from polyreel.report.wording import p_value, signed
+from polyreel.study.arms import ARMS
+from polyreel.study.ledger import Claim
+from polyreel.study.summary import (
     AGREEMENT,
     ALL,
     GAP,
@@ -19,7 +20,6 @@ from polyreel.study.experiment.summary import (
     Estimated,
     StudyResults,
 )
-from polyreel.study.wording import p_value, signed
 
 __all__ = ["StudyPage", "limits_of", "markdown_page", "render_study"]
 
@@ -43,9 +43,9 @@ def render_study(results: StudyResults, claims: Sequence[Claim]) -> StudyPage:
         UsageError: the packages of the extra ``report`` are not installed.
     """
     try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
+        from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-        from polyreel.study.experiment.drawings import draw_study
+        from polyreel.study.drawings import draw_study
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
@@ -55,7 +55,7 @@ def render_study(results: StudyResults, claims: Sequence[Claim]) -> StudyPage:
             remedy="Run pip install 'polyreel[report]', then the same command again",
         ) from error
     environment = Environment(
-        loader=PackageLoader("polyreel.study"),
+        loader=ChoiceLoader([PackageLoader("polyreel.study"), PackageLoader("polyreel.report")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

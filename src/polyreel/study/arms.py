@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from polyreel.study.experiment.recipe import ARM_NAMES, StudyRecipe
+from polyreel.study.recipe import ARM_NAMES, StudyRecipe
 
 __all__ = ["ARMS", "Arm", "Cell", "arms_of", "cells_of", "text_tower", "training_document"]
 

@@ -14,7 +14,7 @@ from polyreel.metrics.consistency import (
     rank_c,
 )
 from polyreel.metrics.ranks import Relevance, rank_scores
-from polyreel.study.agreement import describe_agreement
+from polyreel.report.agreement import describe_agreement
 
 
 def test_random_systems_score_what_the_report_says() -> None:

@@ -10,7 +10,7 @@ import pytest
 from made_up import make_result, worst_query
 from test_page import full_results, hostile_result
 
-from polyreel.study.report import make_report
+from polyreel.report.report import make_report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 _CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"

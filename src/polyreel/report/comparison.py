@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from polyreel.evaluation.results import LanguageResult, Result, differences
 from polyreel.metrics.significance import holm, paired_bootstrap, permutation_test
-from polyreel.study.entries import Entry
-from polyreel.study.wording import p_value, signed
+from polyreel.report.entries import Entry
+from polyreel.report.wording import p_value, signed
 
 __all__ = ["MEAN", "Comparison", "LanguageComparison", "compare", "obstacles"]
 

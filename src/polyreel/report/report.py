@@ -7,8 +7,8 @@ from typing import Literal
 
 from polyreel.errors import UsageError
 from polyreel.evaluation.results import Result
-from polyreel.study.grouping import BenchmarkGroup, group_results
-from polyreel.study.tables import latex_tables, markdown_tables
+from polyreel.report.grouping import BenchmarkGroup, group_results
+from polyreel.report.tables import latex_tables, markdown_tables
 
 __all__ = ["Format", "make_report", "write_report"]
 
@@ -37,7 +37,7 @@ def write_report(groups: Sequence[BenchmarkGroup], form: Format = "html") -> str
         return latex_tables(groups)
     try:
         # Late, since jinja2 and matplotlib are an extra that tables do without.
-        from polyreel.study.page import render_page
+        from polyreel.report.page import render_page
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise

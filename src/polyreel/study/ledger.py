@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from polyreel.study.experiment.recipe import StudyRecipe
-from polyreel.study.experiment.summary import StudyResults
+from polyreel.study.recipe import StudyRecipe
+from polyreel.study.summary import StudyResults
 
 __all__ = ["Claim", "Measured", "Row", "Verdict", "judged"]
 

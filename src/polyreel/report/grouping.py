@@ -9,8 +9,8 @@ from itertools import combinations
 from polyreel.errors import UsageError
 from polyreel.evaluation.cards import BenchmarkCard
 from polyreel.evaluation.results import Result
-from polyreel.study.comparison import Comparison, compare, obstacles
-from polyreel.study.entries import Entry, check_result, labelled
+from polyreel.report.comparison import Comparison, compare, obstacles
+from polyreel.report.entries import Entry, check_result, labelled
 
 __all__ = ["BenchmarkGroup", "group_results"]
 

@@ -14,11 +14,11 @@ from polyreel._version import __version__
 from polyreel.evaluation.cards import BenchmarkCard
 from polyreel.evaluation.results import Result, WorstQuery
 from polyreel.languages import clean
-from polyreel.study.agreement import describe_agreement
-from polyreel.study.entries import Entry
-from polyreel.study.grouping import BenchmarkGroup
-from polyreel.study.plots import dot_plot, gap_plot, heat_map
-from polyreel.study.wording import headline, measure, p_value, shown_metrics, signed
+from polyreel.report.agreement import describe_agreement
+from polyreel.report.entries import Entry
+from polyreel.report.grouping import BenchmarkGroup
+from polyreel.report.plots import dot_plot, gap_plot, heat_map
+from polyreel.report.wording import headline, measure, p_value, shown_metrics, signed
 
 __all__ = ["render_page"]
 
@@ -38,7 +38,7 @@ class _Drawing:
 def render_page(groups: Sequence[BenchmarkGroup]) -> str:
     """The page; equal results give equal bytes."""
     environment = Environment(
-        loader=PackageLoader("polyreel.study"),
+        loader=PackageLoader("polyreel.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -14,8 +14,8 @@ from made_up import jpeg, make_card, make_result, worst_query
 
 from polyreel.errors import ResultError, UsageError
 from polyreel.evaluation.results import Matrix, MissingItem, Result
-from polyreel.study.entries import check_result
-from polyreel.study.report import make_report
+from polyreel.report.entries import check_result
+from polyreel.report.report import make_report
 
 EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>$\\frac{{7*7}}"
 _VOID = {"meta", "img", "br", "hr", "input", "link"}
@@ -321,7 +321,7 @@ def test_missing_packages_are_named_and_tables_do_without_them(
     for module in [name for name in sys.modules if name.partition(".")[0] == package]:
         monkeypatch.delitem(sys.modules, module)
     for module in ("page", "plots"):
-        monkeypatch.delitem(sys.modules, f"polyreel.study.{module}", raising=False)
+        monkeypatch.delitem(sys.modules, f"polyreel.report.{module}", raising=False)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(UsageError, match=package) as caught:
         make_report([make_result()])

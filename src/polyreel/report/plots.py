@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from polyreel.evaluation.results import Matrix
 from polyreel.languages import clean
-from polyreel.study.entries import Entry
-from polyreel.study.wording import best_of, headline, measure
+from polyreel.report.entries import Entry
+from polyreel.report.wording import best_of, headline, measure
 
 __all__ = [
     "FAINT",

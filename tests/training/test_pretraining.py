@@ -11,8 +11,8 @@ import torch
 
 import toys
 from polyreel.errors import UsageError
-from polyreel.model.specs import ModelSpec, ScratchSpec, TextTowerSpec
-from polyreel.model.towers import build_model
+from polyreel.models.specs import ModelSpec, ScratchSpec, TextTowerSpec
+from polyreel.models.towers import build_model
 from polyreel.training.pretraining import pretrain
 
 SIZE = {"width": 16, "layers": 1, "heads": 2, "positions": 16, "vocabulary": 16_000}

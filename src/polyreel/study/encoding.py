@@ -15,11 +15,11 @@ from polyreel.datasets.readers.imagenet_names import class_names, fetch_imagenet
 from polyreel.encoders.build.parts import read_semantic_pooling
 from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.encoders.registry import locate_bundle
-from polyreel.model.inputs import TextInputs
-from polyreel.model.specs import ModelSpec, TextTowerSpec
-from polyreel.model.text import TextTower
-from polyreel.model.towers import TwoTowers, build_model
-from polyreel.model.video import VideoTower
+from polyreel.models.inputs import TextInputs
+from polyreel.models.specs import ModelSpec, TextTowerSpec
+from polyreel.models.text import TextTower
+from polyreel.models.towers import TwoTowers, build_model
+from polyreel.models.video import VideoTower
 from polyreel.packages.members import cache_dir
 from polyreel.training.checkpoints import Checkpoint
 

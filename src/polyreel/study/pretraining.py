@@ -55,7 +55,7 @@ def require_start(recipe: StudyRecipe, start: Start, *, tell: Callable[[str, int
     """Pretrain the encoder, unless its weights are there."""
     if start.weights.is_file():
         return
-    from polyreel.model.specs import TextTowerSpec
+    from polyreel.models.specs import TextTowerSpec
     from polyreel.training.pretraining import pretrain
 
     def told(step: int, steps: int, loss: float) -> None:

@@ -297,7 +297,7 @@ def _cell_result(grid: Grid, task: _Task, shelf: TowerShelf, done: int, tell: Te
 
 
 def _untrained(grid: Grid, cell: Cell, shelf: TowerShelf) -> Towers:
-    from polyreel.model.specs import TextTowerSpec
+    from polyreel.models.specs import TextTowerSpec
 
     start = grid.starts.get(cell.encoder)
     tower = text_tower(grid.recipe, cell.encoder, None if start is None else str(start.weights))

@@ -11,8 +11,8 @@ import torch
 from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
 from polyreel.datasets.dataset_catalog import Shelf
 from polyreel.errors import TrainingError
-from polyreel.model.objectives import build_objectives
-from polyreel.model.towers import TwoTowers, build_model
+from polyreel.losses.objectives import build_objectives
+from polyreel.models.towers import TwoTowers, build_model
 from polyreel.packages.members import cache_dir
 from polyreel.training.batches import Batches, Switching
 from polyreel.training.chance import key_of

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from polyreel.errors import TrainingError
 from polyreel.files import write_atomically
-from polyreel.model.towers import TwoTowers, build_model
+from polyreel.models.towers import TwoTowers, build_model
 from polyreel.training.files import new_folder
 from polyreel.training.recipe import Recipe
 from polyreel.training.sampling import Position

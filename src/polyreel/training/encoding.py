@@ -9,9 +9,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from polyreel.model.encoded import Encoded
-from polyreel.model.inputs import TextInputs
-from polyreel.model.towers import TwoTowers
+from polyreel.losses.encoded import Encoded
+from polyreel.models.inputs import TextInputs
+from polyreel.models.towers import TwoTowers
 from polyreel.training.batches import Batch
 from polyreel.training.chance import uniform
 from polyreel.training.distributed import Group

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from polyreel.errors import TrainingError, UsageError
-from polyreel.model.inputs import TextInputs
-from polyreel.model.objectives import Objectives
-from polyreel.model.specs import IntraModalSpec
-from polyreel.model.towers import TwoTowers
+from polyreel.losses.objectives import Objectives
+from polyreel.models.inputs import TextInputs
+from polyreel.models.specs import IntraModalSpec
+from polyreel.models.towers import TwoTowers
 from polyreel.training.averaging import Average
 from polyreel.training.checkpoints import OBJECTIVES_PREFIX, Checkpoint, Tensors
 from polyreel.training.distributed import Group

@@ -25,7 +25,7 @@ from polyreel.encoders.card import BundleCard, Licence, TextInput, read_card
 from polyreel.encoders.registry import build_on_default, locate_bundle
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import UsageError
-from polyreel.model.towers import TwoTowers
+from polyreel.models.towers import TwoTowers
 from polyreel.training.checkpoints import Checkpoint, load_checkpoint
 from polyreel.training.tracing import trace_text, trace_video
 

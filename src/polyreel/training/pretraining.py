@@ -18,10 +18,10 @@ from torch.nn import functional as F  # noqa: N812  PyTorch's own abbreviation
 from polyreel.errors import UsageError
 from polyreel.files import write_atomically
 from polyreel.languages import clean
-from polyreel.model.inputs import TextInputs
-from polyreel.model.specs import ModelSpec, TextTowerSpec
-from polyreel.model.text import TextTower
-from polyreel.model.towers import build_model
+from polyreel.models.inputs import TextInputs
+from polyreel.models.specs import ModelSpec, TextTowerSpec
+from polyreel.models.text import TextTower
+from polyreel.models.towers import build_model
 from polyreel.training.recipe import OptimiserSpec
 from polyreel.training.schedule import rate_factor
 

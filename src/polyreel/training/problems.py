@@ -10,8 +10,8 @@ from pathlib import Path
 from polyreel.datasets.dataset_catalog import Shelf
 from polyreel.datasets.store.table import CorpusTable
 from polyreel.errors import PolyreelError, UnknownNameError
-from polyreel.model.objectives import OBJECTIVES
-from polyreel.model.specs import ObjectiveSpec, TextContrastiveSpec
+from polyreel.losses.objectives import OBJECTIVES
+from polyreel.models.specs import ObjectiveSpec, TextContrastiveSpec
 from polyreel.training.assembly import device_of
 from polyreel.training.checkpoints import find_checkpoint
 from polyreel.training.recipe import HELD_OUT, DataSpec, Recipe, ValidationTable

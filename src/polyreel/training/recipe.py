@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from polyreel.languages import STUDY_LANGUAGES, parse_tag
-from polyreel.model.specs import ModelSpec, ObjectiveSpec
+from polyreel.models.specs import ModelSpec, ObjectiveSpec
 
 __all__ = [
     "HELD_OUT",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from polyreel.errors import TrainingError
-from polyreel.model.objectives import Losses
+from polyreel.losses.objectives import Losses
 from polyreel.training.batches import Batch
 from polyreel.training.encoding import encoded_of, jobs_of
 from polyreel.training.engine import Engine

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from polyreel.errors import UsageError
-from polyreel.model.inputs import TextInputs
-from polyreel.model.towers import TwoTowers
+from polyreel.models.inputs import TextInputs
+from polyreel.models.towers import TwoTowers
 
 __all__ = ["trace_text", "trace_video"]
 

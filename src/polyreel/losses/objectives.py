@@ -15,9 +15,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from polyreel.errors import UsageError
-from polyreel.model.conditioner import Conditioner
-from polyreel.model.encoded import Encoded
-from polyreel.model.nce import (
+from polyreel.losses.conditioner import Conditioner
+from polyreel.losses.encoded import Encoded
+from polyreel.losses.nce import (
     by_blocks,
     log_negatives,
     log_negatives_in,
@@ -26,7 +26,7 @@ from polyreel.model.nce import (
     pairs_within,
     text_pair_losses,
 )
-from polyreel.model.specs import (
+from polyreel.models.specs import (
     ConditionalCrossLingualSpec,
     DistillationSpec,
     InterModalSpec,

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  PyTorch's own abbreviation
 
 from polyreel.errors import UsageError
-from polyreel.model.specs import HeadKind
+from polyreel.models.specs import HeadKind
 
 __all__ = ["ResidualMlpHead", "build_branch_head", "build_head"]
 

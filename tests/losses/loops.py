@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Batch:
-    """Arrays with the names of ``polyreel.model.Encoded``."""
+    """Arrays with the names of ``polyreel.models.Encoded``."""
 
     def __init__(self, **arrays: np.ndarray | None) -> None:
         self.__dict__.update(arrays)

@@ -16,9 +16,9 @@ from torch import nn
 from polyreel.encoders.build.e5 import E5Weights, Unigram
 from polyreel.encoders.build.parts import E5_PREFIX, load_e5, text_tokenizer
 from polyreel.errors import UsageError
-from polyreel.model.adapters import AdaptedLinear
-from polyreel.model.layers import BertEncoder
-from polyreel.model.specs import E5_SMALL, SCRATCH, AdapterSpec, ScratchSpec, TextTowerSpec
+from polyreel.models.adapters import AdaptedLinear
+from polyreel.models.layers import BertEncoder
+from polyreel.models.specs import E5_SMALL, SCRATCH, AdapterSpec, ScratchSpec, TextTowerSpec
 
 __all__ = ["LoadedEncoder", "bert_from_e5", "load_encoder"]
 
@@ -115,7 +115,7 @@ def load_encoder(spec: TextTowerSpec) -> LoadedEncoder:
         encoder = _scratch(spec.scratch or ScratchSpec(), spec.dropout)
     else:
         # Imported late: transformers takes seconds.
-        from polyreel.model.hub import load_hub_encoder
+        from polyreel.models.hub import load_hub_encoder
 
         hub = load_hub_encoder(spec.encoder, dropout=spec.dropout)
         encoder = LoadedEncoder(

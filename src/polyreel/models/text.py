@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from polyreel.encoders.build.language_neutral import LanguageFreeSpace, estimate_language_free_space
 from polyreel.errors import UsageError
-from polyreel.model.adapters import ADAPTER_PARAMETERS, AdaptedLinear, without_adapters
-from polyreel.model.arrays import arrays_of, as_array
-from polyreel.model.encoders import LoadedEncoder
-from polyreel.model.heads import build_head
-from polyreel.model.inputs import TextInputs, TextReader
-from polyreel.model.pooling import build_pooling, masked_mean, unit
-from polyreel.model.specs import TextTowerSpec
+from polyreel.models.adapters import ADAPTER_PARAMETERS, AdaptedLinear, without_adapters
+from polyreel.models.arrays import arrays_of, as_array
+from polyreel.models.encoders import LoadedEncoder
+from polyreel.models.heads import build_head
+from polyreel.models.inputs import TextInputs, TextReader
+from polyreel.models.pooling import build_pooling, masked_mean, unit
+from polyreel.models.specs import TextTowerSpec
 
 __all__ = ["LanguageFree", "TextTower"]
 

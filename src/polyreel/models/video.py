@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.errors import UsageError
-from polyreel.model.arrays import arrays_of
-from polyreel.model.heads import build_branch_head, build_head
-from polyreel.model.pooling import SemanticStart, build_pooling, unit
-from polyreel.model.specs import VideoTowerSpec
+from polyreel.models.arrays import arrays_of
+from polyreel.models.heads import build_branch_head, build_head
+from polyreel.models.pooling import SemanticStart, build_pooling, unit
+from polyreel.models.specs import VideoTowerSpec
 
 __all__ = ["VideoTower"]
 

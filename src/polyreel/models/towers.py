@@ -13,12 +13,12 @@ from polyreel.encoders.build.parts import read_language_free_space, read_semanti
 from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.encoders.registry import locate_bundle
 from polyreel.errors import UsageError
-from polyreel.model.encoders import load_encoder
-from polyreel.model.inputs import TextInputs
-from polyreel.model.pooling import precise, unit
-from polyreel.model.specs import E5_SMALL, ModelSpec
-from polyreel.model.text import TextTower
-from polyreel.model.video import VideoTower
+from polyreel.models.encoders import load_encoder
+from polyreel.models.inputs import TextInputs
+from polyreel.models.pooling import precise, unit
+from polyreel.models.specs import E5_SMALL, ModelSpec
+from polyreel.models.text import TextTower
+from polyreel.models.video import VideoTower
 
 __all__ = ["TwoTowers", "WithPrior", "build_model"]
 

@@ -13,11 +13,11 @@ from transformers import AutoModel
 
 import tiny_encoders
 from polyreel.errors import UsageError
-from polyreel.model.encoders import load_encoder
-from polyreel.model.inputs import TextInputs
-from polyreel.model.specs import AdapterSpec, ModelSpec, PoolingSpec, TextTowerSpec
-from polyreel.model.text import TextTower
-from polyreel.model.towers import build_model
+from polyreel.models.encoders import load_encoder
+from polyreel.models.inputs import TextInputs
+from polyreel.models.specs import AdapterSpec, ModelSpec, PoolingSpec, TextTowerSpec
+from polyreel.models.text import TextTower
+from polyreel.models.towers import build_model
 
 TEXTS = ["a dog runs", "the cat sleeps on the beach", "ein hund läuft"]
 

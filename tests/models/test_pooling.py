@@ -10,9 +10,9 @@ import torch
 from shape_checks import SHAPES_ARE_CHECKED
 
 from polyreel.encoders.build.semantic_pooling import SemanticPooling
-from polyreel.model.layers import TransformerLayer
-from polyreel.model.pooling import SemanticStart, TransformerPooling, build_pooling, sinusoids
-from polyreel.model.specs import PoolingSpec
+from polyreel.models.layers import TransformerLayer
+from polyreel.models.pooling import SemanticStart, TransformerPooling, build_pooling, sinusoids
+from polyreel.models.specs import PoolingSpec
 
 SPEC = PoolingSpec(layers=2, heads=4, width=32)
 

@@ -10,9 +10,9 @@ import torch
 from polyreel.encoders.build.parts import load_e5
 from polyreel.encoders.build.text_graph import build_text_graph
 from polyreel.encoders.registry import locate_bundle
-from polyreel.model.inputs import TextInputs
-from polyreel.model.specs import ModelSpec, TextTowerSpec, VideoTowerSpec
-from polyreel.model.towers import build_model
+from polyreel.models.inputs import TextInputs
+from polyreel.models.specs import ModelSpec, TextTowerSpec, VideoTowerSpec
+from polyreel.models.towers import build_model
 
 SENTENCES = [
     "A dog runs along the beach.",

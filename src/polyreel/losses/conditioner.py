@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from polyreel.model.pooling import TransformerPooling, precise, unit
-from polyreel.model.specs import PoolingSpec
+from polyreel.models.pooling import TransformerPooling, precise, unit
+from polyreel.models.specs import PoolingSpec
 
 __all__ = ["Conditioner"]
 

@@ -9,8 +9,8 @@ import torch
 from polyreel.encoders.build.language_neutral import LanguageFreeSpace
 from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.errors import UsageError
-from polyreel.model.heads import build_head
-from polyreel.model.specs import (
+from polyreel.models.heads import build_head
+from polyreel.models.specs import (
     AdapterSpec,
     ModelSpec,
     PoolingSpec,
@@ -18,7 +18,7 @@ from polyreel.model.specs import (
     TextTowerSpec,
     VideoTowerSpec,
 )
-from polyreel.model.towers import TwoTowers, WithPrior, build_model
+from polyreel.models.towers import TwoTowers, WithPrior, build_model
 
 FEATURES, DIM = 12, 16
 SMALL = PoolingSpec(layers=1, heads=2, width=8)

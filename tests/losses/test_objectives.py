@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyreel.errors import UsageError
-from polyreel.model import nce as nce_module
-from polyreel.model.conditioner import Conditioner
-from polyreel.model.encoded import Encoded
-from polyreel.model.objectives import OBJECTIVES, build_objectives
-from polyreel.model.specs import (
+from polyreel.losses import nce as nce_module
+from polyreel.losses.conditioner import Conditioner
+from polyreel.losses.encoded import Encoded
+from polyreel.losses.objectives import OBJECTIVES, build_objectives
+from polyreel.models.specs import (
     ConditionalCrossLingualSpec,
     DistillationSpec,
     InterModalSpec,

@@ -8,8 +8,8 @@ import sys
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from polyreel.model.objectives import OBJECTIVES
-from polyreel.model.specs import ModelSpec, ObjectiveSpec, PoolingSpec, TextTowerSpec, VideoTowerSpec
+from polyreel.losses.objectives import OBJECTIVES
+from polyreel.models.specs import ModelSpec, ObjectiveSpec, PoolingSpec, TextTowerSpec, VideoTowerSpec
 
 OBJECTIVE = TypeAdapter(ObjectiveSpec)
 
@@ -67,6 +67,6 @@ def test_an_objective_takes_its_own_options_only(fields):
 
 def test_transformers_is_loaded_only_for_its_encoders():
     absent = {"transformers", "onnx", "beartype"}
-    code = f"import sys, polyreel.model; print(*sorted({absent} & sys.modules.keys()))"
+    code = f"import sys, polyreel.models; print(*sorted({absent} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyreel.model.inputs import TextInputs, mask_frames
+from polyreel.models.inputs import TextInputs, mask_frames
 
 
 def seeded(seed: int) -> torch.Generator:

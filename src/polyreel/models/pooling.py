@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  PyTorch's own abbreviation
 
 from polyreel.encoders.build.semantic_pooling import SemanticPooling
-from polyreel.model.layers import TransformerLayer
-from polyreel.model.specs import PoolingSpec
+from polyreel.models.layers import TransformerLayer
+from polyreel.models.specs import PoolingSpec
 
 __all__ = [
     "MeanPooling",

@@ -1,0 +1,1 @@
+"""Objectives: functions and modules of batches of embeddings. Needs the extra ``train``."""

@@ -1,0 +1,1 @@
+"""Two towers into one space. Needs the extra ``train``."""

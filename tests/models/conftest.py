@@ -11,7 +11,6 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import shape_checks  # noqa: F401  before anything else imports the model
-
 import tiny_encoders
 from polyreel.encoders.build.parts import load_e5
 from polyreel.errors import FetchError

@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from shape_checks import SHAPES_ARE_CHECKED
 
 from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.models.layers import TransformerLayer
 from polyreel.models.pooling import SemanticStart, TransformerPooling, build_pooling, sinusoids
 from polyreel.models.specs import PoolingSpec
+from shape_checks import SHAPES_ARE_CHECKED
 
 SPEC = PoolingSpec(layers=2, heads=4, width=32)
 

@@ -13,7 +13,7 @@ from servers import wait_for
 from test_examples import picture
 
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.server.words import words_in
+from polyreel.server.translations import words_in
 from tiny_bundle import MEANINGS
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

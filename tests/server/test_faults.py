@@ -208,7 +208,7 @@ def test_a_full_disk_does_not_stop_searching(tmp_path, tiny_bundle):
 
 
 def test_many_wait_in_line_and_the_rest_is_refused(shelf, monkeypatch):
-    from polyreel.server import desk
+    from polyreel.server import search_batcher as desk
 
     monkeypatch.setattr(desk, "_WAITING", 4)
 

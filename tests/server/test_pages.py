@@ -10,8 +10,8 @@ import pytest
 from servers import serving, wait_for
 
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.server.asking import Asked
-from polyreel.server.words import words_in
+from polyreel.server.search_params import Asked
+from polyreel.server.translations import words_in
 
 
 def heading(text: str) -> str:

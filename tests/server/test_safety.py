@@ -14,8 +14,8 @@ from servers import listening, serving
 from polyreel.client.documents import ErrorDocument, VideosDocument
 from polyreel.errors import UsageError
 from polyreel.server.app import create_app
+from polyreel.server.csrf import Seals
 from polyreel.server.rates import Rates
-from polyreel.server.seals import Seals
 from polyreel.server.settings import ServerSettings, is_loopback
 
 API = "/api/v1"

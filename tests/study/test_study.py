@@ -23,12 +23,12 @@ from polyreel.errors import CorpusError, RecipeError, UsageError
 from polyreel.metrics.consistency import overlap_at
 from polyreel.study.arms import ARMS, arms_of, cells_of, training_document
 from polyreel.study.claims import judge_claims
-from polyreel.study.material import Material
 from polyreel.study.measuring import _overlap
 from polyreel.study.presenting import limits_of, markdown_page
 from polyreel.study.recipe import PretrainingSpec, StudyRecipe, read_study
 from polyreel.study.results import CellResult
 from polyreel.study.study import StudyOutcome, run_study
+from polyreel.study.study_data import Material
 from polyreel.study.summary import Estimated, StudyResults, _trends, contrast, estimated
 from polyreel.training.recipe import Recipe
 from small_studies import document, make_study_world, write

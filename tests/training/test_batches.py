@@ -15,10 +15,10 @@ from polyreel.datasets.store.feature_writer import write_features
 from polyreel.datasets.store.table import open_table
 from polyreel.datasets.store.table_writer import write_table
 from polyreel.training.batches import Batches, Switching
-from polyreel.training.chance import uniform
 from polyreel.training.neighbours import Neighbours
 from polyreel.training.recipe import MIXED, BatchSpec
-from polyreel.training.stock import Stock
+from polyreel.training.stable_random import uniform
+from polyreel.training.training_set import Stock
 
 LANGUAGES = (*toys.LANGUAGES, MIXED)
 

@@ -19,7 +19,7 @@ from polyreel.encoders.runtime import Bundle
 from polyreel.errors import NotFoundError, PolyreelError
 from polyreel.library.search.search import Library
 from polyreel.server import api, library_pages, pages
-from polyreel.server.desk import Desk
+from polyreel.server.csrf import Seals
 from polyreel.server.errors import (
     RequestError,
     SlowError,
@@ -34,7 +34,7 @@ from polyreel.server.headers import security_headers
 from polyreel.server.indexer import Indexer
 from polyreel.server.metrics import Metrics
 from polyreel.server.rendering import render, script, script_address, style, words_for
-from polyreel.server.seals import Seals
+from polyreel.server.search_batcher import Desk
 from polyreel.server.settings import ServerSettings
 from polyreel.server.state import Server
 

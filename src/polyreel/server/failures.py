@@ -15,7 +15,7 @@ from polyreel.errors import (
     QueryError,
 )
 from polyreel.server.errors import ForbiddenError, OverloadError, TooLargeError, TooManyError
-from polyreel.server.words import Words
+from polyreel.server.translations import Words
 
 __all__ = ["Failure", "failure_of"]
 

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from polyreel.errors import PolyreelError
+from polyreel.server.csrf import Seals
 from polyreel.server.errors import (
     ForbiddenError,
     RequestError,
@@ -27,7 +28,6 @@ from polyreel.server.errors import (
 )
 from polyreel.server.metrics import Metrics
 from polyreel.server.rates import Rates
-from polyreel.server.seals import Seals
 from polyreel.server.settings import ServerSettings, is_loopback
 
 __all__ = ["DEFAULT_SEARCHES_PER_S", "SESSION_COOKIE", "Guard", "is_search"]

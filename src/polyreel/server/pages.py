@@ -15,15 +15,15 @@ from starlette.responses import RedirectResponse
 
 from polyreel.errors import PolyreelError
 from polyreel.library.results import ClipScore, Question, SearchResult
-from polyreel.server.asking import Asked
 from polyreel.server.errors import ForbiddenError, status_of
 from polyreel.server.failures import failure_of
 from polyreel.server.links import media_address, thumbnail_address
 from polyreel.server.rendering import VISITOR_COOKIE, render, words_for
+from polyreel.server.search_params import Asked
 from polyreel.server.state import Server, ServerState
-from polyreel.server.strips import clock, strip
+from polyreel.server.timeline import clock, strip
+from polyreel.server.translations import Words
 from polyreel.server.uploads import form_in, read_example
-from polyreel.server.words import Words
 
 __all__ = ["require_form_seal", "router"]
 

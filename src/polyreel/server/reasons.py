@@ -6,7 +6,7 @@ applies; the message itself stands beside it.
 
 from __future__ import annotations
 
-from polyreel.server.words import Words
+from polyreel.server.translations import Words
 
 __all__ = ["reason"]
 

@@ -15,8 +15,8 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.server.seals import Seals
-from polyreel.server.words import Words, negotiate, words_in
+from polyreel.server.csrf import Seals
+from polyreel.server.translations import Words, negotiate, words_in
 
 __all__ = [
     "LANGUAGE_COOKIE",

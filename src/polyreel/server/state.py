@@ -13,12 +13,12 @@ from polyreel.errors import NotFoundError
 from polyreel.library.search.examples import Example
 from polyreel.library.search.search import Library
 from polyreel.library.search.snapshot import View
-from polyreel.server.desk import Desk
+from polyreel.server.concurrency import Turns
+from polyreel.server.csrf import Seals
 from polyreel.server.indexer import Indexer
 from polyreel.server.metrics import Metrics
-from polyreel.server.seals import Seals
+from polyreel.server.search_batcher import Desk
 from polyreel.server.settings import ServerSettings
-from polyreel.server.turns import Turns
 
 __all__ = ["Examples", "Server", "ServerState"]
 

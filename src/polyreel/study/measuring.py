@@ -20,8 +20,8 @@ from polyreel.media.pictures import read_bytes, read_picture
 from polyreel.metrics.consistency import mean_rank_spread, rank_c
 from polyreel.metrics.ranks import Relevance, rank_scores
 from polyreel.metrics.retrieval import METRICS
-from polyreel.study.material import GallerySet
 from polyreel.study.results import BenchmarkValues, Example, Hit
+from polyreel.study.study_data import GallerySet
 
 __all__ = ["Asked", "TowersLike", "measure"]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from polyreel._version import __version__
 from polyreel.packages.members import cache_dir
-from polyreel.study.material import Material
 from polyreel.study.recipe import PretrainingSpec, StudyRecipe
+from polyreel.study.study_data import Material
 
 __all__ = ["Start", "require_start", "starts_of"]
 

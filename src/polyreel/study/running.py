@@ -19,11 +19,11 @@ from polyreel.codeswitch.lexicons import load_lexicons
 from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
 from polyreel.errors import RecipeError, UsageError
 from polyreel.study.arms import Cell, cells_of, text_tower, training_document
-from polyreel.study.material import Material, Stocked
 from polyreel.study.measuring import Asked, measure
 from polyreel.study.pretraining import Start, require_start, starts_of
 from polyreel.study.recipe import StudyRecipe, mistaken
 from polyreel.study.results import CellResult, read_cell, write_cell
+from polyreel.study.study_data import Material, Stocked
 
 if TYPE_CHECKING:
     from polyreel.study.encoding import Towers, TowerShelf

@@ -18,10 +18,10 @@ from polyreel.files import write_atomically
 from polyreel.study.arms import cells_of
 from polyreel.study.claims import judge_claims
 from polyreel.study.ledger import Claim
-from polyreel.study.material import Material
 from polyreel.study.presenting import markdown_page, render_study
 from polyreel.study.recipe import StudyRecipe
 from polyreel.study.running import Grid, Tell, prepare_grid, run_grid, training_problems
+from polyreel.study.study_data import Material
 from polyreel.study.summary import StudyResults, summarise
 
 __all__ = ["StudyCheck", "StudyOutcome", "check_study", "run_study"]

@@ -15,7 +15,6 @@ from polyreel.losses.objectives import build_objectives
 from polyreel.models.towers import TwoTowers, build_model
 from polyreel.packages.members import cache_dir
 from polyreel.training.batches import Batches, Switching
-from polyreel.training.chance import key_of
 from polyreel.training.checkpoints import Checkpoint, load_checkpoint
 from polyreel.training.distributed import Group
 from polyreel.training.engine import Engine
@@ -23,8 +22,9 @@ from polyreel.training.neighbours import Neighbours
 from polyreel.training.randomness import seed_everything
 from polyreel.training.recipe import HELD_OUT, CodeSwitchingSpec, DataSpec, Recipe
 from polyreel.training.sampling import Position
-from polyreel.training.stock import Stock
+from polyreel.training.stable_random import key_of
 from polyreel.training.text_memo import TextMemo
+from polyreel.training.training_set import Stock
 from polyreel.training.validation import Judge, QueryValues, ValidationSet
 
 __all__ = [

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from polyreel.training.chance import key_of
 from polyreel.training.recipe import MIXED, BatchSpec
 from polyreel.training.sampling import Draw, Position, Sampler
-from polyreel.training.stock import Stock
+from polyreel.training.stable_random import key_of
+from polyreel.training.training_set import Stock
 
 __all__ = ["Batch", "Batches", "Switching", "padded"]
 

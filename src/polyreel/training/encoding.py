@@ -13,9 +13,9 @@ from polyreel.losses.encoded import Encoded
 from polyreel.models.inputs import TextInputs
 from polyreel.models.towers import TwoTowers
 from polyreel.training.batches import Batch
-from polyreel.training.chance import uniform
 from polyreel.training.distributed import Group
 from polyreel.training.gradcache import Job
+from polyreel.training.stable_random import uniform
 
 __all__ = ["Views", "encoded_of", "jobs_of", "masked_frames", "masked_texts"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.training.stock import Stock
+from polyreel.training.training_set import Stock
 
 __all__ = ["Neighbours"]
 

@@ -17,7 +17,7 @@ from polyreel.metrics.retrieval import METRICS
 from polyreel.training.batches import padded
 from polyreel.training.engine import Engine
 from polyreel.training.recipe import HELD_OUT, VALIDATION_SPLITS
-from polyreel.training.stock import Stock, is_held_out, texts_of
+from polyreel.training.training_set import Stock, is_held_out, texts_of
 
 __all__ = ["Judge", "QueryValues", "ValidationSet"]
 

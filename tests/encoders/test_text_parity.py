@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from polyreel.encoders.build.language_neutral import LanguageFreeSpace
+from polyreel.encoders.build.language_neutral import LanguageNeutralProjection
 from polyreel.encoders.build.text_graph import build_text_graph
 from polyreel.encoders.build.tokenizer import build_tokenizer
 from polyreel.languages import STUDY_LANGUAGES, clean
@@ -99,7 +99,7 @@ def test_padding_does_not_change_a_vector(session, tokenizer):
 def test_a_space_is_applied_to_the_finished_vector(e5_weights, onnx_session, session, tokenizer):
     generator = np.random.default_rng(0)
     basis, _ = np.linalg.qr(generator.normal(size=(384, 8)))
-    space = LanguageFreeSpace(
+    space = LanguageNeutralProjection(
         generator.normal(size=384).astype(np.float32) * 0.01,
         (np.eye(384) - basis @ basis.T).astype(np.float32),
     )

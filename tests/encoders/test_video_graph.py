@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyreel.encoders.build.language_neutral import estimate_language_free_space
+from polyreel.encoders.build.language_neutral import estimate_language_neutral_projection
 from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.encoders.build.video_graph import build_video_graph
 
@@ -60,7 +60,7 @@ def test_all_languages_have_one_mean_in_the_free_space():
         name: generator.normal(size=(20, 16)).astype(np.float32) + offset
         for name, offset in zip("abcd", generator.normal(size=(4, 16)) * 3, strict=True)
     }
-    space = estimate_language_free_space(texts)
+    space = estimate_language_neutral_projection(texts)
     np.testing.assert_allclose(space.projection @ space.projection, space.projection, atol=1e-5)
     np.testing.assert_allclose(np.trace(space.projection), 16 - 3, atol=1e-4)
     for embeddings in texts.values():

@@ -127,7 +127,7 @@ def clips(spans):
     names = ("video", "start_s", "end_s")
     columns = {name: [span[place] for span in spans] for place, name in enumerate(names)}
     empty = np.zeros((0, 1), np.float32)
-    return searchable.Searchable(pa.table(columns), empty, pa.table({}), empty, pa.table({}))
+    return searchable.SearchIndex(pa.table(columns), empty, pa.table({}), empty, pa.table({}))
 
 
 def visual(scored):

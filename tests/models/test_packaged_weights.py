@@ -103,7 +103,7 @@ def test_only_what_is_learnt_is_saved(model):
 
 
 def test_the_space_is_the_bundles(model):
-    from polyreel.encoders.build.parts import read_language_free_space
+    from polyreel.encoders.build.parts import read_language_neutral_projection
 
-    space = read_language_free_space(locate_bundle())
+    space = read_language_neutral_projection(locate_bundle())
     np.testing.assert_array_equal(model.text.free.space().mean, space.mean)

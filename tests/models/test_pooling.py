@@ -10,7 +10,7 @@ import torch
 
 from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.models.layers import TransformerLayer
-from polyreel.models.pooling import SemanticStart, TransformerPooling, build_pooling, sinusoids
+from polyreel.models.pooling import ConseTower, TransformerPooling, build_pooling, sinusoids
 from polyreel.models.specs import PoolingSpec
 from shape_checks import SHAPES_ARE_CHECKED
 
@@ -107,7 +107,7 @@ def test_the_semantic_start_by_hand():
     )
     frames = generator.normal(size=(2, 2, 4)).astype(np.float32)
     mask = torch.tensor([[True, True], [True, False]])
-    found = SemanticStart(semantic)(torch.from_numpy(frames), mask).numpy()
+    found = ConseTower(semantic)(torch.from_numpy(frames), mask).numpy()
     for item, count in enumerate((2, 1)):
         total = np.zeros(5)
         for frame in frames[item, :count]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from polyreel.encoders.build.language_neutral import LanguageFreeSpace
+from polyreel.encoders.build.language_neutral import LanguageNeutralProjection
 from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.errors import UsageError
 from polyreel.models.heads import build_head
@@ -134,7 +134,7 @@ def test_a_text_only_model_has_no_videos(tiny_bert):
     "text", [{"language_free": True}, {"frozen_below": 3}, {"adapters": AdapterSpec(rank=2)}]
 )
 def test_the_own_state_brings_a_model_back(tiny_bert, semantic, text):
-    space = LanguageFreeSpace(np.full(DIM, 0.01, np.float32), np.eye(DIM, dtype=np.float32))
+    space = LanguageNeutralProjection(np.full(DIM, 0.01, np.float32), np.eye(DIM, dtype=np.float32))
     model = towers(tiny_bert, text=text, video={"pooling": "semantic"}, semantic=semantic)
     for parameter in model.parameters():
         if parameter.requires_grad:

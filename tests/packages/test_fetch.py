@@ -26,7 +26,7 @@ def member(name: str, archive: str, **changes: object) -> Member:
 
 
 @dataclass
-class Shelf:
+class DatasetCatalog:
     """A registry in a folder, which notes what it was asked for."""
 
     folder: Path
@@ -47,7 +47,7 @@ class Shelf:
 @pytest.fixture
 def shelf(tmp_path, monkeypatch):
     (tmp_path / "shelf").mkdir()
-    shelf = Shelf(tmp_path / "shelf")
+    shelf = DatasetCatalog(tmp_path / "shelf")
     monkeypatch.setitem(_CLIENTS, "pypi", shelf.client)
     return shelf
 

@@ -14,7 +14,7 @@ from servers import listening, serving
 from polyreel.client.documents import ErrorDocument, VideosDocument
 from polyreel.errors import UsageError
 from polyreel.server.app import create_app
-from polyreel.server.csrf import Seals
+from polyreel.server.csrf import CsrfSigner
 from polyreel.server.rates import Rates
 from polyreel.server.settings import ServerSettings, is_loopback
 
@@ -150,13 +150,13 @@ def test_a_form_needs_its_seal(client):
 
 
 def test_seals_are_made_for_one_browser_and_look_different_each_time():
-    seals = Seals(None)
+    seals = CsrfSigner(None)
     one, other = seals.form("visitor"), seals.form("visitor")
     assert one != other
     assert seals.is_form(one, "visitor")
     assert not seals.is_form(one, "another")
     assert not seals.is_form(seals.form(""), "")
-    assert not Seals(None).is_form(one, "visitor")
+    assert not CsrfSigner(None).is_form(one, "visitor")
     assert not seals.is_token("")
 
 

@@ -28,7 +28,7 @@ from polyreel.study.presenting import limits_of, markdown_page
 from polyreel.study.recipe import PretrainingSpec, StudyRecipe, read_study
 from polyreel.study.results import CellResult
 from polyreel.study.study import StudyOutcome, run_study
-from polyreel.study.study_data import Material
+from polyreel.study.study_data import StudyData
 from polyreel.study.summary import Estimated, StudyResults, _trends, contrast, estimated
 from polyreel.training.recipe import Recipe
 from small_studies import document, make_study_world, write
@@ -135,7 +135,7 @@ def test_every_arm_of_the_recipes_is_a_training_recipe(name: str) -> None:
 
 
 def test_shuffled_videos_are_those_of_other_clips(recipe: StudyRecipe, world: toys.World) -> None:
-    material = Material(recipe, world.home, tell=lambda *_: None)
+    material = StudyData(recipe, world.home, tell=lambda *_: None)
     (own,), (shuffled,) = material.stocked(ARMS["V2"]), material.stocked(ARMS["V2-shuffled"])
     tables = [open_table(stocked.folder) for stocked in (own, shuffled)]
     rows = [[table.features(toys.FEATURES).of(row) for row in range(len(table))] for table in tables]
@@ -146,7 +146,7 @@ def test_shuffled_videos_are_those_of_other_clips(recipe: StudyRecipe, world: to
 
 
 def test_text_arms_get_text_and_blind_ones_the_captions(recipe: StudyRecipe, world: toys.World) -> None:
-    material = Material(recipe, world.home, tell=lambda *_: None)
+    material = StudyData(recipe, world.home, tell=lambda *_: None)
     names = {arm: open_table(material.stocked(ARMS[arm])[0].folder).name for arm in ("T1", "V2-blind", "V1")}
     assert names == {"T1": "texts", "V2-blind": "films", "V1": "films"}
     assert material.languages(ARMS["V3"], material.stocked(ARMS["V3"])) == ("en", "de", "sw")
@@ -161,14 +161,14 @@ def test_multinli_becomes_pairs_of_premise_and_entailed_hypothesis(world: toys.W
     ]
     (tmp_path / "multinli" / "multinli.train.en.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     recipe = StudyRecipe.model_validate(document(world, text=[{"corpus": "multinli"}]))
-    table = open_table(Material(recipe, tmp_path, tell=lambda *_: None).stocked(ARMS["T1"])[0].folder)
+    table = open_table(StudyData(recipe, tmp_path, tell=lambda *_: None).stocked(ARMS["T1"])[0].folder)
     assert len(table) == 4
     assert [caption.text for caption in table.captions(0)] == ["a dog 1", "a cat 1"]
 
 
 def test_texts_to_pretrain_on_never_say_the_same(world: toys.World) -> None:
     content = document(world, pretraining={"bert": {"text": ["texts", "films"]}})
-    material = Material(StudyRecipe.model_validate(content), world.home, tell=lambda *_: None)
+    material = StudyData(StudyRecipe.model_validate(content), world.home, tell=lambda *_: None)
     (spec,) = material.recipe.pretraining.values()
     found = material.monolingual(spec)
     table = open_table(world.home / "texts")
@@ -258,7 +258,7 @@ def test_a_study_killed_at_random_moments_ends_with_the_same_tables(
 ) -> None:
     path, out = write(tmp_path / "toy.yaml", document(world)), tmp_path / "killed"
     program = (
-        "import sys\nfrom pathlib import Path\nfrom polyreel.report import read_study, run_study\n"
+        "import sys\nfrom pathlib import Path\nfrom polyreel.study.recipe import read_study\nfrom polyreel.study.study import run_study\n"
         "run_study(read_study(Path(sys.argv[1])), out=Path(sys.argv[2]), data=Path(sys.argv[3]), "
         f"command={COMMAND!r}, tell=lambda event: print(event, flush=True))"
     )

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 import toys
-from polyreel.datasets.dataset_catalog import Shelf
+from polyreel.datasets.dataset_catalog import DatasetCatalog
 from polyreel.training.assembly import build_batches, build_engine, open_stocks
 from polyreel.training.distributed import Group
 from polyreel.training.encoding import encoded_of, jobs_of
@@ -35,7 +35,7 @@ def with_dropout(world: toys.World) -> dict[str, Any]:
 def gradients(recipe: Recipe, world: toys.World, group: Group | None = None) -> dict[str, torch.Tensor]:
     """Of the recipe's first batch, by name of the parameter."""
     group = group or Group()
-    shelf = Shelf(world.home)
+    shelf = DatasetCatalog(world.home)
     stocks = open_stocks(recipe, shelf)
     engine = build_engine(recipe, stocks, total_steps=10, device=torch.device("cpu"), group=group)
     batch = build_batches(recipe, stocks, engine, shelf=shelf).make()

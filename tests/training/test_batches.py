@@ -18,21 +18,21 @@ from polyreel.training.batches import Batches, Switching
 from polyreel.training.neighbours import Neighbours
 from polyreel.training.recipe import MIXED, BatchSpec
 from polyreel.training.stable_random import uniform
-from polyreel.training.training_set import Stock
+from polyreel.training.training_set import TrainingSet
 
 LANGUAGES = (*toys.LANGUAGES, MIXED)
 
 
 @pytest.fixture
-def films(world) -> Stock:
-    return Stock(
+def films(world) -> TrainingSet:
+    return TrainingSet(
         open_table(world.home / "films"), "train", languages=toys.LANGUAGES, features=[toys.FEATURES]
     )
 
 
 @pytest.fixture
-def texts(world) -> Stock:
-    return Stock(open_table(world.home / "texts"), "train", languages=toys.LANGUAGES)
+def texts(world) -> TrainingSet:
+    return TrainingSet(open_table(world.home / "texts"), "train", languages=toys.LANGUAGES)
 
 
 def batches(
@@ -51,7 +51,7 @@ def batches(
     )
 
 
-def stock_of(folder, *captions: dict[str, list[str]], concepts=()) -> Stock:
+def stock_of(folder, *captions: dict[str, list[str]], concepts=()) -> TrainingSet:
     """A corpus of text: for each clip its captions by language."""
     records = [
         Record(
@@ -62,7 +62,7 @@ def stock_of(folder, *captions: dict[str, list[str]], concepts=()) -> Stock:
         for number, texts in enumerate(captions)
     ]
     write_table(folder, records, name="made")
-    return Stock(open_table(folder), "train", languages=toys.LANGUAGES)
+    return TrainingSet(open_table(folder), "train", languages=toys.LANGUAGES)
 
 
 def said(batch, item: int) -> dict[str, str]:
@@ -182,7 +182,7 @@ def test_long_clips_are_shown_evenly(world, tmp_path):
     write_table(tmp_path, [Record(Clip("long", 0.0, 9.0), (Caption("x", "en", 0.0, 9.0),))], name="long")
     rows = np.arange(9.0)[:, None]
     write_features(tmp_path, "f", [("long@0000000000", rows)], dim=1, rate_hz=1.0)
-    stock = Stock(open_table(tmp_path), "train", languages=["en"], features=["f", "f"])
+    stock = TrainingSet(open_table(tmp_path), "train", languages=["en"], features=["f", "f"])
     assert stock.dim == 2
     assert stock.frames(0, at_most=3).tolist() == [[0, 0], [4, 4], [8, 8]]
     assert len(stock.frames(0, at_most=9)) == 9
@@ -217,7 +217,7 @@ def test_chance_belongs_to_the_key():
 
 
 def test_what_is_held_out_is_never_drawn(world, films):
-    kept = Stock(films.table, "train", languages=toys.LANGUAGES, features=[toys.FEATURES], held_out=0.3)
+    kept = TrainingSet(films.table, "train", languages=toys.LANGUAGES, features=[toys.FEATURES], held_out=0.3)
     left = {row for row in map(int, films.table.rows("train")) if not kept.usable(row)}
     assert 5 < len(left) < 25
     # The first four films are two pairs of one concept: a pair stays together.

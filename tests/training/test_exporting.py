@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from polyreel.cli.app import main
-from polyreel.encoders.build.trained_heads import Learnt, read_learnt, write_learnt
+from polyreel.encoders.build.trained_heads import TrainedHeads, read_learnt, write_learnt
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleError, FetchError, UsageError
@@ -105,7 +105,7 @@ def test_what_cannot_become_a_bundle_is_said_so(world, tmp_path):
 def test_learnt_arrays_survive_their_file(tmp_path):
     rng = np.random.default_rng(0)
     text = {"head.weight": rng.normal(size=(3, 4)).astype(np.float32), "head.bias": np.zeros(3, np.float32)}
-    learnt = Learnt(text, {"head.weight": np.ones((3, 5), np.float32)}, 0.25, starts_semantic=True)
+    learnt = TrainedHeads(text, {"head.weight": np.ones((3, 5), np.float32)}, 0.25, starts_semantic=True)
     write_learnt(tmp_path / "learnt.npz", learnt)
     again = read_learnt(tmp_path / "learnt.npz")
     assert (again.prior_weight, again.starts_semantic, again.dim) == (0.25, True, 3)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import toys
-from polyreel.datasets.dataset_catalog import Shelf
+from polyreel.datasets.dataset_catalog import DatasetCatalog
 from polyreel.datasets.store.table import open_table
 from polyreel.errors import TrainingError, UnknownNameError
 from polyreel.training.assembly import build_engine, build_judge, open_stocks
@@ -49,7 +49,7 @@ def test_too_few_clips_and_no_such_split(films):
 
 def judged(world, **changes):
     recipe = world.recipe(**changes)
-    shelf = Shelf(world.home)
+    shelf = DatasetCatalog(world.home)
     engine = build_engine(
         recipe, open_stocks(recipe, shelf), total_steps=1, device=torch.device("cpu"), group=Group()
     )
@@ -111,7 +111,7 @@ def test_the_average_is_what_is_judged(world):
     recipe = world.recipe(optimiser={"lr": 0.1, "steps": 1, "ema": 0.9})
     engine = build_engine(
         recipe,
-        open_stocks(recipe, Shelf(world.home)),
+        open_stocks(recipe, DatasetCatalog(world.home)),
         total_steps=1,
         device=torch.device("cpu"),
         group=Group(),

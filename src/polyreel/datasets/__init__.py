@@ -8,7 +8,7 @@ from polyreel.codeswitch.switching import SWITCH_MODES, CodeSwitcher, Switched, 
 from polyreel.datasets.catalogue import DATASETS, Dataset, find_dataset
 from polyreel.datasets.checks.checking import check_table
 from polyreel.datasets.checks.findings import CheckReport, Finding
-from polyreel.datasets.dataset_catalog import Shelf
+from polyreel.datasets.dataset_catalog import DatasetCatalog
 from polyreel.datasets.fetching import build_dataset, count_differences, fetch_dataset, fetched_table
 from polyreel.datasets.how2.aligning import AlignmentReport, LanguageReport, align, align_video
 from polyreel.datasets.how2.building.corpus import How2Plan, build_how2
@@ -72,6 +72,7 @@ __all__ = [
     "Corpus",
     "CorpusTable",
     "Dataset",
+    "DatasetCatalog",
     "DemoClip",
     "FeatureSet",
     "FeatureStore",
@@ -95,7 +96,6 @@ __all__ = [
     "Rate",
     "Recogniser",
     "Record",
-    "Shelf",
     "Source",
     "SwitchRule",
     "Switched",

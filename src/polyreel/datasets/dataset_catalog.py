@@ -17,12 +17,12 @@ from polyreel.encoders.runtime import Bundle
 from polyreel.errors import CorpusError, UnknownNameError
 from polyreel.packages.members import cache_dir
 
-__all__ = ["Shelf"]
+__all__ = ["DatasetCatalog"]
 
 _MANIFEST = "manifest.json"
 
 
-class Shelf:
+class DatasetCatalog:
     """Where recipes find corpora.
 
     A name means, in this order: a table in ``data / name``; a folder that is a table; a dataset of the

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from polyreel.encoders.build.bundle_spec import Step, Trained, shipped, training_free
+from polyreel.encoders.build.bundle_spec import BundleSpec, Step, shipped, training_free
 from polyreel.encoders.card import CARD_FILE, BundleCard, read_card
 from polyreel.errors import BundleError, UnknownNameError
 from polyreel.packages.fetch import Progress
@@ -111,7 +111,7 @@ def build_bundle(
         return build_on_default(home / name, trained, download=download, step=step)
 
 
-def _current(folder: Path, trained: Trained) -> BundleCard | None:
+def _current(folder: Path, trained: BundleSpec) -> BundleCard | None:
     """The card of the bundle in ``folder``, if it is what would be built there now."""
     from polyreel.encoders.build.small import identity
 
@@ -123,7 +123,7 @@ def _current(folder: Path, trained: Trained) -> BundleCard | None:
 
 def build_on_default(
     folder: Path,
-    trained: Trained,
+    trained: BundleSpec,
     *,
     alike: Path | None = None,
     download: Progress | None = None,
@@ -152,7 +152,7 @@ def _home() -> Path:
     return cache_dir() / "bundles"
 
 
-_BUILT: dict[str, Callable[[], Trained]] = {
+_BUILT: dict[str, Callable[[], BundleSpec]] = {
     DEFAULT_BUNDLE: shipped,
     "training-free": training_free,
 }

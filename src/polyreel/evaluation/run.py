@@ -15,7 +15,7 @@ from polyreel.evaluation.cards import BenchmarkCard
 from polyreel.evaluation.results import Result, SystemFacts
 from polyreel.evaluation.retrieval import Measured, Progress
 from polyreel.evaluation.summary import environment, gaps, macro_means, peak_memory_bytes
-from polyreel.metrics.score_normalizers import TRICKS
+from polyreel.metrics.score_normalizers import SCORE_NORMALIZERS
 from polyreel.packages.fetch import Progress as ArchiveProgress
 
 __all__ = ["evaluate", "find_benchmark"]
@@ -52,7 +52,8 @@ def evaluate(
         data: folder of the data, where the benchmark is not fetched.
         languages: query languages; all by default.
         seed: of the resampling.
-        trick: name of a transductive trick (``TRICKS``), for benchmarks of media; written on the result.
+        trick: score normalizer that uses the other queries (``SCORE_NORMALIZERS``), for media;
+            written on the result.
         command: kept in the result.
         progress: told of what is done, and of how much of how much.
         download: told of arriving bytes.
@@ -77,7 +78,7 @@ def evaluate(
         card_digest=card.digest,
         system=SystemFacts(bundle=bundle.card.name, identity=bundle.card.identity, polyreel=__version__),
         gallery=measured.gallery,
-        options={} if trick is None else {trick: TRICKS[trick][1]},
+        options={} if trick is None else {trick: SCORE_NORMALIZERS[trick][1]},
         languages=measured.languages,
         macro=macro_means(measured.languages),
         gap=gaps(measured.languages),
@@ -96,8 +97,8 @@ def evaluate(
 def _require_trick(trick: str | None, card: BenchmarkCard) -> None:
     if trick is None:
         return
-    if trick not in TRICKS:
-        raise UnknownNameError("transductive trick", trick, TRICKS)
+    if trick not in SCORE_NORMALIZERS:
+        raise UnknownNameError("transductive trick", trick, SCORE_NORMALIZERS)
     if card.task == "text->text":
         raise UsageError("no transductive trick for text against text", item=card.name, value=trick)
 

@@ -18,7 +18,7 @@ from polyreel.library.search.calibration import BACKGROUND_QUERIES, FALSE_ALARM_
 from polyreel.library.search.examples import Example, encode_example
 from polyreel.library.search.filters import EVERYTHING, Filter
 from polyreel.library.search.search import Library
-from polyreel.library.search.snapshot import Video, View
+from polyreel.library.search.snapshot import LibrarySnapshot, Video
 from polyreel.library.store.contents import Contents, ProblemFile
 from polyreel.library.store.doctor import FileProblem, LibraryHealth, examine
 from polyreel.library.store.state import Generation, LibraryState, read_state
@@ -41,6 +41,7 @@ __all__ = [
     "IndexReport",
     "Library",
     "LibraryHealth",
+    "LibrarySnapshot",
     "LibraryState",
     "Mode",
     "Planned",
@@ -52,7 +53,6 @@ __all__ = [
     "SubtitleEvidence",
     "Video",
     "VideoPooling",
-    "View",
     "encode_example",
     "examine",
     "index",

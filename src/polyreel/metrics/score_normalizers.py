@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from polyreel.errors import UnknownNameError
 
-__all__ = ["TRICKS", "apply_trick", "dual_softmax"]
+__all__ = ["SCORE_NORMALIZERS", "apply_trick", "dual_softmax"]
 
 _TEMPERATURE = 0.05
 
@@ -32,7 +32,7 @@ def dual_softmax(scores: NDArray[np.floating]) -> NDArray[np.float64]:
     return preferred
 
 
-TRICKS: Mapping[str, tuple[Callable[[NDArray[np.floating]], NDArray[np.floating]], str]] = {
+SCORE_NORMALIZERS: Mapping[str, tuple[Callable[[NDArray[np.floating]], NDArray[np.floating]], str]] = {
     "dual-softmax": (dual_softmax, f"temperature {_TEMPERATURE}, over all test queries of a language"),
 }
 """Name -> what it does to the scores, and what it uses."""
@@ -46,6 +46,6 @@ def apply_trick(name: str | None, scores: NDArray[np.floating]) -> NDArray[np.fl
     """
     if name is None:
         return scores
-    if name not in TRICKS:
-        raise UnknownNameError("transductive trick", name, TRICKS)
-    return TRICKS[name][0](scores)
+    if name not in SCORE_NORMALIZERS:
+        raise UnknownNameError("transductive trick", name, SCORE_NORMALIZERS)
+    return SCORE_NORMALIZERS[name][0](scores)

@@ -14,8 +14,8 @@ from polyreel.models.layers import TransformerLayer
 from polyreel.models.specs import PoolingSpec
 
 __all__ = [
+    "ConseTower",
     "MeanPooling",
-    "SemanticStart",
     "TransformerPooling",
     "build_pooling",
     "masked_mean",
@@ -113,7 +113,7 @@ def build_pooling(
     return MeanPooling(inputs) if kind == "mean" else TransformerPooling(inputs, spec, time=time)
 
 
-class SemanticStart(nn.Module):
+class ConseTower(nn.Module):
     """The training-free video tower of the default bundle, frozen.
 
     ``unit(sum over frames of softmax(f W + b) E)``: each frame's posterior over the ImageNet classes weights

@@ -12,7 +12,10 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from polyreel.encoders.build.language_neutral import LanguageFreeSpace, estimate_language_free_space
+from polyreel.encoders.build.language_neutral import (
+    LanguageNeutralProjection,
+    estimate_language_neutral_projection,
+)
 from polyreel.errors import UsageError
 from polyreel.models.adapters import ADAPTER_PARAMETERS, AdaptedLinear, without_adapters
 from polyreel.models.arrays import arrays_of, as_array
@@ -44,20 +47,20 @@ class LanguageFree(nn.Module):
         self.register_buffer("projection", torch.eye(width))
         self.register_buffer("known", torch.tensor(False))
 
-    def put(self, space: LanguageFreeSpace) -> None:
+    def put(self, space: LanguageNeutralProjection) -> None:
         """Use ``space`` from now on."""
         self.mean.copy_(torch.from_numpy(space.mean))
         self.projection.copy_(torch.from_numpy(space.projection))
         self.known.fill_(True)
 
-    def space(self) -> LanguageFreeSpace:
+    def space(self) -> LanguageNeutralProjection:
         """The space in use.
 
         Raises:
             UsageError: it was not estimated yet.
         """
         self._require()
-        return LanguageFreeSpace(self.mean.cpu().numpy().copy(), self.projection.cpu().numpy().copy())
+        return LanguageNeutralProjection(self.mean.cpu().numpy().copy(), self.projection.cpu().numpy().copy())
 
     def forward(self, vectors: Float[Tensor, "texts width"]) -> Float[Tensor, "texts width"]:
         """Unit vectors without their language's offset."""
@@ -177,7 +180,7 @@ class TextTower(nn.Module):
                 remedy="Leave languages without text out",
             )
         vectors = {language: self.encode_frozen(group) for language, group in texts.items()}
-        self.free.put(estimate_language_free_space(vectors))
+        self.free.put(estimate_language_neutral_projection(vectors))
 
     def train(self, mode: bool = True) -> TextTower:
         """As PyTorch's, but what is frozen stays as in use: its dropout would only add noise."""

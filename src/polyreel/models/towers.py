@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from polyreel.encoders.build.language_neutral import LanguageFreeSpace
-from polyreel.encoders.build.parts import read_language_free_space, read_semantic_pooling
+from polyreel.encoders.build.language_neutral import LanguageNeutralProjection
+from polyreel.encoders.build.parts import read_language_neutral_projection, read_semantic_pooling
 from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.encoders.registry import locate_bundle
 from polyreel.errors import UsageError
@@ -137,7 +137,10 @@ class TwoTowers(nn.Module):
 
 
 def build_model(
-    spec: ModelSpec, *, space: LanguageFreeSpace | None = None, semantic: SemanticPooling | None = None
+    spec: ModelSpec,
+    *,
+    space: LanguageNeutralProjection | None = None,
+    semantic: SemanticPooling | None = None,
 ) -> TwoTowers:
     """The model of ``spec``. Random weights are drawn from PyTorch's global generator.
 
@@ -154,7 +157,7 @@ def build_model(
     text = TextTower(spec.text, load_encoder(spec.text), dim=spec.dim)
     if text.free is not None:
         if space is None and spec.text.encoder == E5_SMALL:
-            space = read_language_free_space(locate_bundle())
+            space = read_language_neutral_projection(locate_bundle())
         if space is not None:
             text.free.put(space)
     if spec.video is None:

@@ -12,7 +12,7 @@ from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.errors import UsageError
 from polyreel.models.arrays import arrays_of
 from polyreel.models.heads import build_branch_head, build_head
-from polyreel.models.pooling import SemanticStart, build_pooling, unit
+from polyreel.models.pooling import ConseTower, build_pooling, unit
 from polyreel.models.specs import VideoTowerSpec
 
 __all__ = ["VideoTower"]
@@ -38,7 +38,7 @@ class VideoTower(nn.Module):
         )
         build = build_branch_head if spec.pooling == "semantic" else build_head
         self.head = build(spec.head, self.pooling.dim, dim, width=spec.head_width)
-        self.semantic = None if semantic is None else SemanticStart(semantic)
+        self.semantic = None if semantic is None else ConseTower(semantic)
         if spec.pooling == "semantic" or semantic is not None:
             self._check_widths()
 
@@ -70,7 +70,7 @@ class VideoTower(nn.Module):
         """What training changes: ``pooling.*`` and ``head.*``; matrices are (outputs, inputs)."""
         return arrays_of(pooling=self.pooling, head=self.head)
 
-    def _semantic(self) -> SemanticStart:
+    def _semantic(self) -> ConseTower:
         if self.semantic is None:
             raise UsageError("the video tower was built without the training-free tower it starts from")
         return self.semantic

@@ -19,7 +19,7 @@ from polyreel.encoders.runtime import Bundle
 from polyreel.errors import NotFoundError, PolyreelError
 from polyreel.library.search.search import Library
 from polyreel.server import api, library_pages, pages
-from polyreel.server.csrf import Seals
+from polyreel.server.csrf import CsrfSigner
 from polyreel.server.errors import (
     RequestError,
     SlowError,
@@ -34,7 +34,7 @@ from polyreel.server.headers import security_headers
 from polyreel.server.indexer import Indexer
 from polyreel.server.metrics import Metrics
 from polyreel.server.rendering import render, script, script_address, style, words_for
-from polyreel.server.search_batcher import Desk
+from polyreel.server.search_batcher import SearchBatcher
 from polyreel.server.settings import ServerSettings
 from polyreel.server.state import Server
 
@@ -63,8 +63,10 @@ def create_app(settings: ServerSettings, load_bundle: Callable[[str], Bundle]) -
     """
     settings.require_safe()
     metrics = Metrics()
-    seals = Seals(settings.token.get_secret_value() if settings.token else None)
-    desk = Desk(lambda: Library(settings.library, load_bundle, refresh="when asked"), on_batch=metrics.batch)
+    seals = CsrfSigner(settings.token.get_secret_value() if settings.token else None)
+    desk = SearchBatcher(
+        lambda: Library(settings.library, load_bundle, refresh="when asked"), on_batch=metrics.batch
+    )
     server = Server(settings, desk, seals, metrics, Indexer(settings.library, settings.roots))
     app = FastAPI(
         title="polyreel",

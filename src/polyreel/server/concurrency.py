@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 
 from polyreel.server.errors import OverloadError
 
-__all__ = ["Turns"]
+__all__ = ["ConcurrencyLimit"]
 
 
-class Turns:
+class ConcurrencyLimit:
     """Lets ``at_once`` users in and ``waiting`` more stand in line.
 
     Args:

@@ -6,10 +6,10 @@ import hashlib
 import hmac
 import secrets
 
-__all__ = ["Seals"]
+__all__ = ["CsrfSigner"]
 
 
-class Seals:
+class CsrfSigner:
     """Makes and checks proofs with a key that lives as long as the server.
 
     Args:

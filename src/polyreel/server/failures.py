@@ -15,7 +15,7 @@ from polyreel.errors import (
     QueryError,
 )
 from polyreel.server.errors import ForbiddenError, OverloadError, TooLargeError, TooManyError
-from polyreel.server.translations import Words
+from polyreel.server.translations import Translations
 
 __all__ = ["Failure", "failure_of"]
 
@@ -29,7 +29,7 @@ class Failure:
     detail: str
 
 
-def failure_of(error: PolyreelError, words: Words) -> Failure:
+def failure_of(error: PolyreelError, words: Translations) -> Failure:
     """The words for an error. The first kind that fits counts."""
     _ = words.gettext
     known: tuple[tuple[type[PolyreelError], str, str], ...] = (

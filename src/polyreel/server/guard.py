@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from polyreel.errors import PolyreelError
-from polyreel.server.csrf import Seals
+from polyreel.server.csrf import CsrfSigner
 from polyreel.server.errors import (
     ForbiddenError,
     RequestError,
@@ -64,7 +64,7 @@ class Guard:
         app: ASGIApp,
         *,
         settings: ServerSettings,
-        seals: Seals,
+        seals: CsrfSigner,
         headers: list[tuple[bytes, bytes]],
         refuse: Refuse,
         metrics: Metrics,

@@ -19,7 +19,7 @@ from polyreel.client.documents import (
 )
 from polyreel.library.index.progress_file import IndexProgress
 from polyreel.library.results import ClipScore, Hit, SearchResult, SubtitleEvidence
-from polyreel.library.search.snapshot import Video, View
+from polyreel.library.search.snapshot import LibrarySnapshot, Video
 
 __all__ = [
     "clip_document",
@@ -44,7 +44,7 @@ def media_address(video_id: str, start_s: float | None = None) -> str:
     return f"/api/v1/videos/{video_id}/file" + ("" if start_s is None else f"#t={start_s:.3f}")
 
 
-def search_document(result: SearchResult, view: View) -> SearchDocument:
+def search_document(result: SearchResult, view: LibrarySnapshot) -> SearchDocument:
     """A search result for the outside."""
     return SearchDocument(
         query=result.query,
@@ -58,7 +58,7 @@ def search_document(result: SearchResult, view: View) -> SearchDocument:
     )
 
 
-def _hit_document(hit: Hit, view: View) -> HitDocument:
+def _hit_document(hit: Hit, view: LibrarySnapshot) -> HitDocument:
     return HitDocument(
         video=view.name(hit.video),
         video_id=hit.video_id,
@@ -81,7 +81,7 @@ def _subtitle(evidence: SubtitleEvidence | None) -> SubtitleDocument | None:
     return None if evidence is None else SubtitleDocument(text=evidence.text, language=evidence.language)
 
 
-def video_document(video: Video, view: View) -> VideoDocument:
+def video_document(video: Video, view: LibrarySnapshot) -> VideoDocument:
     """A video for the outside."""
     return VideoDocument(
         id=video.id,
@@ -96,7 +96,9 @@ def video_document(video: Video, view: View) -> VideoDocument:
     )
 
 
-def moment_document(clip_id: str, video: Video, span: tuple[float, float], view: View) -> MomentDocument:
+def moment_document(
+    clip_id: str, video: Video, span: tuple[float, float], view: LibrarySnapshot
+) -> MomentDocument:
     """A clip for the outside."""
     return MomentDocument(
         clip_id=clip_id,
@@ -129,7 +131,7 @@ def timeline_document(
     )
 
 
-def library_document(view: View) -> LibraryDocument:
+def library_document(view: LibrarySnapshot) -> LibraryDocument:
     """What is in the library, for the outside."""
     contents = view.contents
     return LibraryDocument(
@@ -153,7 +155,7 @@ def library_document(view: View) -> LibraryDocument:
     )
 
 
-def progress_document(progress: IndexProgress | None, view: View) -> ProgressDocument:
+def progress_document(progress: IndexProgress | None, view: LibrarySnapshot) -> ProgressDocument:
     """How far an index run is, for the outside."""
     if progress is None or not progress.is_running:
         return ProgressDocument(running=False)

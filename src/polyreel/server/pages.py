@@ -22,7 +22,7 @@ from polyreel.server.rendering import VISITOR_COOKIE, render, words_for
 from polyreel.server.search_params import Asked
 from polyreel.server.state import Server, ServerState
 from polyreel.server.timeline import clock, strip
-from polyreel.server.translations import Words
+from polyreel.server.translations import Translations
 from polyreel.server.uploads import form_in, read_example
 
 __all__ = ["require_form_seal", "router"]
@@ -159,7 +159,7 @@ def _welcome(server: Server) -> dict[str, Any]:
 
 
 def _results(
-    server: Server, asked: Asked, question: Question, result: SearchResult, words: Words
+    server: Server, asked: Asked, question: Question, result: SearchResult, words: Translations
 ) -> dict[str, Any]:
     hits = result.hits[: asked.top]
     more = asked.more if len(result.hits) > asked.top else None
@@ -177,7 +177,7 @@ def _results(
     }
 
 
-def _card(server: Server, asked: Asked, question: Question, hit: Any, words: Words) -> dict[str, Any]:
+def _card(server: Server, asked: Asked, question: Question, hit: Any, words: Translations) -> dict[str, Any]:
     view = server.view
     name = PurePosixPath(view.name(hit.video))
     folder = str(name.parent)
@@ -198,7 +198,7 @@ def _card(server: Server, asked: Asked, question: Question, hit: Any, words: Wor
     }
 
 
-def _verdict(strength: float | None, words: Words) -> str:
+def _verdict(strength: float | None, words: Translations) -> str:
     _ = words.gettext
     if strength is None:
         return ""

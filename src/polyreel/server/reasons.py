@@ -6,12 +6,12 @@ applies; the message itself stands beside it.
 
 from __future__ import annotations
 
-from polyreel.server.translations import Words
+from polyreel.server.translations import Translations
 
 __all__ = ["reason"]
 
 
-def reason(message: str, words: Words) -> tuple[str, str]:
+def reason(message: str, words: Translations) -> tuple[str, str]:
     """Why, and what to do, for a message of ``media`` or ``library``."""
     _ = words.gettext
     known = (

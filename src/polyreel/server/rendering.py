@@ -15,8 +15,8 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.server.csrf import Seals
-from polyreel.server.translations import Words, negotiate, words_in
+from polyreel.server.csrf import CsrfSigner
+from polyreel.server.translations import Translations, negotiate, words_in
 
 __all__ = [
     "LANGUAGE_COOKIE",
@@ -34,7 +34,7 @@ VISITOR_COOKIE = "polyreel_visitor"
 _YEAR_S = 365 * 24 * 3600
 
 
-def words_for(request: Request) -> Words:
+def words_for(request: Request) -> Translations:
     """The words in the language that a visitor chose, or that the browser asks for."""
     chosen = request.cookies.get(LANGUAGE_COOKIE, "")
     if chosen in STUDY_LANGUAGES:
@@ -46,7 +46,7 @@ def render(request: Request, template: str, *, status: int = 200, **context: Any
     """A page, or a part of one, with everything that all pages need."""
     words = words_for(request)
     visitor = request.cookies.get(VISITOR_COOKIE) or secrets.token_urlsafe(16)
-    seals: Seals = request.app.state.seals
+    seals: CsrfSigner = request.app.state.seals
     text = (
         _environment()
         .get_template(template)

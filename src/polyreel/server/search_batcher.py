@@ -19,7 +19,7 @@ from polyreel.library.results import ClipScore, Question, SearchResult
 from polyreel.library.search.search import Library
 from polyreel.server.errors import OverloadError
 
-__all__ = ["Desk"]
+__all__ = ["SearchBatcher"]
 
 # One run of the encoder for at most so many queries: beyond, it takes longer by as much as it does more.
 _BATCH = 32
@@ -50,7 +50,7 @@ class _Encoded:
     began: float
 
 
-class Desk:
+class SearchBatcher:
     """Answers searches of many clients in batches: one thread encodes all that wait, another ranks.
 
     Made when the first search can be answered; ``start`` begins.

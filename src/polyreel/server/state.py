@@ -12,12 +12,12 @@ from fastapi import Depends, Request
 from polyreel.errors import NotFoundError
 from polyreel.library.search.examples import Example
 from polyreel.library.search.search import Library
-from polyreel.library.search.snapshot import View
-from polyreel.server.concurrency import Turns
-from polyreel.server.csrf import Seals
+from polyreel.library.search.snapshot import LibrarySnapshot
+from polyreel.server.concurrency import ConcurrencyLimit
+from polyreel.server.csrf import CsrfSigner
 from polyreel.server.indexer import Indexer
 from polyreel.server.metrics import Metrics
-from polyreel.server.search_batcher import Desk
+from polyreel.server.search_batcher import SearchBatcher
 from polyreel.server.settings import ServerSettings
 
 __all__ = ["Examples", "Server", "ServerState"]
@@ -55,13 +55,13 @@ class Server:
     """One running server."""
 
     settings: ServerSettings
-    desk: Desk
-    seals: Seals
+    desk: SearchBatcher
+    seals: CsrfSigner
     metrics: Metrics
     indexer: Indexer
     examples: Examples = field(default_factory=Examples)
     # Decoding is at the expense of everybody's searches.
-    decoding: Turns = field(default_factory=lambda: Turns(at_once=2, waiting=8))
+    decoding: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(at_once=2, waiting=8))
 
     @property
     def library(self) -> Library:
@@ -74,7 +74,7 @@ class Server:
         return self.desk.library
 
     @property
-    def view(self) -> View:
+    def view(self) -> LibrarySnapshot:
         """What searches see now. Raises as ``library``."""
         return self.library.view
 

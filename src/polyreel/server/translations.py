@@ -11,18 +11,19 @@ from typing import Any
 from babel import Locale, dates, numbers
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.support import NullTranslations, Translations
+from babel.support import NullTranslations
+from babel.support import Translations as GettextTranslations
 from markupsafe import Markup
 
 from polyreel.errors import UnknownNameError
 from polyreel.languages import STUDY_LANGUAGES, UNKNOWN
 
-__all__ = ["Words", "negotiate", "words_in"]
+__all__ = ["Translations", "negotiate", "words_in"]
 
 _SOURCE = "en"
 
 
-class Words:
+class Translations:
     """Texts, numbers and dates in one language.
 
     Attributes:
@@ -85,7 +86,7 @@ class Words:
         return str(name or self.gettext("unknown"))
 
 
-def words_in(tag: str) -> Words:
+def words_in(tag: str) -> Translations:
     """The words in one of the nine languages.
 
     Raises:
@@ -114,8 +115,8 @@ def negotiate(accepted: str) -> str:
 
 
 @functools.cache
-def _words(tag: str) -> Words:
-    return Words(tag)
+def _words(tag: str) -> Translations:
+    return Translations(tag)
 
 
 def _translations(tag: str) -> NullTranslations:
@@ -125,4 +126,4 @@ def _translations(tag: str) -> NullTranslations:
     compiled = io.BytesIO()
     write_mo(compiled, read_po(io.BytesIO(text), locale=tag))
     compiled.seek(0)
-    return Translations(compiled)
+    return GettextTranslations(compiled)

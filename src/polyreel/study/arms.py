@@ -11,7 +11,7 @@ from polyreel.study.recipe import ARM_NAMES, StudyRecipe
 
 __all__ = ["ARMS", "Arm", "Cell", "arms_of", "cells_of", "text_tower", "training_document"]
 
-Material = Literal["none", "text", "captions", "video", "shuffled"]
+StudyData = Literal["none", "text", "captions", "video", "shuffled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Arm:
 
     name: str
     title: str
-    material: Material
+    material: StudyData
     switched: bool = False
     multilingual: bool = False
     p: float | None = None

@@ -11,7 +11,7 @@ from pathlib import Path
 from polyreel._version import __version__
 from polyreel.packages.members import cache_dir
 from polyreel.study.recipe import PretrainingSpec, StudyRecipe
-from polyreel.study.study_data import Material
+from polyreel.study.study_data import StudyData
 
 __all__ = ["Start", "require_start", "starts_of"]
 
@@ -35,7 +35,7 @@ class Start:
     weights: Path
 
 
-def starts_of(recipe: StudyRecipe, material: Material) -> dict[str, Start]:
+def starts_of(recipe: StudyRecipe, material: StudyData) -> dict[str, Start]:
     """Name of an encoder -> its start, for those that have one; nothing is trained yet.
 
     Raises:

@@ -23,7 +23,7 @@ from polyreel.study.measuring import Asked, measure
 from polyreel.study.pretraining import Start, require_start, starts_of
 from polyreel.study.recipe import StudyRecipe, mistaken
 from polyreel.study.results import CellResult, read_cell, write_cell
-from polyreel.study.study_data import Material, Stocked
+from polyreel.study.study_data import StudyData, TrainTable
 
 if TYPE_CHECKING:
     from polyreel.study.encoding import Towers, TowerShelf
@@ -110,7 +110,7 @@ class Grid:
     """
 
     recipe: StudyRecipe
-    material: Material
+    material: StudyData
     asked: Asked
     starts: Mapping[str, Start]
     tasks: tuple[_Task, ...]
@@ -142,7 +142,7 @@ def prepare_grid(recipe: StudyRecipe, *, out: Path, data: Path | None, tell: Tel
         share = f" {done:,} of {total:,}" if total else ""
         tell(Progressed(0.0, len(cells), what + share))
 
-    material = Material(recipe, data, tell=told)
+    material = StudyData(recipe, data, tell=told)
     told("reading the benchmarks", 0, 0)
     asked = Asked(
         galleries=tuple(material.gallery(spec) for spec in recipe.measure.retrieval),
@@ -233,7 +233,7 @@ def _pretrain(grid: Grid, missing: Sequence[_Task], tell: Tell) -> None:
 
 
 def _document(
-    recipe: StudyRecipe, cell: Cell, material: Material, tables: Sequence[Stocked]
+    recipe: StudyRecipe, cell: Cell, material: StudyData, tables: Sequence[TrainTable]
 ) -> dict[str, Any] | None:
     if not cell.arm.is_trained:
         return None

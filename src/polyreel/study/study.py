@@ -21,7 +21,7 @@ from polyreel.study.ledger import Claim
 from polyreel.study.presenting import markdown_page, render_study
 from polyreel.study.recipe import StudyRecipe
 from polyreel.study.running import Grid, Tell, prepare_grid, run_grid, training_problems
-from polyreel.study.study_data import Material
+from polyreel.study.study_data import StudyData
 from polyreel.study.summary import StudyResults, summarise
 
 __all__ = ["StudyCheck", "StudyOutcome", "check_study", "run_study"]
@@ -78,7 +78,7 @@ def check_study(recipe: StudyRecipe, *, data: Path | None) -> StudyCheck:
         recipe: of the study.
         data: folder that corpora, lexicons and benchmarks are relative to.
     """
-    material = Material(recipe, data, tell=lambda _what, _done, _total: None)
+    material = StudyData(recipe, data, tell=lambda _what, _done, _total: None)
     return StudyCheck(len(cells_of(recipe)), tuple(training_problems(recipe)), tuple(material.absent()))
 
 

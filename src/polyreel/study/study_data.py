@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.clips import Caption, Clip
-from polyreel.datasets.dataset_catalog import Shelf
+from polyreel.datasets.dataset_catalog import DatasetCatalog
 from polyreel.datasets.readers.multinli import read_multinli
 from polyreel.datasets.readers.ntrex import read_ntrex
 from polyreel.datasets.readers.xnli import NliPremise, read_xnli
@@ -31,7 +31,7 @@ from polyreel.problems import Problems
 from polyreel.study.arms import Arm
 from polyreel.study.recipe import CorpusSpec, PretrainingSpec, RetrievalSpec, StudyRecipe
 
-__all__ = ["GallerySet", "Material", "Stocked"]
+__all__ = ["GallerySet", "StudyData", "TrainTable"]
 
 _MANIFEST = "manifest.json"
 _MULTINLI = "multinli"
@@ -40,7 +40,7 @@ Told = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Stocked:
+class TrainTable:
     """A table that arms train on.
 
     Attributes:
@@ -88,7 +88,7 @@ class GallerySet:
     identity: str
 
 
-class Material:
+class StudyData:
     """Tables of a study. Each is built once and found again by what it was made from.
 
     Args:
@@ -99,10 +99,10 @@ class Material:
 
     def __init__(self, recipe: StudyRecipe, data: Path | None, *, tell: Told) -> None:
         self.recipe, self.data, self._tell = recipe, data or Path(), tell
-        self._shelf = Shelf(data, recipe.folders, tell=tell)
+        self._shelf = DatasetCatalog(data, recipe.folders, tell=tell)
         self._bundle: Bundle | None = None
 
-    def stocked(self, arm: Arm) -> tuple[Stocked, ...]:
+    def stocked(self, arm: Arm) -> tuple[TrainTable, ...]:
         """What an arm trains on, built if it is not there.
 
         Raises:
@@ -111,7 +111,7 @@ class Material:
         specs = (self.recipe.text or self.recipe.video) if arm.material == "text" else self.recipe.video
         return tuple(self._stocked(spec, arm) for spec in specs)
 
-    def languages(self, arm: Arm, tables: Sequence[Stocked]) -> tuple[str, ...]:
+    def languages(self, arm: Arm, tables: Sequence[TrainTable]) -> tuple[str, ...]:
         """Of the captions that an arm is shown."""
         if not arm.multilingual:
             return ("en",)
@@ -241,7 +241,7 @@ class Material:
                 found.setdefault(caption.language, text)
         return found
 
-    def _stocked(self, spec: CorpusSpec, arm: Arm) -> Stocked:
+    def _stocked(self, spec: CorpusSpec, arm: Arm) -> TrainTable:
         features: tuple[str, ...] = ()
         if arm.sees:
             table, kind = self._with_features(spec)
@@ -253,7 +253,7 @@ class Material:
             table = self._cut(spec)
             facts = [table.manifest.version]
         languages = tuple(table.manifest.captions.get("train", {}))
-        return Stocked(table.folder, _digest(*facts), spec.weight, languages, features)
+        return TrainTable(table.folder, _digest(*facts), spec.weight, languages, features)
 
     def _with_features(self, spec: CorpusSpec | RetrievalSpec) -> tuple[CorpusTable, str]:
         """The cut table and its kind of features, which are computed, or copied, if they are not there."""

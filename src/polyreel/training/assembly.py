@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
-from polyreel.datasets.dataset_catalog import Shelf
+from polyreel.datasets.dataset_catalog import DatasetCatalog
 from polyreel.errors import TrainingError
 from polyreel.losses.objectives import build_objectives
 from polyreel.models.towers import TwoTowers, build_model
@@ -22,10 +22,10 @@ from polyreel.training.neighbours import Neighbours
 from polyreel.training.randomness import seed_everything
 from polyreel.training.recipe import HELD_OUT, CodeSwitchingSpec, DataSpec, Recipe
 from polyreel.training.sampling import Position
-from polyreel.training.stable_random import key_of
+from polyreel.training.stable_random import stable_hash
 from polyreel.training.text_memo import TextMemo
-from polyreel.training.training_set import Stock
-from polyreel.training.validation import Judge, QueryValues, ValidationSet
+from polyreel.training.training_set import TrainingSet
+from polyreel.training.validation import QueryValues, ValidationSet, Validator
 
 __all__ = [
     "build_batches",
@@ -56,14 +56,14 @@ def device_of(recipe: Recipe) -> torch.device:
     return torch.device("cuda" if there and recipe.device != "cpu" else "cpu")
 
 
-def open_stocks(recipe: Recipe, shelf: Shelf) -> list[Stock]:
+def open_stocks(recipe: Recipe, shelf: DatasetCatalog) -> list[TrainingSet]:
     """The corpora to train on, built where they are missing."""
     return [_stock(recipe, data, shelf) for data in recipe.data]
 
 
-def _stock(recipe: Recipe, data: DataSpec, shelf: Shelf) -> Stock:
+def _stock(recipe: Recipe, data: DataSpec, shelf: DatasetCatalog) -> TrainingSet:
     features = shelf.features(data.corpus, data.features) if recipe.model.video is not None else ()
-    return Stock(
+    return TrainingSet(
         shelf.table(data.corpus),
         data.split,
         languages=data.languages or recipe.languages,
@@ -74,7 +74,7 @@ def _stock(recipe: Recipe, data: DataSpec, shelf: Shelf) -> Stock:
     )
 
 
-def step_count(recipe: Recipe, stocks: Sequence[Stock]) -> int:
+def step_count(recipe: Recipe, stocks: Sequence[TrainingSet]) -> int:
     """Steps of the whole run."""
     spec = recipe.optimiser
     if spec.steps is not None:
@@ -84,7 +84,7 @@ def step_count(recipe: Recipe, stocks: Sequence[Stock]) -> int:
     return max(1, math.ceil(spec.epochs * items / recipe.batch.items))
 
 
-def build_judge(recipe: Recipe, shelf: Shelf) -> Judge | None:
+def build_judge(recipe: Recipe, shelf: DatasetCatalog) -> Validator | None:
     """What judges the run; None for a recipe without validation."""
     if recipe.validation is None:
         return None
@@ -101,12 +101,12 @@ def build_judge(recipe: Recipe, shelf: Shelf) -> Judge | None:
         else:
             found = ValidationSet.of_split(table, spec.split, items=spec.items)
         split = table.split(found.rows[0])
-        shown.append((found, Stock(table, split, languages=languages, features=features)))
-    return Judge(shown, languages=languages, metric=recipe.validation.metric)
+        shown.append((found, TrainingSet(table, split, languages=languages, features=features)))
+    return Validator(shown, languages=languages, metric=recipe.validation.metric)
 
 
 def build_engine(
-    recipe: Recipe, stocks: Sequence[Stock], *, total_steps: int, device: torch.device, group: Group
+    recipe: Recipe, stocks: Sequence[TrainingSet], *, total_steps: int, device: torch.device, group: Group
 ) -> Engine:
     """The model as it starts, with its optimiser. Every process begins with the same weights.
 
@@ -123,7 +123,7 @@ def build_engine(
         load_checkpoint(Path(recipe.start_from)).load_into(model)
     model.train()
     # Dropout of different processes falls on different units.
-    seed_everything(key_of(recipe.seed, "process", group.rank) % 2**32)
+    seed_everything(stable_hash(recipe.seed, "process", group.rank) % 2**32)
     return Engine(
         recipe,
         model.to(device),
@@ -137,10 +137,10 @@ def build_engine(
 
 def build_batches(
     recipe: Recipe,
-    stocks: Sequence[Stock],
+    stocks: Sequence[TrainingSet],
     engine: Engine,
     *,
-    shelf: Shelf,
+    shelf: DatasetCatalog,
     position: Position | None = None,
 ) -> Batches:
     """The run's batches from ``position`` on.
@@ -175,7 +175,7 @@ def judge_checkpoint(checkpoint: Checkpoint, *, data: Path | None = None) -> lis
     Raises:
         TrainingError: the recipe has no validation, or the checkpoint is damaged.
     """
-    recipe, shelf = checkpoint.state.recipe, Shelf(data, checkpoint.state.recipe.folders)
+    recipe, shelf = checkpoint.state.recipe, DatasetCatalog(data, checkpoint.state.recipe.folders)
     judge = build_judge(recipe, shelf)
     if judge is None:
         raise TrainingError("the recipe has no validation", item=checkpoint.folder)
@@ -196,7 +196,9 @@ def _memo(model: TwoTowers) -> TextMemo | None:
     return TextMemo(path, model.text.encode_frozen, dim=model.text.width)
 
 
-def _switching(recipe: Recipe, spec: CodeSwitchingSpec, stocks: Sequence[Stock], shelf: Shelf) -> Switching:
+def _switching(
+    recipe: Recipe, spec: CodeSwitchingSpec, stocks: Sequence[TrainingSet], shelf: DatasetCatalog
+) -> Switching:
     lexicons = shelf.lexicons(spec.lexicons, spec.languages)
     rule = SwitchRule(mode=spec.mode, p=spec.p, candidates=spec.candidates, romanised=spec.romanised)
     switcher = CodeSwitcher(lexicons, rule, seed=recipe.seed)
@@ -211,7 +213,7 @@ def _switching(recipe: Recipe, spec: CodeSwitchingSpec, stocks: Sequence[Stock],
     )
 
 
-def _sample_texts(recipe: Recipe, stocks: Sequence[Stock]) -> dict[str, list[str]]:
+def _sample_texts(recipe: Recipe, stocks: Sequence[TrainingSet]) -> dict[str, list[str]]:
     """Language -> the first so many training texts; languages without any are left out."""
     found: dict[str, list[str]] = {tag: [] for tag in recipe.languages}
     for stock in stocks:

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from polyreel.training.recipe import MIXED, BatchSpec
 from polyreel.training.sampling import Draw, Position, Sampler
-from polyreel.training.stable_random import key_of
-from polyreel.training.training_set import Stock
+from polyreel.training.stable_random import stable_hash
+from polyreel.training.training_set import TrainingSet
 
 __all__ = ["Batch", "Batches", "Switching", "padded"]
 
@@ -85,7 +85,7 @@ class Batches:
 
     def __init__(
         self,
-        stocks: Sequence[Stock],
+        stocks: Sequence[TrainingSet],
         spec: BatchSpec,
         *,
         languages: Sequence[str],
@@ -128,7 +128,7 @@ class Batches:
             if len(found) == self._hard:
                 break
             assert self._neighbours is not None
-            rng = np.random.default_rng(key_of(self._seed, "hard", len(found), *_identity(draw)))
+            rng = np.random.default_rng(stable_hash(self._seed, "hard", len(found), *_identity(draw)))
             similar = list(map(int, self._neighbours(draw.stock, draw.row)))
             fresh = [row for row in similar if (draw.stock, row) not in there]
             if fresh or similar:
@@ -163,12 +163,12 @@ class Batches:
         texts: list[str] = []
         owner, language, text_key, item_key = [], [], [], []
         for item, draw in enumerate(drawn):
-            item_key.append(key_of(self._seed, "item", *_identity(draw)))
+            item_key.append(stable_hash(self._seed, "item", *_identity(draw)))
             for number, (tag, text) in enumerate(self._texts(draw)):
                 texts.append(text)
                 owner.append(item)
                 language.append(self._language[tag])
-                text_key.append(key_of(self._seed, "text", number, *_identity(draw)))
+                text_key.append(stable_hash(self._seed, "text", number, *_identity(draw)))
         frames, mask, has_video = self._frames(drawn)
         return Batch(
             items=tuple(self._stocks[draw.stock].table.clip(draw.row).clip_id for draw in drawn),
@@ -188,7 +188,7 @@ class Batches:
     def _texts(self, draw: Draw) -> list[tuple[str, str]]:
         """(language, text) of one clip."""
         captions = self._stocks[draw.stock].texts(draw.row)
-        rng = np.random.default_rng(key_of(self._seed, "captions", *_identity(draw)))
+        rng = np.random.default_rng(stable_hash(self._seed, "captions", *_identity(draw)))
         if self._spec.captions == "all":
             chosen = [(tag, texts[int(rng.integers(len(texts)))]) for tag, texts in captions.items()]
         else:
@@ -268,7 +268,7 @@ def _long(numbers: Sequence[int]) -> Tensor:
     return torch.tensor(numbers, dtype=torch.int64)
 
 
-def _language_shares(stocks: Sequence[Stock], balance: float) -> dict[str, float]:
+def _language_shares(stocks: Sequence[TrainingSet], balance: float) -> dict[str, float]:
     """Language -> what it is drawn in proportion to: its captions to the power ``balance``."""
     counts: dict[str, int] = {}
     for stock in stocks:

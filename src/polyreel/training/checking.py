@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from polyreel.datasets.dataset_catalog import Shelf
+from polyreel.datasets.dataset_catalog import DatasetCatalog
 from polyreel.errors import PolyreelError
 from polyreel.training.assembly import build_engine, device_of
 from polyreel.training.batches import Batch
@@ -83,7 +83,7 @@ def check(path: Path, overrides: Sequence[str] = (), *, data: Path | None = None
     reading = examine_recipe(path, overrides)
     if reading.recipe is None:
         return Check(reading.problems, (), None)
-    recipe, shelf = reading.recipe, Shelf(data, reading.recipe.folders)
+    recipe, shelf = reading.recipe, DatasetCatalog(data, reading.recipe.folders)
     found = problems_of(recipe, shelf)
     estimate = None
     try:
@@ -107,12 +107,12 @@ def require_recipe(path: Path, overrides: Sequence[str] = (), *, data: Path | No
     if reading.recipe is not None and not reading.problems:
         return reading.recipe
     recipe = reading.recipe
-    found = [] if recipe is None else problems_of(recipe, Shelf(data, recipe.folders))
+    found = [] if recipe is None else problems_of(recipe, DatasetCatalog(data, recipe.folders))
     problems = dict.fromkeys([*reading.problems, *(reading.problem_at(place, what) for place, what in found)])
     raise mistaken(path, tuple(problems))
 
 
-def _notes(recipe: Recipe, shelf: Shelf) -> list[str]:
+def _notes(recipe: Recipe, shelf: DatasetCatalog) -> list[str]:
     notes = []
     names = [data.corpus for data in recipe.data]
     names += [table.corpus for table in recipe.validation.tables] if recipe.validation else []
@@ -127,7 +127,7 @@ def _notes(recipe: Recipe, shelf: Shelf) -> list[str]:
     return notes
 
 
-def _estimate(recipe: Recipe, shelf: Shelf) -> Estimate:
+def _estimate(recipe: Recipe, shelf: DatasetCatalog) -> Estimate:
     device = (
         torch.device("cpu")
         if recipe.device == "cuda" and not torch.cuda.is_available()
@@ -220,7 +220,7 @@ def _kept_bytes(engine: Engine, batch: Batch) -> int:
     return sum(kept.values())
 
 
-def _steps_of_epochs(recipe: Recipe, shelf: Shelf) -> int | None:
+def _steps_of_epochs(recipe: Recipe, shelf: DatasetCatalog) -> int | None:
     try:
         if any(shelf.where(data.corpus) is None for data in recipe.data):
             return None

@@ -42,7 +42,7 @@ class Group:
         self.rank, self.size = rank, size
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process writes the files."""
         return self.rank == 0
 

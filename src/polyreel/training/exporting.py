@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from polyreel.datasets.catalogue import DATASETS
-from polyreel.encoders.build.bundle_spec import Trained
-from polyreel.encoders.build.trained_heads import Learnt
+from polyreel.encoders.build.bundle_spec import BundleSpec
+from polyreel.encoders.build.trained_heads import TrainedHeads
 from polyreel.encoders.build.writing import GraphParts, write_bundle
 from polyreel.encoders.card import BundleCard, Licence, TextInput, read_card
 from polyreel.encoders.registry import build_on_default, locate_bundle
@@ -112,7 +112,7 @@ def export_checkpoint(source: Path, out: Path, *, name: str | None = None, int8:
     return Exported(out, card, *distances)
 
 
-def learnt_parts(model: TwoTowers) -> Learnt | None:
+def learnt_parts(model: TwoTowers) -> TrainedHeads | None:
     """What a model adds to the parts of the default bundle; None if it stands on other parts."""
     text, video = model.spec.text, model.spec.video
     on_default_parts = (
@@ -128,7 +128,7 @@ def learnt_parts(model: TwoTowers) -> Learnt | None:
     if not on_default_parts or model.video is None:
         return None
     weight = 1.0 if model.spec.prior_weight is None else model.spec.prior_weight
-    return Learnt(
+    return TrainedHeads(
         model.text.learnt(),
         model.video.learnt(),
         prior_weight=weight,
@@ -153,9 +153,9 @@ def _require_exportable(model: TwoTowers, out: Path) -> None:
         raise UsageError("the folder of the bundle exists already", item=out, remedy="Name another one")
 
 
-def _trained(checkpoint: Checkpoint, learnt: Learnt, name: str) -> Trained:
+def _trained(checkpoint: Checkpoint, learnt: TrainedHeads, name: str) -> BundleSpec:
     details = export_details(checkpoint)
-    return Trained(
+    return BundleSpec(
         name=name,
         description=checkpoint.state.recipe.description or f"trained by the recipe {name}",
         training=details.training,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.training.training_set import Stock
+from polyreel.training.training_set import TrainingSet
 
 __all__ = ["Neighbours"]
 
@@ -30,7 +30,11 @@ class Neighbours:
     """
 
     def __init__(
-        self, stocks: Sequence[Stock], encode: Callable[[Sequence[str]], NDArray[np.float32]], *, seed: int
+        self,
+        stocks: Sequence[TrainingSet],
+        encode: Callable[[Sequence[str]], NDArray[np.float32]],
+        *,
+        seed: int,
     ) -> None:
         self._encode, self._seed = encode, seed
         self._found = [self._look(stock) for stock in stocks]
@@ -39,7 +43,7 @@ class Neighbours:
         """Rows of the clips most similar to one, nearest first; none for a clip that was not looked at."""
         return self._found[stock].get(row, np.zeros(0, np.int64))
 
-    def _look(self, stock: Stock) -> dict[int, NDArray[np.int64]]:
+    def _look(self, stock: TrainingSet) -> dict[int, NDArray[np.int64]]:
         rows = np.array([row for row in map(int, stock.table.rows(stock.split)) if stock.usable(row)])
         rng = np.random.default_rng(self._seed)
         if len(rows) > _MOST_CLIPS:
@@ -58,7 +62,7 @@ class Neighbours:
                 found[int(row)] = rows[places[np.isfinite(score)]]
         return found
 
-    def _vectors(self, stock: Stock, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _vectors(self, stock: TrainingSet, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         if stock.has_video:
             means = np.stack([stock.frames(int(row), at_most=_NEAREST).mean(axis=0) for row in rows])
         else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from polyreel.datasets.dataset_catalog import Shelf
+from polyreel.datasets.dataset_catalog import DatasetCatalog
 from polyreel.datasets.store.table import CorpusTable
 from polyreel.errors import PolyreelError, UnknownNameError
 from polyreel.losses.objectives import OBJECTIVES
@@ -22,7 +22,7 @@ Problem = tuple[str, str]
 """Place in the recipe, and what is wrong there."""
 
 
-def problems_of(recipe: Recipe, shelf: Shelf) -> list[Problem]:
+def problems_of(recipe: Recipe, shelf: DatasetCatalog) -> list[Problem]:
     """Everything that would keep the recipe from running. Nothing is fetched or built for it."""
     tables = {}
     found: list[Problem] = []
@@ -58,7 +58,7 @@ def problems_of(recipe: Recipe, shelf: Shelf) -> list[Problem]:
 
 
 def _table(
-    shelf: Shelf, place: str, spec: DataSpec | ValidationTable
+    shelf: DatasetCatalog, place: str, spec: DataSpec | ValidationTable
 ) -> tuple[CorpusTable | None, list[Problem]]:
     """The table if it is there, and what is wrong with naming it."""
     try:

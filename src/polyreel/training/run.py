@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 
 from polyreel._version import __version__
-from polyreel.datasets.dataset_catalog import Shelf
+from polyreel.datasets.dataset_catalog import DatasetCatalog
 from polyreel.errors import RecipeError, TrainingError
 from polyreel.files import write_atomically
 from polyreel.training.assembly import (
@@ -95,9 +95,11 @@ def train(
         PolyreelError: parts of the model are not there or do not fit, or a corpus cannot be built.
     """
     with StopRequest() as stop, joined(device_of(recipe)) as group:
-        told = tell if tell is not None and group.leads else _to_nobody
+        told = tell if tell is not None and group.is_main else _to_nobody
         checkpoint = _resumed(recipe, out, resume)
-        shelf = Shelf(data, recipe.folders, tell=lambda what, done, total: told(Preparing(what, done, total)))
+        shelf = DatasetCatalog(
+            data, recipe.folders, tell=lambda what, done, total: told(Preparing(what, done, total))
+        )
         if problems := problems_of(recipe, shelf):
             lines = tuple(f"{place}: {what}" for place, what in problems)
             raise RecipeError("the recipe cannot be run", item=recipe.run, value=lines)
@@ -138,7 +140,7 @@ class _Run:
         self,
         recipe: Recipe,
         out: Path,
-        shelf: Shelf,
+        shelf: DatasetCatalog,
         checkpoint: Checkpoint | None,
         group: Group,
         tell: Tell,
@@ -147,7 +149,7 @@ class _Run:
         device = device_of(recipe)
         with _leader_first(group, device):
             self._stocks = open_stocks(recipe, shelf)
-            self._judge = build_judge(recipe, shelf) if group.leads else None
+            self._judge = build_judge(recipe, shelf) if group.is_main else None
         tell(Preparing("building the model", 0, 0))
         self._total = step_count(recipe, self._stocks)
         self._engine = build_engine(recipe, self._stocks, total_steps=self._total, device=device, group=group)
@@ -165,7 +167,7 @@ class _Run:
             self._engine.load(checkpoint)
             random = checkpoint.state.random
             restore_random_state(random[min(group.rank, len(random) - 1)])
-        self._log = self._open_log() if group.leads else None
+        self._log = self._open_log() if group.is_main else None
 
     def close(self) -> None:
         self._ahead.close()
@@ -230,7 +232,7 @@ class _Run:
 
     def _save(self, *, is_best: bool) -> None:
         random = _states_of_all(self._group, self._engine.device)
-        if self._group.leads:
+        if self._group.is_main:
             state = CheckpointState(
                 recipe=self._recipe,
                 step=self._step,
@@ -291,10 +293,10 @@ class _Ahead:
 @contextlib.contextmanager
 def _leader_first(group: Group, device: torch.device) -> Iterator[None]:
     """The first process goes through the block alone, and builds what is missing; then the others do."""
-    if not group.leads:
+    if not group.is_main:
         group.any(False, device)
     yield
-    if group.leads:
+    if group.is_main:
         group.any(False, device)
 
 

@@ -13,12 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["key_of", "uniform"]
+__all__ = ["stable_hash", "uniform"]
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 
 
-def key_of(*parts: object) -> int:
+def stable_hash(*parts: object) -> int:
     """A number below 2**63 that depends on all ``parts``."""
     text = "\0".join(map(str, parts)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1

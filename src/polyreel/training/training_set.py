@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from polyreel.datasets.store.table import CorpusTable
 from polyreel.languages import clean
-from polyreel.training.stable_random import key_of
+from polyreel.training.stable_random import stable_hash
 
-__all__ = ["Stock", "is_held_out", "texts_of"]
+__all__ = ["TrainingSet", "is_held_out", "texts_of"]
 
 _TEXTS_KEPT = 65_536
 _WHOLE = 2**63
@@ -24,7 +24,7 @@ def is_held_out(table: CorpusTable, row: int, share: float) -> bool:
     Clips of one concept, or of one video, are kept back together: one in training would tell about them all.
     It does not depend on the seed, so that runs of several seeds are judged on the same clips.
     """
-    return key_of("held-out", table.concept(row) or table.clip(row).video) < share * _WHOLE
+    return stable_hash("held-out", table.concept(row) or table.clip(row).video) < share * _WHOLE
 
 
 def texts_of(table: CorpusTable, row: int, languages: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
@@ -36,7 +36,7 @@ def texts_of(table: CorpusTable, row: int, languages: Sequence[str]) -> Mapping[
     return {tag: tuple(found[tag]) for tag in languages if tag in found}
 
 
-class Stock:
+class TrainingSet:
     """One corpus of a recipe.
 
     Args:
@@ -106,7 +106,7 @@ class Stock:
 
     def concept(self, row: int) -> int:
         """A number that clips share which are positives of each other."""
-        return key_of(self.table.name, self.table.concept(row) or self.table.clip(row).clip_id)
+        return stable_hash(self.table.name, self.table.concept(row) or self.table.clip(row).clip_id)
 
     def frames(self, row: int, *, at_most: int) -> NDArray[np.float32]:
         """(rows, dim) features of a clip; of more than ``at_most`` rows, as many evenly spaced."""

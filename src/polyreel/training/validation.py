@@ -17,9 +17,9 @@ from polyreel.metrics.retrieval import METRICS
 from polyreel.training.batches import padded
 from polyreel.training.engine import Engine
 from polyreel.training.recipe import HELD_OUT, VALIDATION_SPLITS
-from polyreel.training.training_set import Stock, is_held_out, texts_of
+from polyreel.training.training_set import TrainingSet, is_held_out, texts_of
 
-__all__ = ["Judge", "QueryValues", "ValidationSet"]
+__all__ = ["QueryValues", "ValidationSet", "Validator"]
 
 SHOWN = ("r@1", "r@5", "r@10", "mrr")
 _AT_ONCE = 256
@@ -86,7 +86,7 @@ class ValidationSet:
         return self.table.name if self.share is None else f"{self.table.name}/{HELD_OUT}"
 
 
-class Judge:
+class Validator:
     """Judges a model on validation sets.
 
     Args:
@@ -96,7 +96,7 @@ class Judge:
     """
 
     def __init__(
-        self, shown: Sequence[tuple[ValidationSet, Stock]], *, languages: Sequence[str], metric: str
+        self, shown: Sequence[tuple[ValidationSet, TrainingSet]], *, languages: Sequence[str], metric: str
     ) -> None:
         self._shown, self._languages, self._metric = shown, tuple(languages), metric
 
@@ -188,7 +188,7 @@ class _Cases:
     queries: dict[str, list[_Query]]
 
 
-def _cases(validation: ValidationSet, stock: Stock, languages: Sequence[str]) -> _Cases:
+def _cases(validation: ValidationSet, stock: TrainingSet, languages: Sequence[str]) -> _Cases:
     captions = {row: texts_of(validation.table, row, languages) for row in validation.rows}
     by_text = not stock.has_video
     rows = [row for row in validation.rows if ("en" in captions[row] if by_text else stock.has_features(row))]
@@ -222,7 +222,7 @@ def _text_vectors(engine: Engine, texts: Sequence[str]) -> Rows:
     return torch.cat(parts).float().cpu().numpy()
 
 
-def _clip_vectors(engine: Engine, stock: Stock, most: int, rows: Sequence[int]) -> Rows:
+def _clip_vectors(engine: Engine, stock: TrainingSet, most: int, rows: Sequence[int]) -> Rows:
     parts = []
     for start in range(0, len(rows), _AT_ONCE):
         frames, mask = padded([stock.frames(row, at_most=most) for row in rows[start : start + _AT_ONCE]])

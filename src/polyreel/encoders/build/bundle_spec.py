@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from importlib import resources
 
 from polyreel.encoders.card import Confidence, Licence, Measurement
-from polyreel.encoders.build.trained_heads import Learnt, read_learnt
+from polyreel.encoders.build.trained_heads import TrainedHeads, read_learnt
 
-__all__ = ["DEFAULT_CONFIDENCE", "Step", "Trained", "shipped", "training_free"]
+__all__ = ["DEFAULT_CONFIDENCE", "Step", "BundleSpec", "shipped", "training_free"]
 
 Step = Callable[[str, int, int], None]
 """Called with what is being done, steps done and steps in all."""
@@ -20,7 +20,7 @@ DEFAULT_CONFIDENCE = Confidence(clip=0.20, subtitle=0.30)
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class BundleSpec:
     """A bundle that stands on the parts of the default one.
 
     Attributes:
@@ -36,15 +36,15 @@ class Trained:
     name: str
     description: str
     training: str
-    learnt: Learnt | None
+    learnt: TrainedHeads | None
     confidence: Confidence = DEFAULT_CONFIDENCE
     measured: tuple[Measurement, ...] = ()
     licences: tuple[Licence, ...] = ()
 
 
-def training_free() -> Trained:
+def training_free() -> BundleSpec:
     """The parts of the default bundle, without anything learnt."""
-    return Trained(
+    return BundleSpec(
         name="training-free",
         description=(
             "multilingual-e5-small and EfficientNet-Lite0, joined without training: a clip is the sum of "
@@ -55,13 +55,13 @@ def training_free() -> Trained:
     )
 
 
-def shipped() -> Trained:
+def shipped() -> BundleSpec:
     """The default bundle, ``small``: its arrays, and what its card says, come with polyreel."""
     assets = resources.files("polyreel.encoders.build") / "assets"
     facts = json.loads((assets / "small.json").read_text(encoding="utf-8"))
     with resources.as_file(assets / "small_learnt.npz") as path:
         learnt = read_learnt(path)
-    return Trained(
+    return BundleSpec(
         name="small",
         description=facts["description"],
         training=facts["training"],

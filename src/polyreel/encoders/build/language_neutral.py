@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LanguageFreeSpace", "estimate_language_free_space"]
+__all__ = ["LanguageNeutralProjection", "estimate_language_neutral_projection"]
 
 
 @dataclass(frozen=True, slots=True)
-class LanguageFreeSpace:
+class LanguageNeutralProjection:
     """An affine map of embeddings: ``(x - mean) @ projection``.
 
     Attributes:
@@ -35,7 +35,7 @@ class LanguageFreeSpace:
         return np.asarray((embeddings - self.mean) @ self.projection, np.float32)
 
 
-def estimate_language_free_space(texts: Mapping[str, NDArray[np.float32]]) -> LanguageFreeSpace:
+def estimate_language_neutral_projection(texts: Mapping[str, NDArray[np.float32]]) -> LanguageNeutralProjection:
     """The space in which the languages of ``texts`` have the same mean.
 
     Args:
@@ -46,4 +46,4 @@ def estimate_language_free_space(texts: Mapping[str, NDArray[np.float32]]) -> La
     _, _, directions = np.linalg.svd(means - centre, full_matrices=False)
     basis = directions[: len(means) - 1]
     projection = np.eye(len(centre)) - basis.T @ basis
-    return LanguageFreeSpace(centre.astype(np.float32), projection.astype(np.float32))
+    return LanguageNeutralProjection(centre.astype(np.float32), projection.astype(np.float32))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.encoders.build.e5 import E5, E5Weights, Unigram, read_e5
-from polyreel.encoders.build.language_neutral import LanguageFreeSpace
+from polyreel.encoders.build.language_neutral import LanguageNeutralProjection
 from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.errors import BundleError
 from polyreel.packages.fetch import Progress, fetch
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "E5_PREFIX",
     "load_e5",
-    "read_language_free_space",
+    "read_language_neutral_projection",
     "read_semantic_pooling",
     "text_tokenizer",
 ]
@@ -60,13 +60,13 @@ def read_semantic_pooling(folder: Path) -> SemanticPooling:
     )
 
 
-def read_language_free_space(folder: Path) -> LanguageFreeSpace:
+def read_language_neutral_projection(folder: Path) -> LanguageNeutralProjection:
     """The space that the bundle in ``folder`` projects its texts into.
 
     Raises:
         BundleError: the bundle has none.
     """
-    return LanguageFreeSpace(*_constants(folder / "text.onnx", "space.mean", "space.projection"))
+    return LanguageNeutralProjection(*_constants(folder / "text.onnx", "space.mean", "space.projection"))
 
 
 def _constants(path: Path, *names: str) -> list[NDArray[np.float32]]:

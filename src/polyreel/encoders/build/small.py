@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 
 from polyreel.encoders.card import CARD_FILE, BundleCard, FrameInput, Licence, TextInput, identity_of
 from polyreel.encoders.build.e5 import E5, E5Weights, read_e5
-from polyreel.encoders.build.language_neutral import LanguageFreeSpace, estimate_language_free_space
-from polyreel.encoders.build.trained_heads import Learnt
-from polyreel.encoders.build.parts import E5_PREFIX, read_language_free_space, read_semantic_pooling
+from polyreel.encoders.build.language_neutral import LanguageNeutralProjection, estimate_language_neutral_projection
+from polyreel.encoders.build.trained_heads import TrainedHeads
+from polyreel.encoders.build.parts import E5_PREFIX, read_language_neutral_projection, read_semantic_pooling
 from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.encoders.build.text_graph import build_text_graph
 from polyreel.encoders.build.tokenizer import build_tokenizer
-from polyreel.encoders.build.bundle_spec import Step, Trained
+from polyreel.encoders.build.bundle_spec import Step, BundleSpec
 from polyreel.encoders.build.video_graph import (
     IMAGE_TOWER_DIM,
     build_video_graph,
@@ -85,7 +85,7 @@ _LICENCES = (
 )
 
 
-def identity(learnt: Learnt | None, *, image: str) -> str:
+def identity(learnt: TrainedHeads | None, *, image: str) -> str:
     """Identity of a bundle on these parts.
 
     Args:
@@ -105,7 +105,7 @@ def identity(learnt: Learnt | None, *, image: str) -> str:
 
 def build_trained(
     folder: Path,
-    trained: Trained,
+    trained: BundleSpec,
     *,
     alike: Path | None = None,
     download: Progress | None = None,
@@ -128,7 +128,7 @@ def build_trained(
 
 
 class _Builder:
-    def __init__(self, files: dict[Member, Path], folder: Path, report: Step, trained: Trained) -> None:
+    def __init__(self, files: dict[Member, Path], folder: Path, report: Step, trained: BundleSpec) -> None:
         self._files, self._folder, self._report, self._trained = files, folder, report, trained
         self._learnt = trained.learnt
 
@@ -141,7 +141,7 @@ class _Builder:
         if alike is None:
             space, semantic = self._computed(weights, tower)
         else:
-            space, semantic = read_language_free_space(alike), read_semantic_pooling(alike)
+            space, semantic = read_language_neutral_projection(alike), read_semantic_pooling(alike)
 
         self._report("writing the bundle", 3, 4)
         onnx.save(build_video_graph(semantic, learnt=self._learnt), self._folder / "video.onnx")
@@ -153,10 +153,10 @@ class _Builder:
 
     def _computed(
         self, weights: E5Weights, tower: onnx.ModelProto
-    ) -> tuple[LanguageFreeSpace, SemanticPooling]:
+    ) -> tuple[LanguageNeutralProjection, SemanticPooling]:
         encode = _plain_encoder(weights, self._folder)
         self._report("learning what languages have in common", 1, 4)
-        space = estimate_language_free_space(
+        space = estimate_language_neutral_projection(
             {language: encode(self._prompted_names(language)) for language in STUDY_LANGUAGES}
         )
         self._report("embedding the class names", 2, 4)
@@ -214,7 +214,7 @@ def _plain_encoder(weights: E5Weights, folder: Path) -> Callable[[list[str]], ND
 
 
 def _class_embeddings(
-    encode: Callable[[list[str]], NDArray[np.float32]], names: list[str], space: LanguageFreeSpace
+    encode: Callable[[list[str]], NDArray[np.float32]], names: list[str], space: LanguageNeutralProjection
 ) -> NDArray[np.float32]:
     """(classes, dim): mean over the templates, centred over the classes."""
     per_template = [encode([template.format(name) for name in names]) for template in _TEMPLATES]

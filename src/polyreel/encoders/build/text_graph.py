@@ -14,8 +14,8 @@ from onnx import TensorProto
 from polyreel.encoders.build.e5 import BLOCK, E5Weights, Q4Matrix
 from polyreel.encoders.build.graph import GraphWriter
 from polyreel.encoders.build.head_graph import add_head, beside_prior
-from polyreel.encoders.build.language_neutral import LanguageFreeSpace
-from polyreel.encoders.build.trained_heads import Learnt
+from polyreel.encoders.build.language_neutral import LanguageNeutralProjection
+from polyreel.encoders.build.trained_heads import TrainedHeads
 
 __all__ = ["build_text_graph"]
 
@@ -27,8 +27,8 @@ _INT8_ACTIVATIONS = 4
 def build_text_graph(
     weights: E5Weights,
     *,
-    space: LanguageFreeSpace | None = None,
-    learnt: Learnt | None = None,
+    space: LanguageNeutralProjection | None = None,
+    learnt: TrainedHeads | None = None,
     accuracy_level: int = _INT8_ACTIVATIONS,
 ) -> onnx.ModelProto:
     """A BERT encoder with mean pooling and L2 normalisation.

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from polyreel.errors import BundleError
 
-__all__ = ["Arrays", "Learnt", "read_learnt", "write_learnt"]
+__all__ = ["Arrays", "TrainedHeads", "read_learnt", "write_learnt"]
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
@@ -29,7 +29,7 @@ _WEIGHT, _SEMANTIC = "prior_weight", "starts_semantic"
 
 
 @dataclass(frozen=True, slots=True)
-class Learnt:
+class TrainedHeads:
     """The learnt parts of both towers.
 
     Attributes:
@@ -64,7 +64,7 @@ class Learnt:
         return len(self.text.get("head.out.weight", self.text.get("head.weight", ())))
 
 
-def write_learnt(path: Path, learnt: Learnt) -> None:
+def write_learnt(path: Path, learnt: TrainedHeads) -> None:
     """Write ``learnt`` as float16 into an .npz file."""
     arrays: dict[str, Any] = {
         _WEIGHT: np.array(learnt.prior_weight),
@@ -76,7 +76,7 @@ def write_learnt(path: Path, learnt: Learnt) -> None:
         np.savez(stream, **arrays)
 
 
-def read_learnt(path: Path) -> Learnt:
+def read_learnt(path: Path) -> TrainedHeads:
     """What ``write_learnt`` wrote.
 
     Raises:
@@ -97,8 +97,8 @@ def read_learnt(path: Path) -> Learnt:
         }
         for tower in ("text", "video")
     )
-    return Learnt(text, video, weight, semantic)
+    return TrainedHeads(text, video, weight, semantic)
 
 
-def _towers(learnt: Learnt) -> tuple[tuple[str, Arrays], tuple[str, Arrays]]:
+def _towers(learnt: TrainedHeads) -> tuple[tuple[str, Arrays], tuple[str, Arrays]]:
     return ("text", learnt.text), ("video", learnt.video)

@@ -16,7 +16,7 @@ from onnx import TensorProto, numpy_helper, utils
 
 from polyreel.encoders.build.graph import GraphWriter
 from polyreel.encoders.build.head_graph import add_head, beside_prior
-from polyreel.encoders.build.trained_heads import Learnt
+from polyreel.encoders.build.trained_heads import TrainedHeads
 from polyreel.encoders.build.semantic_pooling import SemanticPooling
 
 __all__ = ["IMAGE_TOWER_DIM", "build_video_graph", "class_layer", "frames_graph", "image_tower"]
@@ -45,7 +45,7 @@ def class_layer(tower: onnx.ModelProto) -> tuple[NDArray[np.float32], NDArray[np
     return weights, bias
 
 
-def build_video_graph(semantic: SemanticPooling, *, learnt: Learnt | None = None) -> onnx.ModelProto:
+def build_video_graph(semantic: SemanticPooling, *, learnt: TrainedHeads | None = None) -> onnx.ModelProto:
     """Posterior-weighted class-name embeddings, averaged over the frames of a clip, and what was learnt.
 
     Inputs: ``features`` (clips, frames, 1280) float32 and ``mask`` (clips, frames) float32, 1 for real

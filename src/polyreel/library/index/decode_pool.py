@@ -16,7 +16,7 @@ from polyreel.library.index.scan import FoundVideo
 from polyreel.media.limited import DecodeEvent, DecodeOptions, DecodeWorker, Limits
 from polyreel.packages.members import sha256_of
 
-__all__ = ["Job", "Known", "Unread", "run_lanes"]
+__all__ = ["Duplicate", "Job", "ReadFailed", "run_decode_pool"]
 
 # Frames that wait for the encoder: enough to keep it busy, little enough to stay small.
 _WAITING_EVENTS = 32
@@ -46,23 +46,23 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Duplicate:
     """Event: another file has the same content, so that there is nothing to decode."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class ReadFailed:
     """Event: the file could not be read at all."""
 
     error: OSError
 
 
-LaneEvent = DecodeEvent | Known | Unread | MediaError
+DecodePoolEvent = DecodeEvent | Duplicate | ReadFailed | MediaError
 
 
-def run_lanes(
+def run_decode_pool(
     jobs: Iterable[Job], *, lanes: int, limits: Limits, seen: set[str]
-) -> Iterator[tuple[Job, LaneEvent]]:
+) -> Iterator[tuple[Job, DecodePoolEvent]]:
     """Events of all ``jobs``, those of one job in order; each job's last is not ``Opened``, ``Frame`` or
     ``ClipEnd``.
 
@@ -101,7 +101,9 @@ class _Crew:
     def __init__(self, todo: queue.SimpleQueue[Job], seen: set[str], limits: Limits) -> None:
         self._todo, self._seen, self._limits = todo, seen, limits
         self._claiming = threading.Lock()
-        self.out: queue.Queue[tuple[Job, LaneEvent] | BaseException | None] = queue.Queue(_WAITING_EVENTS)
+        self.out: queue.Queue[tuple[Job, DecodePoolEvent] | BaseException | None] = queue.Queue(
+            _WAITING_EVENTS
+        )
         self.stop = threading.Event()
 
     def lane(self) -> None:
@@ -120,7 +122,7 @@ class _Crew:
             self._send(error)
         self._send(None)
 
-    def _send(self, message: tuple[Job, LaneEvent] | BaseException | None) -> bool:
+    def _send(self, message: tuple[Job, DecodePoolEvent] | BaseException | None) -> bool:
         while not self.stop.is_set():
             try:
                 self.out.put(message, timeout=_PATIENCE_S)
@@ -129,12 +131,12 @@ class _Crew:
             return True
         return False
 
-    def _events(self, job: Job, worker: DecodeWorker) -> Iterator[LaneEvent]:
+    def _events(self, job: Job, worker: DecodeWorker) -> Iterator[DecodePoolEvent]:
         try:
             if not job.video:
                 job.video = sha256_of(job.found.path)[:32]
                 if not self._claim(job.video):
-                    yield Known()
+                    yield Duplicate()
                     return
             yield from worker.decode(job.found.path, job.options)
         except MediaError as error:
@@ -142,7 +144,7 @@ class _Crew:
         except PolyreelError:
             raise
         except OSError as error:
-            yield Unread(error)
+            yield ReadFailed(error)
 
     def _claim(self, video: str) -> bool:
         with self._claiming:

@@ -15,12 +15,12 @@ import numpy as np
 from polyreel.clips import Clip
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import MediaError
-from polyreel.library.index.decode_pool import Job, Known, LaneEvent, Unread, run_lanes
+from polyreel.library.index.decode_pool import DecodePoolEvent, Duplicate, Job, ReadFailed, run_decode_pool
 from polyreel.library.index.events import Committed, IndexEvent, Planned, Progressed, Settled
 from polyreel.library.index.plan import FAILED, OK, UNREADABLE, Plan, make_plan
 from polyreel.library.index.progress_file import ProgressFile
 from polyreel.library.index.scan import FoundVideo, Scan, scan
-from polyreel.library.search.search_index import load_searchable
+from polyreel.library.search.search_index import load_search_index
 from polyreel.library.store.state import generation_of
 from polyreel.library.store.store import Commit, Writer, writing
 from polyreel.library.store.tables import FILES
@@ -119,7 +119,7 @@ def index(
         run.start(found, plan)
         pictures = bundle.card.frames
         options = DecodeOptions(pictures.width_px, pictures.height_px, pictures.fps)
-        lanes = functools.partial(run_lanes, lanes=workers, limits=limits or Limits(), seen=run.seen)
+        lanes = functools.partial(run_decode_pool, lanes=workers, limits=limits or Limits(), seen=run.seen)
         try:
             for job, event in lanes(_jobs(plan, options)):
                 run.take(job, event)
@@ -131,7 +131,7 @@ def index(
             shown.remove()
         run.finish()
         state = writer.snapshot.state
-    load_searchable(folder, state)  # the first search need not wait for it
+    load_search_index(folder, state)  # the first search need not wait for it
     run.report.took_s = time.monotonic() - began
     return run.report
 
@@ -196,7 +196,7 @@ class _Run:
         total = sum(video.size_bytes for video in plan.read)
         self._tell(Planned(len(plan.read) + len(plan.resubtitle), total))
 
-    def take(self, job: Job, event: LaneEvent) -> None:
+    def take(self, job: Job, event: DecodePoolEvent) -> None:
         """Deal with one event of one file."""
         match event:
             case Opened(duration_s):
@@ -207,9 +207,9 @@ class _Run:
                 self._end_clip(job, event)
             case Finished():
                 self._finish_file(job, event)
-            case Known():
+            case Duplicate():
                 self._link(job)
-            case Unread():
+            case ReadFailed():
                 self._unread(job, event.error)
             case MediaError():
                 self._fail(job, event)

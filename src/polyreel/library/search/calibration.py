@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from polyreel.encoders.runtime import Bundle
 from polyreel.files import write_atomically
-from polyreel.library.search.search_index import Searchable
+from polyreel.library.search.search_index import SearchIndex
 
 __all__ = [
     "BACKGROUND_QUERIES",
@@ -102,7 +102,7 @@ def load_background(bundle: Bundle, cache_folder: Path) -> Background:
     return Background(vectors)
 
 
-def calibrate(searchable: Searchable, background: Background) -> Calibration:
+def calibrate(searchable: SearchIndex, background: Background) -> Calibration:
     """What the background queries reach in ``searchable``."""
     return Calibration(
         _best_of(searchable.clip_vectors, background), _best_of(searchable.subtitle_vectors, background)

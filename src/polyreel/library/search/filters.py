@@ -53,7 +53,7 @@ EVERYTHING = Filter()
 
 
 def videos_within(wanted: Filter, videos: pa.Table, root: Path) -> NDArray[np.bool_]:
-    """Which rows of ``Searchable.videos`` the filter lets through, (videos,)."""
+    """Which rows of ``SearchIndex.videos`` the filter lets through, (videos,)."""
     allowed = np.ones(len(videos), bool)
     if wanted.folder is not None:
         folder = os.path.normpath(root / wanted.folder)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.library.search.search_index import Searchable
+from polyreel.library.search.search_index import SearchIndex
 
 __all__ = ["Moment", "Ranked", "clips_of_lines", "fuse", "moments"]
 
@@ -48,7 +48,7 @@ class Moment:
     rank: int
 
 
-def clips_of_lines(lines: Ranked, searchable: Searchable, best: dict[int, int]) -> Ranked:
+def clips_of_lines(lines: Ranked, searchable: SearchIndex, best: dict[int, int]) -> Ranked:
     """The clips that a list of subtitle lines points to, each at its best place; notes the line of each."""
     clips = searchable.subtitles["clip"].to_numpy()[lines.rows]
     _, first = np.unique(clips, return_index=True)
@@ -70,7 +70,7 @@ def fuse(lists: list[Ranked]) -> list[tuple[int, float]]:
 
 
 def moments(
-    ranked: list[tuple[int, float]], lists: list[Ranked], searchable: Searchable, *, top: int | None = None
+    ranked: list[tuple[int, float]], lists: list[Ranked], searchable: SearchIndex, *, top: int | None = None
 ) -> list[Moment]:
     """Merge adjacent clips of one video; the best ``top`` moments, in the order of their best clips."""
     rows = np.array([row for row, _ in ranked], np.int64)

@@ -32,7 +32,7 @@ from polyreel.library.search.examples import encode_example
 from polyreel.library.search.filters import EVERYTHING, Filter
 from polyreel.library.search.fusion import Moment, Ranked, clips_of_lines, fuse, moments
 from polyreel.library.search.search_index import CACHE
-from polyreel.library.search.snapshot import Video, View
+from polyreel.library.search.snapshot import LibrarySnapshot, Video
 from polyreel.library.store.state import LibraryState, generation_of, require_bundle, require_state
 
 __all__ = ["Library"]
@@ -68,7 +68,7 @@ class Library:
         self.bundle = load_bundle(state.generation.location)
         self._require_own_bundle(state)
         self._refresh_policy = refresh
-        self._view: View | None = None
+        self._view: LibrarySnapshot | None = None
         self._refreshing = threading.Lock()
 
     def search(
@@ -238,7 +238,7 @@ class Library:
         return [view.video(int(row)) for row in rows]
 
     @property
-    def view(self) -> View:
+    def view(self) -> LibrarySnapshot:
         """What searches see now."""
         return self._current()
 
@@ -249,7 +249,7 @@ class Library:
             if self._view is not None and state.commit == self._view.state.commit:
                 return False
             self._require_own_bundle(state)
-            self._view = View(self.folder, state)
+            self._view = LibrarySnapshot(self.folder, state)
             return True
 
     def calibrate(self) -> None:
@@ -283,7 +283,12 @@ class Library:
         return paths, np.maximum.reduceat(scores, starts, axis=1)
 
     def _answer(
-        self, view: View, question: Question, vector: Vector, scores: NDArray[np.float32], began: float
+        self,
+        view: LibrarySnapshot,
+        question: Question,
+        vector: Vector,
+        scores: NDArray[np.float32],
+        began: float,
     ) -> SearchResult:
         allowed = _allowed(view, question)
         depth = max(_CANDIDATES, 5 * question.top)
@@ -314,7 +319,12 @@ class Library:
         )
 
     def _lines(
-        self, view: View, question: Question, vector: Vector, depth: int, allowed: NDArray[np.bool_] | None
+        self,
+        view: LibrarySnapshot,
+        question: Question,
+        vector: Vector,
+        depth: int,
+        allowed: NDArray[np.bool_] | None,
     ) -> _Lines:
         """Subtitle lines by meaning and by words."""
         clips = view.searchable.subtitles["clip"].to_numpy()
@@ -333,7 +343,12 @@ class Library:
         )
 
     def _confident(
-        self, view: View, question: Question, best_clip: float, lines: _Lines, hits: tuple[Hit, ...]
+        self,
+        view: LibrarySnapshot,
+        question: Question,
+        best_clip: float,
+        lines: _Lines,
+        hits: tuple[Hit, ...],
     ) -> bool:
         first = hits[0].subtitle if hits else None
         if view.calibration is None:
@@ -352,7 +367,7 @@ class Library:
 
     def _hit(
         self,
-        view: View,
+        view: LibrarySnapshot,
         moment: Moment,
         clip: Mapping[str, Any],
         question: Question,
@@ -380,12 +395,14 @@ class Library:
             strength=self._strength(view, cosine, question.mode, question.language),
         )
 
-    def _strength(self, view: View, cosine: float, mode: Mode | None, language: str) -> float | None:
+    def _strength(
+        self, view: LibrarySnapshot, cosine: float, mode: Mode | None, language: str
+    ) -> float | None:
         if view.calibration is None or mode == "subtitles":
             return None
         return view.calibration.strength_of_clip(cosine, language)
 
-    def _current(self) -> View:
+    def _current(self) -> LibrarySnapshot:
         view = self._view
         if view is None or self._refresh_policy == "at each search":
             self.refresh()
@@ -410,7 +427,7 @@ _NOTHING = Ranked(np.zeros(0, np.int64), np.zeros(0, np.float32))
 _NO_LINES = _Lines(-1.0, _NOTHING, _NOTHING)
 
 
-def _allowed(view: View, question: Question) -> NDArray[np.bool_] | None:
+def _allowed(view: LibrarySnapshot, question: Question) -> NDArray[np.bool_] | None:
     """Which clips may be found, (clips,); None for all."""
     if not question.only and question.but is None:
         return None

@@ -21,10 +21,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from polyreel.library.store.state import LibraryState
-from polyreel.library.store.store import Snapshot
+from polyreel.library.store.store import TableReader
 from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES
 
-__all__ = ["CACHE", "Searchable", "load_searchable"]
+__all__ = ["CACHE", "SearchIndex", "load_search_index"]
 
 CACHE = "cache"
 _LAYOUT = 3
@@ -32,7 +32,7 @@ _MAKING, _MAKING_S = ".making-", 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Searchable:
+class SearchIndex:
     """One commit of a library, ready to be searched.
 
     Attributes:
@@ -53,13 +53,13 @@ class Searchable:
     videos: pa.Table
 
 
-def load_searchable(folder: Path, state: LibraryState) -> Searchable:
+def load_search_index(folder: Path, state: LibraryState) -> SearchIndex:
     """The library as of ``state``, from its cache or, where there is none yet, from its tables."""
     home = folder / CACHE
     cached = home / f"{state.commit}-{state.active_generation}-{_LAYOUT}"
     with contextlib.suppress(OSError, EOFError, ValueError, pa.ArrowException):
         return _read(cached)
-    laid_out = _lay_out(Snapshot(folder, state))
+    laid_out = _lay_out(TableReader(folder, state))
     # A library on a read-only or full disk is searched from memory.
     with contextlib.suppress(OSError):
         shutil.rmtree(cached, ignore_errors=True)  # it could not be read
@@ -75,8 +75,8 @@ def _in_the_making(folder: Path) -> bool:
     return folder.name.startswith(_MAKING) and time.time() - folder.stat().st_mtime < _MAKING_S
 
 
-def _read(cached: Path) -> Searchable:
-    return Searchable(
+def _read(cached: Path) -> SearchIndex:
+    return SearchIndex(
         _read_table(cached / "clips.arrow"),
         np.load(cached / "clips.npy", mmap_mode="r", allow_pickle=False),
         _read_table(cached / "subtitles.arrow"),
@@ -90,7 +90,7 @@ def _read_table(path: Path) -> pa.Table:
         return pa.ipc.open_file(file).read_all()
 
 
-def _write(laid_out: Searchable, cached: Path) -> None:
+def _write(laid_out: SearchIndex, cached: Path) -> None:
     cached.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cached.parent, prefix=_MAKING) as scratch:
         made = Path(scratch) / cached.name
@@ -107,7 +107,7 @@ def _write(laid_out: Searchable, cached: Path) -> None:
         os.replace(made, cached)  # noqa: PTH105  fails, as it should, if another process was first
 
 
-def _lay_out(snapshot: Snapshot) -> Searchable:
+def _lay_out(snapshot: TableReader) -> SearchIndex:
     files = snapshot.read(FILES, ["path", "video", "size_bytes", "mtime_ns"], where="status = 'ok'")
     # A video that lies at several paths is shown at the first of them.
     facts = ["path", "size_bytes", "mtime_ns"]
@@ -119,7 +119,7 @@ def _lay_out(snapshot: Snapshot) -> Searchable:
     subtitles = snapshot.read(SUBTITLES)
     subtitles = subtitles.append_column("clip", pa.array(_clip_of_each(subtitles, clips), pa.int64()))
     subtitles = subtitles.filter(pc.greater_equal(subtitles["clip"], 0))
-    return Searchable(
+    return SearchIndex(
         clips.select(["clip_id", "video", "path", "start_s", "end_s", "thumbnail"]).combine_chunks(),
         _vectors_of(clips["clip_id"], vectors),
         subtitles.select(["subtitle_id", "text", "language", "clip"]).combine_chunks(),

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from polyreel.errors import NotFoundError
 from polyreel.library.search.calibration import Calibration
 from polyreel.library.search.filters import Filter, videos_within
-from polyreel.library.search.search_index import Searchable, load_searchable
+from polyreel.library.search.search_index import SearchIndex, load_search_index
 from polyreel.library.store.contents import Contents, contents_of
 from polyreel.library.store.state import LibraryState
-from polyreel.library.store.store import Snapshot
+from polyreel.library.store.store import TableReader
 
-__all__ = ["Video", "View"]
+__all__ = ["LibrarySnapshot", "Video"]
 
 _CLIP_ID = re.compile(r"(?P<video>[0-9a-f]{32})@\d{10}")
 
@@ -56,7 +56,7 @@ class Video:
         return datetime.fromtimestamp(self.mtime_ns / 1e9, UTC)
 
 
-class View:
+class LibrarySnapshot:
     """A library as of one commit; nothing here changes.
 
     Args:
@@ -66,7 +66,7 @@ class View:
 
     def __init__(self, folder: Path, state: LibraryState) -> None:
         self.folder, self.state = folder, state
-        self.searchable: Searchable = load_searchable(folder, state)
+        self.searchable: SearchIndex = load_search_index(folder, state)
         self.calibration: Calibration | None = None
 
     @functools.cached_property
@@ -176,8 +176,8 @@ class View:
         return [(self._line_rows[line], score) for line, score in found if line in self._line_rows]
 
     @functools.cached_property
-    def _snapshot(self) -> Snapshot:
-        return Snapshot(self.folder, self.state)  # loads Lance, which only words need
+    def _snapshot(self) -> TableReader:
+        return TableReader(self.folder, self.state)  # loads Lance, which only words need
 
     @functools.cached_property
     def _video_rows(self) -> dict[str, int]:

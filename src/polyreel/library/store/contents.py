@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from polyreel.library.index.plan import OK
-from polyreel.library.search.search_index import Searchable
-from polyreel.library.store.store import Snapshot
+from polyreel.library.search.search_index import SearchIndex
+from polyreel.library.store.store import TableReader
 from polyreel.library.store.tables import FILES
 
 __all__ = ["Contents", "ProblemFile", "contents_of"]
@@ -54,7 +54,7 @@ class Contents:
     updated_at: str
 
 
-def contents_of(searchable: Searchable, snapshot: Snapshot) -> Contents:
+def contents_of(searchable: SearchIndex, snapshot: TableReader) -> Contents:
     """Count what is in ``searchable``, and look up the table of files."""
     files = snapshot.read(FILES, ["path", "status", "message", "indexed_at"]).sort_by("path")
     problems = files.filter(pc.not_equal(files["message"], "")).to_pylist()

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from lancedb.db import DBConnection
     from lancedb.table import Table
 
-__all__ = ["Commit", "Snapshot", "Writer", "create_library", "open_snapshot", "writing"]
+__all__ = ["Commit", "TableReader", "Writer", "create_library", "open_snapshot", "writing"]
 
 THUMBNAILS = "thumbs"
 _WORDS_INDEX = "text_idx"  # Lance's own name for an index of the column "text"
@@ -89,7 +89,7 @@ class Commit:
         return whole
 
 
-class Snapshot:
+class TableReader:
     """One consistent version of a library, for reading.
 
     Args:
@@ -146,13 +146,13 @@ class Snapshot:
         return embedding_table(self.state.active_generation)
 
 
-def open_snapshot(folder: Path) -> Snapshot:
+def open_snapshot(folder: Path) -> TableReader:
     """The library in ``folder`` as it is now.
 
     Raises:
         LibraryError: there is none, or it cannot be read.
     """
-    return Snapshot(folder, require_state(folder))
+    return TableReader(folder, require_state(folder))
 
 
 def create_library(folder: Path, generation: Generation) -> None:
@@ -203,9 +203,9 @@ class Writer:
         self._take_back()
 
     @property
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> TableReader:
         """What is committed."""
-        return Snapshot(self.folder, self._state)
+        return TableReader(self.folder, self._state)
 
     def commit(self, change: Commit) -> None:
         """Make ``change`` part of the library, all of it or nothing.

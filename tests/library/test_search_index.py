@@ -14,7 +14,7 @@ from disks import make_read_only, small_disk
 from films import film, index_films, open_library, subtitles
 from polyreel.errors import LibraryError
 from polyreel.library.search import search_index as searchable
-from polyreel.library.search.search_index import load_searchable
+from polyreel.library.search.search_index import load_search_index
 from polyreel.library.store.doctor import examine
 from polyreel.library.store.state import read_state
 from polyreel.library.store.store import create_library
@@ -50,8 +50,8 @@ def layouts(monkeypatch):
     return counted
 
 
-def load(library: Path) -> searchable.Searchable:
-    return load_searchable(library, read_state(library))
+def load(library: Path) -> searchable.SearchIndex:
+    return load_search_index(library, read_state(library))
 
 
 def cached(library: Path) -> Path:
@@ -59,7 +59,7 @@ def cached(library: Path) -> Path:
     return folder
 
 
-def same(one: searchable.Searchable, other: searchable.Searchable) -> bool:
+def same(one: searchable.SearchIndex, other: searchable.SearchIndex) -> bool:
     return (
         one.clips == other.clips
         and one.subtitles == other.subtitles

@@ -34,7 +34,7 @@ import sys, time
 began = time.perf_counter()
 from pathlib import Path
 import pyarrow.compute
-from polyreel.datasets import open_table
+from polyreel.datasets.store.table import open_table
 imported = time.perf_counter()
 table = open_table(Path(sys.argv[1]))
 opened = time.perf_counter()

@@ -258,7 +258,8 @@ def test_a_study_killed_at_random_moments_ends_with_the_same_tables(
 ) -> None:
     path, out = write(tmp_path / "toy.yaml", document(world)), tmp_path / "killed"
     program = (
-        "import sys\nfrom pathlib import Path\nfrom polyreel.study.recipe import read_study\nfrom polyreel.study.study import run_study\n"
+        "import sys\nfrom pathlib import Path\n"
+        "from polyreel.study.recipe import read_study\nfrom polyreel.study.study import run_study\n"
         "run_study(read_study(Path(sys.argv[1])), out=Path(sys.argv[2]), data=Path(sys.argv[3]), "
         f"command={COMMAND!r}, tell=lambda event: print(event, flush=True))"
     )

@@ -21,7 +21,7 @@ from common import Report, alternate, cost_of, median_wall_s, options, paired_ra
 from polyreel.clips import Caption, Clip
 from polyreel.datasets.records import Record
 from polyreel.datasets.store.feature_writer import write_features
-from polyreel.datasets.store.table import CorpusTable, open_table
+from polyreel.datasets.store.table import DatasetTable, open_table
 from polyreel.datasets.store.table_writer import write_table
 from polyreel.languages import STUDY_LANGUAGES
 
@@ -143,7 +143,7 @@ def sequentially(folder: Path, shards: list[Path]) -> None:
                 pass
 
 
-def shuffled(folder: Path, table: CorpusTable, epoch: int) -> None:
+def shuffled(folder: Path, table: DatasetTable, epoch: int) -> None:
     """Copy the features of every clip of both splits into a buffer."""
     drop(folder)
     store = table.features("frames")

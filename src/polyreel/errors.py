@@ -10,7 +10,7 @@
     │   └── LimitError          decoding passed its time or memory limit
     ├── FetchError              an archive or one of its members could not be had
     │   └── ChecksumError       bytes arrived, but not the expected ones
-    ├── CorpusError             a dataset is missing or not as it should be
+    ├── DatasetError            a dataset is missing or not as it should be
     ├── ResultError             a results file that cannot be read or compared
     ├── TrainingError           a training run that cannot start, go on or be resumed
     ├── BundleError             a bundle is missing, damaged or of another schema
@@ -33,7 +33,7 @@ __all__ = [
     "BundleError",
     "BundleMismatchError",
     "ChecksumError",
-    "CorpusError",
+    "DatasetError",
     "DecodeError",
     "FetchError",
     "LibraryBusyError",
@@ -151,7 +151,7 @@ class ChecksumError(FetchError):
     """The bytes that arrived are not the expected ones."""
 
 
-class CorpusError(PolyreelError):
+class DatasetError(PolyreelError):
     """A dataset is missing, incomplete or not in the expected format."""
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 
 __all__ = ["Missing", "Problems"]
 
@@ -34,9 +34,9 @@ class Problems:
         examples: the first of each kind, in the order in which they were met.
     """
 
-    def __init__(self, on_problem: Callable[[CorpusError], None] | None = None) -> None:
+    def __init__(self, on_problem: Callable[[DatasetError], None] | None = None) -> None:
         self.counts: Counter[str] = Counter()
-        self.examples: list[CorpusError] = []
+        self.examples: list[DatasetError] = []
         self._missing: list[Missing] = []
         self._kept: Counter[str] = Counter()
         self._on_problem = on_problem
@@ -51,7 +51,7 @@ class Problems:
         self.counts[what] += count
         if self._on_problem is None and self._kept[what] >= _KEPT_PER_KIND:
             return
-        problem = CorpusError(what, item=item, value=value, remedy=remedy)
+        problem = DatasetError(what, item=item, value=value, remedy=remedy)
         if self._kept[what] < _KEPT_PER_KIND:
             self._kept[what] += 1
             self.examples.append(problem)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.problems import Problems
 
 __all__ = ["SHOWN_CHARS", "numbered_lines", "opened", "report_line"]
@@ -29,7 +29,7 @@ def numbered_lines(
     mark.
 
     Raises:
-        CorpusError: the file cannot be read, or is gzip and cut short.
+        DatasetError: the file cannot be read, or is gzip and cut short.
     """
     with opened(path) as stream:
         for number in itertools.count(1):
@@ -61,7 +61,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     """The bytes of a file, unpacked if they are gzip (or dictzip, which is gzip).
 
     Raises:
-        CorpusError: the file cannot be read, or is gzip and cut short.
+        DatasetError: the file cannot be read, or is gzip and cut short.
     """
     try:
         with path.open("rb") as raw:
@@ -69,4 +69,6 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
             raw.seek(0)
             yield cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if packed else raw
     except (OSError, EOFError, zlib.error) as error:
-        raise CorpusError("the file cannot be read", item=path, value=error, remedy="Get it again") from error
+        raise DatasetError(
+            "the file cannot be read", item=path, value=error, remedy="Get it again"
+        ) from error

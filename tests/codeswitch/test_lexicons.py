@@ -9,7 +9,7 @@ import pytest
 
 from polyreel.codeswitch.lexicon_formats import LEXICON_FORMATS, detect_format
 from polyreel.codeswitch.lexicons import fold, load_lexicons, read_lexicon
-from polyreel.errors import CorpusError, UnknownNameError, UsageError
+from polyreel.errors import DatasetError, UnknownNameError, UsageError
 from polyreel.problems import Problems
 
 TSV = "dog\tHund\t3\ndog\tKöter\t1\nrun\tlaufen\nswimming-pool\tSchwimmbad\t2\n"
@@ -121,14 +121,14 @@ def test_dictd_with_offsets_beyond_the_text_keeps_the_rest(tmp_path):
 def test_dictd_without_its_text(tmp_path):
     path = dictd(tmp_path)
     path.with_suffix(".dict.dz").unlink()
-    with pytest.raises(CorpusError, match=r"without its \.dict"):
+    with pytest.raises(DatasetError, match=r"without its \.dict"):
         read(path, format="dictd")
 
 
 def test_tei(tmp_path):
     entries, _ = read(write(tmp_path, "eng-deu.tei", TEI))
     assert entries == {"dog": ("Hund",), "run": ("laufen", "rennen")}
-    with pytest.raises(CorpusError, match="no XML"):
+    with pytest.raises(DatasetError, match="no XML"):
         read(write(tmp_path, "eng-deu.tei", TEI[:200]))
 
 
@@ -143,7 +143,7 @@ def test_each_format_is_told_by_its_content(tmp_path):
     "content", ["", "\n\n", "just some prose about dogs and cats\nand more of it\n", b"\xff\xfe\x00"]
 )
 def test_what_is_no_lexicon_is_refused(tmp_path, content):
-    with pytest.raises(CorpusError, match=r"looks like no lexicon.*Known formats"):
+    with pytest.raises(DatasetError, match=r"looks like no lexicon.*Known formats"):
         read(write(tmp_path, "en-de.tsv", content))
 
 
@@ -188,7 +188,7 @@ def test_byte_order_mark_and_line_ends_of_other_systems(tmp_path):
 def test_a_file_cut_short_is_an_error(tmp_path):
     path = write(tmp_path, "en-de.tsv.gz", "".join(f"word{n}\tWort{n * 7919}\n" for n in range(5_000)))
     path.write_bytes(path.read_bytes()[:-2_000])
-    with pytest.raises(CorpusError, match=r"cannot be read.*en-de\.tsv\.gz"):
+    with pytest.raises(DatasetError, match=r"cannot be read.*en-de\.tsv\.gz"):
         read(path)
 
 
@@ -240,9 +240,9 @@ def test_names_of_files_are_understood(tmp_path):
 
 def test_what_is_asked_for_must_be_there(tmp_path):
     write(tmp_path, "en-de.tsv", TSV)
-    with pytest.raises(CorpusError, match=r"no lexicon for a language.*\(sw\).*lexicons for: de"):
+    with pytest.raises(DatasetError, match=r"no lexicon for a language.*\(sw\).*lexicons for: de"):
         load_lexicons(tmp_path, ["de", "sw"])
-    with pytest.raises(CorpusError, match="folder of lexicons cannot be read"):
+    with pytest.raises(DatasetError, match="folder of lexicons cannot be read"):
         load_lexicons(tmp_path / "none", ["de"])
     with pytest.raises(UsageError, match="not a language tag"):
         load_lexicons(tmp_path, ["klingonese"])

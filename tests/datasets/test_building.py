@@ -23,7 +23,7 @@ from polyreel.datasets.how2.reader import How2Files, find_how2
 from polyreel.datasets.how2.tracks import Track
 from polyreel.datasets.items import VideoFile
 from polyreel.datasets.records import Record
-from polyreel.errors import CorpusError, UnknownNameError
+from polyreel.errors import DatasetError, UnknownNameError
 from polyreel.problems import Missing, Problems
 
 ENGLISH = ("First we cut the onion into very small pieces", "and now we put it all into the hot pan")
@@ -205,7 +205,7 @@ def test_files_folders_lists_and_ids(tmp_path):
         ("Cz4Q4QOuoo8", None),
     ]
     write("one\nnowhere/two.mp4\n", encoding="utf-8")
-    with pytest.raises(CorpusError, match=r"list\.txt, line 1 \(one\)\. Name files, folders, ids"):
+    with pytest.raises(DatasetError, match=r"list\.txt, line 1 \(one\)\. Name files, folders, ids"):
         listed_videos([tmp_path / "list.txt"], Problems())
     assert not is_platform_id("../etc/pass")
 
@@ -256,7 +256,7 @@ def test_a_network_that_refuses_and_a_program_that_is_absent(tmp_path):
     assert "ERROR: no route to host" in said
     _, _, report = build(sources, tmp_path / "work")
     assert "downloading is off" in str(report.problems.examples[0])
-    with pytest.raises(CorpusError, match="pip install yt-dlp"):
+    with pytest.raises(DatasetError, match="pip install yt-dlp"):
         YtDlp("yt-dlp-that-is-not-there")
 
 
@@ -434,17 +434,17 @@ def test_a_build_with_a_real_translator(tmp_path, phrasebook):
 
 
 def test_folders_that_hold_no_model(tmp_path):
-    with pytest.raises(CorpusError, match="no translation model is there"):
+    with pytest.raises(DatasetError, match="no translation model is there"):
         CTranslate2Translator(tmp_path)
-    with pytest.raises(CorpusError, match=r"model\.bin, config\.json, tokenizer\.json missing"):
+    with pytest.raises(DatasetError, match=r"model\.bin, config\.json, tokenizer\.json missing"):
         WhisperRecogniser(tmp_path)
     for name in ("model.bin", "config.json", "tokenizer.json"):
         (tmp_path / name).write_bytes(b"{}")
     pytest.importorskip("ctranslate2")
-    with pytest.raises(CorpusError, match="the translation model cannot be loaded"):
+    with pytest.raises(DatasetError, match="the translation model cannot be loaded"):
         CTranslate2Translator(tmp_path).translate(["a"], source="en", target="de")
     pytest.importorskip("faster_whisper")
-    with pytest.raises(CorpusError, match="the speech model cannot be loaded"):
+    with pytest.raises(DatasetError, match="the speech model cannot be loaded"):
         WhisperRecogniser(tmp_path).transcribe(tmp_path / "a.mp4")
 
 

@@ -16,7 +16,7 @@ from polyreel.datasets.readers import adapters, msrvtt, multi30k, vatex, xm3600,
 from polyreel.datasets.readers.demo import demo_clips
 from polyreel.datasets.records import Record
 from polyreel.datasets.store.table import open_table
-from polyreel.errors import CorpusError, UnknownNameError, UsageError
+from polyreel.errors import DatasetError, UnknownNameError, UsageError
 from polyreel.languages import STUDY_LANGUAGES, parse_tag
 from polyreel.problems import Missing
 
@@ -303,7 +303,7 @@ def test_what_cannot_be_fetched_says_how_to_get_it(tmp_path):
         lambda: build_dataset("vatex", tmp_path / "out", folder=tmp_path / "no"),
         "no such folder",
         "vatex_training",
-        kind=CorpusError,
+        kind=DatasetError,
     )
 
 

@@ -15,7 +15,7 @@ from polyreel.datasets.how2.scanning import scan
 from polyreel.datasets.how2.tracks import Track, VideoTracks, cleaned
 from polyreel.datasets.how2.values import parse_value
 from polyreel.datasets.records import with_missing
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.languages import clean
 from polyreel.problems import Problems
 
@@ -147,7 +147,7 @@ def test_a_quotation_mark_that_is_never_closed_does_not_fill_the_memory(tmp_path
 )
 def test_what_is_no_caption_file_is_refused(tmp_path, content, said):
     write(tmp_path, {"how2_en.json": content})
-    with pytest.raises(CorpusError, match=said) as caught:
+    with pytest.raises(DatasetError, match=said) as caught:
         read(tmp_path)
     assert "how2_en.json" in str(caught.value)
 
@@ -171,10 +171,10 @@ def test_a_video_that_occurs_twice_in_a_file(tmp_path):
 
 
 def test_unknown_codes_packed_files_and_empty_folders(tmp_path):
-    with pytest.raises(CorpusError, match=r"Put how2_en\.json"):
+    with pytest.raises(DatasetError, match=r"Put how2_en\.json"):
         find_how2(tmp_path / "nowhere", Problems())
     write(tmp_path, {"how2_en.json.gz": {}})
-    with pytest.raises(CorpusError, match=r"Unpack how2_en\.json\.gz"):
+    with pytest.raises(DatasetError, match=r"Unpack how2_en\.json\.gz"):
         find_how2(tmp_path, Problems())
     write(tmp_path, {"how2_en.json": {"a": LINES}, "how2_xq.json": {"a": LINES}, "how2_eng.json": {}})
     problems = Problems()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.languages import STUDY_LANGUAGES
 
 NFD = "Con ngu\u031b\u0323a"  # "Con ngựa", decomposed
@@ -49,7 +49,7 @@ def zip_of(path: Path, names: Iterable[str]) -> None:
             packed.writestr(name, b"")
 
 
-def fails(read: Callable[[], object], *said: object, kind: type[Exception] = CorpusError) -> None:
+def fails(read: Callable[[], object], *said: object, kind: type[Exception] = DatasetError) -> None:
     """``read`` fails, and its message says all of ``said``."""
     with pytest.raises(kind) as caught:
         read()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from polyreel.encoders.runtime import Bundle
-from polyreel.errors import CorpusError, ResultError, UnknownNameError, UsageError
+from polyreel.errors import DatasetError, ResultError, UnknownNameError, UsageError
 from polyreel.evaluation.benchmarks import BENCHMARKS
 from polyreel.evaluation.results import differences, read_result
 from polyreel.evaluation.run import evaluate
@@ -116,12 +116,12 @@ def test_a_bad_line_is_named(
     tmp_path: Path, tiny_bundle: Bundle, changes: dict[str, object], message: str
 ) -> None:
     folder = _folder(tmp_path / "clips", **changes)
-    with pytest.raises(CorpusError, match=message):
+    with pytest.raises(DatasetError, match=message):
         evaluate("folder", tiny_bundle, data=folder)
 
 
 def test_a_language_without_queries_is_refused(tmp_path: Path, tiny_bundle: Bundle) -> None:
-    with pytest.raises(CorpusError, match="no query in this language"):
+    with pytest.raises(DatasetError, match="no query in this language"):
         evaluate("folder", tiny_bundle, data=_folder(tmp_path / "clips"), languages=["en", "fr"])
 
 
@@ -130,10 +130,10 @@ def test_a_benchmark_without_data_says_what_to_get_and_where_to_put_it(
     name: str, tmp_path: Path, tiny_bundle: Bundle
 ) -> None:
     for data in (None, tmp_path / "nowhere"):
-        with pytest.raises(CorpusError) as refused:
+        with pytest.raises(DatasetError) as refused:
             evaluate(name, tiny_bundle, data=data)
         assert BENCHMARKS[name].card.data in str(refused.value)
-    with pytest.raises(CorpusError):
+    with pytest.raises(DatasetError):
         evaluate(name, tiny_bundle, data=tmp_path)
 
 

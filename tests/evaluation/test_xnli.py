@@ -6,7 +6,7 @@ import pytest
 
 from polyreel.datasets.readers.xnli import read_xnli
 from polyreel.encoders.runtime import Bundle
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.evaluation.texts import run_bitext, run_xnli
 
 # The tiny bundle knows colours in nine languages: the entailed hypothesis repeats the premise's colour.
@@ -77,7 +77,7 @@ def test_a_stray_quotation_mark_swallows_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_a_broken_premise_is_named(tmp_path: Path, rows: list[tuple], message: str) -> None:
-    with pytest.raises(CorpusError, match=message):
+    with pytest.raises(DatasetError, match=message):
         read_xnli(_write(tmp_path, rows, "parallel"))
 
 
@@ -116,5 +116,5 @@ def test_translations_are_found_in_both_directions(tiny_bundle: Bundle) -> None:
     assert list(measured.languages) == ["de", "sw"]
     for found in measured.languages.values():
         assert found.metrics["r@1"].value == found.metrics["r@1 from English"].value == 100
-    with pytest.raises(CorpusError, match="no sentences"):
+    with pytest.raises(DatasetError, match="no sentences"):
         run_bitext(sentences, tiny_bundle, languages=["fr"], seed=0, progress=_quiet)

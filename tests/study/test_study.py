@@ -19,7 +19,7 @@ import pytest
 
 import toys
 from polyreel.datasets.store.table import open_table
-from polyreel.errors import CorpusError, RecipeError, UsageError
+from polyreel.errors import DatasetError, RecipeError, UsageError
 from polyreel.metrics.consistency import overlap_at
 from polyreel.study.arms import ARMS, arms_of, cells_of, training_document
 from polyreel.study.claims import judge_claims
@@ -368,7 +368,7 @@ def test_mistakes_of_the_training_recipe_name_arm_and_place(world: toys.World, t
 
 def test_missing_data_is_named_with_what_to_do(world: toys.World, tmp_path: Path) -> None:
     recipe = StudyRecipe.model_validate(document(world, video=[{"corpus": "vatex"}]))
-    with pytest.raises(CorpusError, match="the dataset is not there") as caught:
+    with pytest.raises(DatasetError, match="the dataset is not there") as caught:
         run(recipe, world, tmp_path)
     assert "--data" in str(caught.value)
 

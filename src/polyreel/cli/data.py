@@ -23,7 +23,7 @@ from polyreel.cli.data_codeswitch import codeswitch
 from polyreel.cli.data_how2 import How2Options, build_how2_table, print_report
 from polyreel.cli.options import Json, absolute, load_bundle
 from polyreel.cli.output import BuildDisplay, print_json, stderr, stdout
-from polyreel.errors import CorpusError, UnknownNameError, UsageError
+from polyreel.errors import DatasetError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from polyreel.datasets.checks.findings import CheckReport
@@ -194,7 +194,7 @@ def _table_folder(name: str) -> Path:
             if row.fetch
             else f"Build it by 'polyreel data build {name} --from DIR --out OUT' and name OUT. {row.remedy}"
         )
-        raise CorpusError("this dataset is not fetched", item=name, remedy=remedy)
+        raise DatasetError("this dataset is not fetched", item=name, remedy=remedy)
     return folder
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from polyreel.cli.options import Json, absolute
 from polyreel.cli.output import print_json, stderr, stdout
-from polyreel.errors import CorpusError, UsageError
+from polyreel.errors import DatasetError, UsageError
 
 if TYPE_CHECKING:
     from polyreel.codeswitch.rates import Rate
@@ -129,7 +129,7 @@ def _read(path: Path, problems: Problems) -> tuple[list[tuple[int, str]], int]:
     found = list(read_caption_lines(path, problems))
     texts = [(number, text) for number, text, language in found if language.partition("-")[0] == "en"]
     if not texts:
-        raise CorpusError(
+        raise DatasetError(
             "there is no English caption",
             item=path,
             value=problems.examples[0] if problems.examples else f"{len(found):,} in other languages",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from polyreel.errors import CorpusError, UnknownNameError
+from polyreel.errors import DatasetError, UnknownNameError
 from polyreel.problems import Problems
 from polyreel.text_lines import SHOWN_CHARS, numbered_lines, opened, report_line
 
@@ -50,7 +50,7 @@ def read_rows(path: Path, problems: Problems, *, format: str | None = None) -> I
         format: a name out of ``LEXICON_FORMATS``; by default what the content looks like.
 
     Raises:
-        CorpusError: the file cannot be read, is cut short, or its format cannot be told.
+        DatasetError: the file cannot be read, is cut short, or its format cannot be told.
         UnknownNameError: there is no such format.
     """
     name = format or detect_format(path)
@@ -63,7 +63,7 @@ def detect_format(path: Path) -> str:
     """Name of the format that the content of ``path`` has.
 
     Raises:
-        CorpusError: the file cannot be read or looks like none of them.
+        DatasetError: the file cannot be read or looks like none of them.
     """
     first = (line for _, line in numbered_lines(path, Problems()) if not line.startswith("#"))
     lines = list(itertools.islice(first, _SAMPLE_LINES))
@@ -79,7 +79,7 @@ def detect_format(path: Path) -> str:
         # Bad lines do not hide a format, nor do a few good ones make it.
         if sum(bool(looks_like(line)) for line in lines) > len(lines) / 2:
             return name
-    raise CorpusError(
+    raise DatasetError(
         "this looks like no lexicon",
         item=path,
         value=repr(lines[0][:SHOWN_CHARS]) if lines else "no lines",
@@ -150,7 +150,7 @@ def _dictd(path: Path, problems: Problems) -> Iterator[Row]:
     """freedict: an index of places within a text, whose entries list the translations after their head."""
     text = _dict_file(path)
     if text is None:
-        raise CorpusError(
+        raise DatasetError(
             "an index without its .dict.dz or .dict", item=path, remedy="Put it beside the index"
         )
     places = []
@@ -213,7 +213,7 @@ def _tei(path: Path, problems: Problems) -> Iterator[Row]:
                     yield Row(number, head, translation, _rank_weight(rank))
                 element.clear()
         except ElementTree.ParseError as error:
-            raise CorpusError("the file is no XML", item=path, value=error) from error
+            raise DatasetError("the file is no XML", item=path, value=error) from error
 
 
 def _quotes(entry: ElementTree.Element) -> Iterator[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polyreel.codeswitch.lexicon_formats import Row, read_rows
-from polyreel.errors import CorpusError, UsageError
+from polyreel.errors import DatasetError, UsageError
 from polyreel.languages import clean, narrow, parse_tag, script_share
 from polyreel.problems import Problems
 from polyreel.text_lines import report_line
@@ -65,7 +65,7 @@ def load_lexicons(
 
     Raises:
         UsageError: a tag is none, or is that of the source.
-        CorpusError: a language has no file, or a file cannot be read.
+        DatasetError: a language has no file, or a file cannot be read.
     """
     here = _files_by_language(folder, source)
     wanted = [_require_tag(language) for language in languages]
@@ -77,7 +77,7 @@ def load_lexicons(
         )
     missing = [tag for tag in wanted if tag not in here]
     if missing:
-        raise CorpusError(
+        raise DatasetError(
             "no lexicon for a language",
             item=folder,
             value=", ".join(missing),
@@ -101,7 +101,7 @@ def read_lexicon(
     script than the language's, and so long that they explain rather than translate.
 
     Raises:
-        CorpusError: the file cannot be read, looks like no lexicon, or has no usable row.
+        DatasetError: the file cannot be read, looks like no lexicon, or has no usable row.
         UnknownNameError: there is no such format.
     """
     faults = problems if problems is not None else Problems()
@@ -119,7 +119,7 @@ def _lexicon(rows: Iterable[tuple[str, str, float]], language: str, source: str,
         found = weights[head]
         found[translation] = found.get(translation, 0.0) + weight
     if not weights:
-        raise CorpusError(
+        raise DatasetError(
             "the lexicon has no usable row", item=path, remedy="Look at its first lines, or name its format"
         )
     entries = {head: _ranked(found) for head, found in weights.items()}
@@ -181,7 +181,7 @@ def _files_by_language(folder: Path, source: str) -> dict[str, list[Path]]:
     try:
         paths = sorted(path for path in folder.iterdir() if path.is_file())
     except OSError as error:
-        raise CorpusError(
+        raise DatasetError(
             "the folder of lexicons cannot be read",
             item=folder,
             value=error.strerror,

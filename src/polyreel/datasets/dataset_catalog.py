@@ -11,10 +11,10 @@ from polyreel.codeswitch.lexicons import Lexicon, load_lexicons
 from polyreel.datasets.catalogue import DATASETS
 from polyreel.datasets.fetching import build_dataset, fetched_table
 from polyreel.datasets.store.bundle_features import add_bundle_features, bundle_features_name
-from polyreel.datasets.store.table import CorpusTable, open_table
+from polyreel.datasets.store.table import DatasetTable, open_table
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
-from polyreel.errors import CorpusError, UnknownNameError
+from polyreel.errors import DatasetError, UnknownNameError
 from polyreel.packages.members import cache_dir
 
 __all__ = ["DatasetCatalog"]
@@ -44,7 +44,7 @@ class DatasetCatalog:
     ) -> None:
         self.data, self._folders = data or Path(), folders or {}
         self._tell = tell or (lambda _what, _done, _total: None)
-        self._tables: dict[str, CorpusTable] = {}
+        self._tables: dict[str, DatasetTable] = {}
         self._lexicons: dict[tuple[str, ...], dict[str, Lexicon]] = {}
         self._bundle: Bundle | None = None
 
@@ -57,7 +57,7 @@ class DatasetCatalog:
 
         Raises:
             UnknownNameError: it is neither a table nor a dataset.
-            CorpusError: a dataset that people have to get is not there.
+            DatasetError: a dataset that people have to get is not there.
         """
         for folder in (self.folder(name), Path(name)):
             if (folder / _MANIFEST).is_file():
@@ -66,7 +66,7 @@ class DatasetCatalog:
             raise UnknownNameError("corpus", name, DATASETS)
         dataset = DATASETS[name]
         if dataset.fetch is None and self._given(name) is None:
-            raise CorpusError(
+            raise DatasetError(
                 "the dataset is not there",
                 item=self.folder(name),
                 remedy=f"{dataset.remedy} and name its parent by --data, or its place under 'folders'",
@@ -74,11 +74,11 @@ class DatasetCatalog:
         built = self._built(name)
         return built if (built / _MANIFEST).is_file() else None
 
-    def table(self, name: str) -> CorpusTable:
+    def table(self, name: str) -> DatasetTable:
         """The corpus of that name, built if it is not there as a table.
 
         Raises:
-            UnknownNameError, CorpusError: see ``where``.
+            UnknownNameError, DatasetError: see ``where``.
             FetchError: a package could not be had.
         """
         if name not in self._tables:
@@ -115,7 +115,7 @@ class DatasetCatalog:
         """The lexicons of a folder, by language.
 
         Raises:
-            CorpusError, UsageError: one is missing or cannot be read.
+            DatasetError, UsageError: one is missing or cannot be read.
         """
         key = (folder, *languages)
         if key not in self._lexicons:

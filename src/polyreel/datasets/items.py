@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.languages import clean
 from polyreel.problems import Missing
 
@@ -78,16 +78,16 @@ def require_unique(items: Iterable[Item], source: object) -> tuple[Item, ...]:
     """The items, if no id occurs twice and ``also_relevant`` names only ids that are there.
 
     Raises:
-        CorpusError: naming the ids.
+        DatasetError: naming the ids.
     """
     found = tuple(items)
     ids: set[str] = set()
     twice = sorted({item.id for item in found if item.id in ids or ids.add(item.id)})  # type: ignore[func-returns-value]
     if twice:
-        raise CorpusError("ids occur more than once", item=source, value=", ".join(twice[:5]))
+        raise DatasetError("ids occur more than once", item=source, value=", ".join(twice[:5]))
     unknown = sorted({other for item in found for other in item.also_relevant if other not in ids})
     if unknown:
-        raise CorpusError(
+        raise DatasetError(
             "also_relevant names ids that are not there", item=source, value=", ".join(unknown[:5])
         )
     return found

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from polyreel.datasets.items import Corpus, Frames, Item, Media, VideoFile, cleaned_captions, require_unique
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.media.pictures import PICTURE_SUFFIXES
 from polyreel.media.suffixes import VIDEO_SUFFIXES
 from polyreel.problems import Missing
@@ -45,14 +45,14 @@ def locate(folder: Path, *names: str, remedy: str) -> Path:
     """The first of ``names`` that is a file in ``folder``, as it is or with ``.gz`` behind it.
 
     Raises:
-        CorpusError: none is there.
+        DatasetError: none is there.
     """
     if not folder.is_dir():
-        raise CorpusError("there is no such folder", item=folder, remedy=remedy)
+        raise DatasetError("there is no such folder", item=folder, remedy=remedy)
     tried = (folder / (name + suffix) for name in names for suffix in ("", ".gz"))
     found = next((path for path in tried if path.is_file()), None)
     if found is None:
-        raise CorpusError("a file is missing", item=folder / names[0], remedy=remedy)
+        raise DatasetError("a file is missing", item=folder / names[0], remedy=remedy)
     return found
 
 
@@ -60,19 +60,19 @@ def read_text(path: Path) -> str:
     """Content of a UTF-8 file, with or without a byte order mark; unpacked if its name ends in ``.gz``.
 
     Raises:
-        CorpusError: it cannot be read.
+        DatasetError: it cannot be read.
     """
     opener = gzip.open if path.suffix == ".gz" else open
     try:
         with opener(path, "rb") as file:
             data = file.read(_MAX_BYTES + 1)
         if len(data) > _MAX_BYTES:
-            raise CorpusError(
+            raise DatasetError(
                 "the file is too large for a dataset's list", item=path, value=f"over {_MAX_BYTES >> 20} MiB"
             )
         return data.decode("utf-8-sig")
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise CorpusError("the file cannot be read", item=path, value=error) from error
+        raise DatasetError("the file cannot be read", item=path, value=error) from error
 
 
 def read_lines(path: Path) -> list[str]:
@@ -88,12 +88,12 @@ def parallel_lines(files: Mapping[str, Path]) -> dict[str, list[str]]:
     """Lines of files that are aligned row by row.
 
     Raises:
-        CorpusError: they are not equally long.
+        DatasetError: they are not equally long.
     """
     lines = {key: read_lines(path) for key, path in files.items()}
     if len({len(rows) for rows in lines.values()}) > 1:
         counts = ", ".join(f"{files[key].name} {len(rows):,}" for key, rows in lines.items())
-        raise CorpusError(
+        raise DatasetError(
             "aligned files differ in length", value=counts, remedy="Get the files again, unchanged"
         )
     return lines
@@ -103,10 +103,10 @@ def require_count(what: str, found: int, expected: int, source: object) -> None:
     """Hold a count against the published one.
 
     Raises:
-        CorpusError: they differ.
+        DatasetError: they differ.
     """
     if found != expected:
-        raise CorpusError(
+        raise DatasetError(
             f"another number of {what} than published",
             item=source,
             value=f"{found:,}, not {expected:,}",
@@ -118,14 +118,14 @@ def pictures_in(folder: Path) -> dict[str, Media]:
     """File name -> picture, of all that lie below ``images/`` or in ``images.zip``, in whatever subfolder.
 
     Raises:
-        CorpusError: the zip cannot be read, or two pictures have the same name.
+        DatasetError: the zip cannot be read, or two pictures have the same name.
     """
     loose, packed = folder / "images", (folder / "images.zip").resolve()
     found: dict[str, Media] = {}
     for root, reference in [*_loose(loose), *_packed(packed)]:
         name = PurePosixPath(reference.rpartition("!")[2]).name
         if name in found:
-            raise CorpusError("two pictures have the same name", item=folder, value=name)
+            raise DatasetError("two pictures have the same name", item=folder, value=name)
         found[name] = Frames(root, (reference,))
     return found
 
@@ -143,7 +143,7 @@ def _packed(archive: Path) -> Iterator[tuple[Path, str]]:
         with zipfile.ZipFile(archive) as packed:
             names = packed.namelist()
     except (OSError, zipfile.BadZipFile) as error:
-        raise CorpusError("the pictures cannot be read", item=archive, value=error) from error
+        raise DatasetError("the pictures cannot be read", item=archive, value=error) from error
     for name in names:
         if PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES:
             yield archive.parent, f"{archive.name}!{name}"
@@ -189,13 +189,13 @@ def assemble(listing: Listing) -> Corpus:
     """The corpus of the rows whose media are there; what is not there goes into its ``missing``.
 
     Raises:
-        CorpusError: an id occurs twice, or no item is left.
+        DatasetError: an id occurs twice, or no item is left.
     """
     items, missing = [], []
     seen: set[str] = set()
     for id_, media_name, raw in listing.rows:
         if id_ in seen:
-            raise CorpusError("an id occurs more than once", item=listing.source, value=id_)
+            raise DatasetError("an id occurs more than once", item=listing.source, value=id_)
         seen.add(id_)
         captions = cleaned_captions(raw)
         if media_name not in listing.media:
@@ -205,7 +205,7 @@ def assemble(listing: Listing) -> Corpus:
         else:
             items.append(Item(id_, listing.media[media_name], captions))
     if not items:
-        raise CorpusError(
+        raise DatasetError(
             f"not one of {len(seen):,} {listing.kind}s is there",
             item=listing.source.parent,
             remedy=listing.remedy,

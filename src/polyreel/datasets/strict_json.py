@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from polyreel.datasets.reading import read_lines, read_text
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 
 __all__ = ["parse", "parse_lines", "parse_numbered_lines", "unique_keys"]
 
@@ -21,7 +21,7 @@ def parse(path: Path, kind: TypeAdapter[T]) -> T:
     """A JSON file of UTF-8, checked; unpacked if its name ends in ``.gz``.
 
     Raises:
-        CorpusError: it cannot be read, or is not as it should be; the message names the line or the place.
+        DatasetError: it cannot be read, or is not as it should be; the message names the line or the place.
     """
     return _parsed(read_text(path), kind, path)
 
@@ -30,7 +30,7 @@ def parse_lines(path: Path, kind: TypeAdapter[T]) -> list[T]:
     """The values of a file of one JSON value a line; blank lines are skipped.
 
     Raises:
-        CorpusError: as ``parse``.
+        DatasetError: as ``parse``.
     """
     return [value for _, value in parse_numbered_lines(path, kind)]
 
@@ -39,7 +39,7 @@ def parse_numbered_lines(path: Path, kind: TypeAdapter[T]) -> Iterator[tuple[str
     """As ``parse_lines``, each value with the file and the number of its line, as messages have it.
 
     Raises:
-        CorpusError: as ``parse``.
+        DatasetError: as ``parse``.
     """
     for number, line in enumerate(read_lines(path), 1):
         if line.strip():
@@ -52,15 +52,15 @@ def _parsed(text: str, kind: TypeAdapter[T], item: object) -> T:
         return kind.validate_python(json.loads(text, object_pairs_hook=unique_keys))
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}: " if error.lineno > 1 else ""
-        raise CorpusError("the file is no JSON", item=item, value=f"{place}{error.msg}") from error
+        raise DatasetError("the file is no JSON", item=item, value=f"{place}{error.msg}") from error
     except ValidationError as error:
         first = error.errors()[0]
         value = f"{'.'.join(map(str, first['loc']))} {first['msg']}".strip()
-        raise CorpusError("the file is not as it should be", item=item, value=value) from error
+        raise DatasetError("the file is not as it should be", item=item, value=value) from error
     except _TwiceError as error:
-        raise CorpusError("a key occurs twice", item=item, value=error) from error
+        raise DatasetError("a key occurs twice", item=item, value=error) from error
     except RecursionError as error:
-        raise CorpusError("the file is nested too deeply", item=item) from error
+        raise DatasetError("the file is nested too deeply", item=item) from error
 
 
 class _TwiceError(ValueError):

@@ -21,7 +21,7 @@ from polyreel.datasets.readers.xm3600 import read_xm3600
 from polyreel.datasets.readers.xnli import read_xnli
 from polyreel.datasets.readers.xtd10 import read_xtd10
 from polyreel.encoders.runtime import Bundle
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.evaluation import benchmark_cards as cards
 from polyreel.evaluation.cards import BenchmarkCard
 from polyreel.evaluation.retrieval import Measured, Progress, run_retrieval
@@ -80,7 +80,7 @@ class Benchmark:
 
 def _data(inputs: Inputs, card: BenchmarkCard) -> Path:
     if inputs.data is None or not inputs.data.is_dir():
-        raise CorpusError(
+        raise DatasetError(
             f"the data of {card.name} are not there",
             item=inputs.data if inputs.data is not None else "no --data was given",
             remedy=card.data,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from polyreel.datasets.items import Frames, Item, Media, VideoFile
 from polyreel.datasets.store.bundle_features import read_frames
 from polyreel.encoders.runtime import Bundle
-from polyreel.errors import CorpusError, MediaError
+from polyreel.errors import DatasetError, MediaError
 from polyreel.media.decode import Frame
 from polyreel.media.jpeg import encode_jpeg
 from polyreel.media.limited import ClipEnd, DecodeOptions, DecodeWorker
@@ -61,7 +61,7 @@ def encode_gallery(
         progress: told of items done and items in all.
 
     Raises:
-        CorpusError: no item at all can be read.
+        DatasetError: no item at all can be read.
     """
     kept, parts, missing = [], [], []
     with DecodeWorker() as worker, OpenArchives() as archives:
@@ -74,7 +74,7 @@ def encode_gallery(
             if progress is not None:
                 progress(done + 1, len(items))
     if not kept:
-        raise CorpusError(
+        raise DatasetError(
             "no item of the benchmark can be read",
             item=f"{len(missing)} items",
             value=missing[0].reason if missing else "there is none",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from polyreel.datasets.items import Corpus, Item
 from polyreel.encoders.runtime import Bundle
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.evaluation.gallery import Gallery, encode_gallery, thumbnail
 from polyreel.evaluation.results import LanguageResult, Matrix, MissingItem, WorstQuery
 from polyreel.evaluation.summary import Agreement, agreement, language_result
@@ -106,7 +106,7 @@ def run_retrieval(
         trick: name of a transductive trick; none by default.
 
     Raises:
-        CorpusError: a language has no query, or no item can be read.
+        DatasetError: a language has no query, or no item can be read.
     """
     gallery = encode_gallery(
         corpus.items, bundle, progress=lambda done, total: progress("encoding the gallery", done, total)
@@ -114,7 +114,7 @@ def run_retrieval(
     sets = query_sets(gallery.items, equal_captions=equal_captions)
     chosen = list(languages or sets)
     if absent := [tag for tag in chosen if tag not in sets]:
-        raise CorpusError("no query in this language", item=corpus.name, value=", ".join(absent))
+        raise DatasetError("no query in this language", item=corpus.name, value=", ".join(absent))
     results, ranks, scores, backward = {}, {}, {}, {}
     for done, tag in enumerate(chosen):
         progress("ranking queries", done, len(chosen))

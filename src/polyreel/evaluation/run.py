@@ -9,7 +9,7 @@ from pathlib import Path
 
 from polyreel._version import __version__
 from polyreel.encoders.runtime import Bundle
-from polyreel.errors import CorpusError, UnknownNameError, UsageError
+from polyreel.errors import DatasetError, UnknownNameError, UsageError
 from polyreel.evaluation.benchmarks import BENCHMARKS, Benchmark, Inputs
 from polyreel.evaluation.cards import BenchmarkCard
 from polyreel.evaluation.results import Result, SystemFacts
@@ -61,7 +61,7 @@ def evaluate(
     Raises:
         UnknownNameError: no benchmark or trick has this name.
         UsageError: a trick was asked for where it cannot be applied.
-        CorpusError: data are missing, damaged, or not of the size that the card states.
+        DatasetError: data are missing, damaged, or not of the size that the card states.
     """
     benchmark = find_benchmark(name)
     _require_trick(trick, benchmark.card)
@@ -107,7 +107,7 @@ def _require_counts(card: BenchmarkCard, measured: Measured) -> None:
     """What is there and what is noted as missing must together be what the card states."""
     lost = len(measured.missing)
     if card.gallery is not None and measured.gallery + lost != card.gallery:
-        raise CorpusError(
+        raise DatasetError(
             f"the gallery of {card.name} is not of the stated size",
             value=f"{measured.gallery:,} items and {lost:,} missing, stated {card.gallery:,}",
             remedy=card.data,
@@ -116,7 +116,7 @@ def _require_counts(card: BenchmarkCard, measured: Measured) -> None:
         return  # every missing item takes its queries along, and is listed
     for tag, result in measured.languages.items():
         if tag in card.queries and result.n_queries != card.queries[tag]:
-            raise CorpusError(
+            raise DatasetError(
                 f"{card.name} has not the stated number of queries in {tag}",
                 value=f"{result.n_queries:,}, stated {card.queries[tag]:,}",
                 remedy=card.data,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from polyreel.datasets.readers.xnli import LABELS, NliPremise
 from polyreel.encoders.runtime import Bundle
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.evaluation.results import Matrix
 from polyreel.evaluation.retrieval import Measured
 from polyreel.evaluation.summary import agreement, language_result
@@ -45,13 +45,13 @@ def run_xnli(
     English queries.
 
     Raises:
-        CorpusError: there is no premise, or a language is not among its texts.
+        DatasetError: there is no premise, or a language is not among its texts.
     """
     shared = set.intersection(*(set(premise.premise) for premise in premises)) if premises else set()
     available = in_study_order(shared)
     chosen = list(languages or available)
     if absent := [tag for tag in chosen if tag not in available] or ([] if available else ["any"]):
-        raise CorpusError("the premises have no text in this language", value=", ".join(absent))
+        raise DatasetError("the premises have no text in this language", value=", ".join(absent))
     pivot = _PIVOT if _PIVOT in chosen else chosen[0]
     truth = Relevance.of([[len(LABELS) * i] for i in range(len(premises))], len(LABELS) * len(premises))
     queries, galleries = {}, {}
@@ -122,11 +122,11 @@ def run_bitext(
         progress: told of what is done.
 
     Raises:
-        CorpusError: English or a language that was asked for is not there.
+        DatasetError: English or a language that was asked for is not there.
     """
     chosen = list(languages or [tag for tag in sentences if tag != _PIVOT])
     if absent := [tag for tag in [_PIVOT, *chosen] if tag not in sentences]:
-        raise CorpusError("no sentences in this language", value=", ".join(absent))
+        raise DatasetError("no sentences in this language", value=", ".join(absent))
     count = len(sentences[_PIVOT])
     truth = Relevance.of([[i] for i in range(count)], count)
     gallery = bundle.encode_text(list(sentences[_PIVOT]))

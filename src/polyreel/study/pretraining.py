@@ -39,7 +39,7 @@ def starts_of(recipe: StudyRecipe, material: StudyData) -> dict[str, Start]:
     """Name of an encoder -> its start, for those that have one; nothing is trained yet.
 
     Raises:
-        CorpusError, UnknownNameError, FetchError: a corpus is not there.
+        DatasetError, UnknownNameError, FetchError: a corpus is not there.
     """
     found = {}
     for name, spec in recipe.pretraining.items():

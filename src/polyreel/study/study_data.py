@@ -20,11 +20,11 @@ from polyreel.datasets.readers.xnli import NliPremise, read_xnli
 from polyreel.datasets.records import Record
 from polyreel.datasets.store.bundle_features import add_bundle_features, bundle_features_name
 from polyreel.datasets.store.feature_writer import write_features
-from polyreel.datasets.store.table import CorpusTable, open_table
+from polyreel.datasets.store.table import DatasetTable, open_table
 from polyreel.datasets.store.table_writer import write_table
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
-from polyreel.errors import CorpusError, PolyreelError, UnknownNameError
+from polyreel.errors import DatasetError, PolyreelError, UnknownNameError
 from polyreel.languages import clean, in_study_order
 from polyreel.packages.members import cache_dir
 from polyreel.problems import Problems
@@ -79,7 +79,7 @@ class GallerySet:
     """
 
     name: str
-    table: CorpusTable
+    table: DatasetTable
     rows: tuple[int, ...]
     frames: tuple[NDArray[np.float32], ...]
     queries: Mapping[str, tuple[str, ...]]
@@ -106,7 +106,7 @@ class StudyData:
         """What an arm trains on, built if it is not there.
 
         Raises:
-            CorpusError, UnknownNameError, FetchError: a corpus is not there.
+            DatasetError, UnknownNameError, FetchError: a corpus is not there.
         """
         specs = (self.recipe.text or self.recipe.video) if arm.material == "text" else self.recipe.video
         return tuple(self._stocked(spec, arm) for spec in specs)
@@ -121,7 +121,7 @@ class StudyData:
         """The clips of a benchmark that have features and a caption in every language of the study.
 
         Raises:
-            CorpusError: there are fewer than four.
+            DatasetError: there are fewer than four.
         """
         table, kind = self._with_features(spec)
         store = table.features(kind)
@@ -132,7 +132,7 @@ class StudyData:
             row for row, found in texts.items() if all(tag in found for tag in tags) and store.counts[row] > 0
         ]
         if len(rows) < 4 or "en" not in tags:
-            raise CorpusError(
+            raise DatasetError(
                 "the benchmark is too small",
                 item=spec.name,
                 value=f"{len(rows)} clips with features and captions in {', '.join(tags)}",
@@ -156,7 +156,7 @@ class StudyData:
         """Of X-MNLI.
 
         Raises:
-            CorpusError: it is not there.
+            DatasetError: it is not there.
         """
         spec = self.recipe.measure.xnli
         assert spec is not None
@@ -166,7 +166,7 @@ class StudyData:
         """Of NTREX, in the study's languages.
 
         Raises:
-            CorpusError: it is not there.
+            DatasetError: it is not there.
         """
         spec = self.recipe.measure.bitext
         assert spec is not None
@@ -177,7 +177,7 @@ class StudyData:
         """Text to pretrain an encoder on: language -> texts, none of which says what another says.
 
         Raises:
-            CorpusError, UnknownNameError, FetchError: a corpus is not there.
+            DatasetError, UnknownNameError, FetchError: a corpus is not there.
         """
         found: dict[str, list[str]] = {tag: [] for tag in self.recipe.languages}
         for name in spec.text:
@@ -219,7 +219,7 @@ class StudyData:
         for folder in (self.data / spec.folder for spec in measured if spec is not None):
             try:
                 self._require_folder(folder)
-            except CorpusError as error:
+            except DatasetError as error:
                 found.append(str(error))
         return found
 
@@ -234,7 +234,7 @@ class StudyData:
                     return found[:most]
         return found
 
-    def _first_texts(self, table: CorpusTable, row: int) -> dict[str, str]:
+    def _first_texts(self, table: DatasetTable, row: int) -> dict[str, str]:
         found: dict[str, str] = {}
         for caption in table.captions(row):
             if caption.language in self.recipe.languages and (text := clean(caption.text)):
@@ -255,7 +255,7 @@ class StudyData:
         languages = tuple(table.manifest.captions.get("train", {}))
         return TrainTable(table.folder, _digest(*facts), spec.weight, languages, features)
 
-    def _with_features(self, spec: CorpusSpec | RetrievalSpec) -> tuple[CorpusTable, str]:
+    def _with_features(self, spec: CorpusSpec | RetrievalSpec) -> tuple[DatasetTable, str]:
         """The cut table and its kind of features, which are computed, or copied, if they are not there."""
         table, source = self._cut(spec), self._shelf.table(spec.corpus)
         if spec.features is None and self._bundle is None:
@@ -279,7 +279,7 @@ class StudyData:
         assert self._bundle is not None
         return self._bundle
 
-    def _cut(self, spec: CorpusSpec | RetrievalSpec) -> CorpusTable:
+    def _cut(self, spec: CorpusSpec | RetrievalSpec) -> DatasetTable:
         """The clips of a specification; those for training become split ``train``."""
         trains = isinstance(spec, CorpusSpec)
         source = None if spec.corpus == _MULTINLI else self._shelf.table(spec.corpus)
@@ -304,7 +304,7 @@ class StudyData:
             )
         return open_table(folder)
 
-    def _shuffled(self, table: CorpusTable, kind: str) -> CorpusTable:
+    def _shuffled(self, table: DatasetTable, kind: str) -> DatasetTable:
         """The table with every clip's features given to another clip."""
         folder = _cache() / f"{table.name}-{_digest(table.manifest.version, kind, 'shuffled')}"
         if not ((folder / _MANIFEST).is_file() and kind in open_table(folder).manifest.features):
@@ -319,7 +319,7 @@ class StudyData:
 
     def _require_folder(self, folder: Path) -> None:
         if not folder.is_dir():
-            raise CorpusError(
+            raise DatasetError(
                 "the data are not there", item=folder, remedy="Name the folder above it by --data"
             )
 
@@ -334,7 +334,7 @@ def _digest(*facts: str) -> str:
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:12]
 
 
-def _records(table: CorpusTable, split: str) -> Iterator[Record]:
+def _records(table: DatasetTable, split: str) -> Iterator[Record]:
     for row in map(int, table.rows(split)):
         yield table.record(row)
 
@@ -348,7 +348,7 @@ def _entailed(folder: Path) -> Iterator[Record]:
             yield Record(clip, tuple(Caption(text, "en", 0.0, 0.0, "created") for text in texts))
 
 
-def _copy_features(source: CorpusTable, table: CorpusTable, kind: str) -> None:
+def _copy_features(source: DatasetTable, table: DatasetTable, kind: str) -> None:
     store = source.features(kind)
     ids = [table.clip(row).clip_id for row in range(len(table))]
     rows = ((clip_id, store.of(source.index_of(clip_id))) for clip_id in ids)

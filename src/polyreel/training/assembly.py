@@ -146,7 +146,7 @@ def build_batches(
     """The run's batches from ``position`` on.
 
     Raises:
-        CorpusError, UsageError: there are no lexicons to switch with.
+        DatasetError, UsageError: there are no lexicons to switch with.
     """
     hard = recipe.batch.hard_negatives > 0
     encode = engine.model.text.encode_frozen if engine.memo is None else engine.memo.of

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from polyreel.datasets.dataset_catalog import DatasetCatalog
-from polyreel.datasets.store.table import CorpusTable
+from polyreel.datasets.store.table import DatasetTable
 from polyreel.errors import PolyreelError, UnknownNameError
 from polyreel.losses.objectives import OBJECTIVES
 from polyreel.models.specs import ObjectiveSpec, TextContrastiveSpec
@@ -59,7 +59,7 @@ def problems_of(recipe: Recipe, shelf: DatasetCatalog) -> list[Problem]:
 
 def _table(
     shelf: DatasetCatalog, place: str, spec: DataSpec | ValidationTable
-) -> tuple[CorpusTable | None, list[Problem]]:
+) -> tuple[DatasetTable | None, list[Problem]]:
     """The table if it is there, and what is wrong with naming it."""
     try:
         if shelf.where(spec.corpus) is None:
@@ -74,7 +74,7 @@ def _table(
     return table, []
 
 
-def _of_data(recipe: Recipe, data: DataSpec, table: CorpusTable, place: str) -> Iterator[Problem]:
+def _of_data(recipe: Recipe, data: DataSpec, table: DatasetTable, place: str) -> Iterator[Problem]:
     counts = table.manifest.captions.get(data.split, {})
     there = f"{data.corpus} has captions in {', '.join(counts) or 'no language'}"
     for tag in data.languages or ():
@@ -86,7 +86,7 @@ def _of_data(recipe: Recipe, data: DataSpec, table: CorpusTable, place: str) -> 
 
 
 def _of_features(
-    recipe: Recipe, spec: DataSpec | ValidationTable, table: CorpusTable, place: str
+    recipe: Recipe, spec: DataSpec | ValidationTable, table: DatasetTable, place: str
 ) -> Iterator[Problem]:
     if recipe.model.video is None:
         return
@@ -103,7 +103,7 @@ def _of_features(
         )
 
 
-def _of_all_data(recipe: Recipe, tables: Sequence[CorpusTable]) -> Iterator[Problem]:
+def _of_all_data(recipe: Recipe, tables: Sequence[DatasetTable]) -> Iterator[Problem]:
     captions = [
         table.manifest.captions.get(data.split, {}) for data, table in zip(recipe.data, tables, strict=True)
     ]

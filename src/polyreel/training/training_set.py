@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.datasets.store.table import CorpusTable
+from polyreel.datasets.store.table import DatasetTable
 from polyreel.languages import clean
 from polyreel.training.stable_random import stable_hash
 
@@ -18,7 +18,7 @@ _TEXTS_KEPT = 65_536
 _WHOLE = 2**63
 
 
-def is_held_out(table: CorpusTable, row: int, share: float) -> bool:
+def is_held_out(table: DatasetTable, row: int, share: float) -> bool:
     """Whether a clip is in the part of its split that is kept back for validation.
 
     Clips of one concept, or of one video, are kept back together: one in training would tell about them all.
@@ -27,7 +27,7 @@ def is_held_out(table: CorpusTable, row: int, share: float) -> bool:
     return stable_hash("held-out", table.concept(row) or table.clip(row).video) < share * _WHOLE
 
 
-def texts_of(table: CorpusTable, row: int, languages: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+def texts_of(table: DatasetTable, row: int, languages: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
     """Language -> normalised captions of a clip, in the order of ``languages``, none empty."""
     found: dict[str, list[str]] = {}
     for caption in table.captions(row):
@@ -51,7 +51,7 @@ class TrainingSet:
 
     def __init__(
         self,
-        table: CorpusTable,
+        table: DatasetTable,
         split: str,
         *,
         languages: Sequence[str],

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from polyreel.datasets.store.table import CorpusTable
+from polyreel.datasets.store.table import DatasetTable
 from polyreel.errors import TrainingError
 from polyreel.metrics.ranks import Relevance, rank_embeddings
 from polyreel.metrics.retrieval import METRICS
@@ -40,7 +40,7 @@ class ValidationSet:
             back; there are fewer than two.
     """
 
-    table: CorpusTable
+    table: DatasetTable
     rows: tuple[int, ...]
     share: float | None = None
 
@@ -61,7 +61,7 @@ class ValidationSet:
             raise TrainingError("too few clips to validate on", item=self.table.name, value=len(self.rows))
 
     @classmethod
-    def of_split(cls, table: CorpusTable, split: str, *, items: int | None = None) -> ValidationSet:
+    def of_split(cls, table: DatasetTable, split: str, *, items: int | None = None) -> ValidationSet:
         """The first ``items`` clips of a dev split.
 
         Raises:
@@ -71,7 +71,7 @@ class ValidationSet:
         return cls(table, tuple(map(int, table.rows(split)[:items])))
 
     @classmethod
-    def held_out(cls, table: CorpusTable, share: float, *, items: int | None = None) -> ValidationSet:
+    def held_out(cls, table: DatasetTable, share: float, *, items: int | None = None) -> ValidationSet:
         """The first ``items`` clips of the part of the training split that is kept back.
 
         Raises:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.datasets.checks.findings import EXAMPLES, Finding, LanguageCheck
-from polyreel.datasets.store.table import CorpusTable
+from polyreel.datasets.store.table import DatasetTable
 from polyreel.languages import UNKNOWN, detect, in_study_order
 
 __all__ = ["check_languages", "check_repeats", "language_findings"]
@@ -26,7 +26,7 @@ _SURE = 0.9
 _WRONG_SHARE_WARNED, _WRONG_SHARE_BROKEN = 0.2, 0.5
 
 
-def check_repeats(table: CorpusTable) -> Iterator[Finding]:
+def check_repeats(table: DatasetTable) -> Iterator[Finding]:
     """Captions that occur twice in one clip, in several clips, or in several splits.
 
     Texts are compared within a language, without regard to case, punctuation and spaces.
@@ -54,7 +54,7 @@ class _Captions:
     exact: NDArray[np.int64]
 
     @classmethod
-    def of(cls, table: CorpusTable) -> _Captions:
+    def of(cls, table: DatasetTable) -> _Captions:
         alike, exact = _digests(table)
         clips = np.repeat(np.arange(len(table)), np.diff(table.caption_offsets))
         rows = np.lexsort((clips, alike))
@@ -73,7 +73,7 @@ class _Captions:
         return np.diff(np.append(self.starts, len(self.rows)))
 
 
-def _digests(table: CorpusTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _digests(table: DatasetTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Of each caption with its language: as compared, and as written."""
     import pyarrow.compute as pc
 
@@ -102,7 +102,7 @@ def _within_a_clip(captions: _Captions) -> Iterator[Finding]:
         )
 
 
-def _between_clips(table: CorpusTable, captions: _Captions) -> Iterator[Finding]:
+def _between_clips(table: DatasetTable, captions: _Captions) -> Iterator[Finding]:
     several = captions.reduced(np.minimum, captions.clips) != captions.reduced(np.maximum, captions.clips)
     if not several.any():
         return
@@ -116,7 +116,7 @@ def _between_clips(table: CorpusTable, captions: _Captions) -> Iterator[Finding]
     )
 
 
-def _between_splits(table: CorpusTable, captions: _Captions) -> Iterator[Finding]:
+def _between_splits(table: DatasetTable, captions: _Captions) -> Iterator[Finding]:
     split_of_clip = _codes(table)
     bits = np.int64(1) << split_of_clip[captions.clips]
     found = captions.reduced(np.bitwise_or, bits)
@@ -140,7 +140,7 @@ def _in_both(digests: NDArray[np.int64], bits: NDArray[np.int64], first: int, se
     return len(np.intersect1d(ours, theirs))
 
 
-def _examples(table: CorpusTable, captions: _Captions, weights: NDArray[np.int64]) -> tuple[str, ...]:
+def _examples(table: DatasetTable, captions: _Captions, weights: NDArray[np.int64]) -> tuple[str, ...]:
     """The texts that weigh most."""
     texts = table.caption_columns["text"]
     first_rows = captions.rows[captions.starts]
@@ -148,7 +148,7 @@ def _examples(table: CorpusTable, captions: _Captions, weights: NDArray[np.int64
     return tuple(texts[int(first_rows[text])].as_py() for text in best if weights[text] > 0)
 
 
-def _codes(table: CorpusTable) -> NDArray[np.int64]:
+def _codes(table: DatasetTable) -> NDArray[np.int64]:
     """Position of each clip's split in ``table.splits``, (clips,)."""
     codes = np.zeros(len(table), np.int64)
     for code, split in enumerate(table.splits):
@@ -157,7 +157,7 @@ def _codes(table: CorpusTable) -> NDArray[np.int64]:
 
 
 def check_languages(
-    table: CorpusTable, *, seed: int = 0, progress: Callable[[int, int], None] | None = None
+    table: DatasetTable, *, seed: int = 0, progress: Callable[[int, int], None] | None = None
 ) -> dict[str, LanguageCheck]:
     """Language -> how many captions and clips there are, and how many of a sample seem to be in another."""
     tags, languages = _languages(table)
@@ -194,7 +194,7 @@ def language_findings(checks: dict[str, LanguageCheck]) -> Iterator[Finding]:
             )
 
 
-def _judged(table: CorpusTable, tag: str, rows: NDArray[np.int64]) -> tuple[int, Counter[str]]:
+def _judged(table: DatasetTable, tag: str, rows: NDArray[np.int64]) -> tuple[int, Counter[str]]:
     """How many captions were judged, and the languages that those seem to be in which are not in theirs."""
     base = tag.partition("-")[0]
     if base == UNKNOWN:
@@ -215,7 +215,7 @@ def _judged(table: CorpusTable, tag: str, rows: NDArray[np.int64]) -> tuple[int,
     return sampled, guesses
 
 
-def _languages(table: CorpusTable) -> tuple[list[str], NDArray[np.int32]]:
+def _languages(table: DatasetTable) -> tuple[list[str], NDArray[np.int32]]:
     """The languages of the captions, and which of them each caption is in, (captions,)."""
     column = table.caption_columns["language"].dictionary_encode()
     codes = [chunk.indices.to_numpy() for chunk in column.chunks]

@@ -10,8 +10,8 @@ from polyreel.datasets.checks.findings import CheckReport, Finding, LanguageChec
 from polyreel.datasets.checks.media import check_media
 from polyreel.datasets.fetching import count_differences
 from polyreel.datasets.store.manifest import Manifest, read_manifest
-from polyreel.datasets.store.table import CorpusTable, open_table
-from polyreel.errors import CorpusError
+from polyreel.datasets.store.table import DatasetTable, open_table
+from polyreel.errors import DatasetError
 
 __all__ = ["SAMPLE", "Progress", "check_table"]
 
@@ -36,7 +36,7 @@ def check_table(
         progress: told of what is being done.
 
     Raises:
-        CorpusError: there is no corpus at all; one that is damaged is a finding.
+        DatasetError: there is no corpus at all; one that is damaged is a finding.
     """
     manifest = read_manifest(folder)
     tell = progress or _silent
@@ -44,7 +44,7 @@ def check_table(
     try:
         table = open_table(folder)
         table.verify()
-    except CorpusError as error:
+    except DatasetError as error:
         damage = Finding(level="broken", what=str(error).rstrip("."), count=1)
         return _report(folder, manifest, {}, None, [damage])
     tell("captions", 0, 1)
@@ -88,7 +88,7 @@ def _counts(manifest: Manifest) -> Iterator[Finding]:
         yield Finding(level="note", what=f"{count:,} clips come without pictures or video", count=count)
 
 
-def _features(table: CorpusTable) -> Iterator[Finding]:
+def _features(table: DatasetTable) -> Iterator[Finding]:
     for name in table.manifest.features:
         if broken := table.features(name).broken:
             what = f"{len(broken):,} clips have no {name}: their media could not be read"

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from polyreel.datasets.checks.findings import EXAMPLES, Finding, MediaCheck, reasons
 from polyreel.datasets.items import Frames, Media, VideoFile
-from polyreel.datasets.store.table import CorpusTable
+from polyreel.datasets.store.table import DatasetTable
 from polyreel.errors import MediaError
 from polyreel.media.decode import Frame
 from polyreel.media.limited import DecodeOptions, DecodeWorker, Finished
@@ -53,7 +53,7 @@ class MediaFindings:
 
 
 def check_media(
-    table: CorpusTable, *, sample: int, seed: int = 0, progress: Callable[[int, int], None] | None = None
+    table: DatasetTable, *, sample: int, seed: int = 0, progress: Callable[[int, int], None] | None = None
 ) -> MediaFindings:
     """Look for every medium, and decode those of some clips.
 
@@ -122,7 +122,7 @@ def _missing(clips: list[str]) -> Iterator[Finding]:
         )
 
 
-def _shared(table: CorpusTable) -> Iterator[Finding]:
+def _shared(table: DatasetTable) -> Iterator[Finding]:
     """The same video in two splits, as the dataset names it."""
     splits: dict[int, int] = {}
     both: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
@@ -143,7 +143,7 @@ def _shared(table: CorpusTable) -> Iterator[Finding]:
         )
 
 
-def _drawn(table: CorpusTable, sample: int, seed: int) -> list[int]:
+def _drawn(table: DatasetTable, sample: int, seed: int) -> list[int]:
     """Clips of each split whose media are to be decoded."""
     rng = np.random.default_rng(seed)
     drawn: list[int] = []
@@ -214,7 +214,7 @@ def _near(ours: list[tuple[np.uint64, str]], theirs: list[tuple[np.uint64, str]]
     return list(pairs)
 
 
-def _decode(table: CorpusTable, indices: list[int], progress: Callable[[int, int], None] | None) -> _Decoded:
+def _decode(table: DatasetTable, indices: list[int], progress: Callable[[int, int], None] | None) -> _Decoded:
     found = _Decoded(
         hashes={split: [] for split in table.splits}, digests={split: {} for split in table.splits}
     )

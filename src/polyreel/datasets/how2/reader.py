@@ -20,7 +20,7 @@ from typing import BinaryIO
 from polyreel.datasets.how2.scanning import scan
 from polyreel.datasets.how2.tracks import VideoTracks
 from polyreel.datasets.how2.values import parse_value
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.languages import STUDY_LANGUAGES, UNKNOWN, detect, in_study_order, parse_tag
 from polyreel.problems import Problems
 
@@ -38,7 +38,7 @@ def find_how2(folder: Path, problems: Problems) -> dict[str, Path]:
     A file with an unknown code is left out and reported.
 
     Raises:
-        CorpusError: there is no such file.
+        DatasetError: there is no such file.
     """
     found: dict[str, Path] = {}
     for path in sorted(folder.glob("how2_*.json")) if folder.is_dir() else []:
@@ -59,7 +59,7 @@ def find_how2(folder: Path, problems: Problems) -> dict[str, Path]:
     if not found:
         packed = next(folder.glob("how2_*.json.gz"), None) if folder.is_dir() else None
         remedy = f"Unpack {packed.name} and its like" if packed else _REMEDY
-        raise CorpusError("there are no captions", item=folder, remedy=remedy)
+        raise DatasetError("there are no captions", item=folder, remedy=remedy)
     return {tag: found[tag] for tag in in_study_order(found)}
 
 
@@ -148,7 +148,7 @@ class How2Files:
         """Every video that has a usable line in any language, in the order of the files.
 
         Raises:
-            CorpusError: a file cannot be read any more.
+            DatasetError: a file cannot be read any more.
         """
         with ExitStack() as stack:
             try:
@@ -169,7 +169,7 @@ class How2Files:
                     if tracks:
                         yield VideoTracks(video, tracks)
             except OSError as error:
-                raise CorpusError("the captions cannot be read", item=error.filename, value=error) from error
+                raise DatasetError("the captions cannot be read", item=error.filename, value=error) from error
 
 
 @dataclass(slots=True)

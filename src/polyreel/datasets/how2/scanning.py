@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.problems import Problems
 
 __all__ = ["MAX_ENTRY_BYTES", "STRING", "Entry", "scan"]
@@ -60,13 +60,13 @@ def scan(path: Path, problems: Problems, *, max_entry_bytes: int = MAX_ENTRY_BYT
     A file that is cut short or broken gives the videos up to there; ``problems`` says where that is.
 
     Raises:
-        CorpusError: it cannot be read, or it is no JSON object in a superset of ASCII.
+        DatasetError: it cannot be read, or it is no JSON object in a superset of ASCII.
     """
     try:
         with path.open("rb", buffering=0) as file:
             yield from _Scanner(path, file.read, problems, max_entry_bytes).entries()
     except OSError as error:
-        raise CorpusError("the file cannot be read", item=path, value=error.strerror) from error
+        raise DatasetError("the file cannot be read", item=path, value=error.strerror) from error
 
 
 class _Scanner:
@@ -105,13 +105,13 @@ class _Scanner:
     def _opening(self) -> int:
         self._grow(0)
         if self._window.startswith(_OTHER_MARKS):
-            raise CorpusError(
+            raise DatasetError(
                 "the file is in UTF-16 or UTF-32", item=self._path, remedy="Convert it to UTF-8"
             )
         start = len(codecs.BOM_UTF8) if self._window.startswith(codecs.BOM_UTF8) else 0
         found = _OPENING.match(self._window, start)
         if found is None:
-            raise CorpusError(
+            raise DatasetError(
                 "the file is no JSON object of videos",
                 item=self._path,
                 value=repr(self._window[:30])[1:],

@@ -29,7 +29,7 @@ from polyreel.datasets.readers.xtd10 import list_xtd10
 from polyreel.datasets.reading import Listing, locate, pictures_in, read_lines
 from polyreel.datasets.records import Creation, Record, captions_of
 from polyreel.datasets.strict_json import parse_lines
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.packages.fetch import Progress, fetch
 from polyreel.packages.members import cache_dir
 from polyreel.problems import Missing
@@ -168,7 +168,9 @@ def imagenet_records(folder: Path) -> Stream:
     for number, line in enumerate(read_lines(source), 1):
         cells = line.split("\t")
         if len(cells) != 4:
-            raise CorpusError("a line has not four columns", item=f"{source}, line {number}", value=line[:60])
+            raise DatasetError(
+                "a line has not four columns", item=f"{source}, line {number}", value=line[:60]
+            )
         _, wordnet, name, picture = cells
         if picture not in pictures:
             yield Missing(picture, "no picture")

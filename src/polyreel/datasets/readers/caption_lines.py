@@ -28,7 +28,7 @@ def read_caption_lines(
         language: of captions that say none.
 
     Raises:
-        CorpusError: the file cannot be read.
+        DatasetError: the file cannot be read.
     """
     plain = ".txt" in path.suffixes[-2:]
     for number, line in numbered_lines(path, problems):

@@ -24,7 +24,7 @@ from polyreel.datasets.readers.folder import ITEMS_FILE, media_at, read_folder
 from polyreel.datasets.reading import read_text
 from polyreel.datasets.records import Record
 from polyreel.datasets.strict_json import parse_numbered_lines
-from polyreel.errors import CorpusError, MediaError
+from polyreel.errors import DatasetError, MediaError
 from polyreel.languages import clean, detect, parse_tag
 from polyreel.media.readers import open_video
 from polyreel.problems import Missing
@@ -65,14 +65,14 @@ def captioned_records(folder: Path) -> Iterator[Record | Missing]:
     """Every clip, in the order of its first row. One whose media cannot be read is ``Missing``.
 
     Raises:
-        CorpusError: there is no table, or a row is not as it should be; the message names the line.
+        DatasetError: there is no table, or a row is not as it should be; the message names the line.
     """
     if (folder / ITEMS_FILE).is_file():
         yield from corpus_records(read_folder(folder), creation=lambda _: "unknown")
         return
     table = next((folder / name for name in _TABLES if (folder / name).is_file()), None)
     if table is None:
-        raise CorpusError("there are no captions", item=folder, remedy=_REMEDY)
+        raise DatasetError("there are no captions", item=folder, remedy=_REMEDY)
     for (media, start_s), clip in _clips(folder, table).items():
         if not _is_there(clip.media, folder):
             yield Missing(media, "no such file")
@@ -96,7 +96,7 @@ def captioned_records(folder: Path) -> Iterator[Record | Missing]:
 def _clips(folder: Path, table: Path) -> dict[_Place, _Clip]:
     rows = list(_csv_rows(table) if table.suffix != ".jsonl" else parse_numbered_lines(table, _ROW))
     if not rows:
-        raise CorpusError("the table of captions is empty", item=table)
+        raise DatasetError("the table of captions is empty", item=table)
     common = detect(" ".join(row.caption for _, row in rows)[:_DETECTION_CHARS]).language
     clips: dict[_Place, _Clip] = {}
     for where, row in rows:
@@ -105,10 +105,10 @@ def _clips(folder: Path, table: Path) -> dict[_Place, _Clip]:
             clips[place] = _Clip(media_at(folder, row.media, where), row.end_s, row.split, [])
         clip = clips[place]
         if (clip.end_s, clip.split) != (row.end_s, row.split):
-            raise CorpusError("rows of one clip differ in end_s or split", item=where, value=row.media)
+            raise DatasetError("rows of one clip differ in end_s or split", item=where, value=row.media)
         tag = common if row.language is None else parse_tag(row.language)
         if tag is None:
-            raise CorpusError(
+            raise DatasetError(
                 "not a language tag",
                 item=where,
                 value=repr(row.language),
@@ -130,14 +130,18 @@ def _csv_rows(table: Path) -> Iterator[tuple[str, _Row]]:
         for cells in reader:
             where = f"{table}, line {reader.line_num}"
             if None in cells or None in cells.values():
-                raise CorpusError("a line has more or fewer cells than the first", item=where)
+                raise DatasetError("a line has more or fewer cells than the first", item=where)
             yield where, _ROW.validate_python({key: cell for key, cell in cells.items() if cell})
     except ValidationError as error:
         first = error.errors()[0]
         value = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise CorpusError("a line is not as it should be", item=where, value=value, remedy=_REMEDY) from error
+        raise DatasetError(
+            "a line is not as it should be", item=where, value=value, remedy=_REMEDY
+        ) from error
     except csv.Error as error:
-        raise CorpusError("a line is no CSV", item=f"{table}, line {reader.line_num}", value=error) from error
+        raise DatasetError(
+            "a line is no CSV", item=f"{table}, line {reader.line_num}", value=error
+        ) from error
 
 
 def _is_there(media: Media, folder: Path) -> bool:

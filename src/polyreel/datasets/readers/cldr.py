@@ -77,7 +77,7 @@ def read_cldr(folder: Path, tag: str) -> dict[str, Annotation]:
     """Emoji, as ``emoji_text`` has it -> what CLDR says of it in that language.
 
     Raises:
-        CorpusError: a file is missing or not as it should be.
+        DatasetError: a file is missing or not as it should be.
     """
     found: dict[str, Annotation] = {}
     for package, name in _LISTS.items():

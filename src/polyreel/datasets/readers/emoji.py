@@ -95,7 +95,7 @@ def read_emoji(folder: Path, vendor: str = "google") -> Corpus:
 
     Raises:
         UnknownNameError: no such vendor.
-        CorpusError: a file is missing or not as it should be, or there are no pictures.
+        DatasetError: a file is missing or not as it should be, or there are no pictures.
     """
     drawn_by = _vendor(vendor)
     lists = (drawn_by.package,) if drawn_by.package in _LISTED_IN else _LISTED_IN

@@ -14,7 +14,7 @@ from polyreel.datasets.items import VideoFile, cleaned_captions
 from polyreel.datasets.readers.cldr import CLDR_PACKAGES, concept_of, emoji_text, read_cldr
 from polyreel.datasets.readers.emoji_packages import fetch_packages, without_skin_tones
 from polyreel.datasets.records import Record, captions_of
-from polyreel.errors import CorpusError, MediaError
+from polyreel.errors import DatasetError, MediaError
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.media.animation import is_animation
 from polyreel.media.readers import open_video
@@ -41,12 +41,12 @@ def animated_emoji_records(folder: Path) -> Iterator[Record | Missing]:
     """The animations without skin tones, by their codes; who does it makes no other concept.
 
     Raises:
-        CorpusError: the names are not there, or there are no animations.
+        DatasetError: the names are not there, or there are no animations.
     """
     names = {tag: read_cldr(folder, tag) for tag in STUDY_LANGUAGES}
     found = {path.stem: path for part in _PARTS for path in (folder / part / "assets").glob("*.webp")}
     if not found:
-        raise CorpusError(
+        raise DatasetError(
             "there are no animated emoji",
             item=folder,
             remedy="Fetch the packages with 'polyreel data fetch emoji-anim'",

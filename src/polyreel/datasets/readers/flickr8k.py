@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 from polyreel.datasets.items import Corpus, Frames, Item, cleaned_captions, require_unique
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.problems import Missing
 
 __all__ = ["read_flickr8k"]
@@ -20,7 +20,7 @@ def read_flickr8k(folder: Path) -> Corpus:
     """The photos, in the file's order.
 
     Raises:
-        CorpusError: a file is missing or not as it should be.
+        DatasetError: a file is missing or not as it should be.
     """
     source = folder / "captions.jsonl"
     try:
@@ -28,7 +28,7 @@ def read_flickr8k(folder: Path) -> Corpus:
         with zipfile.ZipFile(folder / "images.zip") as packed:
             pictures = set(packed.namelist())
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise CorpusError("the photos or their captions cannot be read", item=folder, value=error) from error
+        raise DatasetError("the photos or their captions cannot be read", item=folder, value=error) from error
     items, missing = [], []
     for row in rows:
         if row["image"] not in pictures:

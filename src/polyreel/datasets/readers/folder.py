@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from polyreel.datasets.items import Corpus, Frames, Item, Media, VideoFile, cleaned_captions, require_unique
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.languages import parse_tag
 from polyreel.media.pictures import PICTURE_SUFFIXES
 from polyreel.packages.members import sha256_of
@@ -37,11 +37,11 @@ def identify_folder(folder: Path) -> str:
     """Which data these are: a digest of the list of items, so that results on other lists do not compare.
 
     Raises:
-        CorpusError: there is no list.
+        DatasetError: there is no list.
     """
     path = folder / ITEMS_FILE
     if not path.is_file():
-        raise CorpusError(f"the folder has no {ITEMS_FILE}", item=folder, remedy=_REMEDY)
+        raise DatasetError(f"the folder has no {ITEMS_FILE}", item=folder, remedy=_REMEDY)
     return f"{ITEMS_FILE} {sha256_of(path)[:16]}"
 
 
@@ -49,23 +49,23 @@ def read_folder(folder: Path) -> Corpus:
     """The corpus in ``folder``.
 
     Raises:
-        CorpusError: there is no ``items.jsonl``, or a line of it is not as it should be; the message names
+        DatasetError: there is no ``items.jsonl``, or a line of it is not as it should be; the message names
         the line.
     """
     path = folder / ITEMS_FILE
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError as error:
-        raise CorpusError(
+        raise DatasetError(
             f"the folder has no {ITEMS_FILE}",
             item=folder,
             remedy=_REMEDY,
         ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise CorpusError("the list of items cannot be read", item=path, value=error) from error
+        raise DatasetError("the list of items cannot be read", item=path, value=error) from error
     items = [_item(folder, path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
     if not items:
-        raise CorpusError("the list of items is empty", item=path)
+        raise DatasetError("the list of items is empty", item=path)
     return Corpus(f"folder {folder.name}", require_unique(items, path))
 
 
@@ -76,20 +76,20 @@ def _item(folder: Path, source: Path, number: int, text: str) -> Item:
     except (json.JSONDecodeError, ValidationError) as error:
         detail = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": error.msg}
         place = ".".join(map(str, detail["loc"]))
-        raise CorpusError(
+        raise DatasetError(
             "a line is not as it should be", item=where, value=f"{place} {detail['msg']}"
         ) from error
     captions = {}
     for tag, texts in line.caption.items():
         language = parse_tag(tag)
         if language is None:
-            raise CorpusError(
+            raise DatasetError(
                 "not a language tag", item=where, value=repr(tag), remedy="Use en, de, pt-BR and the like"
             )
         captions[language] = [texts] if isinstance(texts, str) else texts
     cleaned = cleaned_captions(captions)
     if not cleaned:
-        raise CorpusError("an item without a caption", item=where, value=line.id)
+        raise DatasetError("an item without a caption", item=where, value=line.id)
     return Item(line.id, media_at(folder, line.media, where), cleaned, tuple(line.also_relevant))
 
 
@@ -102,17 +102,17 @@ def media_at(folder: Path, given: str | list[str], where: str) -> Media:
         where: the list and line, for messages.
 
     Raises:
-        CorpusError: it leads out of the folder, or is a video inside an archive.
+        DatasetError: it leads out of the folder, or is a video inside an archive.
     """
     references = [given] if isinstance(given, str) else given
     if not references or not all(references):
-        raise CorpusError("an item without media", item=where)
+        raise DatasetError("an item without media", item=where)
     for reference in references:
         path = reference.partition("!")[0]
         if not (folder / path).resolve().is_relative_to(folder.resolve()):
-            raise CorpusError("a path leads out of the folder", item=where, value=reference)
+            raise DatasetError("a path leads out of the folder", item=where, value=reference)
     if isinstance(given, str) and PurePosixPath(given).suffix.lower() not in PICTURE_SUFFIXES:
         if "!" in given:
-            raise CorpusError("a video inside an archive", item=where, value=given, remedy="Unpack it")
+            raise DatasetError("a video inside an archive", item=where, value=given, remedy="Unpack it")
         return VideoFile((folder / given).absolute())
     return Frames(folder, tuple(references))

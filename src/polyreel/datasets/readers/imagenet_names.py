@@ -17,7 +17,7 @@ from polyreel.datasets.items import cleaned_captions
 from polyreel.datasets.reading import locate
 from polyreel.datasets.records import Record, captions_of
 from polyreel.datasets.strict_json import parse
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.languages import parse_tag
 from polyreel.packages.fetch import Progress, fetch_tree
 from polyreel.packages.members import Archive
@@ -65,7 +65,7 @@ def class_names(folder: Path) -> tuple[str, ...]:
     """The English names, in the order of the classes of networks trained on ImageNet-1k.
 
     Raises:
-        CorpusError: the file is missing or not as it should be.
+        DatasetError: the file is missing or not as it should be.
     """
     return tuple(parse(locate(folder, _ENGLISH, remedy=_REMEDY), _ENGLISH_FILE).imagenet1k)
 
@@ -74,14 +74,14 @@ def imagenet_names_records(folder: Path) -> Iterator[Record | Missing]:
     """A clip of text for each class, by its number, with one name in each language that has one.
 
     Raises:
-        CorpusError: a file is missing or not as it should be, or a language's names do not fit its classes.
+        DatasetError: a file is missing or not as it should be, or a language's names do not fit its classes.
     """
     names: list[dict[str, list[str]]] = [{"en": [name]} for name in class_names(folder)]
     path = locate(folder, _OTHERS, remedy=_REMEDY)
     for key, (numbers, said) in parse(path, _OTHERS_FILE).items():
         tag = parse_tag(key.lower())
         if tag is None or len(numbers) != len(said) or not all(0 <= n < len(names) for n in numbers):
-            raise CorpusError(
+            raise DatasetError(
                 "the names of a language do not fit the classes",
                 item=path,
                 value=f"{key}: {len(said):,} names, {len(numbers):,} classes of {len(names):,}",

@@ -17,7 +17,7 @@ from polyreel.clips import Clip, SampleCreation
 from polyreel.datasets.items import cleaned_captions
 from polyreel.datasets.records import Record, captions_of
 from polyreel.datasets.strict_json import parse
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.packages.fetch import Progress, fetch_tree
 from polyreel.packages.members import Archive
@@ -67,7 +67,7 @@ def mediawiki_records(folder: Path) -> Iterator[Record | Missing]:
     """Messages that all nine languages have and that are plain text, each set of nine once.
 
     Raises:
-        CorpusError: there are no messages, or a file is not as it should be.
+        DatasetError: there are no messages, or a file is not as it should be.
     """
     seen: set[tuple[str, ...]] = set()
     for english in sorted(folder.rglob("en.json")):
@@ -91,7 +91,7 @@ def mediawiki_records(folder: Path) -> Iterator[Record | Missing]:
             )
             yield Record(clip, captions, concept=texts["en"].casefold())
     if not seen:
-        raise CorpusError("there are no messages in nine languages", item=folder, remedy=_REMEDY)
+        raise DatasetError("there are no messages in nine languages", item=folder, remedy=_REMEDY)
 
 
 def _messages(path: Path) -> dict[str, str]:

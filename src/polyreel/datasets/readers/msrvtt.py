@@ -32,7 +32,7 @@ from polyreel.datasets.reading import (
     videos_in,
 )
 from polyreel.datasets.strict_json import parse
-from polyreel.errors import CorpusError, UnknownNameError
+from polyreel.errors import DatasetError, UnknownNameError
 
 __all__ = ["MSRVTT_SPLITS", "list_msrvtt", "read_msrvtt"]
 
@@ -83,7 +83,7 @@ def read_msrvtt(folder: Path, split: str) -> Corpus:
 
     Raises:
         UnknownNameError: no such split.
-        CorpusError: as ``list_msrvtt``, or there are no videos.
+        DatasetError: as ``list_msrvtt``, or there are no videos.
     """
     return assemble(list_msrvtt(folder, split))
 
@@ -100,7 +100,7 @@ def list_msrvtt(folder: Path, split: str) -> Listing:
 
     Raises:
         UnknownNameError: no such split.
-        CorpusError: a file is missing or not as it should be, or a count is not the published one.
+        DatasetError: a file is missing or not as it should be, or a count is not the published one.
     """
     if split not in MSRVTT_SPLITS:
         raise UnknownNameError("MSR-VTT split", split, MSRVTT_SPLITS)
@@ -112,7 +112,7 @@ def list_msrvtt(folder: Path, split: str) -> Listing:
     for video, listed in queries.items():
         english = sentences[video]
         if len(english) != _SENTENCES_PER_VIDEO:
-            raise CorpusError(
+            raise DatasetError(
                 "a video without its 20 sentences", item=source, value=f"{video} has {len(english)}"
             )
         if split in {"1k-A", "1k-B"}:
@@ -136,7 +136,7 @@ def _annotations(folder: Path) -> tuple[Path, dict[str, str], Mapping[str, list[
         annotations = parse(path, _ANNOTATIONS)
         for video in annotations.videos:
             if video.video_id in official:
-                raise CorpusError("an id occurs more than once", item=path, value=video.video_id)
+                raise DatasetError("an id occurs more than once", item=path, value=video.video_id)
             official[video.video_id] = video.split
         for sentence in annotations.sentences:
             sentences[sentence.video_id].append(sentence.caption)
@@ -169,10 +169,10 @@ def _listed(path: Path, split: str, known: Mapping[str, str]) -> dict[str, str |
         pairs = [(line.strip(), None) for line in read_lines(path) if line.strip()]
     listed = dict(pairs)
     if len(listed) < len(pairs):
-        raise CorpusError(
+        raise DatasetError(
             "a list names a video twice", item=path, value=f"{len(pairs):,} rows, {len(listed):,} videos"
         )
     if unknown := sorted(listed.keys() - known.keys()):
-        raise CorpusError("a list names videos without annotations", item=path, value=", ".join(unknown[:5]))
+        raise DatasetError("a list names videos without annotations", item=path, value=", ".join(unknown[:5]))
     require_count(f"videos in {split}", len(listed), MSRVTT_SPLITS[split], path)
     return listed

@@ -21,7 +21,7 @@ from polyreel.datasets.items import Corpus, Frames, Item, cleaned_captions, requ
 from polyreel.datasets.reading import locate
 from polyreel.datasets.records import Record
 from polyreel.datasets.strict_json import parse, parse_lines
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.problems import Missing
 
 __all__ = ["msrvtt_frames_records", "read_msrvtt_dev"]
@@ -52,14 +52,14 @@ def read_msrvtt_dev(folder: Path) -> Corpus:
     """The 324 dev videos, each with one caption in each of nine languages.
 
     Raises:
-        CorpusError: a file is missing or not as it should be.
+        DatasetError: a file is missing or not as it should be.
     """
     source = folder / "dev-captions.json"
     try:
         rows: list[dict[str, Any]] = json.loads(source.read_text(encoding="utf-8"))
         frames = _frames(folder)
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise CorpusError(
+        raise DatasetError(
             "the key frames or their captions cannot be read", item=folder, value=error
         ) from error
     items, missing = [], []
@@ -89,7 +89,7 @@ def msrvtt_frames_records(folder: Path) -> Iterator[Record | Missing]:
     Videos that were cut from the same source as a video of the standard test set are left out.
 
     Raises:
-        CorpusError: a file is missing or not as it should be.
+        DatasetError: a file is missing or not as it should be.
     """
     videos = parse_lines(locate(folder, "videos.jsonl", remedy=_REMEDY), _VIDEO)
     written = parse(locate(folder, "dev-captions.json", remedy=_REMEDY), _DEV_CAPTIONS)
@@ -97,7 +97,7 @@ def msrvtt_frames_records(folder: Path) -> Iterator[Record | Missing]:
     try:
         frames = _frames(folder)
     except (OSError, zipfile.BadZipFile) as error:
-        raise CorpusError("the key frames cannot be read", item=folder, value=error) from error
+        raise DatasetError("the key frames cannot be read", item=folder, value=error) from error
     for video in videos:
         if video.same_source_as_test:
             yield Missing(video.video, "cut from the same source as a video of the standard test set")

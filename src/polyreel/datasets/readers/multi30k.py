@@ -36,7 +36,7 @@ def read_multi30k(folder: Path, split: str) -> Corpus:
 
     Raises:
         UnknownNameError: no such split.
-        CorpusError: as ``list_multi30k``, or there are no photos.
+        DatasetError: as ``list_multi30k``, or there are no photos.
     """
     return assemble(list_multi30k(folder, split))
 
@@ -50,7 +50,7 @@ def list_multi30k(folder: Path, split: str) -> Listing:
 
     Raises:
         UnknownNameError: no such split.
-        CorpusError: a file is missing or not as it should be, or a count is not the published one.
+        DatasetError: a file is missing or not as it should be, or a count is not the published one.
     """
     if split not in MULTI30K_SPLITS:
         raise UnknownNameError("Multi30K split", split, MULTI30K_SPLITS)

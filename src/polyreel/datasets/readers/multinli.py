@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TextIO
 
 from polyreel.datasets.readers.xnli import LABELS
-from polyreel.errors import CorpusError, UnknownNameError
+from polyreel.errors import DatasetError, UnknownNameError
 from polyreel.languages import clean, in_study_order, parse_tag
 from polyreel.problems import Problems
 
@@ -61,7 +61,7 @@ def read_multinli(
 
     Raises:
         UnknownNameError: a language is not there.
-        CorpusError: a file cannot be read, has another layout or another length than the others, or a label
+        DatasetError: a file cannot be read, has another layout or another length than the others, or a label
             differs between them; the message names file and line.
     """
     files = _files(folder, languages)
@@ -71,7 +71,7 @@ def read_multinli(
         for number, rows in enumerate(zip_longest(*readers.values())):
             if None in rows:
                 short = next(tag for tag, row in zip(files, rows, strict=True) if row is None)
-                raise CorpusError(
+                raise DatasetError(
                     "aligned files differ in length",
                     item=files[short],
                     value=f"it ends after {number:,} pairs",
@@ -91,12 +91,12 @@ def _files(folder: Path, languages: Sequence[str] | None) -> dict[str, Path]:
         code = path.name.split(".")[2]
         tag = parse_tag(code)
         if tag is None:
-            raise CorpusError("an unknown language code in a file's name", item=path, value=code)
+            raise DatasetError("an unknown language code in a file's name", item=path, value=code)
         if tag in found:
-            raise CorpusError("two files of one language", item=path, value=found[tag].name)
+            raise DatasetError("two files of one language", item=path, value=found[tag].name)
         found[tag] = path
     if not found:
-        raise CorpusError("there is no MultiNLI", item=folder, remedy=_REMEDY)
+        raise DatasetError("there is no MultiNLI", item=folder, remedy=_REMEDY)
     for tag in languages or ():
         if tag not in found:
             raise UnknownNameError("language of MultiNLI", tag, found)
@@ -111,32 +111,32 @@ def _opened(path: Path) -> Iterator[TextIO]:
         with opener(path, "rt", encoding="utf-8-sig", newline="\n") as file:
             yield file
     except OSError as error:
-        raise CorpusError("the file cannot be read", item=path, value=error) from error
+        raise DatasetError("the file cannot be read", item=path, value=error) from error
 
 
 def _rows(path: Path, file: TextIO) -> Iterator[list[str]]:
     try:
         for number, line in enumerate(iter(partial(file.readline, _MAX_LINE_CHARS), ""), 1):
             if len(line) == _MAX_LINE_CHARS:
-                raise CorpusError(
+                raise DatasetError(
                     f"a line is longer than {_MAX_LINE_CHARS:,} characters", item=f"{path}, line {number}"
                 )
             cells = line.rstrip("\n").removesuffix("\r").split("\t")
             if number == 1:
                 if cells != _HEADER:
-                    raise CorpusError(
+                    raise DatasetError(
                         "the first line is not premise, hypo, label", item=path, value=line.strip()[:60]
                     )
                 continue
             if len(cells) != len(_HEADER):
-                raise CorpusError(
+                raise DatasetError(
                     "a line has not three columns", item=f"{path}, line {number}", value=len(cells)
                 )
             if cells[2] not in _LABELS:
-                raise CorpusError("an unknown label", item=f"{path}, line {number}", value=cells[2][:40])
+                raise DatasetError("an unknown label", item=f"{path}, line {number}", value=cells[2][:40])
             yield cells
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise CorpusError("the file cannot be read", item=path, value=error) from error
+        raise DatasetError("the file cannot be read", item=path, value=error) from error
 
 
 def _pair(
@@ -148,7 +148,7 @@ def _pair(
     for tag, row in rows.items():
         where = f"{files[tag]}, line {number + 2}"
         if labels[tag] != labels[first]:
-            raise CorpusError(
+            raise DatasetError(
                 "aligned files differ in a label",
                 item=where,
                 value=f"{labels[tag]}, but {labels[first]} in {files[first].name}",

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from polyreel.datasets.reading import parallel_lines
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.languages import STUDY_LANGUAGES, clean, parse_tag
 
 __all__ = ["read_ntrex"]
@@ -25,11 +25,11 @@ def read_ntrex(folder: Path) -> Mapping[str, tuple[str, ...]]:
     """Language -> sentences in NFC; row n says the same in all nine. Other languages are not read.
 
     Raises:
-        CorpusError: a language is missing or there twice, a file cannot be read, a row is empty, or the files
-            differ in length.
+        DatasetError: a language is missing or there twice, a file cannot be read, a row is empty, or the
+            files differ in length.
     """
     if not folder.is_dir():
-        raise CorpusError("there is no such folder", item=folder, remedy=_REMEDY)
+        raise DatasetError("there is no such folder", item=folder, remedy=_REMEDY)
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         match = _NAME.fullmatch(path.name)
@@ -38,12 +38,12 @@ def read_ntrex(folder: Path) -> Mapping[str, tuple[str, ...]]:
         if tag not in STUDY_LANGUAGES:
             continue
         if tag in files:
-            raise CorpusError(
+            raise DatasetError(
                 "two files of one language", item=path, value=files[tag].name, remedy="Keep one of them"
             )
         files[tag] = path
     if absent := [tag for tag in STUDY_LANGUAGES if tag not in files]:
-        raise CorpusError("languages are missing", item=folder, value=", ".join(absent), remedy=_REMEDY)
+        raise DatasetError("languages are missing", item=folder, value=", ".join(absent), remedy=_REMEDY)
     lines = parallel_lines({tag: files[tag] for tag in STUDY_LANGUAGES})
     return {
         tag: tuple(_sentence(text, f"{files[tag]}, line {n}") for n, text in enumerate(rows, 1))
@@ -53,5 +53,5 @@ def read_ntrex(folder: Path) -> Mapping[str, tuple[str, ...]]:
 
 def _sentence(text: str, where: str) -> str:
     if not (sentence := clean(text)):
-        raise CorpusError("an empty sentence", item=where, remedy="Get the file again, unchanged")
+        raise DatasetError("an empty sentence", item=where, remedy="Get the file again, unchanged")
     return sentence

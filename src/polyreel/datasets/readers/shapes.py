@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from polyreel.clips import Caption, Clip
 from polyreel.datasets.items import Frames
 from polyreel.datasets.records import Record
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.media.jpeg import encode_jpeg
 from polyreel.packages.fetch import Progress
@@ -125,12 +125,12 @@ def shapes_records(folder: Path) -> Iterator[Record]:
     """The drawings in ``folder``.
 
     Raises:
-        CorpusError: one is missing.
+        DatasetError: one is missing.
     """
     for name in _names():
         colour, shape, number = name.split("-")
         if not (folder / f"{name}.jpg").is_file():
-            raise CorpusError(
+            raise DatasetError(
                 "a drawing is missing",
                 item=folder / f"{name}.jpg",
                 remedy="Draw them with 'polyreel data fetch shapes'",

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from polyreel.datasets.items import Corpus, Frames, Item, cleaned_captions, require_unique
 from polyreel.datasets.reading import read_lines, related
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.packages.fetch import Progress, fetch_tree
 from polyreel.packages.members import Archive
@@ -57,7 +57,7 @@ def read_stamps(folder: Path) -> Corpus:
     doubles of others): both are in ``missing``.
 
     Raises:
-        CorpusError: there are no stamps, or a description cannot be read.
+        DatasetError: there are no stamps, or a description cannot be read.
     """
     found = {
         path.relative_to(folder).as_posix()
@@ -75,7 +75,7 @@ def read_stamps(folder: Path) -> Corpus:
         else:
             items.append(Item(name, Frames(folder, (f"{name}.png",)), captions))
     if not items:
-        raise CorpusError("there are no stamps", item=folder, remedy=_REMEDY)
+        raise DatasetError("there are no stamps", item=folder, remedy=_REMEDY)
     described = related(items, lambda item: item.captions["en"][0].casefold().rstrip(" .!"))
     return Corpus("stamps", require_unique(described, folder), tuple(missing))
 

@@ -14,7 +14,7 @@ from polyreel.datasets.how2.aligning import AlignmentReport, align_video
 from polyreel.datasets.how2.tracks import VideoTracks, tracks_of
 from polyreel.datasets.items import VideoFile
 from polyreel.datasets.records import Record
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.languages import parse_tag
 from polyreel.media.subtitles import SIDECAR_SUFFIXES, read_sidecars, read_subtitles
 from polyreel.media.suffixes import VIDEO_SUFFIXES
@@ -37,7 +37,7 @@ def subtitle_records(
         problems: told of files that cannot be read.
 
     Raises:
-        CorpusError: there is no subtitle file and no video.
+        DatasetError: there is no subtitle file and no video.
     """
     report, problems = report or AlignmentReport(), problems if problems is not None else Problems()
     for video in subtitle_videos(folder, problems):
@@ -50,7 +50,7 @@ def subtitle_videos(folder: Path, problems: Problems) -> Iterator[VideoTracks]:
     """Every video with its tracks; ``problems`` is told of those that have none."""
     names = _names(folder)
     if not names:
-        raise CorpusError(
+        raise DatasetError(
             "there are no subtitles",
             item=folder,
             remedy=f"Put <video>.<language>.vtt, or one of {', '.join(SIDECAR_SUFFIXES)}, into the folder",

@@ -16,7 +16,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from polyreel.datasets.reading import read_lines
 from polyreel.datasets.strict_json import parse, parse_lines
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.languages import clean, parse_tag
 
 __all__ = ["Translation", "read_translations"]
@@ -49,14 +49,14 @@ class Translation:
         """The caption that translates ``query``, one of the ``english`` sentences of ``video``; or none.
 
         Raises:
-            CorpusError: it cannot be told which one does.
+            DatasetError: it cannot be told which one does.
         """
         texts = self.captions.get(video, ())
         if len(texts) <= 1:
             return texts
         same = [clean(sentence).casefold() == clean(query).casefold() for sentence in english]
         if len(texts) != len(english) or True not in same:
-            raise CorpusError(
+            raise DatasetError(
                 "it cannot be told which caption translates the query",
                 item=f"{self.path}: {video}",
                 value=f"{len(texts)} captions of {query!r}",
@@ -69,14 +69,14 @@ def read_translations(folder: Path, known: Collection[str]) -> list[Translation]
     """All files of that name in ``folder``.
 
     Raises:
-        CorpusError: a file names no language but English, is the second of its language, cannot be read, or
+        DatasetError: a file names no language but English, is the second of its language, cannot be read, or
             has captions of videos that are not ``known``.
     """
     found: dict[str, Translation] = {}
     for path in sorted(folder.glob("captions.*.*")):
         tag, kind = parse_tag(path.name.split(".")[1]), path.suffix.lower()
         if tag is None or tag == "en" or tag in found or kind not in _PAIRS:
-            raise CorpusError(
+            raise DatasetError(
                 "a file of captions with an unknown, English or repeated language, or of another format",
                 item=path,
                 remedy="Name one file a language captions.<language>.json, .jsonl or .txt",
@@ -85,7 +85,7 @@ def read_translations(folder: Path, known: Collection[str]) -> list[Translation]
         for video, texts in _PAIRS[kind](path):
             captions[video] += [texts] if isinstance(texts, str) else texts
         if unknown := sorted(captions.keys() - set(known)):
-            raise CorpusError(
+            raise DatasetError(
                 "captions of videos that are not known", item=path, value=", ".join(unknown[:5])
             )
         found[tag] = Translation(path, tag, dict(captions))
@@ -96,7 +96,7 @@ def _tabbed(path: Path) -> Iterable[tuple[str, str]]:
     for number, line in enumerate(read_lines(path), 1):
         video, tab, text = line.partition("\t")
         if line.strip() and not tab:
-            raise CorpusError(
+            raise DatasetError(
                 "a line has no tab between video and caption", item=f"{path}, line {number}", value=line[:40]
             )
         if tab:

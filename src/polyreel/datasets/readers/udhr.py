@@ -53,7 +53,7 @@ def udhr_records(folder: Path) -> Iterator[Record | Missing]:
     """A clip of text for each paragraph of the preamble and the articles that are divided alike in all nine.
 
     Raises:
-        CorpusError: a file is missing or cannot be read.
+        DatasetError: a file is missing or cannot be read.
     """
     said = {tag: _sections(locate(folder, name, remedy=_REMEDY)) for tag, name in _FILES.items()}
     for section, english in said["en"].items():

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from polyreel.datasets.items import Corpus
 from polyreel.datasets.reading import Listing, assemble, locate, read_lines, require_count, videos_in
 from polyreel.datasets.strict_json import parse
-from polyreel.errors import CorpusError, UnknownNameError
+from polyreel.errors import DatasetError, UnknownNameError
 
 __all__ = ["VATEX_SPLITS", "list_vatex", "read_vatex"]
 
@@ -43,7 +43,7 @@ def read_vatex(folder: Path, split: str) -> Corpus:
 
     Raises:
         UnknownNameError: no such split.
-        CorpusError: as ``list_vatex``, or there are no videos.
+        DatasetError: as ``list_vatex``, or there are no videos.
     """
     return assemble(list_vatex(folder, split))
 
@@ -57,7 +57,7 @@ def list_vatex(folder: Path, split: str) -> Listing:
 
     Raises:
         UnknownNameError: no such split.
-        CorpusError: a file is missing or not as it should be, or a count is not the published one.
+        DatasetError: a file is missing or not as it should be, or a count is not the published one.
     """
     if split not in VATEX_SPLITS:
         raise UnknownNameError("VATEX split", split, VATEX_SPLITS)
@@ -68,7 +68,7 @@ def list_vatex(folder: Path, split: str) -> Listing:
         source = locate(folder, f"{split}_list.txt", remedy=_REMEDY)
         listed = {line.strip() for line in read_lines(source) if line.strip()}
         if unknown := sorted(listed - {row.id for row in annotations}):
-            raise CorpusError(
+            raise DatasetError(
                 "a list names videos without annotations", item=source, value=", ".join(unknown[:5])
             )
         annotations = [row for row in annotations if row.id in listed]

@@ -16,7 +16,7 @@ from pydantic import BaseModel, TypeAdapter
 from polyreel.datasets.readers.adapters import Stream, listed_records
 from polyreel.datasets.reading import Listing, pictures_in, require_count
 from polyreel.datasets.strict_json import parse_numbered_lines
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.languages import in_study_order, parse_tag
 
 __all__ = ["XFLICKRCO_PHOTOS", "list_xflickrco", "xflickrco_records"]
@@ -39,7 +39,7 @@ def list_xflickrco(folder: Path) -> Listing:
     """The photos in the order of the first language, with captions in all languages that are there.
 
     Raises:
-        CorpusError: no annotations are there, a file is not as it should be, or a count is not the published
+        DatasetError: no annotations are there, a file is not as it should be, or a count is not the published
             one.
     """
     captions: dict[str, dict[str, list[str]]] = {}
@@ -47,7 +47,7 @@ def list_xflickrco(folder: Path) -> Listing:
         for where, line in parse_numbered_lines(path, _LINE):
             of_photo = captions.setdefault(line.img_path, {})
             if tag in of_photo:
-                raise CorpusError("a photo occurs more than once", item=where, value=line.img_path)
+                raise DatasetError("a photo occurs more than once", item=where, value=line.img_path)
             of_photo[tag] = line.sentences
         require_count(f"photos in {tag}", sum(tag in c for c in captions.values()), XFLICKRCO_PHOTOS, path)
     rows = [
@@ -70,8 +70,8 @@ def _annotations(folder: Path) -> dict[str, Path]:
             continue
         tag = parse_tag(path.parent.name)
         if tag is None:
-            raise CorpusError("a folder's name is no language", item=path.parent, remedy=_REMEDY)
+            raise DatasetError("a folder's name is no language", item=path.parent, remedy=_REMEDY)
         found[tag] = path
     if not found:
-        raise CorpusError("there are no annotations", item=folder, remedy=_REMEDY)
+        raise DatasetError("there are no annotations", item=folder, remedy=_REMEDY)
     return {tag: found[tag] for tag in in_study_order(found)}

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from polyreel.datasets.items import Corpus
 from polyreel.datasets.reading import Listing, assemble, locate, pictures_in, require_count
 from polyreel.datasets.strict_json import parse_lines
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 
 __all__ = ["list_xm3600", "read_xm3600"]
 
@@ -31,7 +31,7 @@ def read_xm3600(folder: Path) -> Corpus:
     """The photos that are there: ``list_xm3600`` without what has no photo.
 
     Raises:
-        CorpusError: as ``list_xm3600``, or there are no photos.
+        DatasetError: as ``list_xm3600``, or there are no photos.
     """
     return assemble(list_xm3600(folder))
 
@@ -40,7 +40,7 @@ def list_xm3600(folder: Path) -> Listing:
     """The rows, in the file's order, with their captions in every language of the file.
 
     Raises:
-        CorpusError: a file is missing or not as it should be, or a count is not the published one.
+        DatasetError: a file is missing or not as it should be, or a count is not the published one.
     """
     source = locate(folder, "captions.jsonl", remedy=_REMEDY)
     lines = parse_lines(source, _LINE)
@@ -52,13 +52,13 @@ def list_xm3600(folder: Path) -> Listing:
 def _row(line: dict[str, Any], where: str) -> tuple[str, str, dict[str, list[str]]]:
     key = line.get("image/key")
     if not isinstance(key, str) or not key:
-        raise CorpusError("a line has no image/key", item=where)
+        raise DatasetError("a line has no image/key", item=where)
     try:
         # Next to the languages there are fields about the photo itself, such as "image/locale".
         spoken = {tag: value for tag, value in line.items() if not tag.startswith("image/")}
         captions = {tag: _CAPTIONS.validate_python(value["caption"]) for tag, value in spoken.items()}
     except (KeyError, TypeError, ValidationError) as error:
-        raise CorpusError(
+        raise DatasetError(
             "a line has a language without a list of captions", item=where, value=key
         ) from error
     return key, f"{key}.jpg", captions

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from polyreel.datasets.strict_json import unique_keys
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.languages import clean
 from polyreel.problems import Problems
 from polyreel.text_lines import numbered_lines
@@ -60,7 +60,7 @@ def read_xnli(folder: Path, split: str = "dev") -> tuple[NliPremise, ...]:
     """All premises of a split, in the file's order, in the languages that every pair has.
 
     Raises:
-        CorpusError: no file of the split is there, or a premise has not exactly one hypothesis of each label.
+        DatasetError: no file of the split is there, or a premise does not have one hypothesis of each label.
     """
     path = _find(folder, split)
     premises: dict[str, dict[str, str]] = defaultdict(dict)
@@ -70,9 +70,9 @@ def read_xnli(folder: Path, split: str = "dev") -> tuple[NliPremise, ...]:
     with closing(_pairs(path)) as pairs:
         for pair in pairs:
             if pair.label not in LABELS:
-                raise CorpusError("an unknown label", item=f"{path}, pair {pair.pair}", value=pair.label)
+                raise DatasetError("an unknown label", item=f"{path}, pair {pair.pair}", value=pair.label)
             if owners.setdefault((pair.prompt, pair.label), pair.pair) != pair.pair:
-                raise CorpusError(
+                raise DatasetError(
                     f"a premise has two hypotheses of label {pair.label}",
                     item=f"{path}, prompt {pair.prompt}",
                 )
@@ -89,14 +89,14 @@ def read_xnli(folder: Path, split: str = "dev") -> tuple[NliPremise, ...]:
 
 def _require_whole(premise: NliPremise, path: Path) -> None:
     if missing := [label for label in LABELS if label not in premise.hypotheses]:
-        raise CorpusError(
+        raise DatasetError(
             "a premise lacks a hypothesis", item=f"{path}, prompt {premise.id}", value=", ".join(missing)
         )
     tags = set(premise.premise)
     for label in LABELS:
         if set(premise.hypotheses[label]) != tags:
             different = sorted(tags ^ set(premise.hypotheses[label]))
-            raise CorpusError(
+            raise DatasetError(
                 "a hypothesis is missing in a language",
                 item=f"{path}, prompt {premise.id}",
                 value=", ".join(different),
@@ -113,7 +113,7 @@ def _find(folder: Path, split: str) -> Path:
         for name in names:
             if (place / name).is_file():
                 return place / name
-    raise CorpusError(
+    raise DatasetError(
         f"XNLI {split} is not here",
         item=folder,
         remedy=f"Unpack XNLI-1.0 there, so that the folder holds xnli.{split}.tsv",
@@ -130,14 +130,14 @@ def _pairs(path: Path) -> Generator[_Pair]:
                 else:
                     yield from _split_row(row(line))
             except (ValueError, KeyError, TypeError) as error:
-                raise CorpusError(
+                raise DatasetError(
                     "the file is not in XNLI's format",
                     item=f"{path}, line {number:,}",
                     value=repr(error)[:200],
                 ) from error
 
 
-def _refuse(problem: CorpusError) -> None:
+def _refuse(problem: DatasetError) -> None:
     raise problem
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from polyreel.datasets.items import Corpus
 from polyreel.datasets.reading import Listing, assemble, locate, parallel_lines, pictures_in, require_count
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 
 __all__ = ["list_xtd10", "read_xtd10"]
 
@@ -30,7 +30,7 @@ def read_xtd10(folder: Path) -> Corpus:
     """The photos that are there: ``list_xtd10`` without what has no photo.
 
     Raises:
-        CorpusError: as ``list_xtd10``, or there are no photos.
+        DatasetError: as ``list_xtd10``, or there are no photos.
     """
     return assemble(list_xtd10(folder))
 
@@ -40,7 +40,7 @@ def list_xtd10(folder: Path) -> Listing:
     are.
 
     Raises:
-        CorpusError: a file is missing or not as it should be, or a count is not the published one.
+        DatasetError: a file is missing or not as it should be, or a count is not the published one.
     """
     source = locate(folder, *(f"{sub}test_image_names.txt" for sub in _SUBFOLDERS), remedy=_REMEDY)
     files = {"": source}
@@ -48,11 +48,11 @@ def list_xtd10(folder: Path) -> Listing:
         name = path.stem.removeprefix(_PREFIX)
         tag = _TAGS.get(name, name)
         if tag in files:
-            raise CorpusError("two files of one language", item=path, value=files[tag])
+            raise DatasetError("two files of one language", item=path, value=files[tag])
         files[tag] = path
     if absent := [tag for tag in _STUDY_LANGUAGES if tag not in files]:
         names = ", ".join(f"{_PREFIX}{tag}.txt" for tag in absent)
-        raise CorpusError("files are missing", item=folder, value=names, remedy=_REMEDY)
+        raise DatasetError("files are missing", item=folder, value=names, remedy=_REMEDY)
     lines = parallel_lines(files)
     photos = lines.pop("")
     require_count("photos", len(photos), _PHOTOS, source)

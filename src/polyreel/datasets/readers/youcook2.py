@@ -53,7 +53,7 @@ def youcook2_records(folder: Path) -> Iterator[Record | Missing]:
     """A clip for each step, in the order of the annotations; a step that cannot be one is ``Missing``.
 
     Raises:
-        CorpusError: the annotations are missing or not as they should be.
+        DatasetError: the annotations are missing or not as they should be.
     """
     annotations = parse(locate(folder, _FILE, remedy=_REMEDY), _ANNOTATIONS)
     files = {

@@ -25,7 +25,7 @@ from polyreel.datasets.items import Frames, Media, VideoFile
 from polyreel.datasets.store.feature_writer import SHARD_BYTES, commit_features, float16_rows
 from polyreel.datasets.store.features import shard_name
 from polyreel.datasets.store.manifest import FEATURES_FOLDER, writing
-from polyreel.datasets.store.table import CorpusTable, open_table
+from polyreel.datasets.store.table import DatasetTable, open_table
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import MediaError
 from polyreel.media.decode import Frame
@@ -81,7 +81,7 @@ def add_bundle_features(
         The name of the features.
 
     Raises:
-        CorpusError: the corpus cannot be read, or another process writes it.
+        DatasetError: the corpus cannot be read, or another process writes it.
     """
     name = bundle_features_name(bundle)
     with writing(table_folder):
@@ -192,7 +192,7 @@ def _written_parts(
     return parts
 
 
-def _work_folder(table: CorpusTable, name: str) -> Path:
+def _work_folder(table: DatasetTable, name: str) -> Path:
     """Where the features grow; what grew for other clips is removed."""
     home = table.folder / FEATURES_FOLDER
     work = home / f".growing-{name}-{table.manifest.clips_sha256[:12]}"
@@ -226,14 +226,14 @@ def _whole_part(work: Path, number: int, dim: int) -> _Part | None:
     return part
 
 
-def _rate_hz(table: CorpusTable, bundle: Bundle) -> float | None:
+def _rate_hz(table: DatasetTable, bundle: Bundle) -> float | None:
     # A video file has no root of its own (see table_writer): are there media without one?
     columns = table.clip_columns
     has_video = columns["media_root"].null_count > columns["media"].null_count
     return bundle.card.frames.fps if has_video else None
 
 
-def _encoded(table: CorpusTable, bundle: Bundle, start: int) -> Generator[_Encoded]:
+def _encoded(table: DatasetTable, bundle: Bundle, start: int) -> Generator[_Encoded]:
     """All clips from ``start`` on, in the order of the corpus."""
     dim = bundle.card.frames.dim
     with DecodeWorker() as worker, OpenArchives() as archives:
@@ -250,7 +250,7 @@ def _encoded(table: CorpusTable, bundle: Bundle, start: int) -> Generator[_Encod
                 yield _Encoded(clip.clip_id, float16_rows(found, dim, clip.clip_id), problem)
 
 
-def _by_medium(table: CorpusTable, start: int) -> Iterator[tuple[list[Clip], Media | None]]:
+def _by_medium(table: DatasetTable, start: int) -> Iterator[tuple[list[Clip], Media | None]]:
     """Clips with their medium; those of one video that follow each other come together: one decoding."""
     clips: list[Clip] = []
     current: Media | None = None

@@ -21,8 +21,8 @@ from polyreel.datasets.store.manifest import (
     stored,
     writing,
 )
-from polyreel.datasets.store.table import CorpusTable, open_table
-from polyreel.errors import CorpusError
+from polyreel.datasets.store.table import DatasetTable, open_table
+from polyreel.errors import DatasetError
 
 __all__ = ["SHARD_BYTES", "commit_features", "float16_rows", "require_name", "write_features"]
 
@@ -51,7 +51,7 @@ def write_features(
         rate_hz: rows for each second of video, None where rows do not follow time.
 
     Raises:
-        CorpusError: a clip is unknown or comes twice, or its features are of another width, not finite, or
+        DatasetError: a clip is unknown or comes twice, or its features are of another width, not finite, or
             too large for float16; another process writes the corpus. The old features stay.
     """
     require_name(name)
@@ -69,7 +69,7 @@ def write_features(
 
 
 def _shards(
-    table: CorpusTable, rows: Iterable[tuple[str, NDArray[np.floating]]], dim: int
+    table: DatasetTable, rows: Iterable[tuple[str, NDArray[np.floating]]], dim: int
 ) -> Iterator[tuple[list[int], list[NDArray[np.float16]]]]:
     """Indices and rows of the clips of one shard after the other."""
     seen = np.zeros(len(table), bool)
@@ -79,7 +79,7 @@ def _shards(
     for clip_id, given in rows:
         index = table.index_of(clip_id)
         if seen[index]:
-            raise CorpusError("features of a clip come twice", item=clip_id)
+            raise DatasetError("features of a clip come twice", item=clip_id)
         seen[index] = True
         part = float16_rows(given, dim, clip_id)
         if len(part):
@@ -97,15 +97,15 @@ def float16_rows(rows: NDArray[np.floating], dim: int, clip_id: str) -> NDArray[
     """(rows, dim) features as they are kept.
 
     Raises:
-        CorpusError: they are of another width, not finite, or too large for float16.
+        DatasetError: they are of another width, not finite, or too large for float16.
     """
     given = np.asarray(rows)
     if given.ndim != 2 or given.shape[1] != dim:
-        raise CorpusError(
+        raise DatasetError(
             "features of the wrong shape", item=clip_id, value=f"{given.shape}, not (rows, {dim})"
         )
     if not np.isfinite(given).all():
-        raise CorpusError(
+        raise DatasetError(
             "features are not finite",
             item=clip_id,
             value=f"{int((~np.isfinite(given)).sum()):,} numbers",
@@ -114,7 +114,7 @@ def float16_rows(rows: NDArray[np.floating], dim: int, clip_id: str) -> NDArray[
     with np.errstate(over="ignore"):
         kept = given.astype(np.float16)
     if not np.isfinite(kept).all():
-        raise CorpusError(
+        raise DatasetError(
             "features are too large for float16",
             item=clip_id,
             value=float(np.abs(given).max()),
@@ -124,15 +124,15 @@ def float16_rows(rows: NDArray[np.floating], dim: int, clip_id: str) -> NDArray[
 
 
 def require_name(name: str) -> None:
-    """Raise ``CorpusError`` unless ``name`` can name features."""
+    """Raise ``DatasetError`` unless ``name`` can name features."""
     if not _NAME.fullmatch(name):
-        raise CorpusError(
+        raise DatasetError(
             "no name for features", item=repr(name), remedy="Use lower-case letters, digits, dots and dashes"
         )
 
 
 def commit_features(
-    table: CorpusTable,
+    table: DatasetTable,
     name: str,
     work: Path,
     spans: NDArray[np.int32],

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.datasets.store.manifest import FeatureSet
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 
 __all__ = ["BROKEN_FILE", "SPANS_FILE", "FeatureStore", "shard_name"]
 
@@ -37,14 +37,14 @@ class FeatureStore:
         clips: how many clips the corpus has.
 
     Raises:
-        CorpusError: the files do not belong together.
+        DatasetError: the files do not belong together.
     """
 
     def __init__(self, folder: Path, facts: FeatureSet, clips: int) -> None:
         self._folder, self._facts = folder / facts.folder, facts
         self._spans = _mapped(self._folder / SPANS_FILE, np.int32)
         if self._spans.shape != (clips, 3):
-            raise CorpusError(
+            raise DatasetError(
                 "features of another corpus",
                 item=self._folder,
                 value=f"{len(self._spans):,} clips, not {clips:,}",
@@ -77,7 +77,7 @@ class FeatureStore:
         """The rows of one clip, (rows, dim) float16, mapped and read-only; no rows if it has none.
 
         Raises:
-            CorpusError: a shard is missing or damaged.
+            DatasetError: a shard is missing or damaged.
         """
         shard, first, count = self._spans[index].tolist()
         if not count:
@@ -107,7 +107,7 @@ class FeatureStore:
                 path = self._folder / shard_name(number)
                 rows = _mapped(path, np.float16)
                 if rows.ndim != 2 or rows.shape[1] != self.dim:
-                    raise CorpusError("a shard of features has another shape", item=path, value=rows.shape)
+                    raise DatasetError("a shard of features has another shape", item=path, value=rows.shape)
                 self._shards[number] = rows
             return self._shards[number]
 
@@ -122,14 +122,14 @@ def _mapped(path: Path, kind: type[Scalar]) -> NDArray[Scalar]:
     try:
         mapped = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise CorpusError(
+        raise DatasetError(
             "a file of features cannot be read",
             item=path,
             value=error,
             remedy="Make the features again, or open the corpus again if it was just replaced",
         ) from error
     if mapped.dtype != kind:
-        raise CorpusError("a file of features has another type", item=path, value=mapped.dtype)
+        raise DatasetError("a file of features has another type", item=path, value=mapped.dtype)
     return np.asarray(mapped)
 
 

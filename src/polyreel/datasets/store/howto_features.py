@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.clips import Clip
-from polyreel.errors import CorpusError, UnknownNameError
+from polyreel.errors import DatasetError, UnknownNameError
 from polyreel.media.suffixes import VIDEO_SUFFIXES
 from polyreel.problems import Problems
 
@@ -58,7 +58,7 @@ class HowToFeatures:
         dim: width of a row; that of the first video read, if None.
 
     Raises:
-        CorpusError: there are none, two files are of one video, or the zip cannot be read.
+        DatasetError: there are none, two files are of one video, or the zip cannot be read.
     """
 
     rate_hz = 1.0
@@ -75,16 +75,16 @@ class HowToFeatures:
                 refused.append(member)
                 problems.leave_out("a pickle can run code when it is read", item=member, remedy=_SAFE)
             elif kind in _ARRAYS and (first := self._members.setdefault(_video(member), member)) != member:
-                raise CorpusError("two files are of one video", item=source, value=f"{first}, {member}")
+                raise DatasetError("two files are of one video", item=source, value=f"{first}, {member}")
         if not self._members:
             if refused:
-                raise CorpusError(
+                raise DatasetError(
                     "the features are pickles, which can run code when they are read",
                     item=source,
                     value=", ".join(refused[:3]),
                     remedy=_SAFE,
                 )
-            raise CorpusError(
+            raise DatasetError(
                 "there are no features", item=source, remedy="Name a folder or zip of <video>.npy"
             )
 
@@ -119,7 +119,7 @@ class HowToFeatures:
 
         Raises:
             UnknownNameError: there is none of that name.
-            CorpusError: the file is damaged or cut short, an object array, of another width, or not finite.
+            DatasetError: the file is damaged or cut short, an object array, of another width, or not finite.
         """
         if video not in self._members:
             raise UnknownNameError("video with features", video, self._members)
@@ -127,16 +127,18 @@ class HowToFeatures:
         rows = self._array(self._members[video], item)
         if rows.ndim != 2 or rows.dtype.kind != "f" or not rows.size:
             value = f"{rows.dtype} {rows.shape}, not floats (seconds, dim)"
-            raise CorpusError("features of the wrong shape", item=item, value=value)
+            raise DatasetError("features of the wrong shape", item=item, value=value)
         if self._dim is None:
             self._dim = rows.shape[1]
         if rows.shape[1] != self._dim:
-            raise CorpusError(
+            raise DatasetError(
                 "features of the wrong dim", item=item, value=f"{rows.shape[1]}, not {self._dim}"
             )
         broken = int(np.count_nonzero(~np.isfinite(rows).all(axis=1)))
         if broken:
-            raise CorpusError("features are not finite", item=item, value=f"{broken:,} of {len(rows):,} rows")
+            raise DatasetError(
+                "features are not finite", item=item, value=f"{broken:,} of {len(rows):,} rows"
+            )
         return rows
 
     def _array(self, member: str, item: str) -> NDArray[np.floating]:
@@ -148,16 +150,16 @@ class HowToFeatures:
             loaded = np.load(io.BytesIO(data), allow_pickle=False)
             if not isinstance(loaded, np.ndarray):
                 if len(loaded.files) != 1:
-                    raise CorpusError(
+                    raise DatasetError(
                         "an archive of features has not one array", item=item, value=", ".join(loaded.files)
                     )
                 loaded = loaded[loaded.files[0]]
         except _UNREADABLE as error:
             if "allow_pickle" in str(error):
-                raise CorpusError(
+                raise DatasetError(
                     "an array of Python objects is a pickle", item=item, remedy=_SAFE
                 ) from error
-            raise CorpusError(
+            raise DatasetError(
                 "a file of features cannot be read", item=item, value=error, remedy="Get it again"
             ) from error
         return np.asarray(loaded)
@@ -203,7 +205,7 @@ def _rows(features: HowToFeatures, video: str, problems: Problems) -> NDArray[np
         return None
     try:
         return features.read(video)
-    except CorpusError as error:
+    except DatasetError as error:
         problems.leave_out(error.what, item=error.item, value=error.value)
         return None
 
@@ -215,11 +217,11 @@ def _require_size(size_bytes: int) -> None:
 
 def _opened(source: Path) -> zipfile.ZipFile:
     if source.suffix.lower() in _PICKLES:
-        raise CorpusError("a pickle can run code when it is read", item=source, remedy=_SAFE)
+        raise DatasetError("a pickle can run code when it is read", item=source, remedy=_SAFE)
     try:
         return zipfile.ZipFile(source)
     except (OSError, zipfile.BadZipFile) as error:
-        raise CorpusError(
+        raise DatasetError(
             "the features cannot be read", item=source, value=error, remedy="Name a folder or a zip"
         ) from error
 

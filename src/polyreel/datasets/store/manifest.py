@@ -28,7 +28,7 @@ from typing import Literal
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.files import sync, write_atomically
 from polyreel.packages.members import sha256_of
 
@@ -186,23 +186,23 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of the corpus in ``folder``.
 
     Raises:
-        CorpusError: there is none, or it cannot be understood.
+        DatasetError: there is none, or it cannot be understood.
     """
     path = folder / MANIFEST_FILE
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise CorpusError(
+        raise DatasetError(
             "no corpus is here",
             item=folder,
             remedy="Name a folder that 'polyreel data build' has written, one with a manifest.json",
         ) from error
     except OSError as error:
-        raise CorpusError("the manifest cannot be read", item=path, value=error.strerror) from error
+        raise DatasetError("the manifest cannot be read", item=path, value=error.strerror) from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
-        raise CorpusError(
+        raise DatasetError(
             "the manifest cannot be understood", item=path, value=f"{place}: {first['msg']}", remedy=_REBUILD
         ) from error
 
@@ -235,17 +235,17 @@ def require_whole(folder: Path, manifest: Manifest) -> None:
     """Hold the size of every file against the manifest.
 
     Raises:
-        CorpusError: a file is missing or of another size.
+        DatasetError: a file is missing or of another size.
     """
     for name, expected in manifest.all_files().items():
         try:
             size = (folder / name).stat().st_size
         except OSError as error:
-            raise CorpusError(
+            raise DatasetError(
                 "a file of the corpus is missing", item=folder / name, remedy=_REBUILD
             ) from error
         if size != expected.bytes:
-            raise CorpusError(
+            raise DatasetError(
                 "a file of the corpus was cut short or changed",
                 item=folder / name,
                 value=f"{size:,} bytes, not {expected.bytes:,}",
@@ -257,12 +257,12 @@ def verify_files(folder: Path, manifest: Manifest) -> None:
     """Hold the digest of every file against the manifest.
 
     Raises:
-        CorpusError: a file is missing or changed.
+        DatasetError: a file is missing or changed.
     """
     require_whole(folder, manifest)
     for name, expected in manifest.all_files().items():
         if (found := sha256_of(folder / name)) != expected.sha256:
-            raise CorpusError(
+            raise DatasetError(
                 "a file of the corpus is damaged",
                 item=folder / name,
                 value=f"sha256 {found[:12]}, not {expected.sha256[:12]}",
@@ -275,12 +275,12 @@ def writing(folder: Path) -> Iterator[None]:
     """Hold the corpus for writing.
 
     Raises:
-        CorpusError: another process writes it.
+        DatasetError: another process writes it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise CorpusError(
+        raise DatasetError(
             "a file is where the corpus should go", item=folder, remedy="Name a folder"
         ) from error
     try:
@@ -289,7 +289,7 @@ def writing(folder: Path) -> Iterator[None]:
                 shutil.rmtree(left, ignore_errors=True)
             yield
     except Timeout as error:
-        raise CorpusError(
+        raise DatasetError(
             "another process is writing this corpus", item=folder, remedy="Wait for it"
         ) from error
 

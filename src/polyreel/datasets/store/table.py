@@ -23,26 +23,26 @@ from polyreel.datasets.store.features import FeatureStore
 from polyreel.datasets.store.manifest import Manifest, read_manifest, require_whole, verify_files
 from polyreel.datasets.store.shuffling import shuffled_windows
 from polyreel.datasets.store.table_writer import BATCH_ROWS, CAPTION_COLUMNS, CLIP_COLUMNS, hash_id
-from polyreel.errors import CorpusError, UnknownNameError
+from polyreel.errors import DatasetError, UnknownNameError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["CorpusTable", "open_table"]
+__all__ = ["DatasetTable", "open_table"]
 
 
-def open_table(folder: Path) -> CorpusTable:
+def open_table(folder: Path) -> DatasetTable:
     """The corpus that ``write_table`` has written; the size of every file is checked, not its content.
 
     Raises:
-        CorpusError: there is none, its schema is another one, or a file is missing or cut short.
+        DatasetError: there is none, its schema is another one, or a file is missing or cut short.
     """
     manifest = read_manifest(folder)
     require_whole(folder, manifest)
-    return CorpusTable(folder, manifest)
+    return DatasetTable(folder, manifest)
 
 
-class CorpusTable:
+class DatasetTable:
     """An open corpus. Two processes, or two threads, may read the same one.
 
     Args:
@@ -59,7 +59,7 @@ class CorpusTable:
         self._ids = _map_npy(data / "ids.npy")
         self._features: dict[str, FeatureStore] = {}
         if not len(self) == self._clips.rows == self._ids.shape[1] == len(self._offsets) - 1:
-            raise CorpusError("the files of the corpus do not belong together", item=folder)
+            raise DatasetError("the files of the corpus do not belong together", item=folder)
 
     @property
     def name(self) -> str:
@@ -79,7 +79,7 @@ class CorpusTable:
         """Index of the clip with this id.
 
         Raises:
-            CorpusError: there is no such clip.
+            DatasetError: there is no such clip.
         """
         wanted = np.uint64(hash_id(clip_id))
         hashes, rows = self._ids
@@ -89,7 +89,7 @@ class CorpusTable:
             if self.clip(index).clip_id == clip_id:
                 return index
             place += 1
-        raise CorpusError(f"{self.name} has no such clip", item=repr(clip_id), value=self.folder)
+        raise DatasetError(f"{self.name} has no such clip", item=repr(clip_id), value=self.folder)
 
     def clip(self, index: int) -> Clip:
         """The span of video."""
@@ -182,7 +182,7 @@ class CorpusTable:
 
         Raises:
             UnknownNameError: there are none.
-            CorpusError: their files are damaged.
+            DatasetError: their files are damaged.
         """
         if name not in self.manifest.features:
             raise UnknownNameError(f"kind of features of {self.name}", name, self.manifest.features)
@@ -194,7 +194,7 @@ class CorpusTable:
         """Check every file against its digest, and the Arrow files' inner structure.
 
         Raises:
-            CorpusError: a file is missing, changed or damaged.
+            DatasetError: a file is missing, changed or damaged.
         """
         verify_files(self.folder, self.manifest)
         self._clips.validate()
@@ -224,7 +224,7 @@ class _ArrowColumns:
         with _reading(path):
             self._reader = pa.ipc.open_file(pa.memory_map(str(path)))
         if tuple(self._reader.schema.names) != columns:
-            raise CorpusError(
+            raise DatasetError(
                 "a file of the corpus has other columns", item=path, value=self._reader.schema.names
             )
         self._batches: dict[int, pa.RecordBatch] = {}
@@ -284,4 +284,4 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, EOFError) as error:  # Arrow's errors are ValueErrors too
-        raise CorpusError("a file of the corpus cannot be read", item=path, value=error) from error
+        raise DatasetError("a file of the corpus cannot be read", item=path, value=error) from error

@@ -33,7 +33,7 @@ from polyreel.datasets.store.manifest import (
     stored,
     writing,
 )
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.problems import Missing
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def write_table(
         What was written.
 
     Raises:
-        CorpusError: a clip comes twice; a record has an unknown language code, an empty caption or a time
+        DatasetError: a clip comes twice; a record has an unknown language code, an empty caption or a time
             that cannot be; there is no record at all; another process writes the corpus. What is there stays.
     """
     with writing(folder), scratch_folder(folder) as work:
@@ -114,7 +114,7 @@ def _kept_features(folder: Path, clips_sha256: str) -> dict[str, FeatureSet]:
         return {}
     try:
         features = read_manifest(folder).features
-    except CorpusError:  # damaged or of another schema: it is being replaced
+    except DatasetError:  # damaged or of another schema: it is being replaced
         return {}
     return {name: kind for name, kind in features.items() if kind.of_clips == clips_sha256}
 
@@ -141,7 +141,7 @@ def _write_files(
             if progress is not None and clips.rows % 1000 == 0:
                 progress(clips.rows)
     if not clips.rows:
-        raise CorpusError(
+        raise DatasetError(
             "there is not one clip to write",
             value=f"{sum(tally.passed.values()):,} were left out" if tally.passed else None,
             remedy=f"The first reason is: {next(iter(tally.passed))}" if tally.passed else None,
@@ -216,9 +216,9 @@ def _caption_schema() -> pa.Schema:
 def _clip_row(record: Record, clip_id: str) -> tuple[Any, ...]:
     clip, media = record.clip, record.media
     if not record.split:
-        raise CorpusError("a clip without a split", item=clip_id)
+        raise DatasetError("a clip without a split", item=clip_id)
     if not math.isfinite(clip.end_s):
-        raise CorpusError("a clip without an end", item=clip_id, value=clip.end_s)
+        raise DatasetError("a clip without an end", item=clip_id, value=clip.end_s)
     root: str | None = None
     references: list[str] | None = None
     if isinstance(media, VideoFile):
@@ -226,7 +226,7 @@ def _clip_row(record: Record, clip_id: str) -> tuple[Any, ...]:
     elif isinstance(media, Frames):
         root, references = str(media.root.absolute()), list(media.references)
     if references is not None and not all(references or [""]):
-        raise CorpusError("media without a picture or file", item=clip_id)
+        raise DatasetError("media without a picture or file", item=clip_id)
     for text in (clip.video, record.split, record.concept, root or "", *(references or ())):
         _require_text(text, clip_id)
     return clip.video, clip.start_s, clip.end_s, record.split, record.concept, root, references
@@ -236,17 +236,17 @@ def _caption_row(caption: Caption, clip_id: str) -> tuple[Any, ...]:
     text = unicodedata.normalize("NFC", caption.text)
     _require_text(text, clip_id)
     if not text or text.isspace():
-        raise CorpusError("an empty caption", item=clip_id, value=caption.language)
+        raise DatasetError("an empty caption", item=clip_id, value=caption.language)
     if (problem := _language_problem(caption.language)) is not None:
-        raise CorpusError(
+        raise DatasetError(
             "an unknown language code", item=clip_id, value=repr(caption.language), remedy=problem
         )
     if not 0 <= caption.start_s <= caption.end_s < math.inf:
-        raise CorpusError(
+        raise DatasetError(
             "a caption's times cannot be", item=clip_id, value=f"{caption.start_s} to {caption.end_s} s"
         )
     if caption.sample_creation not in _CREATIONS:
-        raise CorpusError("an unknown sample_creation", item=clip_id, value=repr(caption.sample_creation))
+        raise DatasetError("an unknown sample_creation", item=clip_id, value=repr(caption.sample_creation))
     return text, caption.language, caption.start_s, caption.end_s, caption.sample_creation
 
 
@@ -254,7 +254,7 @@ def _require_text(text: str, clip_id: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise CorpusError(
+        raise DatasetError(
             "a text holds half of a surrogate pair", item=ascii(clip_id), value=ascii(text)[:60]
         ) from error
 
@@ -278,7 +278,7 @@ def _sorted_ids(hashes: NDArray[np.uint64], clips: Path) -> NDArray[np.uint64]:
     """(2, clips): hashes of the clip ids in ascending order, and the row of each.
 
     Raises:
-        CorpusError: a clip id occurs twice.
+        DatasetError: a clip id occurs twice.
     """
     order = np.argsort(hashes, kind="stable")
     ordered = hashes[order]
@@ -287,7 +287,7 @@ def _sorted_ids(hashes: NDArray[np.uint64], clips: Path) -> NDArray[np.uint64]:
         for row in map(int, order[place : place + 2]):
             clip_id = _written_id(clips, row)
             if seen.setdefault(clip_id, row) != row:
-                raise CorpusError(
+                raise DatasetError(
                     "a clip comes twice",
                     item=clip_id,
                     value=f"records {seen[clip_id] + 1:,} and {row + 1:,}",

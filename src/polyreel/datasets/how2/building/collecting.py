@@ -13,7 +13,7 @@ from polyreel.datasets.how2.building.downloading import is_platform_id
 from polyreel.datasets.how2.building.plugins import Recogniser
 from polyreel.datasets.how2.tracks import Track, tracks_of
 from polyreel.datasets.reading import read_lines
-from polyreel.errors import CorpusError, PolyreelError
+from polyreel.errors import DatasetError, PolyreelError
 from polyreel.media.subtitles import read_sidecars, read_subtitles, sidecars
 from polyreel.media.suffixes import VIDEO_SUFFIXES
 from polyreel.problems import Problems
@@ -27,7 +27,7 @@ class Downloader(Protocol):
     """Fetches subtitle files of a video on a platform: ``YtDlp``."""
 
     def fetch(self, video: str, folder: Path, *, languages: Sequence[str]) -> None:
-        """Write ``<video>.<language>.vtt`` and the like into ``folder``, or raise ``CorpusError``."""
+        """Write ``<video>.<language>.vtt`` and the like into ``folder``, or raise ``DatasetError``."""
         ...
 
 
@@ -56,7 +56,7 @@ def listed_videos(given: Iterable[Path], problems: Problems) -> list[VideoSource
     second is left out and reported.
 
     Raises:
-        CorpusError: something is neither; the message names it.
+        DatasetError: something is neither; the message names it.
     """
     found: dict[str, VideoSource] = {}
     for path in given:
@@ -86,7 +86,7 @@ def _one(path: Path, text: str, where: str) -> VideoSource:
         return VideoSource(path.stem, path.absolute())
     if is_platform_id(text):
         return VideoSource(text, None)
-    raise CorpusError(
+    raise DatasetError(
         "neither a video file nor a platform's id",
         item=where,
         value=text,
@@ -131,7 +131,7 @@ def _found(
     with tempfile.TemporaryDirectory(prefix="polyreel-subtitles-") as private:
         try:
             downloader.fetch(source.video, Path(private), languages=languages)
-        except CorpusError as error:
+        except DatasetError as error:
             problems.add("subtitles cannot be downloaded", item=source.video, value=error)
             return []
         tracks, failures = read_sidecars(Path(private) / f"{source.video}.mp4")

@@ -20,7 +20,7 @@ from polyreel.datasets.how2.reader import How2Files, find_how2
 from polyreel.datasets.records import Record
 from polyreel.datasets.store.manifest import Manifest, Source
 from polyreel.datasets.store.table_writer import write_table
-from polyreel.errors import CorpusError, UsageError
+from polyreel.errors import DatasetError, UsageError
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.problems import Missing
 
@@ -75,7 +75,7 @@ def build_how2(
 
     Raises:
         UsageError: the plan names neither captions nor videos.
-        CorpusError: a file cannot be read, something is no video, or no clip comes out.
+        DatasetError: a file cannot be read, something is no video, or no clip comes out.
     """
     if plan.captions is None and not plan.videos:
         raise UsageError(
@@ -86,12 +86,12 @@ def build_how2(
     records = _records(plan, out / _WORK, report, on_progress)
     try:
         manifest = write_table(out, records, name="how2", sources=_sources(plan))
-    except CorpusError as error:
+    except DatasetError as error:
         if report.alignment.clips or not report.problems.examples:
             raise
         # Why there is nothing is known better here than where the table is written.
         first = report.problems.examples[0]
-        raise CorpusError("not one clip came out", value=first) from error
+        raise DatasetError("not one clip came out", value=first) from error
     partial = out / f".{REPORT_FILE}.partial"
     partial.write_text(json.dumps(report.document(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     partial.replace(out / REPORT_FILE)
@@ -102,7 +102,7 @@ def how2_records(folder: Path) -> Iterator[Record | Missing]:
     """Clips of the caption files in ``folder``, as ``build_how2`` makes them by default.
 
     Raises:
-        CorpusError: there are none.
+        DatasetError: there are none.
     """
     return _records(How2Plan(captions=folder), folder, BuildReport(), None)
 

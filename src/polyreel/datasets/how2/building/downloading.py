@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 
 __all__ = ["YtDlp", "is_platform_id"]
 
@@ -28,13 +28,13 @@ class YtDlp:
         program: the executable; by default the one on the path.
 
     Raises:
-        CorpusError: it is not installed.
+        DatasetError: it is not installed.
     """
 
     def __init__(self, program: str = "yt-dlp") -> None:
         found = shutil.which(program)
         if found is None:
-            raise CorpusError(
+            raise DatasetError(
                 "subtitles from a platform need yt-dlp",
                 item=program,
                 remedy="pip install yt-dlp, or download the subtitles yourself and name their folder",
@@ -50,7 +50,7 @@ class YtDlp:
             languages: BCP-47 tags; regional variants are taken too.
 
         Raises:
-            CorpusError: the network or the platform refuses, or it takes longer than five minutes.
+            DatasetError: the network or the platform refuses, or it takes longer than five minutes.
         """
         wanted = ",".join(f"{tag},{tag}-.*" for tag in languages)
         command = [
@@ -65,10 +65,10 @@ class YtDlp:
                 command, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, check=False
             )
         except subprocess.TimeoutExpired as error:
-            raise CorpusError("yt-dlp took too long", item=video, value=f"{_TIMEOUT_S} s") from error
+            raise DatasetError("yt-dlp took too long", item=video, value=f"{_TIMEOUT_S} s") from error
         if done.returncode:
             said = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
-            raise CorpusError(
+            raise DatasetError(
                 "yt-dlp could not fetch the subtitles",
                 item=video,
                 value=said[0][:300],

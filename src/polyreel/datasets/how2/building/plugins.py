@@ -25,7 +25,7 @@ class Translator(Protocol):
             source, target: BCP-47 tags.
 
         Raises:
-            CorpusError: it does not know one of the languages; the build goes on without.
+            DatasetError: it does not know one of the languages; the build goes on without.
         """
         ...
 
@@ -37,7 +37,7 @@ class Recogniser(Protocol):
         """Captions with times in seconds, all in the language that is spoken; none in a silent film.
 
         Raises:
-            CorpusError: the sound cannot be read; the build goes on without.
+            DatasetError: the sound cannot be read; the build goes on without.
         """
         ...
 

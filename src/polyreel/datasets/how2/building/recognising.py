@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polyreel.clips import Caption
-from polyreel.errors import CorpusError
+from polyreel.errors import DatasetError
 from polyreel.languages import UNKNOWN, clean, parse_tag
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ class WhisperRecogniser:
         folder: a converted model: ``model.bin``, ``config.json``, ``tokenizer.json``. Nothing is downloaded.
 
     Raises:
-        CorpusError: the folder holds no model.
+        DatasetError: the folder holds no model.
     """
 
     def __init__(self, folder: Path) -> None:
         # Without a tokenizer beside the model the package would download one.
         if missing := [name for name in _FILES if not (folder / name).is_file()]:
-            raise CorpusError(
+            raise DatasetError(
                 "no speech model is there",
                 item=folder,
                 value=f"{', '.join(missing)} missing",
@@ -46,7 +46,7 @@ class WhisperRecogniser:
         """What is said, in the language that is recognised from the first half minute.
 
         Raises:
-            CorpusError: the package is missing, the model cannot be loaded, or the sound cannot be read.
+            DatasetError: the package is missing, the model cannot be loaded, or the sound cannot be read.
         """
         model = self._loaded()
         try:
@@ -59,14 +59,14 @@ class WhisperRecogniser:
             ]
         # A file without sound raises IndexError there, a broken one an error of the decoder's own.
         except (OSError, ValueError, RuntimeError, IndexError) as error:
-            raise CorpusError("the speech cannot be recognised", item=video, value=error) from error
+            raise DatasetError("the speech cannot be recognised", item=video, value=error) from error
 
     def _loaded(self) -> WhisperModel:
         if self._model is None:
             try:
                 from faster_whisper import WhisperModel
             except ImportError as error:
-                raise CorpusError(
+                raise DatasetError(
                     "recognising speech needs faster-whisper",
                     value=error,
                     remedy="pip install faster-whisper",
@@ -74,7 +74,7 @@ class WhisperRecogniser:
             try:
                 self._model = WhisperModel(str(self._folder), device="cpu", local_files_only=True)
             except (OSError, ValueError, RuntimeError) as error:
-                raise CorpusError(
+                raise DatasetError(
                     "the speech model cannot be loaded", item=self._folder, value=error
                 ) from error
         return self._model

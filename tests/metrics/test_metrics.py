@@ -9,7 +9,7 @@ import pytest
 import pytrec_eval
 import sklearn
 import tied_orders
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import hypergeom
 from sklearn.metrics import average_precision_score, ndcg_score
@@ -28,10 +28,8 @@ from polyreel.metrics.retrieval import (
 )
 
 EXACT = 1e-9
-thousand = settings(max_examples=1000)
 
 
-@thousand
 @given(queries(most_items=6, levels=3))
 def test_ties_are_expectations_over_all_orders(query: tuple[list[float], list[int]]) -> None:
     scores, relevant = query
@@ -49,7 +47,6 @@ def test_ties_are_expectations_over_all_orders(query: tuple[list[float], list[in
     assert average_precision(ranks)[0] == pytest.approx(expected, abs=EXACT)
 
 
-@thousand
 @given(queries(most_items=60))
 def test_without_ties_they_are_those_of_trec_eval_and_scikit_learn(
     query: tuple[list[float], list[int]],
@@ -74,7 +71,6 @@ def test_without_ties_they_are_those_of_trec_eval_and_scikit_learn(
     assert ours["map"][0] == pytest.approx(theirs, abs=EXACT)
 
 
-@thousand
 @given(queries(most_items=60, levels=8), st.integers(1, 60))
 def test_ndcg_with_ties_is_that_of_scikit_learn(query: tuple[list[float], list[int]], k: int) -> None:
     scores, relevant = query
@@ -90,7 +86,6 @@ def large_groups(draw: st.DrawFn) -> tuple[int, int, int]:
     return draw(st.integers(0, 5000)), tied, draw(st.integers(1, min(tied, 400)))
 
 
-@settings(max_examples=100)
 @given(large_groups(), st.integers(1, 10_000))
 def test_large_tied_groups_follow_the_hypergeometric_law(group: tuple[int, int, int], k: int) -> None:
     above, tied, relevant = group

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-# Read when PyTorch is loaded: its threads would wait for each other on a shared machine.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import tiny_encoders
 import toys

@@ -23,8 +23,7 @@ from polyreel.errors import PolyreelError
 from polyreel.metrics.significance import aggregate_seeds
 from polyreel.training.assembly import judge_checkpoint
 from polyreel.training.checkpoints import load_checkpoint
-from polyreel.training.reading import read_recipe
-from polyreel.training.recipe import Recipe
+from polyreel.training.recipe import Recipe, read_training_recipe
 from polyreel.training.run import train
 from polyreel.training.validation import QueryValues
 
@@ -97,7 +96,7 @@ def recipes_of(arms: Arms, folder: Path, *, quick: bool) -> dict[str, list[Recip
     ]
     return {
         name: [
-            read_recipe(
+            read_training_recipe(
                 folder / arms.recipe,
                 [*changes, *(short if quick else []), f"seed={seed}", f"run={name.replace(' ', '-')}-{seed}"],
             )

@@ -14,7 +14,17 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "polyreel"
-GROUND = ("_version", "clips", "errors", "files", "languages", "problems", "progress", "text_lines")
+GROUND = (
+    "_version",
+    "clips",
+    "errors",
+    "files",
+    "languages",
+    "problems",
+    "progress",
+    "recipes",
+    "text_lines",
+)
 # From the top of the house to the bottom, each wing by itself. Rooms of one storey do not import each other.
 SHARED = (("media",), ("encoders",), ("packages",))
 OWNERS_WING = (("server",), ("client",), ("library",), ("recognition",))

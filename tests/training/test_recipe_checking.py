@@ -17,7 +17,7 @@ from polyreel.languages import STUDY_LANGUAGES
 from polyreel.training.checking import check
 from polyreel.training.checkpoints import load_checkpoint
 from polyreel.training.logs import read_log
-from polyreel.training.reading import read_recipe
+from polyreel.training.recipe import read_training_recipe
 from polyreel.training.run import train
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -48,7 +48,7 @@ def test_an_estimate_is_about_right(world, tmp_path):
     path = world.write(tmp_path / "toy.yaml", optimiser={"lr": 0.001, "epochs": 4})
     found = check(path, data=world.home)
     assert found.problems == ()
-    done = train(read_recipe(path), out=tmp_path / "run", data=world.home)
+    done = train(read_training_recipe(path), out=tmp_path / "run", data=world.home)
     assert found.estimate.steps == done.total == 26
     saved = load_checkpoint(tmp_path / "run")
     trained = sum(t.numel() for name, t in saved.tensors("optimiser").items() if name.endswith("/exp_avg"))
@@ -100,7 +100,7 @@ def pretrained(tmp_path_factory, tiny_xlmr):
     home = tmp_path_factory.mktemp("howto")
     wide_table(home / "multi-howto100m", {"r2plus1d": 512, "s3d": 1024})
     overrides = [*small(tiny_xlmr), "data.0.held_out=0.2", "validation.every_steps=2"]
-    recipe = read_recipe(RECIPES / "mmp-howto100m.yaml", overrides)
+    recipe = read_training_recipe(RECIPES / "mmp-howto100m.yaml", overrides)
     return train(recipe, out=home / "run", data=home).folder
 
 
@@ -132,7 +132,7 @@ def test_fine_tuning_starts_from_the_pre_trained_weights(pretrained, tiny_xlmr, 
         "optimiser.lr=1e-12",
         "optimiser.encoder_lr=1e-12",
     ]
-    recipe = read_recipe(RECIPES / "mmp-msrvtt9.yaml", overrides)
+    recipe = read_training_recipe(RECIPES / "mmp-msrvtt9.yaml", overrides)
     done = train(recipe, out=tmp_path / "run", data=tmp_path)
     before, after = (load_checkpoint(folder).tensors("weights") for folder in (pretrained, done.folder))
     for name, tensor in after.items():
@@ -141,11 +141,11 @@ def test_fine_tuning_starts_from_the_pre_trained_weights(pretrained, tiny_xlmr, 
 
 @pytest.mark.parametrize("name", ["vatex", "multi30k"])
 def test_the_other_recipes_run_for_a_few_steps(name, tiny_xlmr, tmp_path):
-    recipe = read_recipe(RECIPES / f"{name}.yaml")
+    recipe = read_training_recipe(RECIPES / f"{name}.yaml")
     wide_table(tmp_path / name, {"made": 1280}, recipe.languages)
     features = ["data.0.features=[made]", "validation.tables.0.features=[made]"]
     done = train(
-        read_recipe(RECIPES / f"{name}.yaml", [*small(tiny_xlmr), *features]),
+        read_training_recipe(RECIPES / f"{name}.yaml", [*small(tiny_xlmr), *features]),
         out=tmp_path / "run",
         data=tmp_path,
     )

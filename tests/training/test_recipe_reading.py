@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from polyreel.errors import RecipeError
-from polyreel.training.reading import read_recipe
+from polyreel.training.recipe import read_training_recipe
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
 
@@ -39,7 +39,7 @@ EXPECTED = (
     "line 5, data.0.wieght: there is no such key. Did you mean 'weight'?",
     "line 6, code_switching.p",
     "line 8, model.text.pooling: 'meen' is not 'mean' or 'transformer'. Did you mean 'mean'?",
-    "line 10, objectives.0: no objective has the name 'inter_modl'. Did you mean 'inter_modal'?",
+    "line 10, objectives.0: 'inter_modl' is not a known name. Did you mean 'inter_modal'?",
     "line 11, objectives.1.mask_rat: there is no such key. Did you mean 'mask_rate'?",
     "line 12, batch.items: it should be greater than or equal to 2, found 1",
     "line 12, batch.capions: there is no such key. Did you mean 'captions'?",
@@ -50,10 +50,15 @@ EXPECTED = (
     "line 16, validation.metric: 'r@2' is not 'r@1', 'r@5', 'r@10' or 'mrr'. Did you mean 'r@5'?",
 )
 
+# Nine times nine times .. of what a few lines hold.
+BOMB = "a0: &a0 [x]\n" + "".join(
+    f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 20)
+)
+
 
 def problems(path: Path, *overrides: str) -> tuple[str, ...]:
     with pytest.raises(RecipeError) as caught:
-        read_recipe(path, overrides)
+        read_training_recipe(path, overrides)
     assert caught.value.exit_code == 2
     assert str(path) in str(caught.value)
     return caught.value.value
@@ -83,7 +88,7 @@ def test_what_contradicts_itself_is_told_as_well(world, tmp_path):
     )
     said = "\n".join(problems(path))
     for part in (
-        "languages: 'xx' is no language tag",
+        "languages: 'xx' is not a language tag",
         "languages: 'de' comes twice",
         "data.0.languages: 'en' is not in 'languages'",
         "code_switching.languages: 'fr' comes twice",
@@ -124,8 +129,19 @@ def test_a_run_is_so_many_steps_or_so_many_epochs(tmp_path, world):
     ],
 )
 def test_set_changes_any_part(world, tmp_path, override, found):
-    recipe = read_recipe(world.write(tmp_path / "toy.yaml"), [override])
+    recipe = read_training_recipe(world.write(tmp_path / "toy.yaml"), [override])
     assert found(recipe)
+
+
+def test_what_an_alias_names_is_changed_in_one_place(world, tmp_path):
+    path = world.write(tmp_path / "toy.yaml")
+    path.write_text(path.read_text() + "folders: &f {one: a}\n")
+    recipe = read_training_recipe(path, ["folders.two=b"])
+    assert recipe.folders == {"one": "a", "two": "b"}
+    path.write_text("x: &o {lr: 1, steps: 3}\nrun: t\noptimiser: *o\n")
+    found = problems(path, "optimiser.steps=0")
+    assert any("line 1, x: there is no such key" in problem for problem in found)
+    assert any("line 1, optimiser.steps: " in problem for problem in found)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +153,7 @@ def test_set_changes_any_part(world, tmp_path, override, found):
         ("objectives.7.weight=2", "there is no '7' in the recipe to change"),
         ("objectives.inter.weight=2", "there is no 'inter' in the recipe to change"),
         ("seed.x=2", "there is no 'x' in the recipe to change"),
-        ("seed=[", "the value is no YAML"),
+        ("seed=[", "the value is not YAML"),
     ],
 )
 def test_set_refuses_what_is_not_there(world, tmp_path, override, said):
@@ -148,11 +164,15 @@ def test_set_refuses_what_is_not_there(world, tmp_path, override, said):
     ("content", "said"),
     [
         (None, "cannot be read"),
-        ("", "empty or no mapping"),
-        ("- a\n- b\n", "empty or no mapping"),
+        ("", "empty or not a mapping"),
+        ("- a\n- b\n", "empty or not a mapping"),
         ("run: [", "is not YAML"),
         ("run: !!python/object/apply:os.system ['true']", "is not YAML"),
         (b"run: \xff\xfe", "is not YAML"),
+        ("run: &a [*a]", "is not YAML.*aliases counted"),
+        ("run: &a {b: *a}", "is not YAML.*aliases counted"),
+        (BOMB, "is not YAML.*aliases counted"),
+        ("run: " + "[" * 200 + "]" * 200, "is not YAML"),
     ],
 )
 def test_a_file_that_is_no_recipe(tmp_path, content, said):
@@ -160,7 +180,7 @@ def test_a_file_that_is_no_recipe(tmp_path, content, said):
     if content is not None:
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(RecipeError, match=said):
-        read_recipe(path)
+        read_training_recipe(path)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
@@ -169,7 +189,7 @@ def test_the_recipes_that_come_along_are_right(path):
     if path.name.startswith("study-"):
         pytest.skip("the recipe of a study, held by the tests of the study")
     if "arms:" not in path.read_text():
-        assert read_recipe(path).run == path.stem
+        assert read_training_recipe(path).run == path.stem
     first = path.read_text().splitlines()[0]
     assert f"recipes/{path.name}" in first
     assert "polyreel train" in first or "ablation.py" in first
@@ -203,4 +223,4 @@ def test_every_arm_that_is_compared_is_a_recipe(name):
     listed = yaml.safe_load((RECIPES[0].parent / f"{name}.yaml").read_text())
     assert len(listed["seeds"]) >= 3
     for changes in listed["arms"].values():
-        read_recipe(RECIPES[0].parent / listed["recipe"], changes)
+        read_training_recipe(RECIPES[0].parent / listed["recipe"], changes)

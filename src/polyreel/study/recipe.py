@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from polyreel.errors import RecipeError, UnknownNameError
+from polyreel.errors import UnknownNameError
 from polyreel.languages import STUDY_LANGUAGES, parse_tag
+from polyreel.recipes import Problem, read_recipe
 
 __all__ = [
     "ARM_NAMES",
@@ -199,17 +200,21 @@ class StudyRecipe(_Spec):
         """Encoders that the variants are trained with."""
         return self.variants.encoders or tuple(self.encoders)[:1]
 
-    def contradictions(self) -> list[str]:
-        """Where parts that are right by themselves do not go together, a line each."""
+    def contradictions(self) -> list[Problem]:
+        """Where parts that are valid by themselves do not go together."""
         found = [
-            f"arms: {UnknownNameError('arm', name, ARM_NAMES)}" for name in self.arms if name not in ARM_NAMES
+            ("arms", str(UnknownNameError("arm", name, ARM_NAMES)))
+            for name in self.arms
+            if name not in ARM_NAMES
         ]
-        found += [f"{where}: {value!r} comes twice" for where, value in self._twice()]
-        found += [f"languages: {tag!r} is no language tag" for tag in self.languages if parse_tag(tag) != tag]
-        if "en" not in self.languages:
-            found.append("languages: English is missing, which all transfer is measured from")
+        found += [(where, f"{value!r} comes twice") for where, value in self._twice()]
         found += [
-            f"variants.leave_out: {tag!r} is none of the languages besides English"
+            ("languages", f"{tag!r} is not a language tag") for tag in self.languages if parse_tag(tag) != tag
+        ]
+        if "en" not in self.languages:
+            found.append(("languages", "English is missing, which all transfer is measured from"))
+        found += [
+            ("variants.leave_out", f"{tag!r} is none of the languages besides English")
             for tag in self.variants.leave_out
             if tag not in self.others
         ]
@@ -219,12 +224,12 @@ class StudyRecipe(_Spec):
             ("pretraining", self.pretraining),
         ):
             found += [
-                f"{where}: {UnknownNameError('encoder of the study', name, self.encoders)}"
+                (where, str(UnknownNameError("encoder of the study", name, self.encoders)))
                 for name in names
                 if name not in self.encoders
             ]
         found += [
-            f"pretraining: {name!r} is trained already; only an encoder 'scratch' can begin with it"
+            ("pretraining", f"{name!r} is trained already; only an encoder 'scratch' can begin with it")
             for name in self.pretraining
             if name in self.encoders and self.encoders[name].get("encoder") != "scratch"
         ]
@@ -232,9 +237,9 @@ class StudyRecipe(_Spec):
             any(name == "T2" or name.startswith("V2") for name in self.arms) or self._has_variants
         )
         if needs_switching and not self.training.get("code_switching"):
-            found.append("training.code_switching: is missing, and arms need it")
+            found.append(("training.code_switching", "is missing, and arms need it"))
         if self._has_variants and "V2" not in self.arms:
-            found.append("variants: they are variants of V2, which is not among the arms")
+            found.append(("variants", "they are variants of V2, which is not among the arms"))
         return found
 
     @property
@@ -262,43 +267,6 @@ def read_study(path: Path) -> StudyRecipe:
 
     Raises:
         RecipeError: with all mistakes.
-        UsageError: PyYAML, of the extra ``train``, is not installed.
+        UsageError: PyYAML is not installed.
     """
-    import yaml
-
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(
-            "the study cannot be read",
-            item=path,
-            value=error.strerror,
-            remedy="Studies are recipes/study-*.yaml",
-        ) from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise RecipeError("the study is not YAML", item=path, value=" ".join(str(error).split())) from error
-    if not isinstance(document, dict):
-        raise RecipeError("the study is empty or no mapping", item=path, remedy="Begin with 'study: NAME'")
-    try:
-        recipe = StudyRecipe.model_validate(document)
-    except ValidationError as error:
-        raise mistaken(path, [_said(found) for found in error.errors()]) from error
-    if problems := recipe.contradictions():
-        raise mistaken(path, problems)
-    return recipe
-
-
-def mistaken(item: object, problems: list[str]) -> RecipeError:
-    """The error that tells of all ``problems``."""
-    number = len(problems)
-    return RecipeError(
-        f"the study has {number} mistake{'' if number == 1 else 's'}", item=item, value=tuple(problems)
-    )
-
-
-def _said(found: Any) -> str:
-    place = ".".join(map(str, found["loc"]))
-    if found["type"] == "extra_forbidden":
-        return f"{place}: there is no such key"
-    said = "is missing" if found["type"] == "missing" else found["msg"].removeprefix("Value error, ")
-    return f"{place}: {said}" if place else said
+    return read_recipe(path, StudyRecipe, stand_ins={"study": "unnamed"})

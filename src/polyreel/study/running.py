@@ -18,10 +18,11 @@ from polyreel._version import __version__
 from polyreel.codeswitch.lexicons import load_lexicons
 from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
 from polyreel.errors import RecipeError, UsageError
+from polyreel.recipes import recipe_error
 from polyreel.study.arms import Cell, cells_of, text_tower, training_document
 from polyreel.study.measuring import Asked, measure
 from polyreel.study.pretraining import Start, require_start, starts_of
-from polyreel.study.recipe import StudyRecipe, mistaken
+from polyreel.study.recipe import StudyRecipe
 from polyreel.study.results import CellResult, read_cell, write_cell
 from polyreel.study.study_data import StudyData, TrainTable
 
@@ -176,7 +177,7 @@ def prepare_grid(recipe: StudyRecipe, *, out: Path, data: Path | None, tell: Tel
         trained = None if document is None or there else _validated(document, cell, problems)
         tasks.append(_Task(cell, digest, path, document, trained))
     if problems:
-        raise mistaken(recipe.study, list(problems))
+        raise recipe_error(recipe.study, list(problems))
     return Grid(recipe, material, asked, starts, tuple(tasks), out, data)
 
 
@@ -400,7 +401,7 @@ def _probed(grid: Grid, task: _Task) -> float:
     for _ in range(_PROBES):
         checked = check(path, data=grid.data)
         if checked.problems:
-            raise mistaken(f"{grid.recipe.study}, {task.cell.arm.name}", list(checked.problems))
+            raise recipe_error(f"{grid.recipe.study}, {task.cell.arm.name}", list(checked.problems))
         estimate = checked.estimate
         if estimate is None or estimate.steps is None:
             break

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from polyreel.datasets.dataset_catalog import DatasetCatalog
 from polyreel.errors import PolyreelError
+from polyreel.recipes import recipe_error
 from polyreel.training.assembly import build_engine, device_of
 from polyreel.training.batches import Batch
 from polyreel.training.distributed import Group
 from polyreel.training.engine import Engine
 from polyreel.training.problems import problems_of
-from polyreel.training.reading import examine_recipe, mistaken
-from polyreel.training.recipe import Recipe
+from polyreel.training.recipe import Recipe, examine_training_recipe
 from polyreel.training.sampling import Position
 from polyreel.training.step import train_step
 
@@ -74,13 +74,13 @@ def check(path: Path, overrides: Sequence[str] = (), *, data: Path | None = None
     input.
 
     Args:
-        path, overrides: as ``read_recipe`` has them.
+        path, overrides: as in ``read_training_recipe``.
         data: folder that corpora and lexicons are relative to.
 
     Raises:
         RecipeError: there is no YAML mapping to examine.
     """
-    reading = examine_recipe(path, overrides)
+    reading = examine_training_recipe(path, overrides)
     if reading.recipe is None:
         return Check(reading.problems, (), None)
     recipe, shelf = reading.recipe, DatasetCatalog(data, reading.recipe.folders)
@@ -103,13 +103,13 @@ def require_recipe(path: Path, overrides: Sequence[str] = (), *, data: Path | No
     Raises:
         RecipeError: with all mistakes, those about data among them.
     """
-    reading = examine_recipe(path, overrides)
+    reading = examine_training_recipe(path, overrides)
     if reading.recipe is not None and not reading.problems:
         return reading.recipe
     recipe = reading.recipe
     found = [] if recipe is None else problems_of(recipe, DatasetCatalog(data, recipe.folders))
     problems = dict.fromkeys([*reading.problems, *(reading.problem_at(place, what) for place, what in found)])
-    raise mistaken(path, tuple(problems))
+    raise recipe_error(path, tuple(problems))
 
 
 def _notes(recipe: Recipe, shelf: DatasetCatalog) -> list[str]:

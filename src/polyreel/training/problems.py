@@ -12,14 +12,12 @@ from polyreel.datasets.store.table import DatasetTable
 from polyreel.errors import PolyreelError, UnknownNameError
 from polyreel.losses.objectives import OBJECTIVES
 from polyreel.models.specs import ObjectiveSpec, TextContrastiveSpec
+from polyreel.recipes import Problem
 from polyreel.training.assembly import device_of
 from polyreel.training.checkpoints import find_checkpoint
 from polyreel.training.recipe import HELD_OUT, DataSpec, Recipe, ValidationTable
 
-__all__ = ["Problem", "problems_of"]
-
-Problem = tuple[str, str]
-"""Place in the recipe, and what is wrong there."""
+__all__ = ["problems_of"]
 
 
 def problems_of(recipe: Recipe, shelf: DatasetCatalog) -> list[Problem]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from polyreel.languages import STUDY_LANGUAGES, parse_tag
 from polyreel.models.specs import ModelSpec, ObjectiveSpec
+from polyreel.recipes import Problem, Reading, examine_recipe, read_recipe
 
 __all__ = [
     "HELD_OUT",
@@ -21,6 +23,8 @@ __all__ = [
     "Recipe",
     "ValidationSpec",
     "ValidationTable",
+    "examine_training_recipe",
+    "read_training_recipe",
 ]
 
 HELD_OUT = "held-out"
@@ -237,8 +241,8 @@ class Recipe(_Spec):
         """What ``Batch.language`` indexes: the languages, and ``MIXED`` where there is code-switching."""
         return self.languages if self.code_switching is None else (*self.languages, MIXED)
 
-    def contradictions(self) -> list[tuple[str, str]]:
-        """Where parts that are right by themselves do not go together: (place, what is wrong)."""
+    def contradictions(self) -> list[Problem]:
+        """Where parts that are valid by themselves do not go together."""
         found = _wrong_tags("languages", self.languages)
         names = [objective.name for objective in self.objectives]
         found += [("objectives", f"{name!r} comes twice") for name in _twice(names)]
@@ -272,8 +276,30 @@ class Recipe(_Spec):
         return found
 
 
-def _wrong_tags(place: str, tags: tuple[str, ...]) -> list[tuple[str, str]]:
-    unknown = [(place, f"{tag!r} is no language tag") for tag in tags if parse_tag(tag) != tag]
+# What takes the place of a required part that is wrong, while the rest is examined.
+_STAND_INS = {"run": "unnamed", "optimiser": {"steps": 1}}
+
+
+def read_training_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe in a YAML file, with ``overrides`` as ``polyreel.recipes.read_recipe`` takes them.
+
+    Raises:
+        RecipeError: with all mistakes.
+    """
+    return read_recipe(path, Recipe, overrides, stand_ins=_STAND_INS)
+
+
+def examine_training_recipe(path: Path, overrides: Sequence[str] = ()) -> Reading[Recipe]:
+    """The recipe in a YAML file, and all that is wrong with it; see ``polyreel.recipes.examine_recipe``.
+
+    Raises:
+        RecipeError: there is no YAML mapping to examine.
+    """
+    return examine_recipe(path, Recipe, overrides, stand_ins=_STAND_INS)
+
+
+def _wrong_tags(place: str, tags: tuple[str, ...]) -> list[Problem]:
+    unknown = [(place, f"{tag!r} is not a language tag") for tag in tags if parse_tag(tag) != tag]
     return unknown + [(place, f"{tag!r} comes twice") for tag in _twice(tags)]
 
 

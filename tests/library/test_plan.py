@@ -101,3 +101,21 @@ def test_what_lies_in_a_folder_that_could_not_be_listed_stays():
 def test_a_single_file_is_a_root_too():
     plan = make_plan(scanned(found("a"), roots=[ROOT / "a"]), row("a") | row("b"))
     assert (plan.unchanged, plan.removed, plan.kept) == (1, [], [])
+
+
+def test_an_empty_folder_below_a_root_may_be_a_drive_that_is_not_mounted():
+    known = {**row("drive/a/b"), **row("drive/c"), **row("gone"), **row("stays")}
+    scan = scanned(found("stays"))
+    scan.empty = [ROOT / "drive"]
+    plan = make_plan(scan, known)
+    assert plan.kept == [str(ROOT / "drive/a/b"), str(ROOT / "drive/c")]
+    assert plan.removed == [str(ROOT / "gone")]
+    plan = make_plan(scan, known, prune=True)
+    assert (plan.kept, len(plan.removed)) == ([], 3)
+
+
+def test_what_a_pattern_excludes_goes_even_if_nothing_else_is_there():
+    scan = scanned()
+    scan.excluded = [ROOT / "raw"]
+    plan = make_plan(scan, {**row("raw/a"), **row("b")})
+    assert (plan.removed, plan.kept) == ([str(ROOT / "raw/a")], [str(ROOT / "b")])

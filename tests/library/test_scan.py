@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from polyreel.errors import UsageError
+from polyreel.library.index.ignoring import IGNORE_FILE, SERVICE_FOLDERS
 from polyreel.library.index.scan import VIDEO_SUFFIXES, scan
 
 
@@ -35,7 +36,7 @@ def test_what_tells_a_changed_file_is_noted(tmp_path):
 
 def test_only_names_of_videos_are_taken_from_a_folder(tmp_path):
     for suffix in [*VIDEO_SUFFIXES, ".jpg", ".srt", ".mp3", ".mp4.part", "", ".py"]:
-        touch(tmp_path / f"file{suffix}")
+        touch(tmp_path / f"file{suffix}", b"\0")
     assert sorted(names(tmp_path)) == sorted(f"file{suffix}" for suffix in VIDEO_SUFFIXES)
 
 
@@ -183,3 +184,95 @@ def test_subtitle_files_leave_a_signature_that_changes_with_them(tmp_path):
         assert found[other] == ""
         signatures.append(found[tmp_path / "film.mp4"])
     assert len(set(signatures)) == len(signatures)
+
+
+# What owners and other programs keep beside videos
+
+
+@pytest.mark.parametrize("folder", sorted(SERVICE_FOLDERS))
+def test_folders_of_other_programs_are_passed_over(tmp_path, folder):
+    touch(tmp_path / "year" / folder / "thumbnail.mp4")
+    touch(tmp_path / "year" / "film.mp4")
+    assert names(tmp_path) == ["film.mp4"]
+
+
+def test_patterns_exclude_as_in_a_gitignore(tmp_path):
+    for name in ("film.mp4", "raw/a.mp4", "raw/keep.mp4", "b/raw/c.mp4", "b/proxy_d.mp4", "b/proxy/e.mp4"):
+        touch(tmp_path / name)
+    found = scan([tmp_path], exclude=["/raw/*", "!/raw/keep.mp4", "proxy_*"])
+    assert [str(video.path.relative_to(tmp_path)) for video in found.videos] == [
+        "b/proxy/e.mp4",
+        "b/raw/c.mp4",
+        "film.mp4",
+        "raw/keep.mp4",
+    ]
+    assert sorted(found.excluded) == [tmp_path / "b" / "proxy_d.mp4", tmp_path / "raw" / "a.mp4"]
+
+
+def test_a_file_of_patterns_holds_for_its_folder_and_below(tmp_path):
+    for name in ("a/x.mp4", "a/b/x.mp4", "a/b/y.mp4", "x.mp4"):
+        touch(tmp_path / name)
+    touch(tmp_path / "a" / IGNORE_FILE, b"# not these\nx.mp4\n")
+    touch(tmp_path / "a" / "b" / IGNORE_FILE, b"!x.mp4\n")
+    found = [str(video.path.relative_to(tmp_path)) for video in scan([tmp_path]).videos]
+    assert found == ["a/b/x.mp4", "a/b/y.mp4", "x.mp4"]
+
+
+def test_a_pattern_that_means_nothing_is_said(tmp_path):
+    touch(tmp_path / "film.mp4")
+    touch(tmp_path / IGNORE_FILE, b"!\n")
+    found = scan([tmp_path])
+    assert [video.path.name for video in found.videos] == ["film.mp4"]
+    assert "a pattern cannot be read" in str(found.problems[0])
+    with pytest.raises(UsageError, match=r"a pattern cannot be read.*as in a \.gitignore"):
+        scan([tmp_path], exclude=["!"])
+
+
+def test_typescript_is_not_a_transport_stream(tmp_path):
+    touch(tmp_path / "player.ts", "export const größe = 1;\n".encode())
+    touch(tmp_path / "player.mts", b"import x from 'y';\n" * 200)
+    touch(tmp_path / "film.ts", b"G@\0\x10" + b"\xff" * 184)
+    touch(tmp_path / "empty.ts", b"")
+    found = scan([tmp_path])
+    assert [video.path.name for video in found.videos] == ["empty.ts", "film.ts"]
+    assert (found.texts, found.problems) == (2, [])
+
+
+# No single file, name or folder stops a run
+
+
+@pytest.mark.parametrize("year", [1, 2500, 9999])
+def test_any_date_is_a_date(tmp_path, year):
+    path = touch(tmp_path / "film.mp4")
+    seconds = (year - 1970) * 31_556_952
+    try:
+        os.utime(path, (seconds, seconds))
+    except OSError:
+        pytest.skip("this file system does not know such dates")
+    (video,) = scan([tmp_path]).videos
+    assert -(2**63) <= video.mtime_ns < 2**63
+
+
+def test_a_subtitle_whose_name_is_not_utf8_stops_nothing(tmp_path):
+    touch(tmp_path / "film.mp4")
+    touch(Path(os.fsdecode(os.fsencode(tmp_path) + b"/film.fran\xe7ais.srt")))
+    (video,) = scan([tmp_path]).videos
+    assert video.sidecars.encode().startswith("film.fran�ais.srt:".encode())
+
+
+def test_a_folder_nested_as_deep_as_paths_go_stops_nothing(tmp_path):
+    touch(tmp_path / "film.mp4")
+    before = Path.cwd()
+    os.chdir(tmp_path)
+    try:
+        for _ in range(60):
+            Path("x" * 100).mkdir()
+            os.chdir("x" * 100)
+        Path("deep.mp4").write_bytes(b"x")
+    finally:
+        os.chdir(before)
+    found = scan([tmp_path])
+    assert [video.path.name for video in found.videos] == ["film.mp4"]
+    (problem,) = map(str, found.problems)
+    assert "File name too long" in problem
+    assert len(found.unseen) == 1

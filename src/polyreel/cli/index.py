@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -51,11 +51,16 @@ def index(
     prune: Annotated[
         bool, Parameter(negative="", help="Forget missing files even if nothing is left where they were.")
     ] = False,
+    exclude: Annotated[
+        list[str] | None,
+        Parameter(negative="", help="Pattern of what to pass over, as in a .gitignore; repeatable."),
+    ] = None,
     json: Json = False,
 ) -> int:
     """Make video searchable: read what is new or changed, leave what is not.
 
-    A run that is stopped, even by a power cut, keeps what it has committed; the next one goes on.
+    A run that is stopped, even by a power cut, keeps what it has committed; the next one goes on. Hidden
+    files are passed over, and what a file named .polyreelignore says, which is written like a .gitignore.
 
     Example: polyreel index ~/Videos
     """
@@ -68,6 +73,7 @@ def index(
         memory_limit_mb=memory_limit,
         retry_failed=retry_failed,
         prune=prune,
+        exclude=exclude or (),
     )
     if json:
         print_json(_document(report, folder))
@@ -86,6 +92,7 @@ def index_with_progress(
     memory_limit_mb: int = 1500,
     retry_failed: bool = False,
     prune: bool = False,
+    exclude: Sequence[str] = (),
 ) -> IndexReport:
     """Index with a progress bar on stderr. Raises as ``polyreel.library.index``."""
     from polyreel.encoders.registry import DEFAULT_BUNDLE
@@ -109,6 +116,7 @@ def index_with_progress(
             limits=Limits(memory_bytes=memory_limit_mb << 20),
             retry_failed=retry_failed,
             prune=prune,
+            exclude=exclude,
             on_event=_follow(progress),
         )
 
@@ -184,6 +192,11 @@ def _print_report(report: IndexReport, folder: Path) -> None:
         )
     if report.links:
         stdout.print(f"Passed over {_count(report.links, 'symbolic link')}.")
+    if report.excluded:
+        excluded = _count(report.excluded, "file or folder", "files and folders")
+        stdout.print(f"Passed over {excluded} as excluded.")
+    if report.texts:
+        stdout.print(f"Passed over {_count(report.texts, 'file')} of TypeScript.")
     _print_failures(report.failed)
     if report.unchanged_failed:
         stdout.print(
@@ -209,5 +222,5 @@ def _document(report: IndexReport, folder: Path) -> dict[str, object]:
     return document | {"changed": report.changed}
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+def _count(number: int, noun: str, plural: str = "") -> str:
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

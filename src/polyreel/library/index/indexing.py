@@ -48,6 +48,8 @@ class IndexReport:
         video_s: seconds of video that were decoded.
         took_s: wall time.
         links: symbolic links that were passed over.
+        excluded: files and folders that a pattern of the owner excludes.
+        texts: files that are named like a transport stream and hold TypeScript.
         interrupted: the run was stopped before its end.
     """
 
@@ -65,6 +67,8 @@ class IndexReport:
     video_s: float = 0.0
     took_s: float = 0.0
     links: int = 0
+    excluded: int = 0
+    texts: int = 0
     interrupted: bool = False
 
     @property
@@ -83,6 +87,7 @@ def index(
     limits: Limits | None = None,
     retry_failed: bool = False,
     prune: bool = False,
+    exclude: Sequence[str] = (),
     commit_every_s: float = _COMMIT_EVERY_S,
     on_event: Callable[[IndexEvent], None] | None = None,
 ) -> IndexReport:
@@ -96,7 +101,8 @@ def index(
         workers: files that are decoded at once.
         limits: what one file may take.
         retry_failed: read files again that failed before and have not changed.
-        prune: forget files that are gone even if nothing is left in their folder.
+        prune: forget files that are gone even if nothing is left in their folder, or that is gone too.
+        exclude: patterns, as in a ``.gitignore``, of what to pass over.
         commit_every_s: how much work, in seconds, a kill may cost.
         on_event: told of progress.
 
@@ -107,7 +113,7 @@ def index(
         LibraryError: the disk is full or fails; what was committed stays.
     """
     began = time.monotonic()
-    found = scan(paths)
+    found = scan(paths, exclude=exclude, missing=prune)
     with writing(folder, generation_of(bundle.card, location)) as writer:
         # Left by a run that was killed: what comes back of it would be in the library twice.
         writer.drop_orphans()
@@ -184,6 +190,7 @@ class _Run:
     def start(self, found: Scan, plan: Plan) -> None:
         """Take note of what needs no decoding."""
         self.report.found, self.report.links = len(found.videos), found.links
+        self.report.excluded, self.report.texts = len(found.excluded), found.texts
         self.report.unchanged, self.report.unchanged_failed = plan.unchanged, plan.unchanged_failed
         self.report.failed += found.problems
         self.report.kept, self._gone = plan.kept, plan.removed

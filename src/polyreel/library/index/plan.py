@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ class Plan:
         removed: paths that the library knows and that are gone.
         unchanged: number of files that need nothing.
         unchanged_failed: those among them that failed before and have not changed since.
-        kept: paths that were not found but stay, because nothing at all was found where they lie.
+        kept: paths that were not found but stay, because nothing at all lies where they were.
     """
 
     read: list[FoundVideo] = field(default_factory=list)
@@ -64,20 +64,20 @@ def make_plan(
     found = {str(video.path) for video in scan.videos}
     for root in scan.roots:
         below = [path for path in known if Path(path).is_relative_to(root)]
-        gone = [path for path in below if path not in found and not _unseen(path, scan)]
+        gone = [path for path in below if path not in found and not _within(path, scan.unseen)]
         empty = len(gone) == len(below) and not any(Path(path).is_relative_to(root) for path in found)
-        # An empty root is more often a drive that is not mounted than an archive that was emptied.
-        if empty and not prune:
-            plan.kept += gone
-        else:
-            plan.removed += gone
+        for path in gone:
+            # An empty folder is more often a drive that is not mounted than an archive that was emptied.
+            unmounted = (empty or _within(path, scan.empty)) and not _within(path, scan.excluded)
+            (plan.kept if unmounted and not prune else plan.removed).append(path)
+    plan.kept = sorted(set(plan.kept))
     plan.removed = sorted(set(plan.removed) - set(plan.kept))
     return plan
 
 
+def _within(path: str, folders: Iterable[Path]) -> bool:
+    return any(Path(path).is_relative_to(folder) for folder in folders)
+
+
 def _changed(video: FoundVideo, row: Mapping[str, Any]) -> bool:
     return bool(row["size_bytes"] != video.size_bytes or row["mtime_ns"] != video.mtime_ns)
-
-
-def _unseen(path: str, scan: Scan) -> bool:
-    return any(Path(path).is_relative_to(folder) for folder in scan.unseen)

@@ -5,18 +5,26 @@ Symbolic links inside a folder are not followed: they can lead out of it or in a
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from polyreel.errors import MediaError, UsageError
+from polyreel.library.index.ignoring import IGNORE_FILE, SERVICE_FOLDERS, Ignored
 from polyreel.media.subtitles import sidecars_in
 from polyreel.media.suffixes import VIDEO_SUFFIXES
 
-__all__ = ["VIDEO_SUFFIXES", "FoundVideo", "Scan", "scan"]
+__all__ = ["VIDEO_SUFFIXES", "FoundVideo", "Scan", "scan", "shown_path"]
+
+# What 64 bits of nanoseconds can say, 1677 to 2262. Some file systems know later dates.
+_OLDEST_NS, _NEWEST_NS = -(2**63), 2**63 - 1
+_SUFFIXES_OF_PROGRAMS = frozenset([".mts", ".ts"])
+_HEAD_BYTES = 1024
+_AS_IN_GIT = "Write it as in a .gitignore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,9 @@ class Scan:
         problems: folders and files that could not be looked at.
         unseen: folders that could not be listed; what the library knows below them is not taken for deleted.
         links: symbolic links that were passed over.
+        empty: folders without anything in them, where a drive may not be mounted.
+        excluded: files and folders that were passed over because a pattern names them.
+        texts: files that are named like a transport stream and hold TypeScript.
     """
 
     roots: list[Path] = field(default_factory=list)
@@ -52,10 +63,19 @@ class Scan:
     problems: list[MediaError] = field(default_factory=list)
     unseen: list[Path] = field(default_factory=list)
     links: int = 0
+    empty: list[Path] = field(default_factory=list)
+    excluded: list[Path] = field(default_factory=list)
+    texts: int = 0
 
 
-def scan(paths: Iterable[Path]) -> Scan:
+def scan(paths: Iterable[Path], *, exclude: Sequence[str] = (), missing: bool = False) -> Scan:
     """Walk ``paths``: files are taken whatever their names, folders are searched for video files.
+
+    Args:
+        paths: files and folders.
+        exclude: patterns, as in a ``.gitignore``, of what to pass over in each folder of ``paths``; files
+            named ``.polyreelignore`` inside say more.
+        missing: whether a path may be gone. It then holds nothing.
 
     Raises:
         UsageError: a path does not exist.
@@ -64,22 +84,24 @@ def scan(paths: Iterable[Path]) -> Scan:
     found: dict[Path, FoundVideo] = {}
     subtitles = _Sidecars()
     for given in paths:
-        root = _root(given)
+        root = _root(given, missing)
         result.roots.append(root)
-        candidates = _walk(root, result) if root.is_dir() else [root]
+        candidates = _walk(root, result, exclude) if root.is_dir() else [root] if root.exists() else []
         for path in candidates:
             _examine(path, result, found, subtitles)
     result.videos = [found[path] for path in sorted(found)]
     return result
 
 
-def _root(given: Path) -> Path:
+def _root(given: Path, missing: bool) -> Path:
     with contextlib.suppress(RuntimeError):  # a home of nobody: a path that does not exist
         given = given.expanduser()
     root = Path(os.path.normpath(given.absolute()))
     try:
         root.stat()
     except OSError as error:
+        if missing and isinstance(error, FileNotFoundError):
+            return root
         raise UsageError(
             "no such file or folder",
             item=root,
@@ -89,46 +111,122 @@ def _root(given: Path) -> Path:
     return root
 
 
-def _walk(root: Path, result: Scan) -> list[Path]:
-    def refused(error: OSError) -> None:
-        folder = Path(error.filename)
-        result.unseen.append(folder)
-        result.problems.append(
-            MediaError(
-                "the folder cannot be read", item=folder, value=error.strerror, remedy="Check permissions"
-            )
-        )
+def _walk(root: Path, result: Scan, exclude: Sequence[str]) -> Iterator[Path]:
+    """Files under ``root`` that may be videos. One folder after the other, whatever the depth."""
+    try:
+        waiting = [(root, Ignored().below(root, exclude))]
+    except ValueError as error:
+        raise UsageError("a pattern cannot be read", value=error, remedy=_AS_IN_GIT) from error
+    while waiting:
+        folder, ignored = waiting.pop()
+        try:
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            result.unseen.append(folder)
+            result.problems.append(_unlisted(folder, error))
+            continue
+        if not entries:
+            result.empty.append(folder)
+        if any(entry.name == IGNORE_FILE for entry in entries):
+            ignored = _with_patterns_of(folder, ignored, result)
+        below = []
+        for entry in entries:
+            path = Path(entry.path)
+            is_folder = _is_folder(entry)
+            # Hidden folders hold caches and trash; a library's own folder holds no videos.
+            if entry.name.startswith(".") or (is_folder and entry.name in SERVICE_FOLDERS):
+                continue
+            if ignored.matches(path, is_folder):
+                result.excluded.append(path)
+            elif is_folder:
+                below.append((path, ignored))
+            elif _links_to_folder(entry):
+                result.links += 1
+            elif path.suffix.lower() in VIDEO_SUFFIXES:
+                yield path
+        waiting += reversed(below)
 
-    candidates = []
-    for folder, subfolders, names in os.walk(root, onerror=refused):
-        # Hidden folders hold caches and trash; a library's own folder holds no videos.
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        result.links += sum((Path(folder) / name).is_symlink() for name in subfolders)
-        candidates += [
-            Path(folder) / name
-            for name in names
-            if not name.startswith(".") and Path(name).suffix.lower() in VIDEO_SUFFIXES
-        ]
-    return candidates
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:  # gone meanwhile, or a disk that fails: looking at it will say so
+        return False
+
+
+def _links_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_symlink() and entry.is_dir()
+    except OSError:  # a ring
+        return False
+
+
+def _unlisted(folder: Path, error: OSError) -> MediaError:
+    return MediaError(
+        "the folder cannot be read",
+        item=shown_path(folder),
+        value=error.strerror,
+        remedy="Check permissions" if isinstance(error, PermissionError) else None,
+    )
+
+
+def _with_patterns_of(folder: Path, ignored: Ignored, result: Scan) -> Ignored:
+    path = folder / IGNORE_FILE
+    try:
+        return ignored.below(folder, path.read_text(encoding="utf-8", errors="replace").splitlines())
+    except OSError as error:
+        result.problems.append(MediaError("the file cannot be read", item=path, value=error.strerror))
+    except ValueError as error:
+        result.problems.append(
+            MediaError("a pattern cannot be read", item=path, value=error, remedy=_AS_IN_GIT)
+        )
+    return ignored
 
 
 def _examine(path: Path, result: Scan, found: dict[Path, FoundVideo], subtitles: _Sidecars) -> None:
     try:
         str(path).encode()
         facts = path.lstat() if path not in result.roots else path.stat()
+        program = _is_program_text(path) if stat.S_ISREG(facts.st_mode) else False
     except UnicodeEncodeError:
-        shown = os.fsencode(path).decode("utf-8", "replace")
-        result.problems.append(MediaError("the file name is not valid UTF-8", item=shown, remedy="Rename it"))
+        result.problems.append(
+            MediaError("the file name is not valid UTF-8", item=shown_path(path), remedy="Rename it")
+        )
         return
     except OSError as error:
         result.problems.append(MediaError("the file cannot be looked at", item=path, value=error.strerror))
         return
     if stat.S_ISLNK(facts.st_mode):
         result.links += 1
+    elif program:
+        result.texts += 1
     elif stat.S_ISREG(facts.st_mode):
-        found[path] = FoundVideo(path, facts.st_size, facts.st_mtime_ns, subtitles.signature(path))
+        mtime_ns = min(max(facts.st_mtime_ns, _OLDEST_NS), _NEWEST_NS)
+        found[path] = FoundVideo(path, facts.st_size, mtime_ns, subtitles.signature(path))
     else:
         result.problems.append(MediaError("not a regular file", item=path))
+
+
+def _is_program_text(path: Path) -> bool:
+    """Whether a ``.ts`` or ``.mts`` file is TypeScript: text, where a transport stream has binary packets."""
+    if path.suffix.lower() not in _SUFFIXES_OF_PROGRAMS:
+        return False
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if not head or b"\0" in head:
+        return False
+    try:
+        # The last character may be cut.
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def shown_path(path: Path) -> str:
+    """A path as UTF-8 can say it: a name of other bytes has replacement characters."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 class _Sidecars:
@@ -146,5 +244,5 @@ class _Sidecars:
                 facts = sidecar.stat()
             except OSError:
                 continue
-            parts.append(f"{sidecar.name}:{facts.st_size}:{facts.st_mtime_ns}")
+            parts.append(f"{shown_path(Path(sidecar.name))}:{facts.st_size}:{facts.st_mtime_ns}")
         return "|".join(parts)

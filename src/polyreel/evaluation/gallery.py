@@ -13,9 +13,8 @@ from polyreel.datasets.items import Frames, Item, Media, VideoFile
 from polyreel.datasets.store.bundle_features import read_frames
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import DatasetError, MediaError
-from polyreel.media.decode import Frame
 from polyreel.media.jpeg import encode_jpeg
-from polyreel.media.limited import ClipEnd, DecodeOptions, DecodeWorker
+from polyreel.media.limited import DecodeOptions, DecodeWorker
 from polyreel.media.pictures import OpenArchives, read_bytes, read_picture
 from polyreel.problems import Missing
 
@@ -106,19 +105,13 @@ def _encode(
     if isinstance(media, Frames):
         pictures = read_frames(media, (spec.width_px, spec.height_px), archives=archives)
         return bundle.encode_video([bundle.encode_frames(pictures)])
-    clips: list[NDArray[np.float32]] = []
-    images: list[NDArray[np.uint8]] = []
-    for event in worker.decode(media.path, DecodeOptions(spec.width_px, spec.height_px, spec.fps)):
-        if isinstance(event, Frame):
-            images.append(event.image)
-        elif isinstance(event, ClipEnd):
-            clips.append(bundle.encode_video([bundle.encode_frames(np.stack(images))])[0])
-            images.clear()
-    return np.stack(clips)
+    options = DecodeOptions(spec.width_px, spec.height_px, spec.fps)
+    clips = worker.clips(media.path, options)
+    return np.concatenate([bundle.encode_video([bundle.encode_frames(clip.images)]) for clip in clips])
 
 
 def _clip_thumbnail(media: VideoFile) -> bytes:
     options = DecodeOptions(16, 16, thumbnail_px=max(_THUMBNAIL_PX))
     with DecodeWorker() as worker:
-        events = [event for event in worker.decode(media.path, options) if isinstance(event, ClipEnd)]
-    return events[len(events) // 2].thumbnail
+        thumbnails = [clip.thumbnail for clip in worker.clips(media.path, options)]
+    return thumbnails[len(thumbnails) // 2]

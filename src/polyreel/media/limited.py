@@ -26,7 +26,16 @@ from polyreel.media.subtitles import SubtitleTrack
 from polyreel.media.windows import MAX_CLIP_S
 from polyreel.media.wire import read_message
 
-__all__ = ["ClipEnd", "DecodeEvent", "DecodeOptions", "DecodeWorker", "Finished", "Limits", "Opened"]
+__all__ = [
+    "ClipEnd",
+    "DecodeEvent",
+    "DecodeOptions",
+    "DecodeWorker",
+    "DecodedClip",
+    "Finished",
+    "Limits",
+    "Opened",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +107,22 @@ class Finished:
 DecodeEvent = Opened | Frame | ClipEnd | Finished
 
 
+@dataclass(frozen=True, slots=True)
+class DecodedClip:
+    """One clip with its pictures.
+
+    Attributes:
+        start_s, end_s: seconds from the start of the video.
+        images: (frames, height, width, 3) uint8 RGB.
+        thumbnail: a JPEG file of its middle.
+    """
+
+    start_s: float
+    end_s: float
+    images: NDArray[np.uint8]
+    thumbnail: bytes
+
+
 class DecodeWorker:
     """A child process that decodes one file after another; it is replaced when a file breaks it.
 
@@ -157,6 +182,16 @@ class DecodeWorker:
         except (GeneratorExit, LimitError):
             self.close()  # the child is in the middle of the file
             raise
+
+    def clips(self, path: Path, options: DecodeOptions) -> Iterator[DecodedClip]:
+        """The clips of ``path``, one after another, each with its frames; errors are those of ``decode``."""
+        images: list[NDArray[np.uint8]] = []
+        for event in self.decode(path, options):
+            if isinstance(event, Frame):
+                images.append(event.image)
+            elif isinstance(event, ClipEnd):
+                yield DecodedClip(event.start_s, event.end_s, np.stack(images), event.thumbnail)
+                images.clear()
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is None:

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import DecodeError, MediaError
-from polyreel.media.decode import Frame
-from polyreel.media.limited import ClipEnd, DecodeOptions, DecodeWorker, Limits
+from polyreel.media.limited import DecodeOptions, DecodeWorker, Limits
 
 __all__ = ["EXAMPLE_LIMITS", "Example", "encode_example"]
 
@@ -81,16 +80,15 @@ def encode_example(
 
 def _decode(path: Path, bundle: Bundle, limits: Limits) -> tuple[list[NDArray[np.uint8]], bytes]:
     spec = bundle.card.frames
+    options = DecodeOptions(spec.width_px, spec.height_px, spec.fps)
     frames: list[NDArray[np.uint8]] = []
     thumbnail = b""
     with DecodeWorker(limits) as worker:
-        for event in worker.decode(path, DecodeOptions(spec.width_px, spec.height_px, spec.fps)):
-            if isinstance(event, Frame):
-                frames.append(event.image)
-            elif isinstance(event, ClipEnd):
-                thumbnail = thumbnail or event.thumbnail
-            # Decoding goes on to the end of the first clip, so that there is a thumbnail.
-            if len(frames) >= _MAX_FRAMES and thumbnail:
+        for clip in worker.clips(path, options):
+            # Of the first clip all frames count, for its thumbnail stands for the example.
+            frames.extend(clip.images if not frames else clip.images[: _MAX_FRAMES - len(frames)])
+            thumbnail = thumbnail or clip.thumbnail
+            if len(frames) >= _MAX_FRAMES:
                 break
     if not frames or not thumbnail:
         raise DecodeError("no picture comes out of the file")

@@ -22,7 +22,7 @@ from polyreel.library.store.store import TableReader
 
 __all__ = ["LibrarySnapshot", "Video"]
 
-_CLIP_ID = re.compile(r"(?P<video>[0-9a-f]{32})@\d{10}")
+_CLIP_ID = re.compile(r"(?P<video>[0-9a-f]{32})@\d{10,}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,28 +1,225 @@
-"""Search video in any language; train and measure the multilingual models behind it."""
+"""Search video in any language; train and measure the multilingual models behind it.
+
+Everything here is imported when it is first used, so that ``import polyreel`` costs next to nothing.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from polyreel._version import __version__
 
 if TYPE_CHECKING:
-    from polyreel.client.remote import RemoteLibrary
+    from pathlib import Path
 
-__all__ = ["__version__", "connect"]
+    from polyreel import codeswitch, datasets, encoders, errors, losses, metrics
+    from polyreel.client.remote import RemoteLibrary
+    from polyreel.encoders.runtime import Bundle
+    from polyreel.evaluation.results import Result
+    from polyreel.library.index.events import IndexEvent
+    from polyreel.library.index.indexing import IndexReport
+    from polyreel.library.results import ClipScore, Hit, SearchResult
+    from polyreel.library.search.filters import Filter
+    from polyreel.library.search.snapshot import Video
+
+__all__ = [
+    "ClipScore",
+    "Filter",
+    "Hit",
+    "IndexReport",
+    "Result",
+    "SearchResult",
+    "Video",
+    "__version__",
+    "codeswitch",
+    "connect",
+    "datasets",
+    "encoders",
+    "errors",
+    "evaluate",
+    "index",
+    "load_encoder",
+    "losses",
+    "metrics",
+]
+
+
+def index(
+    paths: str | Path | Iterable[str | Path],
+    library: str | Path | None = None,
+    *,
+    bundle: str | Path | None = None,
+    workers: int | None = None,
+    retry_failed: bool = False,
+    prune: bool = False,
+    exclude: Sequence[str] = (),
+    on_event: Callable[[IndexEvent], None] | None = None,
+) -> IndexReport:
+    """Make a library hold what lies in ``paths``, reading only what is new or changed.
+
+    Args:
+        paths: video files and folders of them, or a single one.
+        library: folder of the library, made if it is not there. By default that of the command line:
+            ``$POLYREEL_LIBRARY``, or a folder among the user's own data.
+        bundle: name or folder of the bundle that encodes; by default the library's own. One that is not
+            installed is built.
+        workers: files that are decoded at once; by default one for each core.
+        retry_failed: whether files that failed before, and have not changed, are read again.
+        prune: whether missing files are forgotten even if nothing is left in their folder.
+        exclude: patterns, as in a ``.gitignore``, of what is passed over.
+        on_event: called with each step of the progress.
+
+    Raises:
+        UsageError: a path does not exist.
+        UnknownNameError: there is no such bundle.
+        LibraryBusyError: another process is writing the library.
+        BundleMismatchError: the library was made by another bundle.
+        LibraryError: the disk is full or fails; what was committed stays.
+    """
+    import os
+    from pathlib import Path
+
+    from polyreel.files import absolute
+    from polyreel.library.index.indexing import index as index_library
+    from polyreel.library.location import bundle_location, user_library
+
+    folder = user_library() if library is None else absolute(Path(library))
+    location = bundle_location(folder, None if bundle is None else str(bundle))
+    given = [paths] if isinstance(paths, str | os.PathLike) else paths
+    return index_library(
+        [Path(path).expanduser() for path in given],
+        folder,
+        load_encoder(location),
+        location=location,
+        workers=workers or len(os.sched_getaffinity(0)),
+        retry_failed=retry_failed,
+        prune=prune,
+        exclude=exclude,
+        on_event=on_event,
+    )
+
+
+def load_encoder(name_or_folder: str | Path = "small", *, threads: int = 0) -> Bundle:
+    """Load a bundle by its name or from its folder; one that is not installed is built.
+
+    Args:
+        name_or_folder: name that ``polyreel bundles list`` shows, or a folder with a ``bundle.json``.
+        threads: threads of each model; 0 takes one for each core.
+
+    Raises:
+        UnknownNameError: neither a known name nor a folder.
+        FetchError: a package that the bundle is built from could not be had.
+        BundleError: the bundle is damaged, or of another schema.
+    """
+    from polyreel.encoders.registry import locate_bundle
+    from polyreel.encoders.runtime import Bundle
+
+    return Bundle(locate_bundle(str(name_or_folder)), threads=threads)
+
+
+def evaluate(
+    encoder: Bundle | str | Path,
+    benchmark: str,
+    *,
+    data: str | Path | None = None,
+    languages: Sequence[str] | None = None,
+    seed: int = 0,
+) -> Result:
+    """Measure an encoder on a benchmark, per language and across languages.
+
+    Args:
+        encoder: a loaded bundle, name or folder of one, or any object with the methods of ``Encoder``.
+        benchmark: name of the benchmark, as ``polyreel eval`` lists them.
+        data: folder of the data, where they are not fetched.
+        languages: BCP-47 tags of the queries; by default all that the benchmark has.
+        seed: seed of the bootstrap.
+
+    Raises:
+        UsageError: the encoder lacks a method or gives wrong answers.
+        UnknownNameError: there is no such bundle or benchmark.
+        DatasetError: data are missing, damaged, or not of the size that the benchmark states.
+    """
+    from pathlib import Path
+
+    from polyreel.evaluation.run import evaluate as measure
+
+    loaded = load_encoder(encoder) if isinstance(encoder, str | Path) else encoder
+    return measure(
+        benchmark, loaded, data=None if data is None else Path(data), languages=languages, seed=seed
+    )
 
 
 def connect(url: str, *, token: str | None = None, timeout_s: float = 60.0) -> RemoteLibrary:
-    """The library that a ``polyreel serve`` at ``url`` serves. See ``polyreel.client.connect``."""
-    # Imported late: nothing else that polyreel does needs an HTTP client.
+    """The library that a ``polyreel serve`` at ``url`` serves.
+
+    Args:
+        url: address, such as ``http://127.0.0.1:8420``.
+        token: what the server asks for beyond its own machine.
+        timeout_s: seconds to wait for an answer.
+
+    Raises:
+        UsageError: the extra ``serve`` is not installed.
+        RemoteError: nothing answers there, or not a polyreel server.
+    """
     try:
         from polyreel.client.remote import connect as connect_to
     except ModuleNotFoundError as error:
-        from polyreel.errors import UsageError
-
-        raise UsageError(
-            "a package that the client needs is not installed",
-            item=error.name,
-            remedy="Install it with: pip install 'polyreel[serve]'",
-        ) from error
+        raise _lacks("serve", error) from error
     return connect_to(url, token=token, timeout_s=timeout_s)
+
+
+def _lacks(extra: str, error: ModuleNotFoundError) -> Exception:
+    from polyreel.errors import UsageError
+
+    remedy = f"Install it with: pip install 'polyreel[{extra}]'"
+    return UsageError("a package that this needs is not installed", item=error.name, remedy=remedy)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+if not TYPE_CHECKING:  # or a type checker would believe that any name is here
+
+    def __getattr__(name: str) -> object:
+        """Import a module or class when it is used for the first time (PEP 562)."""
+        match name:
+            case "codeswitch":
+                import polyreel.codeswitch as found
+            case "datasets":
+                import polyreel.datasets as found
+            case "encoders":
+                import polyreel.encoders as found
+            case "errors":
+                import polyreel.errors as found
+            case "losses":
+                try:
+                    import polyreel.losses as found
+                except ModuleNotFoundError as error:
+                    raise _lacks("train", error) from error
+            case "metrics":
+                import polyreel.metrics as found
+            case "ClipScore" | "Hit" | "SearchResult":
+                import polyreel.library.results
+
+                return getattr(polyreel.library.results, name)
+            case "Filter":
+                from polyreel.library.search.filters import Filter
+
+                return Filter
+            case "IndexReport":
+                from polyreel.library.index.indexing import IndexReport
+
+                return IndexReport
+            case "Result":
+                from polyreel.evaluation.results import Result
+
+                return Result
+            case "Video":
+                from polyreel.library.search.snapshot import Video
+
+                return Video
+            case _:
+                raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return found

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from pathlib import Path
 
-__all__ = ["sync", "write_atomically"]
+__all__ = ["absolute", "sync", "write_atomically"]
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -40,3 +41,10 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def absolute(path: Path) -> Path:
+    """``path`` from the root, ``~`` being the home folder."""
+    with contextlib.suppress(RuntimeError):  # the home of nobody: it stays as it is and will not be found
+        path = path.expanduser()
+    return path.absolute()

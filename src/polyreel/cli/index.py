@@ -18,7 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from polyreel.cli.options import Json, LibraryOption, absolute, default_library, load_bundle
+from polyreel.cli.options import Json, LibraryOption, default_library, load_bundle
 from polyreel.cli.output import print_json, stderr, stdout
 from polyreel.errors import MediaError
 
@@ -95,17 +95,12 @@ def index_with_progress(
     exclude: Sequence[str] = (),
 ) -> IndexReport:
     """Index with a progress bar on stderr. Raises as ``polyreel.library.index``."""
-    from polyreel.encoders.registry import DEFAULT_BUNDLE
     from polyreel.library.index.indexing import index as index_library
-    from polyreel.library.store.state import read_state
+    from polyreel.library.location import bundle_location
     from polyreel.media.limited import Limits
 
-    state = read_state(folder)
-    location = bundle or (state.generation.location if state is not None else DEFAULT_BUNDLE)
+    location = bundle_location(folder, bundle)
     loaded = load_bundle(location)
-    given = absolute(Path(location))
-    if absolute(loaded.folder) == given:  # a folder, which the library has to find from anywhere
-        location = str(given)
     with _progress() as progress:
         return index_library(
             paths,

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import platformdirs
 from cyclopts import Parameter, validators
 
 from polyreel.cli.output import build_display
 from polyreel.errors import UsageError
+from polyreel.files import absolute
 
 if TYPE_CHECKING:
     from polyreel.encoders.runtime import Bundle
@@ -31,17 +29,9 @@ LibraryOption = Annotated[
 
 def default_library(given: Path | None) -> Path:
     """The library that a command means."""
-    if given is not None:
-        return absolute(given)
-    override = os.environ.get("POLYREEL_LIBRARY")
-    return absolute(Path(override)) if override else Path(platformdirs.user_data_dir("polyreel")) / "library"
+    from polyreel.library.location import user_library
 
-
-def absolute(path: Path) -> Path:
-    """``path`` from the root, ``~`` being the home folder."""
-    with contextlib.suppress(RuntimeError):  # the home of nobody: it stays as it is and will not be found
-        path = path.expanduser()
-    return path.absolute()
+    return user_library() if given is None else absolute(given)
 
 
 def load_bundle(name_or_folder: str) -> Bundle:

@@ -1,0 +1,35 @@
+"""Which library is meant where none is named, and which bundle a library is indexed with."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import platformdirs
+
+from polyreel.encoders.card import CARD_FILE
+from polyreel.encoders.registry import DEFAULT_BUNDLE
+from polyreel.files import absolute
+from polyreel.library.store.state import read_state
+
+__all__ = ["bundle_location", "user_library"]
+
+
+def user_library() -> Path:
+    """``$POLYREEL_LIBRARY``, or a folder among the user's own data."""
+    named = os.environ.get("POLYREEL_LIBRARY")
+    return absolute(Path(named)) if named else Path(platformdirs.user_data_dir("polyreel")) / "library"
+
+
+def bundle_location(library: Path, named: str | None = None) -> str:
+    """Name or absolute folder of the bundle to index with, which finds it again from anywhere.
+
+    That is the one that is named, else the library's own, else the default.
+    """
+    state = read_state(library)
+    location = named or (DEFAULT_BUNDLE if state is None else state.generation.location)
+    with contextlib.suppress(OSError):  # a name can be too long for a path
+        if ((folder := absolute(Path(location))) / CARD_FILE).is_file():
+            return str(folder)
+    return location

@@ -1,0 +1,119 @@
+"""``import polyreel`` alone: what it costs, what it shows, and the way in to a library and a benchmark."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+
+import pytest
+
+import polyreel
+from films import film
+from polyreel.errors import UnknownNameError, UsageError
+
+WITH_NAMES = ["client", "codeswitch", "datasets", "encoders", "errors", "losses", "metrics"]
+
+
+def run(code: str) -> str:
+    """What a fresh interpreter prints."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_importing_it_costs_next_to_nothing():
+    code = "import time; at = time.process_time(); import polyreel; print(time.process_time() - at)"
+    assert min(float(run(code)) for _ in range(3)) <= 0.060
+
+
+def test_it_shows_its_names_before_any_is_imported():
+    code = "import polyreel, sys; print(dir(polyreel), 'numpy' in sys.modules)"
+    assert run(code) == f"{sorted(polyreel.__all__)} False"
+
+
+@pytest.mark.parametrize("name", polyreel.__all__)
+def test_every_name_is_there_by_itself_and_says_what_it_is(name):
+    run(f"import polyreel; assert polyreel.{name}; from polyreel import {name}")
+    if name != "__version__":
+        assert inspect.getdoc(getattr(polyreel, name))
+
+
+def test_another_name_is_no_attribute():
+    with pytest.raises(AttributeError, match="'polyreel' has no attribute 'serach'"):
+        polyreel.serach  # noqa: B018
+
+
+def test_the_names_meant_for_people_are_few_and_documented():
+    faces = {"": polyreel} | {name: getattr(__import__(f"polyreel.{name}"), name) for name in WITH_NAMES}
+    public = {(face, name) for face, module in faces.items() for name in getattr(module, "__all__", ())}
+    assert len(public) <= 120
+    undocumented = [
+        f"{face}.{name}"
+        for face, name in sorted(public)
+        if callable(found := getattr(faces[face], name)) and not inspect.getdoc(found)
+    ]
+    assert undocumented == []
+
+
+@pytest.mark.parametrize(
+    ("use", "absent", "extra"),
+    [("connect('http://127.0.0.1:1')", "httpx2", "serve")],
+)
+def test_a_missing_extra_is_named(use, absent, extra):
+    code = f"""
+import sys
+sys.modules["{absent}"] = None
+import polyreel
+from polyreel.errors import UsageError
+try:
+    polyreel.{use}
+except UsageError as error:
+    print(error)
+"""
+    said = run(code)
+    assert f"not installed: {absent}" in said
+    assert f"pip install 'polyreel[{extra}]'" in said
+
+
+def test_videos_are_indexed_and_found(tmp_path, tiny_bundle):
+    film(tmp_path / "videos" / "flag.mp4", "red", "blue")
+    videos, library = str(tmp_path / "videos"), str(tmp_path / "library")
+    report = polyreel.index(videos, library, bundle=tiny_bundle.folder)
+    assert (report.indexed, report.clips) == (1, 2)
+    assert polyreel.index([videos], library).unchanged == 1  # with its own bundle
+
+
+def test_without_a_name_it_is_the_library_of_the_command_line(tmp_path, tiny_bundle, monkeypatch):
+    film(tmp_path / "videos" / "red.mp4", "red")
+    monkeypatch.setenv("POLYREEL_LIBRARY", str(tmp_path / "own"))
+    polyreel.index(tmp_path / "videos", bundle=tiny_bundle.folder, workers=1)
+    assert (tmp_path / "own" / "library.json").is_file()
+
+
+def test_indexing_tells_how_far_it_is(tmp_path, tiny_bundle):
+    film(tmp_path / "videos" / "red.mp4", "red")
+    events = []
+    polyreel.index(tmp_path / "videos", tmp_path / "own", bundle=tiny_bundle.folder, on_event=events.append)
+    assert type(events[0]).__name__ == "Planned"
+
+
+def test_an_encoder_is_loaded_by_name_or_from_its_folder(tiny_bundle):
+    assert polyreel.load_encoder(tiny_bundle.folder).card.name == "tiny"
+    with pytest.raises(UnknownNameError, match=r"'smal'.*small"):
+        polyreel.load_encoder("smal")
+
+
+def test_an_encoder_is_measured_by_name_and_as_an_object(tmp_path, tiny_bundle):
+    film(tmp_path / "red.mp4", "red")
+    film(tmp_path / "blue.mp4", "blue")
+    lines = [{"id": name, "media": f"{name}.mp4", "caption": {"en": name}} for name in ("red", "blue")]
+    (tmp_path / "items.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    for encoder in (tiny_bundle, str(tiny_bundle.folder)):
+        result = polyreel.evaluate(encoder, "folder", data=str(tmp_path), languages=["en"])
+        assert result.languages["en"].metrics["r@1"].value == 100
+    with pytest.raises(UnknownNameError, match="folder"):
+        polyreel.evaluate(tiny_bundle, "foldr")
+    with pytest.raises(UsageError):
+        polyreel.index(tmp_path / "nowhere", tmp_path / "library", bundle=tiny_bundle.folder)

@@ -39,6 +39,7 @@ from polyreel.library.store.tables import (
     embedding_schema,
     embedding_table,
 )
+from polyreel.library.store.word_search import lines_with_words
 
 if TYPE_CHECKING:
     from lancedb.db import DBConnection
@@ -125,13 +126,12 @@ class TableReader:
             return table.count_rows()
 
     def search_words(self, text: str, limit: int) -> list[tuple[str, float]]:
-        """Subtitles that share words with ``text``: id and BM25 score, best first."""
+        """Subtitles that share words with ``text``: id and BM25 score, best first; see ``word_search``."""
         table = self._indexed_subtitles
         if table is None:
             return []
         with _reading_errors(self.folder):
-            found = table.search(text, query_type="fts").select(["subtitle_id"]).limit(limit).to_arrow()
-        return list(zip(found["subtitle_id"].to_pylist(), found["_score"].to_pylist(), strict=True))
+            return lines_with_words(table, text, limit)
 
     @functools.cached_property
     def _indexed_subtitles(self) -> Table | None:

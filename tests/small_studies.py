@@ -12,6 +12,7 @@ import tiny_encoders
 import toys
 from polyreel.languages import STUDY_LANGUAGES
 
+MMP = Path(__file__).parents[1] / "studies" / "mmp"
 LABELS = ("entailment", "neutral", "contradiction")
 
 
@@ -30,12 +31,14 @@ def make_study_world(home: Path) -> toys.World:
 
 
 def document(world: toys.World, **changes: Any) -> dict[str, Any]:
-    """A study of every arm on toy films."""
+    """A study of every arm of ``studies/mmp`` on toy films, or with ``changes``."""
     whole: dict[str, Any] = {
         "study": "toy",
         "seeds": [0, 1],
         "languages": ["en", "de", "sw"],
         "encoders": {"bert": {"encoder": str(world.home / "bert"), "head": "linear"}},
+        "design": yaml.safe_load((MMP / "arms.yaml").read_text(encoding="utf-8")),
+        **yaml.safe_load((MMP / "claims.yaml").read_text(encoding="utf-8")),
         "variants": {"p": [0, 0.5], "leave_out": ["sw"], "modes": ["multilingual"]},
         "video": [{"corpus": "films", "features": toys.FEATURES}],
         "text": [{"corpus": "texts"}],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -16,13 +17,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
+import yaml
 
 import toys
 from polyreel.datasets.store.table import open_table
 from polyreel.errors import DatasetError, RecipeError, UsageError
 from polyreel.metrics.consistency import overlap_at
-from polyreel.study.arms import ARMS, arms_of, cells_of, training_document
-from polyreel.study.claims import judge_claims
+from polyreel.study.arms import arms_of, cells_of, training_document
+from polyreel.study.ledger import judge_claims
 from polyreel.study.measuring import _overlap
 from polyreel.study.presenting import limits_of, markdown_page
 from polyreel.study.recipe import PretrainingSpec, StudyRecipe, read_study
@@ -33,7 +35,7 @@ from polyreel.study.summary import Estimated, StudyResults, _trends, contrast, e
 from polyreel.training.recipe import Recipe
 from small_studies import document, make_study_world, write
 
-RECIPES = Path(__file__).parents[2] / "recipes"
+STUDIES = Path(__file__).parents[2] / "studies"
 COMMAND = "polyreel study toy.yaml"
 
 
@@ -67,8 +69,11 @@ def finished(
 
 
 @pytest.fixture(scope="module")
-def results(finished: StudyOutcome) -> StudyResults:
-    return StudyResults.model_validate_json((finished.folder / "results.json").read_bytes())
+def results(finished: StudyOutcome, recipe: StudyRecipe) -> StudyResults:
+    found = StudyResults.model_validate_json((finished.folder / "results.json").read_bytes())
+    return found.model_copy(
+        update={"recipe": recipe}
+    )  # with the claims, which the file leaves to claims.json
 
 
 def run(recipe: StudyRecipe, world: toys.World, out: Path, tell: Any = lambda _event: None) -> StudyOutcome:
@@ -86,7 +91,7 @@ def tables_of(folder: Path) -> dict[str, bytes]:
 def test_a_grid_is_arms_by_seeds_and_trains_nothing_twice(recipe: StudyRecipe) -> None:
     arms = [arm.name for arm in arms_of(recipe, "bert")]
     # p 0.5 and bilingual switching are V2 itself.
-    assert arms == [*ARMS, "V2 p=0", "V2 without sw", "V2 multilingual"]
+    assert arms == [*recipe.design.arms, "V2 p=0", "V2 without sw", "V2 multilingual"]
     cells = cells_of(recipe)
     assert len(cells) == 1 + 2 * (len(arms) - 1)
     assert len({cell.name for cell in cells}) == len(cells)
@@ -120,15 +125,62 @@ def test_arms_differ_in_what_their_name_says(recipe: StudyRecipe) -> None:
 
 @pytest.mark.parametrize("name", ["smoke", "small", "full"])
 def test_every_arm_of_the_recipes_is_a_training_recipe(name: str) -> None:
-    recipe = read_study(RECIPES / f"study-{name}.yaml")
+    recipe = read_study(STUDIES / "mmp" / f"{name}.yaml")
     for cell in cells_of(recipe):
         if cell.arm.is_trained:
             languages = ["en", "de"] if cell.arm.multilingual else ["en"]
             trained = training_document(recipe, cell, data=[{"corpus": "x"}], languages=languages)
             assert Recipe.model_validate(trained).contradictions() == []
     if name != "smoke":
-        assert set(recipe.arms) == set(ARMS)
+        assert set(recipe.arms) == set(recipe.design.arms)
         assert len(recipe.seeds) >= 5
+
+
+def test_a_study_of_two_arms_is_one_file(world: toys.World, tmp_path: Path) -> None:
+    toy = document(world)
+    content = yaml.safe_load((STUDIES / "example" / "temperature.yaml").read_text(encoding="utf-8"))
+    content |= {key: toy[key] for key in ("languages", "encoders", "video", "measure")}
+    content["training"] |= {key: toy["training"][key] for key in ("batch", "device", "optimiser")}
+    content["training"]["model"]["video"] = toy["training"]["model"]["video"]
+    recipe = read_study(write(tmp_path / "example.yaml", content))
+    temperatures = [
+        training_document(recipe, cell, data=[], languages=["en"])["model"]["temperature"]
+        for cell in cells_of(recipe)
+    ]
+    assert temperatures == [0.1, 0.02, 0.1, 0.02]
+    outcome = run(recipe, world, tmp_path / "out")
+    (claim,) = outcome.claims
+    assert claim.verdict in ("supported", "not supported")
+    assert [found.what for found in claim.measured] == ["cold minus warm, en, films-dev, bert"]
+    page = (outcome.folder / "index.md").read_text(encoding="utf-8")
+    assert "| 1 | A lower temperature finds more videos in English. |" in page
+    assert "## The question" not in page
+
+
+def test_pages_are_made_again_where_only_claims_change(
+    finished: StudyOutcome, recipe: StudyRecipe, world: toys.World, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(finished.folder, tmp_path / "moved")
+    shutil.rmtree(folder / "cells")  # as where results are committed without them
+    claims = tuple(claim.model_copy(update={"caveat": "Mind the gap."}) for claim in recipe.claims)
+    again = run(recipe.model_copy(update={"claims": claims}), world, folder)
+    assert not again.was_there
+    assert [claim.verdict for claim in again.claims] == [claim.verdict for claim in finished.claims]
+    assert "Mind the gap." in (folder / "index.md").read_text(encoding="utf-8")
+    assert run(recipe.model_copy(update={"claims": claims}), world, folder).was_there
+
+
+def test_names_in_claims_are_those_of_the_design(world: toys.World, tmp_path: Path) -> None:
+    shutil.copytree(STUDIES / "mmp", tmp_path / "mmp")
+    claims = tmp_path / "mmp" / "claims.yaml"
+    wrong = claims.read_text(encoding="utf-8").replace("arms: [V3, V1], outcome: mean", "arms: [V3, V9]", 1)
+    claims.write_text(wrong.replace("language: worst", "language: wurst"), encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"line \d+, .*'wurst' is not 'others' or 'worst'") as caught:
+        read_study(tmp_path / "mmp" / "small.yaml")
+    assert "claims.yaml" in str(caught.value)
+    claims.write_text(wrong, encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"line \d+, .*no arm has this name: 'V9'"):
+        read_study(tmp_path / "mmp" / "small.yaml")
 
 
 # Material
@@ -136,7 +188,10 @@ def test_every_arm_of_the_recipes_is_a_training_recipe(name: str) -> None:
 
 def test_shuffled_videos_are_those_of_other_clips(recipe: StudyRecipe, world: toys.World) -> None:
     material = StudyData(recipe, world.home, tell=lambda *_: None)
-    (own,), (shuffled,) = material.stocked(ARMS["V2"]), material.stocked(ARMS["V2-shuffled"])
+    (own,), (shuffled,) = (
+        material.stocked(recipe.design.arms["V2"]),
+        material.stocked(recipe.design.arms["V2-shuffled"]),
+    )
     tables = [open_table(stocked.folder) for stocked in (own, shuffled)]
     rows = [[table.features(toys.FEATURES).of(row) for row in range(len(table))] for table in tables]
     assert tables[0].captions(0) == tables[1].captions(0)
@@ -147,10 +202,17 @@ def test_shuffled_videos_are_those_of_other_clips(recipe: StudyRecipe, world: to
 
 def test_text_arms_get_text_and_blind_ones_the_captions(recipe: StudyRecipe, world: toys.World) -> None:
     material = StudyData(recipe, world.home, tell=lambda *_: None)
-    names = {arm: open_table(material.stocked(ARMS[arm])[0].folder).name for arm in ("T1", "V2-blind", "V1")}
+    names = {
+        arm: open_table(material.stocked(recipe.design.arms[arm])[0].folder).name
+        for arm in ("T1", "V2-blind", "V1")
+    }
     assert names == {"T1": "texts", "V2-blind": "films", "V1": "films"}
-    assert material.languages(ARMS["V3"], material.stocked(ARMS["V3"])) == ("en", "de", "sw")
-    assert material.languages(ARMS["V1"], material.stocked(ARMS["V1"])) == ("en",)
+    assert material.languages(recipe.design.arms["V3"], material.stocked(recipe.design.arms["V3"])) == (
+        "en",
+        "de",
+        "sw",
+    )
+    assert material.languages(recipe.design.arms["V1"], material.stocked(recipe.design.arms["V1"])) == ("en",)
 
 
 def test_multinli_becomes_pairs_of_premise_and_entailed_hypothesis(world: toys.World, tmp_path: Path) -> None:
@@ -161,7 +223,9 @@ def test_multinli_becomes_pairs_of_premise_and_entailed_hypothesis(world: toys.W
     ]
     (tmp_path / "multinli" / "multinli.train.en.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     recipe = StudyRecipe.model_validate(document(world, text=[{"corpus": "multinli"}]))
-    table = open_table(StudyData(recipe, tmp_path, tell=lambda *_: None).stocked(ARMS["T1"])[0].folder)
+    table = open_table(
+        StudyData(recipe, tmp_path, tell=lambda *_: None).stocked(recipe.design.arms["T1"])[0].folder
+    )
     assert len(table) == 4
     assert [caption.text for caption in table.captions(0)] == ["a dog 1", "a cat 1"]
 
@@ -291,7 +355,7 @@ def test_an_encoder_of_our_own_is_pretrained_once(world: toys.World, tmp_path: P
             encoders={"own": {"encoder": "scratch", "scratch": size}},
             arms=["T0", "T1"],
             variants={},
-            pretraining={"own": {"text": ["texts"], "steps": 5, "texts_a_step": 6}},
+            pretraining={"own": {"text": ["texts"], "steps": 5, "batch_size": 6}},
         )
     )
     said: list[str] = []
@@ -417,7 +481,7 @@ def test_verdicts_follow_from_intervals(
         else c
         for c in results.contrasts
     )
-    claim = judge_claims(results.model_copy(update={"contrasts": moved}))[1]
+    claim = judge_claims(results.recipe.claims, results.model_copy(update={"contrasts": moved}))[1]
     assert claim.verdict == verdict
     assert because in claim.because
 
@@ -432,14 +496,14 @@ def test_one_encoder_decides_and_the_others_stand_beside(results: StudyResults) 
             "figures": (*results.figures, *again),
         }
     )
-    claims = judge_claims(both)
+    claims = judge_claims(both.recipe.claims, both)
     assert {m.what.split(", ")[-1] for m in claims[12].measured if m.decides} == {"bert"}
     assert {m.what.split(", ")[-1] for m in claims[12].measured if not m.decides} == {"own"}
     # That learning without parallel text suffices takes an encoder that learnt so.
     assert claims[13].verdict == "cannot be tested here"
     spec = PretrainingSpec(text=("texts",))
     started = both.recipe.model_copy(update={"pretraining": {"own": spec}})
-    claim = judge_claims(both.model_copy(update={"recipe": started}))[13]
+    claim = judge_claims(recipe.claims, both.model_copy(update={"recipe": started}))[13]
     assert claim.verdict != "cannot be tested here"
     assert {m.what.split(", ")[-1] for m in claim.measured if m.decides} == {"own"}
 
@@ -451,11 +515,11 @@ def test_coverage_is_held_against_gain_where_there_are_languages_enough(results:
     gains = [
         one.model_copy(update={"outcome": tag, "difference": 10 * share}) for tag, share in coverage.items()
     ]
-    (trend,) = _trends(gains, coverage)
+    (trend,) = _trends(gains, coverage, results.recipe.design.switching)
     assert (trend.languages, trend.rho) == (4, 1.0)
     page = markdown_page(
         results.model_copy(update={"trends": (trend,), "contrasts": tuple(gains), "coverage": coverage}),
-        judge_claims(results),
+        judge_claims(results.recipe.claims, results),
     )
     assert "| zh | 70% | +7.0 |" in page
     assert "| Spearman's rho | | +1.00 (p 0.083) |" in page

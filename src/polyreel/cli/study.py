@@ -43,7 +43,7 @@ def study(
     What is there already is not done again: a study that was stopped or killed goes on, and ends with the
     same tables.
 
-    Example: polyreel study recipes/study-smoke.yaml --out build/study --data ../shared/data
+    Example: polyreel study studies/mmp/smoke.yaml --out build/study --data ../shared/data
     """
     require_torch()
     from polyreel.study.recipe import read_study

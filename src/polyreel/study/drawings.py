@@ -12,7 +12,8 @@ import numpy as np
 from markupsafe import Markup
 
 from polyreel.report.plots import GREYS, INK, MARKERS, as_svg, drawing, heat_map, legend, offset, row_axis
-from polyreel.study.summary import AGREEMENT, GAP, OTHERS, Estimated, StudyResults
+from polyreel.study.design import AGREEMENT, GAP, OTHERS
+from polyreel.study.summary import Estimated, StudyResults
 
 __all__ = ["Drawn", "draw_study"]
 
@@ -53,7 +54,7 @@ def draw_study(results: StudyResults) -> list[Drawn]:
                 _coverage(results, encoder, benchmark),
                 _unseen(results, encoder, benchmark),
             ]
-        found += _xnli(results, encoder)
+        found += _matrices(results, encoder)
     return [drawn for drawn in found if drawn is not None]
 
 
@@ -98,9 +99,13 @@ def _consistency(results: StudyResults, encoder: str, benchmark: str) -> Drawn |
 def _over_p(results: StudyResults, encoder: str, benchmark: str) -> Drawn | None:
     switching = results.recipe.training.get("code_switching") or {}
     own = switching.get("p", 0.5)
-    if not results.recipe.variants.p or not isinstance(own, int | float):
+    roles = results.recipe.design.switching
+    if roles is None or not results.recipe.variants.p or not isinstance(own, int | float):
         return None
-    arms = {p: "V2" if p == own else f"V2 p={p:g}" for p in sorted({*results.recipe.variants.p, float(own)})}
+    arms = {
+        p: roles.arm if p == own else f"{roles.arm} p={p:g}"
+        for p in sorted({*results.recipe.variants.p, float(own)})
+    }
     found = {p: results.figure(encoder, arm, benchmark) for p, arm in arms.items()}
     there = {p: figures for p, figures in found.items() if figures is not None}
     if len(there) < 2:
@@ -113,16 +118,19 @@ def _over_p(results: StudyResults, encoder: str, benchmark: str) -> Drawn | None
     return Drawn(
         name,
         f"Chance of switching on {benchmark}, {encoder}",
-        "R@1 of V2 as the chance p of switching a word that has a translation grows; 95% intervals.",
+        f"R@1 of {roles.arm} as the chance p of switching a word that has a translation grows; "
+        "95% intervals.",
         _curve(list(there), series, "p", "R@1", name),
         {label: dict(zip(map(str, there), _plain(row), strict=True)) for label, row in series.items()},
     )
 
 
 def _coverage(results: StudyResults, encoder: str, benchmark: str) -> Drawn | None:
+    if (roles := results.recipe.design.switching) is None:
+        return None
     points = {}
     for tag, share in results.coverage.items():
-        gain = results.contrast(encoder, "V2", "V1", benchmark, tag)
+        gain = results.contrast(encoder, roles.arm, roles.baseline, benchmark, tag)
         if gain is not None:
             at = Estimated(value=100 * share, low=100 * share, high=100 * share)
             points[tag] = (at, Estimated(value=gain.difference, low=gain.low, high=gain.high))
@@ -135,17 +143,20 @@ def _coverage(results: StudyResults, encoder: str, benchmark: str) -> Drawn | No
         name,
         f"Lexicon coverage against gain on {benchmark}, {encoder}",
         "Share of the words of English captions that the lexicon translates, against what code-switching "
-        f"adds (V2 minus V1) in that language; 95% intervals.{said}",
+        f"adds ({roles.arm} minus {roles.baseline}) in that language; 95% intervals.{said}",
         _points_plot(points, "words with a translation, %", "points of R@1 gained", name),
         {tag: {"coverage": x.value, "gain": _plain([y])[0]} for tag, (x, y) in points.items()},
     )
 
 
 def _unseen(results: StudyResults, encoder: str, benchmark: str) -> Drawn | None:
-    series: dict[str, list[Estimated]] = {"V1": [], "V2 without it": [], "V2": []}
+    if (roles := results.recipe.design.switching) is None:
+        return None
+    base, arm = roles.baseline, roles.arm
+    series: dict[str, list[Estimated]] = {base: [], f"{arm} without it": [], arm: []}
     tags = []
     for tag in results.recipe.variants.leave_out:
-        arms = [results.figure(encoder, arm, benchmark) for arm in ("V1", f"V2 without {tag}", "V2")]
+        arms = [results.figure(encoder, name, benchmark) for name in (base, f"{arm} without {tag}", arm)]
         if all(figures is not None and tag in figures.figures for figures in arms):
             tags.append(tag)
             for row, figures in zip(series.values(), arms, strict=True):
@@ -157,32 +168,27 @@ def _unseen(results: StudyResults, encoder: str, benchmark: str) -> Drawn | None
     return Drawn(
         name,
         f"Seen and unseen languages on {benchmark}, {encoder}",
-        "R@1 in a language with English alone (V1), with switching into all the others (unseen), and into it "
-        "too (V2); 95% intervals.",
+        f"R@1 in a language without switching ({base}), with switching into all the others (unseen), and "
+        f"into it too ({arm}); 95% intervals.",
         _rows_plot(tags, series, "R@1", name),
         {label: dict(zip(tags, _plain(row), strict=True)) for label, row in series.items()},
     )
 
 
-def _xnli(results: StudyResults, encoder: str) -> list[Drawn | None]:
-    found: list[Drawn | None] = []
-    for arm in ("T0", "T2", "V2"):
-        figures = results.figure(encoder, arm, "xnli")
-        if figures is not None and figures.matrix is not None:
-            name = _name("xnli", encoder, arm)
-            title = f"X-MNLI of {arm}, {encoder}"
-            caption = (
-                "accuracy@1 among a premise's three hypotheses, premise language by hypothesis language; "
-            )
-            found.append(
-                Drawn(
-                    name,
-                    title,
-                    caption + "random is 33.3.",
-                    heat_map(title, figures.matrix, id_prefix=_prefix(name)),
-                    figures.matrix.model_dump(mode="json"),
+def _matrices(results: StudyResults, encoder: str) -> list[Drawn]:
+    design, found = results.recipe.design, []
+    for arm in design.matrices:
+        for fact in results.benchmarks:
+            figures = results.figure(encoder, arm, fact.name)
+            if figures is not None and figures.matrix is not None:
+                name = _name(fact.name, encoder, arm)
+                title = f"{design.titles.get(fact.name, fact.name)} of {arm}, {encoder}"
+                caption = (
+                    f"{fact.metric} among {fact.gallery}, query language by language of what is searched; "
+                    f"random is {100 / fact.gallery:.1f}."
                 )
-            )
+                drawing = heat_map(title, figures.matrix, id_prefix=_prefix(name))
+                found.append(Drawn(name, title, caption, drawing, figures.matrix.model_dump(mode="json")))
     return found
 
 

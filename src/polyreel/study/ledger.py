@@ -1,19 +1,25 @@
-"""What a claim is, and how its verdict follows from intervals."""
+"""How the verdict on a claim follows from intervals.
+
+A verdict is computed, never written: it is ``supported`` where the whole 95% interval lies on the claim's
+side.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from polyreel.study.recipe import StudyRecipe
-from polyreel.study.summary import StudyResults
+from polyreel.report.wording import measure
+from polyreel.study.claims import AboveChance, ClaimSpec, Difference, RelativeLoss, ShareKept
+from polyreel.study.design import GAP, OTHERS
+from polyreel.study.summary import Estimated, StudyResults
 
-__all__ = ["Claim", "Measured", "Row", "Verdict", "judged"]
+__all__ = ["Claim", "Measured", "Verdict", "judge_claims"]
 
 Verdict = Literal["supported", "not supported", "cannot be tested here"]
+_SHARE = "share of English above chance"
 
 
 class _Document(BaseModel):
@@ -24,12 +30,12 @@ class Measured(_Document):
     """A figure that a claim stands or falls with.
 
     Attributes:
-        what: is measured.
-        value, low, high: with its 95% interval, in ``unit``.
-        unit: points of R@1 or accuracy, or a share.
-        needs_above: the claim holds if all of the interval lies above this.
-        detectable: smallest difference that could have been seen; None where it is no difference.
-        decides: whether the verdict looks at it; others stand beside it.
+        what: What is measured.
+        value, low, high: The figure with its 95% interval, in ``unit``.
+        unit: Points of R@1 or accuracy, or a share.
+        needs_above: The claim holds if all of the interval lies above this.
+        detectable: Smallest difference that could have been seen; None where it is not a difference.
+        decides: Whether the verdict looks at it; others stand beside it.
     """
 
     what: str
@@ -56,14 +62,10 @@ class Claim(_Document):
     """One line of the ledger.
 
     Attributes:
-        number: as in the document that the project started from; 0 for the research question.
-        sentence: the claim.
-        experiment: that tests it here; empty if none does.
-        refuted_if: what would speak against it.
-        measured: what was found.
-        verdict: computed from ``measured``.
-        because: why, in a sentence.
-        would_test: recipe and data that would test the claim as it was made.
+        number, sentence, experiment, refuted_if, would_test: As in ``ClaimSpec``.
+        measured: What was found.
+        verdict: Computed from ``measured``.
+        because: Why, in a sentence.
     """
 
     number: int
@@ -76,76 +78,154 @@ class Claim(_Document):
     would_test: str
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A claim before anything was measured.
-
-    Attributes:
-        number, sentence, experiment, refuted_if, would_test: as in ``Claim``.
-        measure: told results, encoder and benchmark, what is measured; None if nothing is.
-        untestable: why, for a claim that cannot be tested here.
-        unaligned: the verdict takes an encoder that was pretrained in the study, without parallel text, and
-            the claim is only ``untestable`` where there is none.
-        caveat: goes with every verdict.
-    """
-
-    number: int
-    sentence: str
-    experiment: str
-    refuted_if: str
-    would_test: str
-    measure: Callable[[StudyResults, str, str], list[Measured | None]] | None = None
-    untestable: str = ""
-    unaligned: bool = False
-    caveat: str = ""
-
-    def deciding_encoder(self, recipe: StudyRecipe) -> str | None:
-        """The encoder that the verdict takes: the study's first, unless it has to be an unaligned one."""
-        return next(iter(recipe.pretraining if self.unaligned else recipe.encoders), None)
-
-
-def judged(row: Row, results: StudyResults, retrieval: str) -> Claim:
-    """The claim with what a study measured, on one text-to-video benchmark.
+def judge_claims(claims: Sequence[ClaimSpec], results: StudyResults) -> tuple[Claim, ...]:
+    """Each claim with what a study measured for it.
 
     One encoder decides; what was measured with the others stands beside it.
     """
-    decider = row.deciding_encoder(results.recipe)
+    return tuple(_judged(claim, results) for claim in claims)
+
+
+def _judged(spec: ClaimSpec, results: StudyResults) -> Claim:
+    recipe = results.recipe
+    decider = next(iter(recipe.pretraining if spec.encoder == "pretrained" else recipe.encoders), None)
     measured: list[Measured] = []
     # The deciding encoder comes first, and False before True.
-    for encoder in sorted(results.recipe.encoders, key=lambda name: name != decider):
-        for found in row.measure(results, encoder, retrieval) if row.measure is not None else ():
+    for encoder in sorted(recipe.encoders, key=lambda name: name != decider):
+        for wanted in spec.measures:
+            found = _MEASURES[type(wanted)](wanted, results, encoder)
             if found is not None:
-                decides = found.decides and encoder == decider
-                what = f"{found.what}, {encoder}"
-                measured.append(found.model_copy(update={"what": what, "decides": decides}))
-    deciding = [found for found in measured if found.decides]
-    verdict, because = _verdict(row, deciding)
+                changes = {
+                    "what": f"{found.what}, {encoder}",
+                    "decides": wanted.decides and encoder == decider,
+                }
+                measured.append(found.model_copy(update=changes))
+    verdict, because = _verdict(spec, [found for found in measured if found.decides])
     return Claim(
-        number=row.number,
-        sentence=row.sentence,
-        experiment=row.experiment,
-        refuted_if=row.refuted_if,
+        number=spec.number,
+        sentence=spec.sentence,
+        experiment=spec.experiment,
+        refuted_if=spec.refuted_if,
         measured=tuple(measured),
         verdict=verdict,
-        because=f"{because} {row.caveat}".strip(),
-        would_test=row.would_test,
+        because=f"{because} {spec.caveat}".strip(),
+        would_test=spec.would_test,
     )
 
 
-def _verdict(row: Row, deciding: Sequence[Measured]) -> tuple[Verdict, str]:
-    if row.untestable and not deciding:
-        return "cannot be tested here", row.untestable
+def _verdict(spec: ClaimSpec, deciding: Sequence[Measured]) -> tuple[Verdict, str]:
+    if spec.untestable and not deciding:
+        return "cannot be tested here", spec.untestable
     if not deciding:
         return "cannot be tested here", "This study's recipe leaves out an arm or benchmark that it needs."
     if all(found.holds for found in deciding):
         return "supported", "All of the interval lies on the claim's side."
     if failed := [found.what for found in deciding if found.fails]:
         return "not supported", f"All of the interval lies on the other side: {'; '.join(failed)}."
-    open_ = [found for found in deciding if not found.holds]
     seen = [
         f"{found.what} (a difference of {found.detectable:.1f} would have been seen)"
         if found.detectable is not None
         else found.what
-        for found in open_
+        for found in deciding
+        if not found.holds
     ]
     return "not supported", f"The interval leaves it open: {'; '.join(seen)}."
+
+
+def _difference(wanted: Difference, results: StudyResults, encoder: str) -> Measured | None:
+    benchmark = wanted.benchmark or results.first_retrieval
+    one, other = wanted.arms
+    found = results.contrast(encoder, one, other, benchmark, wanted.outcome)
+    if found is not None:
+        value, low, high = found.difference, found.low, found.high
+    elif (found := results.contrast(encoder, other, one, benchmark, wanted.outcome)) is not None:
+        value, low, high = -found.difference, -found.high, -found.low
+    else:
+        return None
+    return Measured(
+        what=f"{one} minus {other}, {wanted.outcome}, {benchmark}",
+        value=value,
+        low=low,
+        high=high,
+        needs_above=wanted.above,
+        detectable=found.detectable,
+    )
+
+
+def _above_chance(wanted: AboveChance, results: StudyResults, encoder: str) -> Measured | None:
+    benchmark = wanted.benchmark or results.first_retrieval
+    arm = wanted.arms[0]
+    found, fact = results.figure(encoder, arm, benchmark), results.fact(benchmark)
+    if found is None or fact is None:
+        return None
+    chance = 100 / fact.gallery
+    tags = [tag for tag in fact.languages if tag != "en"]
+    if wanted.language == "others" and OTHERS in found.figures:
+        figure: Estimated = found.figures[OTHERS]
+        what = f"{arm} outside English, {benchmark}, against chance ({chance:.1f})"
+    elif wanted.language == "worst" and tags:
+        worst = min(tags, key=lambda tag: found.figures[tag].low)
+        figure = found.figures[worst]
+        what = f"{arm} in {worst}, the worst language, against chance ({chance:.2f}), {benchmark}"
+    else:
+        return None
+    return Measured(
+        what=what,
+        value=figure.value,
+        low=figure.low,
+        high=figure.high,
+        unit=measure(fact.metric).title,
+        needs_above=chance,
+    )
+
+
+def _relative_loss(wanted: RelativeLoss, results: StudyResults, encoder: str) -> Measured | None:
+    """The interval treats the two losses as independent."""
+    one, other = (name or results.first_retrieval for name in (wanted.benchmark, wanted.against))
+    first, second = wanted.arms
+    a, b = _loss(results, encoder, first, one), _loss(results, encoder, second, other)
+    if a is None or b is None:
+        return None
+    reach = ((a[1] / 2) ** 2 + (b[1] / 2) ** 2) ** 0.5 if a[1] and b[1] else 0.0
+    what = f"relative loss outside English: {first} on {one} minus {second} on {other}"
+    return _share(what, a[0] - b[0], reach)
+
+
+def _share_kept(wanted: ShareKept, results: StudyResults, encoder: str) -> Measured | None:
+    benchmark, arm = wanted.benchmark or results.first_retrieval, wanted.arms[0]
+    loss = _loss(results, encoder, arm, benchmark)
+    if loss is None:
+        return None
+    what = f"{arm}, what is kept outside English, {benchmark}"
+    return _share(what, 1 - loss[0], loss[1] / 2, above=wanted.above)
+
+
+def _share(what: str, value: float, reach: float, *, above: float = 0.0) -> Measured:
+    return Measured(
+        what=what,
+        value=round(value, 4),
+        low=round(value - reach, 4),
+        high=round(value + reach, 4),
+        unit=_SHARE,
+        needs_above=above,
+    )
+
+
+def _loss(results: StudyResults, encoder: str, arm: str, benchmark: str) -> tuple[float, float] | None:
+    """Loss outside English as a share of English above chance, and the length of its interval."""
+    found, fact = results.figure(encoder, arm, benchmark), results.fact(benchmark)
+    if found is None or fact is None or GAP not in found.figures:
+        return None
+    above = found.figures["en"].value - 100 / fact.gallery
+    if above <= 0:
+        return None
+    gap = found.figures[GAP]
+    return gap.value / above, (gap.high - gap.low) / above
+
+
+_MEASURES: Mapping[type, Callable[[Any, StudyResults, str], Measured | None]] = {
+    Difference: _difference,
+    AboveChance: _above_chance,
+    RelativeLoss: _relative_loss,
+    ShareKept: _share_kept,
+}

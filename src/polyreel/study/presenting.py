@@ -7,19 +7,9 @@ from dataclasses import dataclass
 
 from polyreel.errors import UsageError
 from polyreel.report.wording import p_value, signed
-from polyreel.study.arms import ARMS
+from polyreel.study.design import AGREEMENT, ALL, GAP, OTHERS, TOGETHER
 from polyreel.study.ledger import Claim
-from polyreel.study.summary import (
-    AGREEMENT,
-    ALL,
-    GAP,
-    OTHERS,
-    TOGETHER,
-    BenchmarkFacts,
-    Contrast,
-    Estimated,
-    StudyResults,
-)
+from polyreel.study.summary import BenchmarkFacts, Contrast, Estimated, StudyResults
 
 __all__ = ["StudyPage", "limits_of", "markdown_page", "render_study"]
 
@@ -66,6 +56,7 @@ def render_study(results: StudyResults, claims: Sequence[Claim]) -> StudyPage:
     page = environment.get_template("study.html.j2").render(
         title=f"polyreel study: {results.recipe.study}",
         results=results,
+        question=_question(claims),
         claims=claims,
         tables=[_table(results, encoder, fact.name) for encoder, fact in _each(results)],
         drawings=drawings,
@@ -86,25 +77,24 @@ def markdown_page(results: StudyResults, claims: Sequence[Claim]) -> str:
         f"Written by `{results.command}`; figures and all differences are in [report.html](report.html), "
         "[results.json](results.json) and [claims.json](claims.json).",
         "",
-        "## The question",
-        "",
-        f"{claims[0].sentence}",
-        "",
-        f"**{claims[0].verdict.capitalize()}.** {claims[0].because}",
-        "",
     ]
-    lines += _measured_lines(claims[0])
+    question, rest = _question(claims), [claim for claim in claims if claim.number]
+    if question is not None:
+        verdict = f"**{question.verdict.capitalize()}.** {question.because}"
+        lines += ["## The question", "", question.sentence, "", verdict, "", *_measured_lines(question)]
     for encoder, fact in _each(results):
         lines += _markdown_table(results, encoder, fact.name)
     lines += ["## Differences", ""]
     lines += _markdown_contrasts(results)
     lines += _markdown_coverage(results)
-    lines += ["## Claims", "", "| no. | claim | verdict | why |", "|---|---|---|---|"]
-    lines += [
-        f"| {claim.number} | {_cell(claim.sentence)} | {claim.verdict} | {_cell(claim.because)} |"
-        for claim in claims[1:]
-    ]
-    lines += ["", "## What the data do not show", ""]
+    if rest:
+        lines += ["## Claims", "", "| no. | claim | verdict | why |", "|---|---|---|---|"]
+        lines += [
+            f"| {claim.number} | {_cell(claim.sentence)} | {claim.verdict} | {_cell(claim.because)} |"
+            for claim in rest
+        ]
+        lines.append("")
+    lines += ["## What the data do not show", ""]
     lines += [f"- {limit}" for limit in limits_of(results)]
     return "\n".join(lines) + "\n"
 
@@ -116,28 +106,15 @@ def limits_of(results: StudyResults) -> list[str]:
         f"{spec.corpus} ({spec.clips:,} clips at most)" if spec.clips else spec.corpus
         for spec in recipe.video
     )
-    found = [
-        f"The arms train on {clips}, with {len(recipe.seeds)} seeds: a small study, whatever it finds.",
-        "An arm without a video tower sees a clip through the English names of the classes that the image "
-        "network knows: on text to video it shows what that bridge is worth, too.",
-        "All arms take the same number of steps and clips. Where a clip has one English caption, an arm "
-        "without code-switching sees it once a step and one with it twice; the tables say how many texts.",
-        "Agreement between languages is high, too, where a model finds the same wrong clips whatever it is "
-        "asked: it means something only beside accuracy, and beside V2-shuffled.",
-        "Pictures are read by a network trained on ImageNet classes; motion and sound are not seen.",
-        "Lexicons are uneven and noisy, so languages differ in more than their distance from English.",
-    ]
-    if recipe.text and recipe.measure.xnli is not None:
-        texts = ", ".join(spec.corpus for spec in recipe.text)
-        found.append(
-            f"T1 and T2 train on {texts} and the other arms on captions, so that on X-MNLI they differ in "
-            "their texts, too: what vision does there is V2 against V2-blind."
+    found = [f"The arms train on {clips}, with {len(recipe.seeds)} seeds: a small study, whatever it finds."]
+    texts = ", ".join(spec.corpus for spec in recipe.text)
+    names = {fact.name for fact in results.benchmarks}
+    for limit in recipe.design.limits:
+        applies = (limit.encoder is None or limit.encoder in recipe.encoders) and (
+            limit.benchmark is None or limit.benchmark in names
         )
-    if "e5-small" in recipe.encoders:
-        found.append(
-            "e5-small is already aligned across languages by its own training, which can hide what alignment "
-            "through vision would do for an encoder that is not."
-        )
+        if applies and (texts or "{text}" not in limit.text):
+            found.append(limit.text.replace("{text}", texts))
     for encoder, fact in _each(results):
         if fact.metric == "r@1" and not _is_above_chance(results, encoder, fact):
             found.append(
@@ -145,14 +122,15 @@ def limits_of(results: StudyResults) -> list[str]:
                 "outside English, so a difference between its arms there says nothing of transfer, and no "
                 "difference does not speak against it."
             )
-    names = {fact.name for fact in results.benchmarks}
-    if any(name.startswith("msrvtt") for name in names):
-        found.append("The captions of msrvtt-dev-9 in other languages are translations, not written anew.")
-    if not {"T1", "T2"} <= set(recipe.arms):
+    if len(recipe.arms) < len(recipe.design.arms):
         found.append("Not all arms were trained; claims that need the others say so.")
     if len(recipe.seeds) < 5:
         found.append("Fewer than five seeds: intervals for new seeds are wide, and should be.")
     return found
+
+
+def _question(claims: Sequence[Claim]) -> Claim | None:
+    return next((claim for claim in claims if claim.number == 0), None)
 
 
 def _is_above_chance(results: StudyResults, encoder: str, fact: BenchmarkFacts) -> bool:
@@ -194,7 +172,7 @@ def _grouped(results: StudyResults) -> list[dict[str, object]]:
     """Differences by encoder and benchmark; of variants the means, and the language that one leaves out."""
 
     def is_shown(found: Contrast) -> bool:
-        variant = found.one not in ARMS
+        variant = found.one not in results.recipe.arms
         left_out = found.one.endswith(f" {found.outcome}")
         return not variant or left_out or found.outcome in (ALL, *_MAIN)
 
@@ -273,17 +251,20 @@ def _markdown_contrasts(results: StudyResults) -> list[str]:
 
 def _markdown_coverage(results: StudyResults) -> list[str]:
     """What the lexicons translate, and whether that goes with what switching adds."""
-    if not results.trends:
+    roles = results.recipe.design.switching
+    if not results.trends or roles is None:
         return []
     lines = ["## Lexicon coverage and gain", ""]
     lines += [
-        "Words of English captions that the lexicon translates, and V2 − V1 in that language, in points."
+        "Words of English captions that the lexicon translates, and "
+        f"{roles.arm} − {roles.baseline} in that language, in points."
     ]
     head = ["language", "coverage", *(f"{trend.benchmark}, {trend.encoder}" for trend in results.trends)]
     lines += ["", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for tag, share in results.coverage.items():
         gains = [
-            results.contrast(trend.encoder, "V2", "V1", trend.benchmark, tag) for trend in results.trends
+            results.contrast(trend.encoder, roles.arm, roles.baseline, trend.benchmark, tag)
+            for trend in results.trends
         ]
         cells = [tag, f"{100 * share:.0f}%", *(signed(gain.difference) if gain else "–" for gain in gains)]
         lines.append(f"| {' | '.join(cells)} |")

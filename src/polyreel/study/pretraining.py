@@ -58,16 +58,13 @@ def require_start(recipe: StudyRecipe, start: Start, *, tell: Callable[[str, int
     from polyreel.models.specs import TextTowerSpec
     from polyreel.training.pretraining import pretrain
 
-    def told(step: int, steps: int, loss: float) -> None:
-        tell(f"pretraining {start.encoder}, loss {loss:.2f}, step", step, steps)
-
     spec = start.spec
     pretrain(
         TextTowerSpec.model_validate(recipe.encoders[start.encoder]),
         start.texts,
         start.weights,
         steps=spec.steps,
-        texts_a_step=spec.texts_a_step,
+        texts_a_step=spec.batch_size,
         lr=spec.lr,
         seed=spec.seed,
         tell=lambda step, steps, loss: tell(

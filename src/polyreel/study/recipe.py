@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, ConfigDict, Field, model_validator
 
 from polyreel.errors import UnknownNameError
 from polyreel.languages import STUDY_LANGUAGES, parse_tag
-from polyreel.recipes import Problem, read_recipe
+from polyreel.recipes import Problem, examine_recipe, read_recipe, recipe_error
+from polyreel.study.claims import ClaimList, ClaimSpec, names_in
+from polyreel.study.design import OUTCOMES, Design, Name, Spec
 
 __all__ = [
-    "ARM_NAMES",
     "BitextSpec",
     "CorpusSpec",
     "MeasureSpec",
@@ -25,18 +26,10 @@ __all__ = [
     "read_study",
 ]
 
-ARM_NAMES = ("T0", "T1", "T2", "V1", "V2", "V3", "V2-blind", "V2-shuffled")
-"""The arms of every study; ``arms.ARMS`` says what each is."""
-
 _Chance = Annotated[float, Field(ge=0, le=1)]
-_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
-class _Spec(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class CorpusSpec(_Spec):
+class CorpusSpec(Spec):
     """Clips, or texts, to train on.
 
     Attributes:
@@ -55,23 +48,31 @@ class CorpusSpec(_Spec):
     features: str | None = None
 
 
-class PretrainingSpec(_Spec):
+class PretrainingSpec(Spec):
     """Masked language modelling that an encoder ``scratch`` begins with (``training.pretrain``).
 
     Attributes:
         text: corpora of text in many languages. An item gives its text in one language only, the one that
             has least so far: no two languages say the same.
-        steps, texts_a_step, lr, seed: as in ``training.pretrain``.
+        steps, batch_size, lr, seed: As in ``training.pretrain``. ``texts_a_step`` is the former name of
+            ``batch_size``; files with either are read, and digests are of the former.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
 
     text: tuple[str, ...] = Field(min_length=1)
     steps: int = Field(default=1000, ge=1)
-    texts_a_step: int = Field(default=64, ge=1)
+    batch_size: int = Field(
+        default=64,
+        ge=1,
+        validation_alias=AliasChoices("batch_size", "texts_a_step"),
+        serialization_alias="texts_a_step",
+    )
     lr: float = Field(default=1e-3, gt=0)
     seed: int = Field(default=0, ge=0)
 
 
-class RetrievalSpec(_Spec):
+class RetrievalSpec(Spec):
     """Text to video: the first caption of a clip in each language asks for the clip.
 
     Attributes:
@@ -82,14 +83,14 @@ class RetrievalSpec(_Spec):
         features: as in ``CorpusSpec``.
     """
 
-    name: _Name
+    name: Name
     corpus: str = Field(min_length=1)
     split: str = Field(default="dev", min_length=1)
     clips: int | None = Field(default=None, ge=4)
     features: str | None = None
 
 
-class XnliSpec(_Spec):
+class XnliSpec(Spec):
     """X-MNLI retrieval: a premise against its three hypotheses.
 
     Attributes:
@@ -103,7 +104,7 @@ class XnliSpec(_Spec):
     premises: int | None = Field(default=None, ge=4)
 
 
-class BitextSpec(_Spec):
+class BitextSpec(Spec):
     """NTREX: a sentence against all English ones.
 
     Attributes:
@@ -115,7 +116,7 @@ class BitextSpec(_Spec):
     sentences: int | None = Field(default=None, ge=4)
 
 
-class MeasureSpec(_Spec):
+class MeasureSpec(Spec):
     """What every trained arm is measured on."""
 
     retrieval: tuple[RetrievalSpec, ...] = Field(min_length=1)
@@ -130,8 +131,8 @@ class MeasureSpec(_Spec):
         return self
 
 
-class VariantSpec(_Spec):
-    """Further arms: V2 with one thing changed.
+class VariantSpec(Spec):
+    """Further arms: the design's code-switched arm (``design.switching``) with one thing changed.
 
     Attributes:
         encoders: which encoders they are trained with; None takes the first.
@@ -146,49 +147,68 @@ class VariantSpec(_Spec):
     modes: tuple[Literal["bilingual", "multilingual"], ...] = ()
 
 
-class StudyRecipe(_Spec):
+class StudyRecipe(Spec):
     """A study: arms times encoders times seeds.
 
     Attributes:
-        study: its name.
-        description: what it is for.
-        seeds: each arm is trained with each.
-        languages: that are measured, English among them.
-        encoders: name -> text tower of a training recipe (``model.text``).
-        pretraining: name of an encoder ``scratch`` -> what it has learnt before any arm begins.
-        arms: see ``arms.ARMS``.
-        variants: further arms.
-        video: clips that the arms with vision train on.
-        text: what the text-only baselines T1 and T2 train on; empty takes the captions of ``video``.
-        folders: name of a corpus -> its folder below ``--data``, where that has another name.
-        texts_per_clip: captions that a step shows of a clip, the switched ones among them.
-        training: the rest of a training recipe, alike in all arms: ``model`` but for the text tower,
+        study: Its name.
+        description: What it is for.
+        seeds: Each arm is trained with each.
+        languages: That are measured, English among them.
+        encoders: Name -> text tower of a training recipe (``model.text``).
+        pretraining: Name of an encoder ``scratch`` -> what it has learnt before any arm begins.
+        arms: Names of the design's arms that are trained; left out, all are.
+        variants: Further arms.
+        video: Clips that the arms with vision train on.
+        text: What the arms that train on ``text`` take; empty takes the captions of ``video``.
+        folders: Name of a corpus -> its folder below ``--data``, where that has another name.
+        texts_per_clip: Captions that a step shows of a clip, the switched ones among them.
+        training: The rest of a training recipe, alike in all arms: ``model`` but for the text tower,
             ``objectives``, ``code_switching``, ``batch``, ``optimiser``.
-        by_encoder: name of an encoder -> what of ``training`` is otherwise with it.
-        measure: what on.
-        resamples: of the bootstrap.
-        examples: queries whose nearest clips the report shows.
-        show_pictures: with thumbnails, which not every dataset's terms allow to be passed on.
+        by_encoder: Name of an encoder -> what of ``training`` is otherwise with it.
+        measure: What on.
+        resamples: Of the bootstrap.
+        examples: Queries whose nearest clips the report shows.
+        show_pictures: With thumbnails, which not every dataset's terms allow to be passed on.
+        design: Arms and contrasts.
+        design_file: The file with them instead, relative to the study's.
+        claims: What the study tests.
+        claims_file: The file with them instead, relative to the study's.
     """
 
-    study: _Name
+    study: Name
     description: str = ""
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=2)
     languages: tuple[str, ...] = Field(default=STUDY_LANGUAGES, min_length=2)
-    encoders: dict[_Name, dict[str, Any]] = Field(min_length=1)
-    pretraining: dict[str, PretrainingSpec] = {}
-    arms: tuple[str, ...] = Field(default=ARM_NAMES, min_length=2)
+    encoders: dict[Name, dict[str, Any]] = Field(min_length=1)
+    pretraining: dict[str, PretrainingSpec] = Field(default_factory=dict)
+    arms: tuple[str, ...] = ()
     variants: VariantSpec = VariantSpec()
     video: tuple[CorpusSpec, ...] = Field(min_length=1)
     text: tuple[CorpusSpec, ...] = ()
-    folders: dict[str, str] = {}
+    folders: dict[str, str] = Field(default_factory=dict)
     texts_per_clip: int = Field(default=2, ge=2)
     training: dict[str, Any]
-    by_encoder: dict[str, dict[str, Any]] = {}
+    by_encoder: dict[str, dict[str, Any]] = Field(default_factory=dict)
     measure: MeasureSpec
     resamples: int = Field(default=2000, ge=100)
     examples: int = Field(default=2, ge=0)
     show_pictures: bool = True
+    design: Design = Design()
+    design_file: str = Field(default="", exclude=True)
+    claims: tuple[ClaimSpec, ...] = Field(default=(), exclude=True)
+    claims_file: str = Field(default="", exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _all_arms(cls, document: Any) -> Any:
+        design = document.get("design") if isinstance(document, dict) else None
+        return {"arms": list(design.get("arms", {})), **document} if isinstance(design, dict) else document
+
+    @property
+    def grid_json(self) -> str:
+        """What decides the values of cells, as digests take it: not how they are compared and worded."""
+        return self.model_dump_json(exclude={"design"})
 
     @property
     def others(self) -> tuple[str, ...]:
@@ -202,12 +222,7 @@ class StudyRecipe(_Spec):
 
     def contradictions(self) -> list[Problem]:
         """Where parts that are valid by themselves do not go together."""
-        found = [
-            ("arms", str(UnknownNameError("arm", name, ARM_NAMES)))
-            for name in self.arms
-            if name not in ARM_NAMES
-        ]
-        found += [(where, f"{value!r} comes twice") for where, value in self._twice()]
+        found = [(where, f"{value!r} comes twice") for where, value in self._twice()]
         found += [
             ("languages", f"{tag!r} is not a language tag") for tag in self.languages if parse_tag(tag) != tag
         ]
@@ -233,18 +248,38 @@ class StudyRecipe(_Spec):
             for name in self.pretraining
             if name in self.encoders and self.encoders[name].get("encoder") != "scratch"
         ]
-        needs_switching = (
-            any(name == "T2" or name.startswith("V2") for name in self.arms) or self._has_variants
-        )
-        if needs_switching and not self.training.get("code_switching"):
+        if self.design_file and not self.design.arms:
+            return found  # the rest depends on that file
+        return found + self._mistakes_in_arms() + self.mistakes_in_claims()
+
+    def _mistakes_in_arms(self) -> list[Problem]:
+        arms, switching = self.design.arms, self.design.switching
+        found = [("arms", str(UnknownNameError("arm", name, arms))) for name in self.arms if name not in arms]
+        found += [(f"design.{where}", problem) for where, problem in self.design.contradictions()]
+        if len(self.arms) < 2:
+            found.append(("arms", "a study compares two arms at least"))
+        has_variants = bool(self.variants.p or self.variants.leave_out or self.variants.modes)
+        switched = any(name in arms and arms[name].code_switched for name in self.arms)
+        if (switched or has_variants) and not self.training.get("code_switching"):
             found.append(("training.code_switching", "is missing, and arms need it"))
-        if self._has_variants and "V2" not in self.arms:
-            found.append(("variants", "they are variants of V2, which is not among the arms"))
+        if has_variants and switching is None:
+            found.append(("variants", "the design does not say which arm they vary (design.switching)"))
+        elif has_variants and switching is not None and switching.arm not in self.arms:
+            found.append(("variants", f"they are variants of {switching.arm}, which is not among the arms"))
         return found
 
-    @property
-    def _has_variants(self) -> bool:
-        return bool(self.variants.p or self.variants.leave_out or self.variants.modes)
+    def mistakes_in_claims(self) -> list[Problem]:
+        """Names in claims that neither the design nor the recipe has."""
+        known: dict[str, tuple[str, ...]] = {
+            "arm": tuple(self.design.arms),
+            "benchmark": (*(spec.name for spec in self.measure.retrieval), "xnli", "ntrex"),
+            "outcome": (*OUTCOMES, *self.languages),
+        }
+        return [
+            (where, str(UnknownNameError(kind, name, known[kind])))
+            for where, kind, name in names_in(self.claims)
+            if name not in known[kind]
+        ]
 
     def _twice(self) -> list[tuple[str, object]]:
         lists: Mapping[str, tuple[object, ...]] = {
@@ -253,6 +288,7 @@ class StudyRecipe(_Spec):
             "languages": self.languages,
             "variants.p": self.variants.p,
             "variants.leave_out": self.variants.leave_out,
+            "claims": tuple(claim.number for claim in self.claims),
         }
         return [
             (where, value)
@@ -263,10 +299,27 @@ class StudyRecipe(_Spec):
 
 
 def read_study(path: Path) -> StudyRecipe:
-    """The study in a YAML file.
+    """The study in a YAML file, with the design and the claims that it names.
 
     Raises:
         RecipeError: with all mistakes.
         UsageError: PyYAML is not installed.
     """
-    return read_recipe(path, StudyRecipe, stand_ins={"study": "unnamed"})
+    reading = examine_recipe(path, StudyRecipe, stand_ins={"study": "unnamed"})
+    if reading.recipe is None or reading.problems:
+        raise recipe_error(path, reading.problems)
+    recipe = reading.recipe
+    if recipe.design_file:
+        design = read_recipe(path.parent / recipe.design_file, Design)
+        recipe = recipe.model_copy(update={"design": design, "arms": recipe.arms or tuple(design.arms)})
+        if problems := recipe.contradictions():
+            raise recipe_error(path, [reading.problem_at(*problem) for problem in problems])
+    if recipe.claims_file:
+        file = path.parent / recipe.claims_file
+        listed = examine_recipe(file, ClaimList)
+        if listed.recipe is None or listed.problems:
+            raise recipe_error(file, listed.problems)
+        recipe = recipe.model_copy(update={"claims": listed.recipe.claims})
+        if problems := recipe.mistakes_in_claims():
+            raise recipe_error(file, [listed.problem_at(*problem) for problem in problems])
+    return recipe

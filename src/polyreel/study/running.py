@@ -121,7 +121,7 @@ class Grid:
     @property
     def digest(self) -> str:
         """Of everything that decides the results."""
-        facts = [self.recipe.model_dump_json(), *(task.digest for task in self.tasks)]
+        facts = [self.recipe.grid_json, *(task.digest for task in self.tasks)]
         return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
 
     def results(self) -> tuple[CellResult, ...] | None:
@@ -281,7 +281,7 @@ def _cell_result(grid: Grid, task: _Task, shelf: TowerShelf, done: int, tell: Te
         from polyreel.training.checkpoints import load_checkpoint
 
         towers = shelf.trained(load_checkpoint(folder, "last"))
-    first = cell.seed == grid.recipe.seeds[0] and cell.arm.name in ("V1", "V2")
+    first = cell.seed == grid.recipe.seeds[0] and cell.arm.name in grid.recipe.design.examples
     benchmarks, examples = measure(towers, grid.asked, with_examples=first)
     return CellResult(
         encoder=cell.encoder,

@@ -15,9 +15,8 @@ from polyreel.codeswitch.lexicons import load_lexicons
 from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
 from polyreel.errors import UsageError
 from polyreel.files import write_atomically
-from polyreel.study.arms import cells_of
-from polyreel.study.claims import judge_claims
-from polyreel.study.ledger import Claim
+from polyreel.study.arms import cells_of, contrasts_of
+from polyreel.study.ledger import Claim, judge_claims
 from polyreel.study.presenting import markdown_page, render_study
 from polyreel.study.recipe import StudyRecipe
 from polyreel.study.running import Grid, Tell, prepare_grid, run_grid, training_problems
@@ -87,7 +86,8 @@ def run_study(
 ) -> StudyOutcome:
     """Run what is missing of a study and write its results, claims and pages.
 
-    A study that is stopped or killed goes on where it was, and ends with the very same tables.
+    A study that is stopped or killed goes on where it was, and ends with the very same tables. Where only
+    claims or wording were changed, the pages are made again from the figures that are there.
 
     Args:
         recipe: of the study.
@@ -102,22 +102,27 @@ def run_study(
         PolyreelError: data is not there, or training fails.
     """
     grid = prepare_grid(recipe, out=out, data=data, tell=tell)
-    if (claims := _finished(grid, command)) is not None:
-        return StudyOutcome(out, len(grid.tasks), 0, True, claims)
+    results = _results_there(grid)
     try:
-        cells = run_grid(grid, tell=tell)
-        if cells is None:
-            missing = sum(task.is_missing for task in grid.tasks)
-            return StudyOutcome(out, len(grid.tasks), missing, False, ())
-        results = summarise(
-            recipe,
-            cells,
-            coverage=_coverage(grid),
-            command=command,
-            digest=grid.digest,
-            made_with=_versions(),
-        )
-        claims = judge_claims(results)
+        if results is not None:
+            claims = judge_claims(recipe.claims, results)
+            if _pages_are_there(out, results, claims):
+                return StudyOutcome(out, len(grid.tasks), 0, True, claims)
+            results = results.model_copy(update={"command": command})
+        else:
+            cells = run_grid(grid, tell=tell)
+            if cells is None:
+                missing = sum(task.is_missing for task in grid.tasks)
+                return StudyOutcome(out, len(grid.tasks), missing, False, ())
+            results = summarise(
+                recipe,
+                cells,
+                coverage=_coverage(grid),
+                command=command,
+                digest=grid.digest,
+                made_with=_versions(),
+            )
+        claims = judge_claims(recipe.claims, results)
         _write(out, results, claims)
     except OSError as error:
         raise UsageError(
@@ -129,18 +134,27 @@ def run_study(
     return StudyOutcome(out, len(grid.tasks), 0, False, claims)
 
 
-def _finished(grid: Grid, command: str) -> tuple[Claim, ...] | None:
-    """The ledger, if the folder holds everything that this study would write."""
-    out = grid.out
-    if not all((out / name).is_file() for name in (_RESULTS, _CLAIMS, _REPORT, _PAGE)):
-        return None
+def _results_there(grid: Grid) -> StudyResults | None:
+    """The figures in the folder, if they are of these very cells and contrasts."""
     try:
-        head = json.loads((out / _RESULTS).read_text(encoding="utf-8"))
-        claims = _CLAIM_LIST.validate_json((out / _CLAIMS).read_bytes())
-    except (OSError, ValueError, ValidationError):
+        found = StudyResults.model_validate_json((grid.out / _RESULTS).read_bytes())
+    except (OSError, ValidationError):
         return None
-    made = (head.get("digest"), head.get("command"))
-    return claims if made == (grid.digest, command) else None
+    recipe = grid.recipe
+    pairs = {(name, *pair) for name in recipe.encoders for pair in contrasts_of(recipe, name)}
+    if found.digest != grid.digest or {(c.encoder, c.one, c.other) for c in found.contrasts} != pairs:
+        return None
+    return found.model_copy(update={"recipe": recipe})
+
+
+def _pages_are_there(out: Path, results: StudyResults, claims: tuple[Claim, ...]) -> bool:
+    """Whether the folder holds what this study would write."""
+    try:
+        ledger = _CLAIM_LIST.validate_json((out / _CLAIMS).read_bytes())
+        page = (out / _PAGE).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
+    return (out / _REPORT).is_file() and ledger == claims and page == markdown_page(results, claims)
 
 
 def _coverage(grid: Grid) -> Mapping[str, float]:

@@ -28,7 +28,7 @@ from polyreel.errors import DatasetError, PolyreelError, UnknownNameError
 from polyreel.languages import clean, in_study_order
 from polyreel.packages.members import cache_dir
 from polyreel.problems import Problems
-from polyreel.study.arms import Arm
+from polyreel.study.design import Arm
 from polyreel.study.recipe import CorpusSpec, PretrainingSpec, RetrievalSpec, StudyRecipe
 
 __all__ = ["GallerySet", "StudyData", "TrainTable"]
@@ -108,7 +108,7 @@ class StudyData:
         Raises:
             DatasetError, UnknownNameError, FetchError: a corpus is not there.
         """
-        specs = (self.recipe.text or self.recipe.video) if arm.material == "text" else self.recipe.video
+        specs = (self.recipe.text or self.recipe.video) if arm.trains_on == "text" else self.recipe.video
         return tuple(self._stocked(spec, arm) for spec in specs)
 
     def languages(self, arm: Arm, tables: Sequence[TrainTable]) -> tuple[str, ...]:
@@ -246,7 +246,7 @@ class StudyData:
         if arm.sees:
             table, kind = self._with_features(spec)
             facts, features = [table.manifest.version, kind], (kind,)
-            if arm.material == "shuffled":
+            if arm.trains_on == "shuffled":
                 table = self._shuffled(table, kind)
                 facts.append("shuffled")
         else:

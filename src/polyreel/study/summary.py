@@ -17,16 +17,12 @@ from polyreel.metrics.significance import (
     paired_bootstrap,
     rank_correlation,
 )
-from polyreel.study.arms import Arm, arms_of
+from polyreel.study.arms import arms_of, contrasts_of
+from polyreel.study.design import AGREEMENT, ALL, GAP, OTHERS, OUTCOMES, TOGETHER, SwitchingRoles
 from polyreel.study.recipe import StudyRecipe
 from polyreel.study.results import BenchmarkValues, CellResult, Example
 
 __all__ = [
-    "AGREEMENT",
-    "ALL",
-    "GAP",
-    "OTHERS",
-    "TOGETHER",
     "ArmFigures",
     "BenchmarkFacts",
     "Contrast",
@@ -39,27 +35,11 @@ __all__ = [
     "summarise",
 ]
 
-ALL, OTHERS, GAP = "mean", "others", "gap"
-TOGETHER, AGREEMENT = "all languages at once", "agreement"
-_DERIVED = (ALL, OTHERS, GAP, TOGETHER, AGREEMENT)
 _LEVEL = 0.05
 # Of a 95% interval's half width: what is found in four of five repetitions, (1.96 + 0.84) / 1.96.
 _POWER = 1.43
 _DIGITS = 4
 _LEAST_LANGUAGES = 4
-# The first against the second, each for one question.
-_PAIRS = (
-    ("V2", "T0"),
-    ("V2", "T2"),
-    ("V2", "V1"),
-    ("V2", "V2-blind"),
-    ("V2", "V2-shuffled"),
-    ("V3", "V1"),
-    ("V3", "V2"),
-    ("V1", "T1"),
-    ("T2", "T1"),
-    ("T1", "T0"),
-)
 Array = NDArray[np.float64]
 
 
@@ -147,13 +127,13 @@ class BenchmarkFacts(_Document):
 
 
 class CoverageTrend(_Document):
-    """Whether switching helps a language more whose lexicon translates more: Spearman's correlation of
-    lexicon coverage and V2 minus V1, over languages.
+    """Whether switching helps a language more whose lexicon translates more: Spearman's correlation over
+    languages of lexicon coverage and the gain of the code-switched arm over its baseline.
 
     Attributes:
         encoder, benchmark: where the gain was measured.
         languages: how many.
-        rho, p: as ``evaluation.rank_correlation`` gives them.
+        rho, p: as ``metrics.significance.rank_correlation`` gives them.
     """
 
     encoder: str
@@ -202,6 +182,15 @@ class StudyResults(_Document):
         """The figures of an arm on a benchmark, if there are any."""
         wanted = (encoder, arm, benchmark)
         return next((f for f in self.figures if (f.encoder, f.arm, f.benchmark) == wanted), None)
+
+    @property
+    def first_retrieval(self) -> str:
+        """The first text-to-video benchmark of the recipe."""
+        return self.recipe.measure.retrieval[0].name
+
+    def fact(self, benchmark: str) -> BenchmarkFacts | None:
+        """What was asked in a benchmark, if it was measured."""
+        return next((fact for fact in self.benchmarks if fact.name == benchmark), None)
 
     def contrast(self, encoder: str, one: str, other: str, benchmark: str, outcome: str) -> Contrast | None:
         """The difference of two arms, if it was measured."""
@@ -307,7 +296,9 @@ def summarise(
             figures += [
                 found for arm in arms if (found := _arm_figures(values, encoder, arm.name, fact)) is not None
             ]
-            contrasts += list(_contrasts(values, encoder, arms, fact, recipe.resamples))
+            contrasts += list(
+                _contrasts(values, encoder, contrasts_of(recipe, encoder), fact, recipe.resamples)
+            )
     return StudyResults(
         digest=digest,
         command=command,
@@ -319,7 +310,7 @@ def summarise(
         contrasts=tuple(contrasts),
         switched=_mean_switched(cells),
         coverage=coverage,
-        trends=tuple(_trends(contrasts, coverage)),
+        trends=tuple(_trends(contrasts, coverage, recipe.design.switching)),
         texts=_mean_texts(cells),
         examples={cell.arm: cell.examples for cell in reversed(cells) if cell.examples},
     )
@@ -375,7 +366,7 @@ def _arm_figures(values: Values, encoder: str, arm: str, fact: BenchmarkFacts) -
         outcome: estimated(rows, bounds=_bounds(outcome))
         for outcome in (
             *fact.languages,
-            *_DERIVED,
+            *OUTCOMES,
             *(f"{GAP} {tag}" for tag in fact.languages if tag != "en"),
         )
         if (rows := values.of(encoder, arm, fact.name, outcome)) is not None
@@ -406,15 +397,15 @@ def _mean_matrix(matrices: Sequence[Matrix]) -> Matrix | None:
 
 
 def _contrasts(
-    values: Values, encoder: str, arms: Sequence[Arm], fact: BenchmarkFacts, resamples: int
+    values: Values,
+    encoder: str,
+    pairs: Sequence[tuple[str, str]],
+    fact: BenchmarkFacts,
+    resamples: int,
 ) -> Iterator[Contrast]:
-    names = {arm.name for arm in arms}
-    pairs = [pair for pair in _PAIRS if names.issuperset(pair)]
-    pairs += [(arm.name, "V2") for arm in arms if arm.name.startswith("V2 ")]
-    pairs += [(arm.name, "V1") for arm in arms if arm.without is not None and "V1" in names]
     for pair in pairs:
         found = []
-        for outcome in (*fact.languages, *_DERIVED):
+        for outcome in (*fact.languages, *OUTCOMES):
             one, other = (values.of(encoder, name, fact.name, outcome) for name in pair)
             if one is not None and other is not None:
                 where = (encoder, fact.name, outcome)
@@ -424,10 +415,13 @@ def _contrasts(
             yield each.model_copy(update={"p_holm": corrected.get(each.outcome)})
 
 
-def _trends(contrasts: Sequence[Contrast], coverage: Mapping[str, float]) -> Iterator[CoverageTrend]:
+def _trends(
+    contrasts: Sequence[Contrast], coverage: Mapping[str, float], roles: SwitchingRoles | None
+) -> Iterator[CoverageTrend]:
     gains: dict[tuple[str, str], dict[str, float]] = {}
+    pair = None if roles is None else (roles.arm, roles.baseline)
     for found in contrasts:
-        if (found.one, found.other) == ("V2", "V1") and found.outcome in coverage:
+        if (found.one, found.other) == pair and found.outcome in coverage:
             gains.setdefault((found.encoder, found.benchmark), {})[found.outcome] = found.difference
     for (encoder, benchmark), gain in gains.items():
         if len(gain) >= _LEAST_LANGUAGES:

@@ -73,7 +73,7 @@ def measure(report: Report, bundle_folder: Path, clips: int) -> None:
         fill(folder, card, clips, rng)
         library = Library(folder, lambda _location: bundle)
         library.search("0", language="en", mode="visual")  # lays the matrix out, maps it into memory
-        matrix = library.view.searchable.clip_vectors
+        matrix = library.snapshot.index.clip_vectors
         parts = {
             "numpy: matrix @ query, argpartition": lambda: [bare(matrix, query) for query in queries],
             "top_rows": lambda: [top_rows(matrix, query, DEPTH) for query in queries],

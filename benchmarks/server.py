@@ -51,7 +51,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="polyreel-server-") as scratch:
         folder = Path(scratch) / "library"
         fill(folder, bundle.card, clips, np.random.default_rng(arguments.seed))
-        matrix = Library(folder, lambda _location: bundle).view.searchable.clip_vectors
+        matrix = Library(folder, lambda _location: bundle).snapshot.index.clip_vectors
         with serving(folder) as (address, process):
             first_page(report, address)
             one_user(report, address, bundle, matrix, queries, alone)

@@ -133,8 +133,28 @@ def test_the_library_can_be_named_by_the_environment(shelf, capsys, monkeypatch)
 
 # Searching
 
-RESULT_FIELDS = {"query", "language", "bundle", "mode", "took_ms", "hits", "confident"}
-HIT_FIELDS = {"video", "start_s", "end_s", "score", "rank", "thumbnail", "evidence"}
+RESULT_FIELDS = {
+    "query",
+    "language",
+    "bundle",
+    "mode",
+    "took_ms",
+    "hits",
+    "confident",
+    "false_alarm_rate",
+}
+HIT_FIELDS = {
+    "video",
+    "video_id",
+    "clip_id",
+    "start_s",
+    "end_s",
+    "score",
+    "rank",
+    "thumbnail",
+    "media",
+    "evidence",
+}
 
 
 def test_search_as_json_keeps_the_contract(shelf, capsys):
@@ -148,7 +168,7 @@ def test_search_as_json_keeps_the_contract(shelf, capsys):
         assert set(hit) == HIT_FIELDS
         assert hit["rank"] == rank
         assert Path(hit["thumbnail"]).is_file()
-        assert set(hit["evidence"]) == {"visual", "subtitle"}
+        assert set(hit["evidence"]) == {"visual", "strength", "subtitle"}
     best = document["hits"][0]
     assert best["video"] == str(shelf / "videos" / "talk.mp4")
     assert isinstance(best["start_s"], float)

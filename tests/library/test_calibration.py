@@ -74,17 +74,17 @@ def test_false_alarms_are_as_rare_as_is_said():
 def test_calibrated_results_say_how_strong_they_are(shelf):
     library = open_library(shelf)
     before = library.search("red", mode="visual")
-    assert (before.false_alarm_rate, before.hits[0].strength) == (None, None)
+    assert (before.false_alarm_rate, before.hits[0].evidence.strength) == (None, None)
     library.calibrate()
     after = library.search("red", mode="visual")
     assert after.false_alarm_rate == FALSE_ALARM_RATE
-    assert after.hits[0].strength > 0.9
-    assert after.hits[0].strength > after.hits[-1].strength
+    assert after.hits[0].evidence.strength > 0.9
+    assert after.hits[0].evidence.strength > after.hits[-1].evidence.strength
     assert after.confident
     assert not library.search("qwrtz", mode="visual").confident
     assert library.search("dog", mode="subtitles").confident
     assert library.search("THE DOG RUNS").confident
-    assert library.search("dog", mode="subtitles").hits[0].strength is None
+    assert library.search("dog", mode="subtitles").hits[0].evidence.strength is None
 
 
 def test_a_new_commit_is_measured_anew(shelf, tmp_path, tiny_bundle):
@@ -119,4 +119,4 @@ def test_an_empty_library_can_be_measured(tmp_path: Path, tiny_bundle):
     library.calibrate()
     result = library.search("red")
     assert (result.hits, result.confident) == ((), False)
-    assert calibrate(library.view.searchable, load_background(tiny_bundle, tmp_path)).clips == {}
+    assert calibrate(library.snapshot.index, load_background(tiny_bundle, tmp_path)).clips == {}

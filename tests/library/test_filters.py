@@ -27,15 +27,15 @@ def library(tmp_path_factory, tiny_bundle):
     return open_library(folder / "library")
 
 
-def found(library, only: Filter, **options) -> set[str]:
-    return {Path(hit.video).stem for hit in library.search("rot", only=only, **options).hits}
+def found(library, filters: Filter, **options) -> set[str]:
+    return {Path(hit.video).stem for hit in library.search("rot", filters=filters, **options).hits}
 
 
 TODAY = date.today()
 
 
 @pytest.mark.parametrize(
-    ("only", "names"),
+    ("filters", "names"),
     [
         (EVERYTHING, {"old", "long", "talk"}),
         (Filter(folder="a"), {"old", "talk"}),
@@ -56,10 +56,10 @@ TODAY = date.today()
         (Filter(folder="a", max_duration_s=3, before=date(2010, 1, 1)), {"old"}),
     ],
 )
-def test_conditions_hold_all_at_once(library, only, names):
-    assert found(library, only) == names
-    assert found(library, only, mode="visual") == names
-    assert {Path(video.path).stem for video in library.videos(only=only)} == names
+def test_conditions_hold_all_at_once(library, filters, names):
+    assert found(library, filters) == names
+    assert found(library, filters, mode="visual") == names
+    assert {Path(video.media).stem for video in library.videos(filters=filters)} == names
 
 
 def test_subtitles_are_filtered_by_meaning_and_by_words(library):
@@ -75,38 +75,38 @@ def test_spans_that_hold_nothing_are_refused():
 
 
 def test_videos_go_by_what_tells_them_apart(library):
-    view = library.view
-    assert [view.name(video.path) for video in library.videos()] == [
+    snapshot = library.snapshot
+    assert [video.name for video in library.videos()] == [
         "a-b/long.mp4",
         "a/deep/talk.mp4",
         "a/old.mp4",
     ]
-    assert view.folders == ("a", "a-b", "a/deep")
-    assert view.languages == ("de", "fr")
+    assert snapshot.folders == ("a", "a-b", "a/deep")
+    assert snapshot.languages == ("de", "fr")
     talk = library.videos(skip=1, top=1)[0]
     assert (talk.subtitles, talk.clips, talk.duration_s) == (("de", "fr"), 2, pytest.approx(4.0))
     assert library.video(talk.id) == talk
     for row, video in enumerate(library.videos()):
-        own = view.clip_rows(row)
-        assert set(view.searchable.clips["video"][own].to_pylist()) == {video.id}
-        assert view.video_row(video.id) == row
+        own = snapshot.clip_rows(row)
+        assert set(snapshot.index.clips["video"][own].to_pylist()) == {video.id}
+        assert snapshot.video_row(video.id) == row
 
 
 def test_clips_of_a_video_are_scored_in_order(library):
     talk = library.videos(skip=1, top=1)[0]
-    clips = library.clips_of(talk.id, "grün")
+    clips = library.timeline(talk.id, "grün").clips
     assert [(clip.start_s, round(clip.visual)) for clip in clips] == [(0.0, 0), (2.0, 1)]
     assert all(Path(clip.thumbnail).is_file() for clip in clips)
-    assert {clip.visual for clip in library.plain_clips(talk.id)} == {0.0}
+    assert {clip.visual for clip in library.score_clips(talk.id, None)} == {0.0}
 
 
 def test_like_a_clip_is_without_that_clip(library):
     best = library.search("blau", mode="visual").hits[0]
     found = library.search_like(best.clip_id)
     assert best.clip_id not in {hit.clip_id for hit in found.hits}
-    video, start_s, end_s, thumbnail = library.clip(best.clip_id)
-    assert (Path(video.path).stem, start_s, end_s) == ("long", 4.0, pytest.approx(8.0))
-    assert thumbnail.is_file()
+    clip = library.clip(best.clip_id)
+    assert (Path(clip.video.media).stem, clip.start_s, clip.end_s) == ("long", 4.0, pytest.approx(8.0))
+    assert Path(clip.thumbnail).is_file()
 
 
 @pytest.mark.parametrize("name", ["", "x", "0" * 32, "0" * 32 + "@0000000000", "../../etc", "é" * 1_000])
@@ -115,4 +115,4 @@ def test_what_is_not_there_is_not_found(library, name):
         with pytest.raises(NotFoundError, match="holds no such"):
             call(name)
     with pytest.raises(NotFoundError):
-        library.clips_of(name, "rot")
+        library.timeline(name, "rot")

@@ -13,7 +13,7 @@ from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleMismatchError, LibraryError, QueryError, UnknownNameError, UsageError
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library.results import MODES, SubtitleEvidence
-from polyreel.library.search import fusion as moments
+from polyreel.library.search import fusion
 from polyreel.library.search import search_index as searchable
 from polyreel.library.search.search import Library
 from polyreel.library.store.state import read_state, write_state
@@ -59,8 +59,8 @@ def test_a_colour_is_found_in_nine_languages(library, language, word):
     assert sorted(best) == sorted([wanted, "tricolour"] if wanted in {"red", "blue"} else [wanted])
     assert result.language == language
     assert result.confident
-    assert result.hits[0].visual == pytest.approx(1.0, abs=1e-3)
-    assert result.hits[0].score == result.hits[0].visual
+    assert result.hits[0].evidence.visual == pytest.approx(1.0, abs=1e-3)
+    assert result.hits[0].score == result.hits[0].evidence.visual
 
 
 def test_hits_are_ranked_and_complete(library, shelf):
@@ -106,7 +106,7 @@ def test_adjacent_hits_of_one_video_are_one_moment(tmp_path, tiny_bundle):
 def test_moments_are_joined_by_the_clip_between_them():
     searchable = clips([("a", 0, 10), ("a", 10, 20), ("a", 20, 30), ("a", 40, 50), ("b", 50, 60)])
     ranked = visual([(0, 1.0), (2, 0.99), (1, 0.98), (3, 0.97), (4, 0.96)])
-    found = moments.moments(moments.fuse([ranked]), [ranked], searchable)
+    found = fusion.merge_adjacent(fusion.fuse([ranked]), [ranked], searchable)
     assert [(m.rank, m.start_s, m.end_s, m.best, set(m.rows)) for m in found] == [
         (1, 0, 30, 0, {0, 1, 2}),
         (2, 40, 50, 3, {3}),
@@ -117,7 +117,7 @@ def test_moments_are_joined_by_the_clip_between_them():
 def test_a_much_worse_neighbour_stays_apart():
     searchable = clips([("a", 0, 10), ("a", 10, 20), ("a", 20, 30)])
     ranked = visual([(1, 1.0), (0, 0.9), (2, 0.5)])
-    found = moments.moments(moments.fuse([ranked]), [ranked], searchable)
+    found = fusion.merge_adjacent(fusion.fuse([ranked]), [ranked], searchable)
     assert [(m.start_s, m.end_s) for m in found] == [(0, 20), (20, 30)]
 
 
@@ -131,7 +131,7 @@ def clips(spans):
 
 
 def visual(scored):
-    return moments.Ranked(np.array([row for row, _ in scored]), np.array([score for _, score in scored]))
+    return fusion.Ranked(np.array([row for row, _ in scored]), np.array([score for _, score in scored]))
 
 
 def test_words_of_another_language_find_a_subtitle(library):
@@ -140,32 +140,32 @@ def test_words_of_another_language_find_a_subtitle(library):
             hit = library.search(query, mode=mode).hits[0]
             assert Path(hit.video).stem == "talk"
             assert (hit.start_s, hit.end_s) == (3.0, pytest.approx(6.0))
-            assert hit.subtitle == SubtitleEvidence("and then the dog runs away", "en")
+            assert hit.evidence.subtitle == SubtitleEvidence(text="and then the dog runs away", language="en")
 
 
 def test_a_rare_word_finds_the_line_that_has_it(library):
     for query in ("sesquipedalian", "SESQUIPEDALIAN!", "what is sesquipedalian"):
         hit = library.search(query, mode="subtitles").hits[0]
-        assert hit.subtitle is not None
-        assert hit.subtitle.text == "a sesquipedalian word"
+        assert hit.evidence.subtitle is not None
+        assert hit.evidence.subtitle.text == "a sesquipedalian word"
         assert hit.start_s == 6.0
 
 
 def test_chinese_words_are_found_within_a_sentence(library):
     (hit,) = library.search("公园", mode="subtitles").hits
-    assert hit.subtitle == SubtitleEvidence("天气很好，我们去公园散步", "en")
+    assert hit.evidence.subtitle == SubtitleEvidence(text="天气很好，我们去公园散步", language="en")
 
 
 def test_each_mode_shows_its_own_evidence(library):
     for hit in library.search("dog", mode="visual").hits:
-        assert hit.visual is not None
-        assert hit.subtitle is None
+        assert hit.evidence.visual is not None
+        assert hit.evidence.subtitle is None
     for hit in library.search("dog", mode="subtitles").hits:
-        assert hit.visual is None
-        assert hit.subtitle is not None
+        assert hit.evidence.visual is None
+        assert hit.evidence.subtitle is not None
     best, *_ = library.search("dog").hits
-    assert best.visual is not None
-    assert best.subtitle is not None
+    assert best.evidence.visual is not None
+    assert best.evidence.subtitle is not None
 
 
 def test_the_first_place_in_every_list_scores_one(library):
@@ -339,6 +339,6 @@ def test_a_query_in_one_language_finds_a_subtitle_in_another(tmp_path, small_bun
             assert result.language == language
             assert result.confident
             assert result.hits[0].start_s == 3.0
-            assert result.hits[0].subtitle == SubtitleEvidence(
-                "The children are playing with a ball in the park.", "en"
+            assert result.hits[0].evidence.subtitle == SubtitleEvidence(
+                text="The children are playing with a ball in the park.", language="en"
             )

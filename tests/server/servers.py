@@ -56,7 +56,7 @@ def serving(library: Path, **settings: Any) -> Iterator[TestClient]:
         raise_server_exceptions=False,
         follow_redirects=False,
     ) as client:
-        wait_for(lambda: app.state.server.view.calibration is not None)
+        wait_for(lambda: app.state.server.snapshot.calibration is not None)
         yield client
 
 
@@ -98,7 +98,7 @@ def listening(library: Path, **settings: Any) -> Iterator[Listening]:
     try:
         wait_for(lambda: server.started or not thread.is_alive())
         port = server.servers[0].sockets[0].getsockname()[1]
-        wait_for(lambda: app.state.server.view.calibration is not None)
+        wait_for(lambda: app.state.server.snapshot.calibration is not None)
         yield Listening(f"http://127.0.0.1:{port}", port, app)
     finally:
         server.should_exit = True

@@ -7,23 +7,18 @@ import unicodedata
 
 import pytest
 
-from polyreel.client.documents import (
-    ErrorDocument,
-    LibraryDocument,
-    SearchDocument,
-    TimelineDocument,
-    VideosDocument,
-)
+from polyreel.client.documents import ErrorDocument, VideosDocument
 from polyreel.languages import STUDY_LANGUAGES
+from polyreel.library.results import Contents, SearchResult, Timeline
 from tiny_bundle import MEANINGS
 
 API = "/api/v1"
 
 
-def search(client, query, **parameters) -> SearchDocument:
+def search(client, query, **parameters) -> SearchResult:
     answer = client.get(f"{API}/search", params={"q": query, **parameters})
     assert answer.status_code == 200, answer.text
-    return SearchDocument.model_validate_json(answer.content)
+    return SearchResult.model_validate_json(answer.content)
 
 
 def refused(client, path, status, **parameters) -> ErrorDocument:
@@ -91,7 +86,7 @@ def test_a_folder_may_be_given_from_the_root(client, shelf):
 def test_more_like_a_moment_leaves_that_moment_out(client):
     red = search(client, "red", mode="visual").hits[0]
     answer = client.get(f"{API}/search/like/{red.clip_id}", params={"top": 2})
-    found = SearchDocument.model_validate_json(answer.content)
+    found = SearchResult.model_validate_json(answer.content)
     assert red.clip_id not in {hit.clip_id for hit in found.hits}
     assert {red.video, found.hits[0].video} == {"red.mp4", "talks/tricolour.mp4"}
     assert (found.query, found.language, found.mode) == ("", "und", "visual")
@@ -100,7 +95,7 @@ def test_more_like_a_moment_leaves_that_moment_out(client):
 def test_a_timeline_tells_where_a_video_matches(client):
     video = search(client, "dog").hits[0].video_id
     answer = client.get(f"{API}/videos/{video}/moments", params={"q": "rojo"})
-    found = TimelineDocument.model_validate_json(answer.content)
+    found = Timeline.model_validate_json(answer.content)
     assert [round(clip.visual) for clip in found.clips] == [0, 0, 1, 0]
     assert [clip.start_s for clip in found.clips] == [0.0, 3.0, 6.0, 9.0]
     assert (found.video.subtitles, found.video.clips) == (("en",), 4)
@@ -122,7 +117,7 @@ def test_a_moment_stands_for_itself(client):
 
 
 def test_the_library_says_what_was_left_out(client):
-    found = LibraryDocument.model_validate_json(client.get(f"{API}/library").content)
+    found = Contents.model_validate_json(client.get(f"{API}/library").content)
     assert (found.videos, found.clips, found.subtitles, found.paths) == (7, 10, 3, 9)
     assert found.folders == ("talks",)
     assert found.lines == {"en": 3}

@@ -13,7 +13,7 @@ from servers import wait_for
 from test_examples import picture
 
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.server.translations import words_in
+from polyreel.server.translations import translations_in
 from tiny_bundle import MEANINGS
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -86,7 +86,7 @@ def test_a_search_in_each_language_on_a_page_in_that_language(visit, tag, word):
     assert page.get_attribute("html", "lang") == tag
     search(page, word)
     assert page.inner_text(".card h2 >> nth=0") == "green.mp4"
-    assert page.inner_text(".box button") == words_in(tag).gettext("Search")
+    assert page.inner_text(".box button") == translations_in(tag).gettext("Search")
     assert page.url.endswith("/?q=" + quote(word))
     assert page.title() == f"{word} · polyreel"
 

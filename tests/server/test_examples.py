@@ -11,7 +11,8 @@ from servers import serving
 
 import videos
 from films import film
-from polyreel.client.documents import ErrorDocument, SearchDocument
+from polyreel.client.documents import ErrorDocument
+from polyreel.library.results import SearchResult
 from polyreel.media.jpeg import encode_jpeg
 from tiny_bundle import PALETTE
 
@@ -41,7 +42,7 @@ def send(client, data: bytes, name: str = "a.jpg", **parameters):
 @pytest.mark.parametrize("colour", ["red", "green"])
 def test_a_picture_finds_moments_like_it(client, colour):
     answer = send(client, picture(colour), top=1)
-    assert SearchDocument.model_validate_json(answer.content).hits[0].video in {
+    assert SearchResult.model_validate_json(answer.content).hits[0].video in {
         f"{colour}.mp4",
         "talks/tricolour.mp4",
     }
@@ -50,7 +51,7 @@ def test_a_picture_finds_moments_like_it(client, colour):
 def test_a_clip_finds_moments_like_it(client, tmp_path):
     data = film(tmp_path / "own.mp4", "yellow").read_bytes()
     answer = send(client, data, name="own.mp4", folder=".")
-    assert SearchDocument.model_validate_json(answer.content).hits[0].video == "yellow.mp4"
+    assert SearchResult.model_validate_json(answer.content).hits[0].video == "yellow.mp4"
 
 
 PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n"
@@ -117,9 +118,9 @@ def test_a_file_beyond_the_limit_is_refused(shelf):
 
 
 def test_on_the_page_an_example_gets_an_address(client):
-    seal = re.search(r'name="form" value="([^"]+)"', client.get("/").text)[1]
+    token = re.search(r'name="form" value="([^"]+)"', client.get("/").text)[1]
     files = {"file": ("red.jpg", picture("red"), "image/jpeg")}
-    answer = client.post("/example", data={"form": seal}, files=files)
+    answer = client.post("/example", data={"form": token}, files=files)
     assert answer.status_code == 303
     page = client.get(answer.headers["location"]).text
     assert 'src="data:image/jpeg;base64,' in page
@@ -127,6 +128,6 @@ def test_on_the_page_an_example_gets_an_address(client):
     assert 'class="detected"' not in page
     video = re.search(r'href="(/videos/[^"]+)"', page)[1].replace("&amp;", "&")
     assert client.get(video).status_code == 200
-    refused = client.post("/example", data={"form": seal}, files={"file": ("x.txt", b"x", "text/plain")})
+    refused = client.post("/example", data={"form": token}, files={"file": ("x.txt", b"x", "text/plain")})
     assert refused.status_code == 422
     assert "cannot be searched with" in refused.text

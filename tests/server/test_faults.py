@@ -208,9 +208,9 @@ def test_a_full_disk_does_not_stop_searching(tmp_path, tiny_bundle):
 
 
 def test_many_wait_in_line_and_the_rest_is_refused(shelf, monkeypatch):
-    from polyreel.server import search_batcher as desk
+    from polyreel.server import search_batcher
 
-    monkeypatch.setattr(desk, "_WAITING", 4)
+    monkeypatch.setattr(search_batcher, "_WAITING", 4)
 
     class SlowBundle(Bundle):
         def encode_text(self, texts):

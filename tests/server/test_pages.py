@@ -10,8 +10,8 @@ import pytest
 from servers import serving, wait_for
 
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.server.search_params import Asked
-from polyreel.server.translations import words_in
+from polyreel.server.search_params import SearchParams
+from polyreel.server.translations import translations_in
 
 
 def heading(text: str) -> str:
@@ -24,7 +24,7 @@ def form_of(client, path: str = "/") -> str:
 
 @pytest.mark.parametrize("tag", STUDY_LANGUAGES)
 def test_pages_come_in_the_browsers_language(client, tag):
-    words = words_in(tag)
+    translations = translations_in(tag)
     for path, message in (
         ("/", "Filters"),
         ("/library", "Health of the files"),
@@ -32,7 +32,7 @@ def test_pages_come_in_the_browsers_language(client, tag):
     ):
         text = client.get(path, headers={"Accept-Language": f"{tag};q=0.9, en;q=0.1"}).text
         assert f'<html lang="{tag}">' in text
-        assert words.gettext(message) in text
+        assert translations.gettext(message) in text
 
 
 def test_a_first_page_is_two_requests_and_small(client):
@@ -56,7 +56,7 @@ def test_a_search_says_what_it_found(client):
     assert client.get("/?q=qwrtzpsd&mode=visual").text.count('id="doubt"') == 1
 
 
-def test_what_was_asked_stays_in_the_form(client):
+def test_what_was_params_stays_in_the_form(client):
     text = client.get("/?q=red&mode=visual&length=short&lang=sw&after=2020-01-01").text
     assert 'value="red"' in text
     for choice in ('value="visual" selected', 'value="short" selected', 'value="sw" selected'):
@@ -135,20 +135,20 @@ def test_the_model_page_has_the_card(client):
 
 def test_a_language_can_be_chosen(shelf):
     with serving(shelf) as client:
-        seal = form_of(client)
-        answer = client.post("/language", data={"form": seal, "to": "cs", "next": "/?q=red"})
+        token = form_of(client)
+        answer = client.post("/language", data={"form": token, "to": "cs", "next": "/?q=red"})
         assert answer.headers["location"] == "/?q=red"
         assert '<html lang="cs">' in client.get("/", headers={"Accept-Language": "de"}).text
-        assert client.post("/language", data={"form": seal, "to": "tlh"}).status_code == 400
+        assert client.post("/language", data={"form": token, "to": "tlh"}).status_code == 400
 
 
 def test_an_address_is_as_short_as_can_be():
-    asked = Asked.of({"q": "dog & cat", "lang": "auto", "folder": "", "top": "48", "x": "y"})
-    assert asked.address == "/?q=dog+%26+cat&top=48"
-    assert asked.but(folder="a/b").address == "/?q=dog+%26+cat&folder=a%2Fb"
-    assert Asked.of({}).address == "/"
-    assert Asked.of({"q": "a", "top": "999999"}).top == 240
-    assert Asked.of({"q": "a", "top": "240"}).more is None
+    params = SearchParams.of({"q": "dog & cat", "lang": "auto", "folder": "", "top": "48", "x": "y"})
+    assert params.address == "/?q=dog+%26+cat&top=48"
+    assert params.changed(folder="a/b").address == "/?q=dog+%26+cat&folder=a%2Fb"
+    assert SearchParams.of({}).address == "/"
+    assert SearchParams.of({"q": "a", "top": "999999"}).top == 240
+    assert SearchParams.of({"q": "a", "top": "240"}).more is None
 
 
 def test_an_empty_library_teaches(tmp_path: Path, tiny_bundle):

@@ -27,7 +27,7 @@ def video_ids(client) -> dict[str, str]:
     return {video.name: video.id for video in found.videos}
 
 
-def form_seal(client, path: str = "/") -> str:
+def form_token(client, path: str = "/") -> str:
     return re.search(r'name="form" value="([^"]+)"', client.get(path).text)[1]
 
 
@@ -77,7 +77,7 @@ def test_with_a_token_nothing_opens_without_it(shelf):
 
 def test_a_browser_enters_with_the_token_once(shelf):
     with serving(shelf, host="0.0.0.0", token=TOKEN) as client:
-        seal = form_seal(client, "/login?next=/model")
+        seal = form_token(client, "/login?next=/model")
         wrong = client.post("/login", data={"form": seal, "token": "guess", "next": "/model"})
         assert wrong.status_code == 401
         right = client.post("/login", data={"form": seal, "token": TOKEN, "next": "/model"})
@@ -97,7 +97,7 @@ def test_a_browser_enters_with_the_token_once(shelf):
 )
 def test_nobody_is_led_to_another_site(shelf, wanted):
     with serving(shelf, token=TOKEN) as client:
-        seal = form_seal(client, "/login")
+        seal = form_token(client, "/login")
         answer = client.post("/login", data={"form": seal, "token": TOKEN, "next": wanted})
         assert answer.headers["location"] == "/"
 
@@ -139,7 +139,7 @@ def test_pages_of_other_sites_change_nothing(client, headers):
 
 
 def test_a_form_needs_its_seal(client):
-    seal = form_seal(client)
+    seal = form_token(client)
     for given in ("", "x", seal[:-1] + ("0" if seal[-1] != "0" else "1"), seal.partition(".")[0] + "."):
         answer = client.post("/language", data={"form": given, "to": "de"})
         assert answer.status_code == 403
@@ -150,14 +150,14 @@ def test_a_form_needs_its_seal(client):
 
 
 def test_seals_are_made_for_one_browser_and_look_different_each_time():
-    seals = CsrfSigner(None)
-    one, other = seals.form("visitor"), seals.form("visitor")
+    csrf = CsrfSigner(None)
+    one, other = csrf.form("visitor"), csrf.form("visitor")
     assert one != other
-    assert seals.is_form(one, "visitor")
-    assert not seals.is_form(one, "another")
-    assert not seals.is_form(seals.form(""), "")
+    assert csrf.is_form(one, "visitor")
+    assert not csrf.is_form(one, "another")
+    assert not csrf.is_form(csrf.form(""), "")
     assert not CsrfSigner(None).is_form(one, "visitor")
-    assert not seals.is_token("")
+    assert not csrf.is_token("")
 
 
 # What a browser is told

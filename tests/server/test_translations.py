@@ -15,7 +15,7 @@ from babel.messages.pofile import read_po
 from polyreel.errors import UnknownNameError
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.server.reasons import reason
-from polyreel.server.translations import negotiate, words_in
+from polyreel.server.translations import negotiate, translations_in
 
 SERVER = Path(str(importlib.resources.files("polyreel.server")))
 TRANSLATED = [tag for tag in STUDY_LANGUAGES if tag != "en"]
@@ -101,23 +101,25 @@ def test_placeholders_survive_translation(tag):
     ],
 )
 def test_numbers_and_plurals_follow_the_language(tag, texts):
-    words = words_in(tag)
+    words = translations_in(tag)
     for number, text in texts.items():
         assert words.ngettext("%(num)s moment", "%(num)s moments", number) == text
 
 
 def test_dates_lengths_sizes_and_names_follow_the_language():
     day = date(2026, 3, 9)
-    assert words_in("de").day(day) == "09.03.2026"
-    assert words_in("zh").day(day) == "2026年3月9日"
-    assert words_in("en").instant(datetime(2026, 3, 9, 14, 5, tzinfo=UTC)).startswith("Mar 9, 2026, 2:05")
-    assert words_in("cs").length(7200) == "2 hodiny"
-    assert words_in("de").size(12_345_678) == "12,3\xa0MB"
-    assert words_in("en").size(999) == "999\xa0B"
-    assert words_in("es").language("sw") == "suajili"
-    assert words_in("en").language("und") == "unknown"
-    assert words_in("en").language("not a tag") == "not a tag"
-    assert [words_in(tag).name for tag in ("cs", "sw", "zh", "vi")] == [
+    assert translations_in("de").day(day) == "09.03.2026"
+    assert translations_in("zh").day(day) == "2026年3月9日"
+    assert (
+        translations_in("en").instant(datetime(2026, 3, 9, 14, 5, tzinfo=UTC)).startswith("Mar 9, 2026, 2:05")
+    )
+    assert translations_in("cs").length(7200) == "2 hodiny"
+    assert translations_in("de").size(12_345_678) == "12,3\xa0MB"
+    assert translations_in("en").size(999) == "999\xa0B"
+    assert translations_in("es").language("sw") == "suajili"
+    assert translations_in("en").language("und") == "unknown"
+    assert translations_in("en").language("not a tag") == "not a tag"
+    assert [translations_in(tag).name for tag in ("cs", "sw", "zh", "vi")] == [
         "Čeština",
         "Kiswahili",
         "中文",
@@ -126,7 +128,7 @@ def test_dates_lengths_sizes_and_names_follow_the_language():
 
 
 def test_values_are_escaped_and_texts_are_not():
-    text = words_in("en").gettext("Where it matches “%(query)s”", query="<script>100%</script>")
+    text = translations_in("en").gettext("Where it matches “%(query)s”", query="<script>100%</script>")
     assert text == "Where it matches “&lt;script&gt;100%&lt;/script&gt;”"
 
 
@@ -150,11 +152,11 @@ def test_the_browsers_language_decides(header, tag):
 
 def test_another_language_is_refused():
     with pytest.raises(UnknownNameError, match="language of the page"):
-        words_in("pl")
+        translations_in("pl")
 
 
 def test_every_failure_of_reading_has_a_reason_of_its_own():
-    words = words_in("de")
+    words = translations_in("de")
     seen = {
         reason(message, words)
         for message in (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,7 +13,7 @@ from polyreel.cli.options import Json, LibraryOption, default_library, load_bund
 from polyreel.cli.output import clock, print_json, stderr, stdout
 
 if TYPE_CHECKING:
-    from polyreel.library.results import Hit, SearchResult
+    from polyreel.library.results import Hit
 
 __all__ = ["hit_table", "search"]
 
@@ -42,7 +41,7 @@ def search(
 
     result = Library(default_library(library), load_bundle).search(query, top=top, mode=mode, language=lang)
     if json:
-        print_json(_document(result))
+        print_json(result.model_dump(mode="json"))
         return 0
     if not result.hits:
         stdout.print("Nothing found: the library is empty, or no subtitle matches.")
@@ -56,7 +55,7 @@ def search(
 
 def hit_table(hits: tuple[Hit, ...]) -> Table:
     """Hits as a table that fits the terminal; the file name links to the thumbnail where a terminal can."""
-    subtitles = any(hit.subtitle for hit in hits)
+    subtitles = any(hit.evidence.subtitle for hit in hits)
     # Expanded, the two wide columns share what is left by their ratio; else the longer starves the other.
     table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
     table.add_column("#", justify="right")
@@ -76,7 +75,8 @@ def hit_table(hits: tuple[Hit, ...]) -> Table:
             name,
         ]
         if subtitles:
-            row.append(Text(f"[{hit.subtitle.language}] {hit.subtitle.text}" if hit.subtitle else ""))
+            line = hit.evidence.subtitle
+            row.append(Text(f"[{line.language}] {line.text}" if line else ""))
         table.add_row(*row)
     return table
 
@@ -88,24 +88,3 @@ def _short(path: Path) -> str:
         if path.is_relative_to(base):
             shown.append(prefix + str(path.relative_to(base)))
     return min(shown, key=len)
-
-
-def _document(result: SearchResult) -> dict[str, object]:
-    hits = [
-        {
-            "video": hit.video,
-            "start_s": round(hit.start_s, 3),
-            "end_s": round(hit.end_s, 3),
-            "score": round(hit.score, 6),
-            "rank": hit.rank,
-            "thumbnail": hit.thumbnail,
-            "evidence": {
-                "visual": None if hit.visual is None else round(hit.visual, 6),
-                "subtitle": None if hit.subtitle is None else asdict(hit.subtitle),
-            },
-        }
-        for hit in result.hits
-    ]
-    document = asdict(result) | {"hits": hits}
-    del document["false_alarm_rate"]  # one search does not pay for the measurement that it needs
-    return document

@@ -1,42 +1,7 @@
-"""The REST API from the outside: its documents, and a client with the calls of a local library."""
+"""Libraries on this machine or on a server, with the same calls and the same results."""
 
-from polyreel.client.documents import (
-    ClipScoreDocument,
-    ErrorDocument,
-    ErrorFacts,
-    EvidenceDocument,
-    HealthDocument,
-    HitDocument,
-    IndexRequest,
-    LibraryDocument,
-    MomentDocument,
-    ProblemDocument,
-    ProgressDocument,
-    SearchDocument,
-    SubtitleDocument,
-    TimelineDocument,
-    VideoDocument,
-    VideosDocument,
-)
+from polyreel.client.opening import VideoLibrary, open_library
 from polyreel.client.remote import RemoteLibrary, connect
+from polyreel.library.search.filters import Filter
 
-__all__ = [
-    "ClipScoreDocument",
-    "ErrorDocument",
-    "ErrorFacts",
-    "EvidenceDocument",
-    "HealthDocument",
-    "HitDocument",
-    "IndexRequest",
-    "LibraryDocument",
-    "MomentDocument",
-    "ProblemDocument",
-    "ProgressDocument",
-    "RemoteLibrary",
-    "SearchDocument",
-    "SubtitleDocument",
-    "TimelineDocument",
-    "VideoDocument",
-    "VideosDocument",
-    "connect",
-]
+__all__ = ["Filter", "RemoteLibrary", "VideoLibrary", "connect", "open_library"]

@@ -4,33 +4,31 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
-from urllib.parse import quote, urljoin, urlsplit
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import quote, urlsplit
 
-import httpx2
 from pydantic import BaseModel, ValidationError
 
 from polyreel import errors
-from polyreel.client.documents import (
-    ErrorDocument,
-    LibraryDocument,
-    ProgressDocument,
-    SearchDocument,
-    SubtitleDocument,
-    TimelineDocument,
-    VideoDocument,
-    VideosDocument,
+from polyreel.client.documents import ErrorDocument, VideosDocument
+from polyreel.errors import PolyreelError, RemoteError, UsageError
+from polyreel.library.results import (
+    Contents,
+    IndexStatus,
+    LibraryClip,
+    Mode,
+    SearchResult,
+    Timeline,
+    Video,
 )
-from polyreel.errors import PolyreelError, RemoteError
-from polyreel.library.results import ClipScore, Hit, Mode, SearchResult, SubtitleEvidence
 from polyreel.library.search.filters import EVERYTHING, Filter
-from polyreel.library.search.snapshot import Video
+
+if TYPE_CHECKING:
+    import httpx2
 
 __all__ = ["RemoteLibrary", "connect"]
 
 _API = "api/v1/"
-_NANOSECONDS = 1_000_000_000
 # Decoding an example takes longest, and the server gives up before this.
 _TIMEOUT_S = 60.0
 
@@ -47,6 +45,7 @@ def connect(url: str, *, token: str | None = None, timeout_s: float = _TIMEOUT_S
 
     Raises:
         RemoteError: nothing answers there, or not a polyreel server.
+        UsageError: the package for HTTP is not installed.
     """
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.netloc:
@@ -63,15 +62,30 @@ def connect(url: str, *, token: str | None = None, timeout_s: float = _TIMEOUT_S
 class RemoteLibrary:
     """Searches a library elsewhere. Made by ``connect``; close it after use, or use it in a ``with``.
 
-    Results are those of ``polyreel.library.Library``, but ``video`` is the path from the library's common
-    folder and ``thumbnail`` an address. Errors are those that the library raised there, and:
+    Results are those of ``Library``, with addresses for paths. Errors are those that the library raised
+    there, and RemoteError: the server cannot be reached, refuses the token, or is too busy.
+
+    Args:
+        url: address of the server.
+        token: what the server asks for beyond its own machine.
+        timeout_s: how long to wait for an answer.
 
     Raises:
-        RemoteError: the server cannot be reached, refuses the token, or is too busy.
+        UsageError: the package for HTTP is not installed.
     """
 
     def __init__(self, url: str, *, token: str | None = None, timeout_s: float = _TIMEOUT_S) -> None:
+        # Imported late: nothing else that polyreel does needs an HTTP client.
+        try:
+            import httpx2
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                "a package that the client needs is not installed",
+                item=error.name,
+                remedy="Install it with: pip install 'polyreel[serve]'",
+            ) from error
         self.url = url.rstrip("/") + "/"
+        self._failures = (httpx2.HTTPError, httpx2.InvalidURL)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         # Addresses of servers are given, not looked up in the environment's proxy.
         self._http = httpx2.Client(
@@ -81,9 +95,7 @@ class RemoteLibrary:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -97,63 +109,77 @@ class RemoteLibrary:
         top: int = 10,
         mode: Mode = "hybrid",
         language: str = "auto",
-        only: Filter = EVERYTHING,
+        filters: Filter = EVERYTHING,
     ) -> SearchResult:
-        """As ``Library.search``."""
-        parameters = {"q": query, "top": top, "mode": mode, "lang": language, **_conditions(only)}
-        return self._result(self._get("search", SearchDocument, parameters))
+        """The moments that match ``query`` best.
 
-    def search_like(self, clip_id: str, *, top: int = 10, only: Filter = EVERYTHING) -> SearchResult:
-        """As ``Library.search_like``."""
+        Args: those of ``Library.search``, as are the errors.
+        """
+        parameters = {"q": query, "top": top, "mode": mode, "lang": language, **_conditions(filters)}
+        return self._get("search", SearchResult, parameters)
+
+    def search_like(self, clip_id: str, *, top: int = 10, filters: Filter = EVERYTHING) -> SearchResult:
+        """The moments that look most like a clip.
+
+        Args: those of ``Library.search_like``, as are the errors.
+        """
         address = f"search/like/{quote(clip_id, safe='@')}"
-        return self._result(self._get(address, SearchDocument, {"top": top, **_conditions(only)}))
+        return self._get(address, SearchResult, {"top": top, **_conditions(filters)})
 
-    def search_example(self, path: Path, *, top: int = 10, only: Filter = EVERYTHING) -> SearchResult:
-        """As ``Library.search_example``; the file is sent to the server."""
+    def search_example(self, path: Path, *, top: int = 10, filters: Filter = EVERYTHING) -> SearchResult:
+        """The moments that look most like a picture or a clip, which is sent to the server.
+
+        Args: those of ``Library.search_example``, as are the errors.
+        """
         with path.open("rb") as file:
-            document = self._ask(
+            return self._ask(
                 "POST",
                 "search/example",
-                SearchDocument,
-                params={"top": top, **_conditions(only)},
+                SearchResult,
+                params={"top": top, **_conditions(filters)},
                 files={"file": (path.name, file)},
             )
-        return self._result(document)
 
-    def clips_of(self, video_id: str, query: str, *, language: str = "auto") -> list[ClipScore]:
-        """As ``Library.clips_of``."""
+    def timeline(self, video_id: str, query: str, *, language: str = "auto") -> Timeline:
+        """How well each clip of a video matches.
+
+        Args: those of ``Library.timeline``, as are the errors.
+        """
         address = f"videos/{quote(video_id, safe='')}/moments"
-        found = self._get(address, TimelineDocument, {"q": query, "lang": language})
-        return [
-            ClipScore(**{**clip.model_dump(), "thumbnail": self._address(clip.thumbnail)})
-            for clip in found.clips
-        ]
+        return self._get(address, Timeline, {"q": query, "lang": language})
+
+    def clip(self, clip_id: str) -> LibraryClip:
+        """A clip and its video. Errors are those of ``Library.clip``."""
+        return self._get(f"moments/{quote(clip_id, safe='@')}", LibraryClip)
 
     def video(self, video_id: str) -> Video:
-        """As ``Library.video``."""
-        return self._video(self._get(f"videos/{quote(video_id, safe='')}", VideoDocument))
+        """A video of the library. Errors are those of ``Library.video``."""
+        return self._get(f"videos/{quote(video_id, safe='')}", Video)
 
-    def videos(self, *, skip: int = 0, top: int = 100, only: Filter = EVERYTHING) -> list[Video]:
-        """As ``Library.videos``."""
-        found = self._get("videos", VideosDocument, {"skip": skip, "top": top, **_conditions(only)})
-        return [self._video(video) for video in found.videos]
+    def videos(self, *, skip: int = 0, top: int = 100, filters: Filter = EVERYTHING) -> list[Video]:
+        """Videos in order of path.
 
-    def contents(self) -> LibraryDocument:
-        """What is in the library, and which files were left out."""
-        return self._get("library", LibraryDocument)
+        Args: those of ``Library.videos``.
+        """
+        found = self._get("videos", VideosDocument, {"skip": skip, "top": top, **_conditions(filters)})
+        return list(found.videos)
 
-    def progress(self) -> ProgressDocument:
+    def contents(self) -> Contents:
+        """What can be searched, and which files were left out or read in part."""
+        return self._get("library", Contents)
+
+    def index_status(self) -> IndexStatus:
         """How far a running index has come."""
-        return self._get("index", ProgressDocument)
+        return self._get("index", IndexStatus)
 
-    def index(self, folder: str) -> ProgressDocument:
+    def index(self, folder: str) -> IndexStatus:
         """Start to index a folder on the server, one of those that it allows.
 
         Raises:
-            UsageError: the server does not allow that folder.
+            RemoteError: the server does not allow that folder.
             LibraryBusyError: an index is running.
         """
-        return self._ask("POST", "index", ProgressDocument, json={"folder": folder})
+        return self._ask("POST", "index", IndexStatus, json={"folder": folder})
 
     def _get(
         self, address: str, kind: type[_Document], parameters: dict[str, Any] | None = None
@@ -163,7 +189,7 @@ class RemoteLibrary:
     def _ask(self, method: str, address: str, kind: type[_Document], **options: Any) -> _Document:
         try:
             response = self._http.request(method, address, **options)
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        except self._failures as error:
             raise RemoteError(
                 "the server cannot be reached",
                 item=self.url,
@@ -171,62 +197,24 @@ class RemoteLibrary:
                 remedy="Check the address and that 'polyreel serve' runs there",
             ) from error
         if not response.is_success:
-            raise _refusal(response, self.url)
+            raise _error_in(response, self.url)
         try:
-            return kind.model_validate_json(response.content)
+            # A newer server may say more than is known here.
+            return kind.model_validate_json(response.content, context=self.url, extra="ignore")
         except ValidationError as error:
-            raise _no_answer(self.url, response.status_code) from error
-
-    def _address(self, relative: str) -> str:
-        return urljoin(self.url, relative)
-
-    def _result(self, document: SearchDocument) -> SearchResult:
-        hits = tuple(
-            Hit(
-                video=hit.video,
-                start_s=hit.start_s,
-                end_s=hit.end_s,
-                score=hit.score,
-                rank=hit.rank,
-                thumbnail=self._address(hit.thumbnail),
-                visual=hit.evidence.visual,
-                subtitle=_line(hit.evidence.subtitle),
-                video_id=hit.video_id,
-                clip_id=hit.clip_id,
-                strength=hit.evidence.strength,
-            )
-            for hit in document.hits
-        )
-        return SearchResult(**{**document.model_dump(exclude={"hits"}), "hits": hits})
-
-    def _video(self, document: VideoDocument) -> Video:
-        return Video(
-            id=document.id,
-            path=document.name,
-            name=document.name,
-            duration_s=document.duration_s,
-            clips=document.clips,
-            subtitles=document.subtitles,
-            size_bytes=document.size_bytes,
-            mtime_ns=round(document.modified.timestamp() * _NANOSECONDS),
-            thumbnail=self._address(document.thumbnail),
-        )
+            raise _not_polyreel(self.url, response.status_code) from error
 
 
-def _line(document: SubtitleDocument | None) -> SubtitleEvidence | None:
-    return None if document is None else SubtitleEvidence(document.text, document.language)
+def _conditions(filters: Filter) -> dict[str, Any]:
+    return {name: str(value) for name, value in asdict(filters).items() if value is not None}
 
 
-def _conditions(only: Filter) -> dict[str, Any]:
-    return {name: str(value) for name, value in asdict(only).items() if value is not None}
-
-
-def _refusal(response: httpx2.Response, url: str) -> PolyreelError:
+def _error_in(response: httpx2.Response, url: str) -> PolyreelError:
     """The error that the server answered with, of the kind that was raised there where that is known here."""
     try:
-        facts = ErrorDocument.model_validate_json(response.content).error
+        facts = ErrorDocument.model_validate_json(response.content, extra="ignore").error
     except ValidationError:
-        return _no_answer(url, response.status_code)
+        return _not_polyreel(url, response.status_code)
     kind = getattr(errors, facts.kind, None) if facts.kind in errors.__all__ else None
     if kind is None or kind is errors.UnknownNameError:
         kind = errors.UsageError if kind is not None else RemoteError
@@ -234,7 +222,7 @@ def _refusal(response: httpx2.Response, url: str) -> PolyreelError:
     return error
 
 
-def _no_answer(url: str, status: int) -> RemoteError:
+def _not_polyreel(url: str, status: int) -> RemoteError:
     return RemoteError(
         "the answer is not that of a polyreel server",
         item=url,

@@ -1,79 +1,119 @@
-"""What is asked of a library, and what it answers."""
+"""What a library answers: one frozen shape for Python, the command line's JSON, REST and the client.
+
+Times are seconds from the start of a video. ``thumbnail`` and ``media`` say where a picture and a video are:
+by path if the library is on this machine, by address if a server has it. A hit's ``video`` is the path of the
+file; from a server it is the path from the library's common folder.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Literal
+from urllib.parse import urljoin
 
-import numpy as np
-from numpy.typing import NDArray
-
-from polyreel.library.search.filters import Filter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, ValidationInfo
 
 __all__ = [
     "MODES",
     "ClipScore",
+    "Contents",
+    "Evidence",
     "Hit",
+    "IndexStatus",
+    "LibraryClip",
     "Mode",
-    "Question",
+    "ProblemFile",
+    "Result",
     "SearchResult",
     "SubtitleEvidence",
-    "Vector",
+    "Timeline",
+    "Video",
     "VideoPooling",
 ]
 
 Mode = Literal["visual", "subtitles", "hybrid"]
 VideoPooling = Literal["best", "mean"]
-Vector = NDArray[np.float32]
 MODES: tuple[Mode, ...] = ("visual", "subtitles", "hybrid")
 
 
-@dataclass(frozen=True, slots=True)
-class SubtitleEvidence:
-    """The subtitle line that speaks for a hit."""
+def _resolve(value: str, info: ValidationInfo) -> str:
+    return urljoin(info.context, value) if info.context else value
+
+
+def _rounded(digits: int) -> PlainSerializer:
+    return PlainSerializer(lambda value: round(value, digits), return_type=float, when_used="json")
+
+
+# A client validates with the server's address as the context, so that relative addresses become whole.
+Place = Annotated[str, AfterValidator(_resolve)]
+Seconds = Annotated[float, _rounded(3)]
+Score = Annotated[float, _rounded(6)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Result(BaseModel):
+    """Base of all results. JSON rounds times to milliseconds and scores to six places."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SubtitleEvidence(Result):
+    """A subtitle line and its BCP-47 language tag."""
 
     text: str
     language: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Evidence(Result):
+    """Why a moment was found.
+
+    Attributes:
+        visual: cosine of query and best clip; None in mode "subtitles".
+        strength: share of unrelated queries that match nothing in the library as well as this query matches
+            the best clip; None where that has not been measured (see ``Library.calibrate``).
+        subtitle: the best matching line; None if no line matches.
+    """
+
+    visual: Score | None
+    strength: Share | None
+    subtitle: SubtitleEvidence | None
+
+
+class Hit(Result):
     """A moment: one clip, or adjacent ones merged.
 
     Attributes:
         video: path of the file.
-        start_s, end_s: seconds from the start of the video.
-        score: what hits are ranked by: the cosine where only pictures were searched, else fused ranks, 1 for
-            first in every list.
+        video_id: hash of the video's content.
+        clip_id: key of the best clip.
+        start_s, end_s: the moment, seconds.
+        score: what hits are ranked by: the cosine in mode "visual", else fused ranks, 1 for first in every
+            list.
         rank: 1 for the best.
-        thumbnail: path of a JPEG of the best clip's middle.
-        visual: cosine of query and best clip; None in mode "subtitles".
-        subtitle: the best matching line, None if none speaks for it.
-        video_id, clip_id: what the video and its best clip go by.
-        strength: share of unrelated queries that match nothing in the library as well as this query matches
-            the best clip, 0 to 1; None where that has not been measured (see ``Library.calibrate``).
+        thumbnail: JPEG of the best clip's middle.
+        media: the video's file, at the moment if it is an address.
+        evidence: why it was found.
     """
 
     video: str
-    start_s: float
-    end_s: float
-    score: float
-    rank: int
-    thumbnail: str
-    visual: float | None
-    subtitle: SubtitleEvidence | None
     video_id: str
     clip_id: str
-    strength: float | None = None
+    start_s: Seconds
+    end_s: Seconds
+    score: Score
+    rank: int
+    thumbnail: Place
+    media: Place
+    evidence: Evidence
 
 
-@dataclass(frozen=True, slots=True)
-class SearchResult:
-    """Answer to one query.
+class SearchResult(Result):
+    """Answer to one query; ``print`` shows it as a table.
 
     Attributes:
-        query: the query as it was encoded; empty for a picture or a moment.
-        language: BCP-47 tag, given or detected.
+        query: the query as it was encoded; empty for a picture or a clip.
+        language: BCP-47 tag, given or detected; "und" is unknown.
         bundle: name of the bundle that encoded it.
         mode: what was searched.
         took_ms: wall time of encoding and ranking.
@@ -92,43 +132,144 @@ class SearchResult:
     confident: bool
     false_alarm_rate: float | None = None
 
+    def __str__(self) -> str:
+        asked = f"{self.query!r} " if self.query else ""
+        lines = [f"{len(self.hits)} hits for {asked}({self.language}, {self.mode}, {self.took_ms:.0f} ms)"]
+        if self.hits and not self.confident:
+            lines.append("Nothing matches well; these are the nearest.")
+        for hit in self.hits:
+            start, end = f"{_clock(hit.start_s):>7}", f"{_clock(hit.end_s):>7}"
+            line = hit.evidence.subtitle
+            said = f"  [{line.language}] {line.text}" if line else ""
+            lines.append(f"{hit.rank:>4}  {start} -{end}  {hit.score:6.3f}  {hit.video}{said}")
+        return "\n".join(lines)
 
-@dataclass(frozen=True, slots=True)
-class ClipScore:
+
+class Video(Result):
+    """A video that can be searched.
+
+    Attributes:
+        id: hash of its content.
+        name: path from the library's common folder; the first one where the same content lies at several
+            paths.
+        duration_s: length in seconds.
+        clips: number of clips.
+        subtitles: BCP-47 tags of its subtitles.
+        size_bytes, modified: size of the file, and when it was last changed, as it was indexed.
+        thumbnail: JPEG of its middle clip.
+        media: the file.
+    """
+
+    id: str
+    name: str
+    duration_s: Seconds
+    clips: int
+    subtitles: tuple[str, ...]
+    size_bytes: int
+    modified: datetime
+    thumbnail: Place
+    media: Place
+
+
+class LibraryClip(Result):
+    """One clip and its video; the attributes are those of ``Hit``."""
+
+    clip_id: str
+    start_s: Seconds
+    end_s: Seconds
+    thumbnail: Place
+    media: Place
+    video: Video
+
+
+class ClipScore(Result):
     """How well one clip of a video matches.
 
     Attributes:
-        clip_id: its name.
-        start_s, end_s: seconds from the start of the video.
+        clip_id: key of the clip.
+        start_s, end_s: the clip, seconds.
         visual: cosine of query and clip.
-        strength: as in ``Hit``.
-        thumbnail: path of its JPEG.
+        strength: as in ``Evidence``.
+        thumbnail: JPEG of its middle.
     """
 
     clip_id: str
-    start_s: float
-    end_s: float
-    visual: float
-    strength: float | None
-    thumbnail: str
+    start_s: Seconds
+    end_s: Seconds
+    visual: Score
+    strength: Share | None
+    thumbnail: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A search that has been checked. Made by ``Library.question``.
+class Timeline(Result):
+    """How well each clip of a video matches a query, in order of time."""
+
+    video: Video
+    query: str
+    language: str
+    clips: tuple[ClipScore, ...]
+
+
+class ProblemFile(Result):
+    """A file that was left out, or read in part.
 
     Attributes:
-        text: normalised; empty where there is only a vector.
-        language: BCP-47 tag.
-        vector: (dim,) of a picture, a clip or a text that was encoded before; None has ``text`` encoded.
-        top, mode, only: as in ``Library.search``.
-        but: a clip that is not to be found.
+        name: path from the library's common folder.
+        left_out: whether nothing of it can be found.
+        message: what is wrong, and what to do.
     """
 
-    text: str
-    language: str
-    top: int
-    mode: Mode
-    only: Filter
-    vector: Vector | None = None
-    but: str | None = None
+    name: str
+    left_out: bool
+    message: str
+
+
+class Contents(Result):
+    """What can be searched.
+
+    Attributes:
+        commit: number of the commit; a new one means new contents.
+        bundle: name and start of the identity of the bundle that made the embeddings.
+        videos, clips, subtitles: how many can be searched; subtitles by line.
+        paths: files that were looked at, whether or not they could be read.
+        duration_s: seconds of video in all.
+        lines: BCP-47 tag -> subtitle lines.
+        folders: folders that hold videos, from the common folder.
+        problems: files that were left out or read in part, by path.
+        updated_at: when the last file was indexed, UTC; None if there is none.
+    """
+
+    commit: int
+    bundle: str
+    videos: int
+    clips: int
+    subtitles: int
+    paths: int
+    duration_s: Seconds
+    lines: Mapping[str, int]
+    folders: tuple[str, ...]
+    problems: tuple[ProblemFile, ...]
+    updated_at: datetime | None = None
+
+
+class IndexStatus(Result):
+    """How far a running index is; the rest means nothing where ``running`` is False.
+
+    Attributes:
+        running: whether an index run goes on.
+        files, files_done: files that it has to read, and those it is done with.
+        failed: those among them that could not be read.
+        share: how much is done.
+        current: the file that was done last.
+    """
+
+    running: bool
+    files: int = 0
+    files_done: int = 0
+    failed: int = 0
+    share: Share = 0.0
+    current: str = ""
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{seconds % 60:04.1f}"

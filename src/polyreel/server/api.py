@@ -1,9 +1,9 @@
-"""The REST API, version 1. Errors are ``ErrorDocument``; documents are those of ``polyreel.client``."""
+"""The REST API, version 1: the results of the library as JSON. Errors are ``ErrorDocument``."""
 
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel
@@ -13,21 +13,22 @@ from polyreel.client.documents import (
     ErrorDocument,
     HealthDocument,
     IndexRequest,
-    LibraryDocument,
-    MomentDocument,
-    ProgressDocument,
-    SearchDocument,
-    TimelineDocument,
-    VideoDocument,
     VideosDocument,
 )
 from polyreel.encoders.card import BundleCard
 from polyreel.errors import UsageError
 from polyreel.languages import MAX_QUERY_CHARS, UNKNOWN, parse_tag
-from polyreel.library.index.progress_file import read_progress
-from polyreel.library.results import Question
+from polyreel.library.results import (
+    Contents,
+    IndexStatus,
+    LibraryClip,
+    Mode,
+    SearchResult,
+    Timeline,
+    Video,
+)
 from polyreel.library.search.filters import Filter
-from polyreel.server import links
+from polyreel.library.search.search_query import SearchQuery, text_query, vector_query
 from polyreel.server.files import thumbnail_response, video_response
 from polyreel.server.state import Server, ServerState
 from polyreel.server.uploads import form_in, read_example
@@ -114,71 +115,63 @@ def filter_of(
     return Filter(folder, min_duration_s, max_duration_s, tag, after, before)
 
 
-Only = Annotated[Filter, Depends(filter_of)]
+Filters = Annotated[Filter, Depends(filter_of)]
 
 
-@router.get("/search", response_model=SearchDocument, tags=["search"])
+@router.get("/search", response_model=SearchResult, tags=["search"])
 async def search(
     server: ServerState,
-    only: Only,
+    filters: Filters,
     q: QueryText,
     top: Top = 10,
-    mode: Annotated[Literal["visual", "subtitles", "hybrid"], Query()] = "hybrid",
+    mode: Annotated[Mode, Query()] = "hybrid",
     lang: LanguageTag = "auto",
 ) -> Response:
     """Moments that match a text in any language."""
-    question = server.library.question(q, top=top, mode=mode, language=lang, only=only)
-    return await _answer(server, question)
+    return await _answer(server, text_query(q, top=top, mode=mode, language=lang, filters=filters))
 
 
-@router.get("/search/like/{clip_id}", response_model=SearchDocument, responses=_NOT_FOUND, tags=["search"])
-async def search_like(server: ServerState, only: Only, clip_id: ClipId, top: Top = 10) -> Response:
+@router.get("/search/like/{clip_id}", response_model=SearchResult, responses=_NOT_FOUND, tags=["search"])
+async def search_like(server: ServerState, filters: Filters, clip_id: ClipId, top: Top = 10) -> Response:
     """Moments that look like a clip of the library, without that clip."""
     vector = server.library.vector_of(clip_id)
-    return await _answer(server, Question("", UNKNOWN, top, "visual", only, vector, clip_id))
+    return await _answer(server, vector_query(vector, top=top, filters=filters, exclude_clip=clip_id))
 
 
-@router.post("/search/example", response_model=SearchDocument, openapi_extra=_UPLOAD, tags=["search"])
-async def search_example(request: Request, server: ServerState, only: Only, top: Top = 10) -> Response:
+@router.post("/search/example", response_model=SearchResult, openapi_extra=_UPLOAD, tags=["search"])
+async def search_example(request: Request, server: ServerState, filters: Filters, top: Top = 10) -> Response:
     """Moments that look like a picture or a clip."""
     async with form_in(request) as form:
         example = await read_example(form, server)
-    return await _answer(server, Question("", UNKNOWN, top, "visual", only, example.vector))
+    return await _answer(server, vector_query(example.vector, top=top, filters=filters))
 
 
 @router.get("/videos", response_model=VideosDocument, tags=["videos"])
 def videos(
     server: ServerState,
-    only: Only,
+    filters: Filters,
     skip: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
     top: Top = 100,
 ) -> Response:
     """Videos in order of path."""
-    view = server.view
-    found = server.library.videos(skip=skip, top=top, only=only)
-    total = int(view.allowed_videos(only).sum())
-    return _document(
-        VideosDocument(total=total, videos=tuple(links.video_document(video, view) for video in found))
-    )
+    found = server.library.videos(skip=skip, top=top, filters=filters)
+    total = int(server.snapshot.allowed_videos(filters).sum())
+    return _json(VideosDocument(total=total, videos=tuple(found)))
 
 
-@router.get("/videos/{video_id}", response_model=VideoDocument, responses=_NOT_FOUND, tags=["videos"])
+@router.get("/videos/{video_id}", response_model=Video, responses=_NOT_FOUND, tags=["videos"])
 def video(server: ServerState, video_id: VideoId) -> Response:
     """One video."""
-    return _document(links.video_document(server.library.video(video_id), server.view))
+    return _json(server.library.video(video_id))
 
 
-@router.get(
-    "/videos/{video_id}/moments", response_model=TimelineDocument, responses=_NOT_FOUND, tags=["videos"]
-)
-def video_moments(
-    server: ServerState, video_id: VideoId, q: QueryText, lang: LanguageTag = "auto"
-) -> Response:
+@router.get("/videos/{video_id}/moments", response_model=Timeline, responses=_NOT_FOUND, tags=["videos"])
+def timeline(server: ServerState, video_id: VideoId, q: QueryText, lang: LanguageTag = "auto") -> Response:
     """How well each clip of a video matches a text, in order of time."""
-    question = server.library.question(q, language=lang)
-    found = links.video_document(server.library.video(video_id), server.view)
-    clips = server.desk.score_clips(video_id, question)
-    return _document(links.timeline_document(found, question.text, question.language, clips))
+    query = text_query(q, language=lang)
+    found = server.library.video(video_id)
+    clips = tuple(server.batcher.score_clips(video_id, query))
+    return _json(Timeline(video=found, query=query.text, language=query.language, clips=clips))
 
 
 @router.get(
@@ -189,14 +182,13 @@ def video_moments(
 )
 def video_file(server: ServerState, video_id: VideoId) -> Response:
     """The file of a video; understands ``Range``."""
-    return video_response(server.library.video(video_id))
+    return video_response(server.snapshot, video_id)
 
 
-@router.get("/moments/{clip_id}", response_model=MomentDocument, responses=_NOT_FOUND, tags=["moments"])
-def moment(server: ServerState, clip_id: ClipId) -> Response:
+@router.get("/moments/{clip_id}", response_model=LibraryClip, responses=_NOT_FOUND, tags=["moments"])
+def clip(server: ServerState, clip_id: ClipId) -> Response:
     """One clip and its video."""
-    found, start_s, end_s, _ = server.library.clip(clip_id)
-    return _document(links.moment_document(clip_id, found, (start_s, end_s), server.view))
+    return _json(server.library.clip(clip_id))
 
 
 @router.get(
@@ -207,32 +199,31 @@ def moment(server: ServerState, clip_id: ClipId) -> Response:
 )
 def thumbnail(server: ServerState, clip_id: ClipId) -> Response:
     """The picture of a clip, a JPEG."""
-    *_, path = server.library.clip(clip_id)
-    return thumbnail_response(path, server.settings.library)
+    return thumbnail_response(server.snapshot, clip_id)
 
 
-@router.get("/library", response_model=LibraryDocument, tags=["library"])
+@router.get("/library", response_model=Contents, tags=["library"])
 def library(server: ServerState) -> Response:
     """What can be searched, and which files were left out or read in part."""
-    return _document(links.library_document(server.view))
+    return _json(server.library.contents())
 
 
 @router.get("/bundle", response_model=BundleCard, tags=["library"])
 def bundle(server: ServerState) -> Response:
     """The card of the model: what it is made of and how well it did in each language."""
-    return _document(server.library.bundle.card)
+    return _json(server.library.bundle.card)
 
 
-@router.get("/index", response_model=ProgressDocument, tags=["library"])
-def index_progress(server: ServerState) -> Response:
+@router.get("/index", response_model=IndexStatus, tags=["library"])
+def index_status(server: ServerState) -> Response:
     """How far a running index is."""
-    return _document(links.progress_document(read_progress(server.settings.library), server.view))
+    return _json(server.library.index_status())
 
 
 @router.post(
     "/index",
     status_code=202,
-    response_model=ProgressDocument,
+    response_model=IndexStatus,
     responses={
         403: {"model": ErrorDocument, "description": "The folder is not allowed"},
         409: {"model": ErrorDocument, "description": "An index run is under way"},
@@ -242,13 +233,13 @@ def index_progress(server: ServerState) -> Response:
 def start_index(server: ServerState, wanted: IndexRequest) -> Response:
     """Start to index a folder, one of those that the server was told to allow."""
     server.indexer.start(wanted.folder)
-    return _document(ProgressDocument(running=True), status=202)
+    return _json(IndexStatus(running=True), status=202)
 
 
 @router.get("/health", response_model=HealthDocument, tags=["operation"])
 def health(server: ServerState) -> Response:
     """Whether the process lives; needs no token, and says nothing about the library but its state."""
-    return _document(_health(server))
+    return _json(_health(server))
 
 
 @router.get(
@@ -256,8 +247,8 @@ def health(server: ServerState) -> Response:
 )
 def ready(server: ServerState) -> Response:
     """Whether searches can be answered now: 200 or 503; needs no token."""
-    document = _health(server)
-    return _document(document, status=200 if document.status == "ok" else 503)
+    health_now = _health(server)
+    return _json(health_now, status=200 if health_now.status == "ok" else 503)
 
 
 @router.get(
@@ -268,31 +259,29 @@ def ready(server: ServerState) -> Response:
 )
 def metrics(server: ServerState) -> Response:
     """Counts and times for Prometheus."""
-    usable = server.desk.problem is None
-    if usable:
-        view = server.view
-        contents = view.searchable
-        server.metrics.library(
-            commit=view.state.commit, videos=len(contents.videos), clips=len(contents.clips), usable=True
-        )
+    facts = {"usable": int(server.batcher.problem is None)}
+    if facts["usable"]:
+        snapshot = server.snapshot
+        facts |= {"commit": snapshot.state.commit}
+        facts |= {"videos": len(snapshot.index.videos), "clips": len(snapshot.index.clips)}
+    server.metrics.library(facts)
     return Response(server.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _health(server: Server) -> HealthDocument:
-    problem = server.desk.problem
+    problem = server.batcher.problem
     return HealthDocument(
         status="failing" if problem else "ok",
         version=__version__,
-        commit=None if problem else server.view.state.commit,
+        commit=None if problem else server.snapshot.state.commit,
         problem=problem.what if problem else None,
     )
 
 
-async def _answer(server: Server, question: Question) -> Response:
-    result = await server.desk.ask(question)
-    return _document(links.search_document(result, server.view))
+async def _answer(server: Server, query: SearchQuery) -> Response:
+    return _json(await server.batcher.ask(query))
 
 
-def _document(document: BaseModel, *, status: int = 200) -> Response:
+def _json(document: BaseModel, *, status: int = 200) -> Response:
     # Written once, by pydantic itself: FastAPI would validate and convert what is valid already.
     return Response(document.model_dump_json(), status_code=status, media_type="application/json")

@@ -32,8 +32,9 @@ from polyreel.server.failures import failure_of
 from polyreel.server.guard import Guard
 from polyreel.server.headers import security_headers
 from polyreel.server.indexer import Indexer
+from polyreel.server.links import AddressLocator
 from polyreel.server.metrics import Metrics
-from polyreel.server.rendering import render, script, script_address, style, words_for
+from polyreel.server.rendering import render, script, script_address, style, translations_for
 from polyreel.server.search_batcher import SearchBatcher
 from polyreel.server.settings import ServerSettings
 from polyreel.server.state import Server
@@ -63,11 +64,12 @@ def create_app(settings: ServerSettings, load_bundle: Callable[[str], Bundle]) -
     """
     settings.require_safe()
     metrics = Metrics()
-    seals = CsrfSigner(settings.token.get_secret_value() if settings.token else None)
-    desk = SearchBatcher(
-        lambda: Library(settings.library, load_bundle, refresh="when asked"), on_batch=metrics.batch
+    csrf = CsrfSigner(settings.token.get_secret_value() if settings.token else None)
+    batcher = SearchBatcher(
+        lambda: Library(settings.library, load_bundle, refresh="when asked", locator=AddressLocator()),
+        on_batch=metrics.batch,
     )
-    server = Server(settings, desk, seals, metrics, Indexer(settings.library, settings.roots))
+    server = Server(settings, batcher, csrf, metrics, Indexer(settings.library, settings.roots))
     app = FastAPI(
         title="polyreel",
         version=__version__,
@@ -78,7 +80,7 @@ def create_app(settings: ServerSettings, load_bundle: Callable[[str], Bundle]) -
         openapi_url=f"{api.API}/openapi.json",
         lifespan=_lifespan,
     )
-    app.state.server, app.state.seals = server, seals
+    app.state.server = server
     app.include_router(api.router)
     app.include_router(pages.router)
     app.include_router(library_pages.router)
@@ -89,7 +91,7 @@ def create_app(settings: ServerSettings, load_bundle: Callable[[str], Bundle]) -
     app.add_middleware(
         Guard,
         settings=settings,
-        seals=seals,
+        csrf=csrf,
         headers=security_headers(style()),
         refuse=lambda scope, error: _refuse(Request({**scope, "app": app}), error),
         metrics=metrics,
@@ -100,13 +102,13 @@ def create_app(settings: ServerSettings, load_bundle: Callable[[str], Bundle]) -
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     server: Server = app.state.server
-    server.desk.start()
+    server.batcher.start()
     anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
     try:
         yield
     finally:
         server.indexer.stop()
-        await anyio.to_thread.run_sync(server.desk.stop)
+        await anyio.to_thread.run_sync(server.batcher.stop)
 
 
 def _script() -> Response:
@@ -130,7 +132,9 @@ async def _refuse(request: Request, given: Exception) -> Response:
     if isinstance(error, UnauthorisedError):
         query = f"?{request.url.query}" if request.url.query else ""
         return RedirectResponse("/login?" + urlencode({"next": request.url.path + query}), 303)
-    response = render(request, "error.html", status=status, failure=failure_of(error, words_for(request)))
+    response = render(
+        request, "error.html", status=status, failure=failure_of(error, translations_for(request))
+    )
     response.headers.update(headers)
     return response
 

@@ -25,8 +25,8 @@ class ConcurrencyLimit:
         self._inside = 0
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn and have it.
+    async def slot(self) -> AsyncIterator[None]:
+        """Wait for a slot and hold it.
 
         Raises:
             OverloadError: the line is full.

@@ -29,9 +29,9 @@ class Failure:
     detail: str
 
 
-def failure_of(error: PolyreelError, words: Translations) -> Failure:
-    """The words for an error. The first kind that fits counts."""
-    _ = words.gettext
+def failure_of(error: PolyreelError, translations: Translations) -> Failure:
+    """The texts for an error. The first kind that fits counts."""
+    _ = translations.gettext
     known: tuple[tuple[type[PolyreelError], str, str], ...] = (
         (NotFoundError, _("It is not here, or no longer"), _("Search for it again; files may have moved.")),
         (QueryError, _("This query cannot be searched for"), _("Describe one moment in a sentence or two.")),

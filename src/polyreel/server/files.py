@@ -9,7 +9,7 @@ from pathlib import Path
 from starlette.responses import FileResponse
 
 from polyreel.errors import NotFoundError
-from polyreel.library.search.snapshot import Video
+from polyreel.library.search.snapshot import LibrarySnapshot
 
 __all__ = ["thumbnail_response", "video_response"]
 
@@ -30,31 +30,28 @@ _TYPES = {
 _YEAR_S = 365 * 24 * 3600
 
 
-def video_response(video: Video) -> FileResponse:
+def video_response(snapshot: LibrarySnapshot, video_id: str) -> FileResponse:
     """The file of a video, whole or in ranges, if it still is what was indexed.
 
     Raises:
-        NotFoundError: it is gone, has changed, or is now a link to somewhere else.
+        NotFoundError: it is not in the library, is gone, has changed, or is now a link to somewhere else.
     """
-    path = Path(video.path)
+    indexed = snapshot.video_facts(snapshot.video_row(video_id))
+    path, name = Path(indexed["path"]), snapshot.name(indexed["path"])
     facts = _facts(path)
     if facts is None:
         raise NotFoundError(
-            "the file of this video is gone", item=video.name, remedy="Run index again, or mount its drive"
+            "the file of this video is gone", item=name, remedy="Run index again, or mount its drive"
         )
-    if not stat.S_ISREG(facts.st_mode) or (facts.st_size, facts.st_mtime_ns) != (
-        video.size_bytes,
-        video.mtime_ns,
-    ):
+    is_same = (facts.st_size, facts.st_mtime_ns) == (indexed["size_bytes"], indexed["mtime_ns"])
+    if not stat.S_ISREG(facts.st_mode) or not is_same:
         raise NotFoundError(
             "the file of this video has changed since it was indexed",
-            item=video.name,
+            item=name,
             remedy="Run index again",
         )
     if not os.access(path, os.R_OK):
-        raise NotFoundError(
-            "the file of this video cannot be read", item=video.name, remedy="Check permissions"
-        )
+        raise NotFoundError("the file of this video cannot be read", item=name, remedy="Check permissions")
     return FileResponse(
         path,
         media_type=_TYPES.get(path.suffix.lower(), "application/octet-stream"),
@@ -65,14 +62,15 @@ def video_response(video: Video) -> FileResponse:
     )
 
 
-def thumbnail_response(path: Path, library: Path) -> FileResponse:
-    """A thumbnail; what a clip's name stands for never changes.
+def thumbnail_response(snapshot: LibrarySnapshot, clip_id: str) -> FileResponse:
+    """The picture of a clip; it never changes.
 
     Raises:
-        NotFoundError: it is not there, or no regular file below ``library``.
+        NotFoundError: the clip or the picture is not there, or is not a regular file of the library.
     """
+    path = snapshot.folder / snapshot.clip_facts(clip_id)["thumbnail"]
     facts = _facts(path)
-    inside = path.resolve().is_relative_to(library.resolve())
+    inside = path.resolve().is_relative_to(snapshot.folder.resolve())
     if facts is None or not stat.S_ISREG(facts.st_mode) or not inside:
         raise NotFoundError("this moment has no picture", remedy="Run index again")
     return FileResponse(

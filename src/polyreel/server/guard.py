@@ -53,10 +53,10 @@ class Guard:
     Args:
         app: what it guards.
         settings: of the server.
-        seals: checks tokens and sessions.
+        csrf: checks tokens and sessions.
         headers: what every answer gets.
         refuse: makes the answer for an error, a page or a document as the request wants.
-        metrics: told of every answer.
+        metrics: counts every answer.
     """
 
     def __init__(
@@ -64,12 +64,12 @@ class Guard:
         app: ASGIApp,
         *,
         settings: ServerSettings,
-        seals: CsrfSigner,
+        csrf: CsrfSigner,
         headers: list[tuple[bytes, bytes]],
         refuse: Refuse,
         metrics: Metrics,
     ) -> None:
-        self._app, self._settings, self._seals = app, settings, seals
+        self._app, self._settings, self._csrf = app, settings, csrf
         self._headers, self._refuse, self._metrics = headers, refuse, metrics
         self._names = {"localhost", socket.gethostname().lower(), *(name.lower() for name in settings.names)}
         if _is_name(settings.host):
@@ -104,7 +104,7 @@ class Guard:
         self._require_host(headers)
         self._require_own_origin(scope, headers)
         self._require_rate(scope)
-        if self._seals.needed and not scope["path"].startswith(_OPEN):
+        if self._csrf.needed and not scope["path"].startswith(_OPEN):
             self._require_token(headers)
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > self._body_limit(scope):
@@ -144,12 +144,12 @@ class Guard:
 
     def _require_token(self, headers: Headers) -> None:
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and self._seals.is_token(token.strip()):
+        if scheme.lower() == "bearer" and self._csrf.is_token(token.strip()):
             return
         jar: cookies.SimpleCookie = cookies.SimpleCookie()
         with contextlib.suppress(cookies.CookieError):
             jar.load(headers.get("cookie", ""))
-        if SESSION_COOKIE in jar and self._seals.is_session(jar[SESSION_COOKIE].value):
+        if SESSION_COOKIE in jar and self._csrf.is_session(jar[SESSION_COOKIE].value):
             return
         raise UnauthorisedError(
             "the token is missing or wrong", remedy="Send it as 'Authorization: Bearer TOKEN'"
@@ -188,7 +188,9 @@ class Guard:
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", None) or "other"
-        self._metrics.took(scope["method"] if scope["method"].isalpha() else "other", route, status, seconds)
+        self._metrics.request(
+            scope["method"] if scope["method"].isalpha() else "other", route, status, seconds
+        )
         shown = scope["path"] if route == "other" else route
         if self._settings.log_queries:
             shown = scope["path"] + ("?" + scope["query_string"].decode("latin-1")).rstrip("?")

@@ -1,6 +1,8 @@
-"""What Prometheus is told."""
+"""Counts and times for Prometheus."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -33,20 +35,27 @@ class Metrics:
         )
         self._now = Gauge("polyreel_library", "What can be searched", ["what"], registry=self._registry)
 
-    def took(self, method: str, route: str, status: int, seconds: float) -> None:
-        """One request is answered."""
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one request that was answered.
+
+        Args:
+            method: of HTTP.
+            route: path of the route, never the address itself.
+            status: of the answer.
+            seconds: time to the end of the answer.
+        """
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
     def batch(self, size: int) -> None:
-        """One run of the encoder for ``size`` searches."""
+        """Count one run of the encoder for ``size`` searches."""
         self._batch.observe(size)
 
-    def library(self, *, commit: int, videos: int, clips: int, usable: bool) -> None:
-        """What can be searched now."""
-        for what, value in (("commit", commit), ("videos", videos), ("clips", clips), ("usable", usable)):
+    def library(self, facts: Mapping[str, int]) -> None:
+        """Note what can be searched now: commit, videos, clips, and whether it is usable."""
+        for what, value in facts.items():
             self._now.labels(what).set(value)
 
     def text(self) -> bytes:
-        """In Prometheus' format."""
+        """Everything in Prometheus' format."""
         return generate_latest(self._registry)

@@ -11,9 +11,9 @@ from polyreel.server.translations import Translations
 __all__ = ["reason"]
 
 
-def reason(message: str, words: Translations) -> tuple[str, str]:
+def reason(message: str, translations: Translations) -> tuple[str, str]:
     """Why, and what to do, for a message of ``media`` or ``library``."""
-    _ = words.gettext
+    _ = translations.gettext
     known = (
         ("the file is empty", _("The file is empty."), _("Copy it again.")),
         (

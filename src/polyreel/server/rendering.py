@@ -1,4 +1,4 @@
-"""Templates with the words of a visitor's language."""
+"""Templates with the texts of a visitor's language."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.server.csrf import CsrfSigner
-from polyreel.server.translations import Translations, negotiate, words_in
+from polyreel.server.timeline import clock
+from polyreel.server.translations import Translations, negotiate, translations_in
 
 __all__ = [
     "LANGUAGE_COOKIE",
@@ -26,7 +26,7 @@ __all__ = [
     "script_address",
     "set_cookie",
     "style",
-    "words_for",
+    "translations_for",
 ]
 
 LANGUAGE_COOKIE = "polyreel_language"
@@ -34,28 +34,35 @@ VISITOR_COOKIE = "polyreel_visitor"
 _YEAR_S = 365 * 24 * 3600
 
 
-def words_for(request: Request) -> Translations:
-    """The words in the language that a visitor chose, or that the browser asks for."""
+def translations_for(request: Request) -> Translations:
+    """The texts in the language that a visitor chose, or that the browser asks for."""
     chosen = request.cookies.get(LANGUAGE_COOKIE, "")
     if chosen in STUDY_LANGUAGES:
-        return words_in(chosen)
-    return words_in(negotiate(request.headers.get("accept-language", "")))
+        return translations_in(chosen)
+    return translations_in(negotiate(request.headers.get("accept-language", "")))
 
 
 def render(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
-    """A page, or a part of one, with everything that all pages need."""
-    words = words_for(request)
+    """A page, or a part of one, with everything that all pages need.
+
+    Args:
+        request: whose language and cookies count.
+        template: name of the template.
+        status: of the answer.
+        context: variables of the template.
+    """
+    translations = translations_for(request)
     visitor = request.cookies.get(VISITOR_COOKIE) or secrets.token_urlsafe(16)
-    seals: CsrfSigner = request.app.state.seals
     text = (
         _environment()
         .get_template(template)
         .render(
-            _=words.gettext,
-            ngettext=words.ngettext,
-            words=words,
-            tongues=[words_in(tag) for tag in STUDY_LANGUAGES],
-            form_seal=seals.form(visitor),
+            _=translations.gettext,
+            ngettext=translations.ngettext,
+            translations=translations,
+            clock=clock,
+            page_languages=[translations_in(tag) for tag in STUDY_LANGUAGES],
+            form_token=request.app.state.server.csrf.form(visitor),
             this_address=_this_address(request),
             style=Markup(style()),  # noqa: S704  our own file
             script=script_address(),
@@ -71,7 +78,15 @@ def render(request: Request, template: str, *, status: int = 200, **context: Any
 def set_cookie(
     request: Request, response: Response, name: str, value: str, *, max_age_s: int = _YEAR_S
 ) -> None:
-    """A cookie that goes to this site alone and that no script reads."""
+    """A cookie that goes to this site alone and that no script reads.
+
+    Args:
+        request: says whether the cookie may only travel encrypted.
+        response: what the cookie is added to.
+        name: of the cookie.
+        value: of the cookie.
+        max_age_s: how long the browser keeps it, seconds.
+    """
     response.set_cookie(
         name,
         value,

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.errors import BundleMismatchError, LibraryError, PolyreelError
-from polyreel.library.results import ClipScore, Question, SearchResult
+from polyreel.library.results import ClipScore, SearchResult
 from polyreel.library.search.search import Library
+from polyreel.library.search.search_query import SearchQuery
 from polyreel.server.errors import OverloadError
 
 __all__ = ["SearchBatcher"]
@@ -37,7 +38,7 @@ _log = logging.getLogger("polyreel.server")
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    question: Question
+    query: SearchQuery
     loop: asyncio.AbstractEventLoop
     answer: asyncio.Future[SearchResult]
 
@@ -46,7 +47,7 @@ class _Waiting:
 class _Encoded:
     library: Library
     batch: list[_Waiting]
-    questions: list[Question]
+    queries: list[SearchQuery]
     began: float
 
 
@@ -58,7 +59,7 @@ class SearchBatcher:
     Args:
         open_library: opens it with ``refresh="when asked"``; called again when the library moves to another
             bundle.
-        on_batch: told of the number of searches of each run.
+        on_batch: called with the number of searches of each run.
 
     Raises:
         LibraryError: it cannot be read.
@@ -78,7 +79,7 @@ class SearchBatcher:
         self._stop = threading.Event()
         self._problem: PolyreelError | None = None
         self._threads = [
-            threading.Thread(target=work, name=f"desk-{work.__name__}", daemon=True)
+            threading.Thread(target=work, name=f"search-{work.__name__}", daemon=True)
             for work in (self._encode, self._rank, self._keep_current)
         ]
 
@@ -104,7 +105,7 @@ class SearchBatcher:
         if self._problem is not None:
             raise self._problem
 
-    async def ask(self, question: Question) -> SearchResult:
+    async def ask(self, query: SearchQuery) -> SearchResult:
         """Answer one search.
 
         Raises:
@@ -113,31 +114,31 @@ class SearchBatcher:
         """
         self.require_library()
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(self._with_vector(question), loop, loop.create_future())
+        waiting = _Waiting(self._with_vector(query), loop, loop.create_future())
         try:
             self._queue.put_nowait(waiting)
         except queue.Full:
             raise OverloadError("too many searches are waiting", remedy="Try again in a moment") from None
         return await waiting.answer
 
-    def score_clips(self, video_id: str, question: Question) -> list[ClipScore]:
+    def score_clips(self, video_id: str, query: SearchQuery | None) -> list[ClipScore]:
         """As ``Library.score_clips``, without encoding a query again that was searched for before."""
         self.require_library()
-        return self.library.score_clips(video_id, self._with_vector(question))
+        return self.library.score_clips(video_id, None if query is None else self._with_vector(query))
 
-    def _with_vector(self, question: Question) -> Question:
-        if question.vector is not None:
-            return question
+    def _with_vector(self, query: SearchQuery) -> SearchQuery:
+        if query.vector is not None:
+            return query
         with self._keeping:
-            vector = self._vectors.get((self.library.bundle.card.identity, question.text))
-        return question if vector is None else replace(question, vector=vector)
+            vector = self._vectors.get((self.library.bundle.card.identity, query.text))
+        return query if vector is None else replace(query, vector=vector)
 
-    def _keep(self, bundle: str, questions: Sequence[Question], vectors: NDArray[np.float32]) -> None:
+    def _keep(self, bundle: str, queries: Sequence[SearchQuery], vectors: NDArray[np.float32]) -> None:
         with self._keeping:
-            for question, vector in zip(questions, vectors, strict=True):
-                if question.text:
-                    self._vectors[bundle, question.text] = vector
-                    self._vectors.move_to_end((bundle, question.text))
+            for query, vector in zip(queries, vectors, strict=True):
+                if query.text:
+                    self._vectors[bundle, query.text] = vector
+                    self._vectors.move_to_end((bundle, query.text))
             while len(self._vectors) > _VECTORS_KEPT:
                 self._vectors.popitem(last=False)
 
@@ -148,31 +149,31 @@ class SearchBatcher:
             self._on_batch(len(batch))
             library, began = self.library, time.perf_counter()
             try:
-                questions = [each.question for each in batch]
-                vectors = library.encode(questions)
-                self._keep(library.bundle.card.identity, questions, vectors)
-                known = [
-                    replace(each, vector=vector) for each, vector in zip(questions, vectors, strict=True)
+                queries = [waiting.query for waiting in batch]
+                vectors = library.encode(queries)
+                self._keep(library.bundle.card.identity, queries, vectors)
+                queries = [
+                    replace(query, vector=vector) for query, vector in zip(queries, vectors, strict=True)
                 ]
             except Exception as error:  # whatever it is, those who wait must hear of it
-                for each in batch:
-                    _tell(each, error)
+                for waiting in batch:
+                    _deliver(waiting, error)
             else:
-                self._encoded.put(_Encoded(library, batch, known, began))
+                self._encoded.put(_Encoded(library, batch, queries, began))
         self._encoded.put(None)
 
     def _rank(self) -> None:
         while (encoded := self._encoded.get()) is not None:
             try:
-                results = encoded.library.answer(encoded.questions)
+                results = encoded.library.answer(encoded.queries)
             except Exception:
                 # It may be the fault of one of them.
-                for waiting, question in zip(encoded.batch, encoded.questions, strict=True):
-                    _tell(waiting, _outcome(encoded.library, question))
+                for waiting, query in zip(encoded.batch, encoded.queries, strict=True):
+                    _deliver(waiting, _outcome(encoded.library, query))
                 continue
             took_ms = round((time.perf_counter() - encoded.began) * 1000, 2)  # with what encoding took
             for waiting, result in zip(encoded.batch, results, strict=True):
-                _tell(waiting, replace(result, took_ms=took_ms))
+                _deliver(waiting, result.model_copy(update={"took_ms": took_ms}))
 
     def _next_batch(self) -> list[_Waiting]:
         """All that wait, up to a batch; empty at the end."""
@@ -198,10 +199,10 @@ class SearchBatcher:
             began = time.monotonic()
             try:
                 self._take_up_commits()
-                view = self.library.view
-                if calibrated is not view:
+                snapshot = self.library.snapshot
+                if calibrated is not snapshot:
                     self.library.calibrate()
-                    calibrated = view
+                    calibrated = snapshot
             except PolyreelError as error:
                 if str(error) != str(self._problem):
                     _log.error("the library cannot be searched: %s", error)
@@ -227,14 +228,14 @@ def _opened(open_library: Callable[[], Library]) -> Library:
     return library
 
 
-def _outcome(library: Library, question: Question) -> SearchResult | Exception:
+def _outcome(library: Library, query: SearchQuery) -> SearchResult | Exception:
     try:
-        return library.answer([question])[0]
+        return library.answer([query])[0]
     except Exception as error:
         return error
 
 
-def _tell(waiting: _Waiting, outcome: SearchResult | Exception) -> None:
+def _deliver(waiting: _Waiting, outcome: SearchResult | Exception) -> None:
     def deliver() -> None:
         if waiting.answer.done():  # the client has gone
             return

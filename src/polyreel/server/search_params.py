@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date
+from typing import Any
 from urllib.parse import urlencode
 
 from polyreel.errors import QueryError
-from polyreel.languages import UNKNOWN, clean
-from polyreel.library.results import Question
+from polyreel.languages import clean
 from polyreel.library.search.filters import Filter
+from polyreel.library.search.search_query import SearchQuery, text_query, vector_query
 from polyreel.server.errors import RequestError
 from polyreel.server.state import Server
 
-__all__ = ["LENGTHS", "Asked"]
+__all__ = ["LENGTHS", "SearchParams"]
 
 LENGTHS: Mapping[str, tuple[float | None, float | None]] = {
     "short": (None, 60.0),
@@ -28,14 +29,14 @@ _MOST = 240
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SearchParams:
     """One address of the search page.
 
     Attributes:
         q: query text.
         lang: its language, "auto" to detect it.
         mode: what is searched.
-        like: ``clip_id`` of a moment to look like.
+        like: ``clip_id`` of a clip to look like.
         example: name of an uploaded picture or clip.
         folder, length, subtitles, after, before: filters; empty for none.
         top: how many moments are shown.
@@ -54,7 +55,7 @@ class Asked:
     top: int = _PAGE
 
     @classmethod
-    def of(cls, parameters: Mapping[str, str]) -> Asked:
+    def of(cls, parameters: Mapping[str, str]) -> SearchParams:
         """What a query string asks for; what it does not know it leaves."""
         names = {each.name for each in fields(cls)} - {"top"}
         known = {name: value for name, value in parameters.items() if name in names and value}
@@ -68,8 +69,8 @@ class Asked:
         return bool(clean(self.q) or self.like or self.example)
 
     @property
-    def filters(self) -> int:
-        """How many filters are set."""
+    def filter_count(self) -> int:
+        """Number of filters that are set."""
         return sum(
             bool(value) for value in (self.folder, self.length, self.subtitles, self.after, self.before)
         )
@@ -77,7 +78,7 @@ class Asked:
     @property
     def address(self) -> str:
         """The shortest address that asks for the same."""
-        plain = Asked()
+        plain = SearchParams()
         given = {
             each.name: getattr(self, each.name)
             for each in fields(self)
@@ -86,16 +87,24 @@ class Asked:
         return "/?" + urlencode(given) if given else "/"
 
     @property
-    def more(self) -> Asked | None:
+    def more(self) -> SearchParams | None:
         """The same with more moments, None if there is no more to be had."""
         return None if self.top >= _MOST else replace(self, top=min(self.top + _PAGE, _MOST))
 
-    def but(self, **changes: str) -> Asked:
+    def changed(self, **changes: str) -> SearchParams:
         """The same with something else in places, from the first moments on."""
         return replace(self, top=_PAGE, **changes)
 
-    def only(self) -> Filter:
-        """The filters.
+    def video_address(self, video_id: str, start_s: float) -> str:
+        """Address of a video's page, at a time of it, that keeps what is searched for."""
+        found = {"q": self.q, "like": self.like, "example": self.example}
+        kept = {name: value for name, value in found.items() if value}
+        if self.lang != "auto":
+            kept["lang"] = self.lang
+        return f"/videos/{video_id}?" + urlencode({"t": f"{start_s:.3f}", **kept})
+
+    def filters(self) -> Filter:
+        """The filters as the library takes them.
 
         Raises:
             RequestError: one of them is not of a kind that there is.
@@ -109,26 +118,21 @@ class Asked:
             raise RequestError("not a date", value=error) from error
         return Filter(self.folder or None, low, high, self.subtitles or None, after, before)
 
-    def question(self, server: Server) -> Question:
+    def query(self, server: Server) -> SearchQuery:
         """The search to do; one more moment than is shown, to know whether there are more.
 
         Raises:
             QueryError: nothing is asked for, or the query is too long.
-            NotFoundError: the moment or the example is not there.
-            UsageError: the mode or the language is none.
+            NotFoundError: the clip or the example is not there.
+            UsageError: there is no such mode or language.
         """
-        top, only = self.top + 1, self.only()
+        top, filters = self.top + 1, self.filters()
         if self.example:
-            vector = server.examples.get(self.example).vector
-            return Question("", UNKNOWN, top, "visual", only, vector)
+            return vector_query(server.examples.get(self.example).vector, top=top, filters=filters)
         if self.like:
-            return Question("", UNKNOWN, top, "visual", only, server.library.vector_of(self.like), self.like)
+            vector = server.library.vector_of(self.like)
+            return vector_query(vector, top=top, filters=filters, exclude_clip=self.like)
         if not self.is_search:
             raise QueryError("the query is empty", remedy="Type what the video shows")
-        return server.library.question(
-            self.q,
-            top=top,
-            mode=self.mode,  # type: ignore[arg-type]
-            language=self.lang,
-            only=only,
-        )
+        mode: Any = self.mode  # text_query checks it
+        return text_query(self.q, top=top, mode=mode, language=self.lang, filters=filters)

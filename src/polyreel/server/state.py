@@ -55,8 +55,8 @@ class Server:
     """One running server."""
 
     settings: ServerSettings
-    desk: SearchBatcher
-    seals: CsrfSigner
+    batcher: SearchBatcher
+    csrf: CsrfSigner
     metrics: Metrics
     indexer: Indexer
     examples: Examples = field(default_factory=Examples)
@@ -70,13 +70,13 @@ class Server:
         Raises:
             LibraryError: it cannot.
         """
-        self.desk.require_library()
-        return self.desk.library
+        self.batcher.require_library()
+        return self.batcher.library
 
     @property
-    def view(self) -> LibrarySnapshot:
+    def snapshot(self) -> LibrarySnapshot:
         """What searches see now. Raises as ``library``."""
-        return self.library.view
+        return self.library.snapshot
 
 
 def _server(request: Request) -> Server:

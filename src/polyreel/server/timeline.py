@@ -1,4 +1,4 @@
-"""Timeline strips: where in a video a query matches, as a small drawing."""
+"""Timelines: where in a video a query matches, as a small drawing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from polyreel.library.results import ClipScore
 
-__all__ = ["clock", "strength_shown", "strip"]
+__all__ = ["clock", "draw_timeline", "strength_shown"]
 
 _WIDTH = 1_000
 # Without a calibration: cosines of the default bundle from nothing to as good as it gets.
@@ -35,7 +35,7 @@ def strength_shown(clip: ClipScore) -> float:
     return min(1.0, max(0.0, (clip.visual - _LEAST) / (_MOST - _LEAST)))
 
 
-def strip(
+def draw_timeline(
     clips: Sequence[ClipScore],
     *,
     here: tuple[float, float] | None = None,

@@ -1,4 +1,4 @@
-"""The words of the page in nine languages: gettext catalogues, plural rules, numbers and dates by Babel."""
+"""The texts of the page in nine languages: gettext catalogues, plural rules, numbers and dates by Babel."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from markupsafe import Markup
 from polyreel.errors import UnknownNameError
 from polyreel.languages import STUDY_LANGUAGES, UNKNOWN
 
-__all__ = ["Translations", "negotiate", "words_in"]
+__all__ = ["Translations", "negotiate", "translations_in"]
 
 _SOURCE = "en"
 
@@ -34,7 +34,7 @@ class Translations:
     def __init__(self, tag: str) -> None:
         self.tag = tag
         self._locale = Locale.parse(tag)
-        self._texts = _translations(tag)
+        self._texts = _catalogue(tag)
         name = self._locale.get_display_name(tag) or tag
         self.name = name[0].upper() + name[1:]
 
@@ -43,7 +43,14 @@ class Translations:
         return Markup(self._texts.gettext(message)) % values  # noqa: S704
 
     def ngettext(self, one: str, many: str, n: int, /, **values: Any) -> Markup:
-        """The form for ``n`` things; ``%(num)s`` is that number."""
+        """The text for ``n`` things.
+
+        Args:
+            one: English text for one thing.
+            many: English text for several.
+            n: how many there are; ``%(num)s`` stands for it.
+            values: what replaces ``%(name)s``.
+        """
         text = Markup(self._texts.ngettext(one, many, n))  # noqa: S704
         return text % {"num": self.number(n), **values}
 
@@ -86,15 +93,15 @@ class Translations:
         return str(name or self.gettext("unknown"))
 
 
-def words_in(tag: str) -> Translations:
-    """The words in one of the nine languages.
+def translations_in(tag: str) -> Translations:
+    """The texts in one of the nine languages.
 
     Raises:
         UnknownNameError: it is not one of them.
     """
     if tag not in STUDY_LANGUAGES:
         raise UnknownNameError("language of the page", tag, STUDY_LANGUAGES)
-    return _words(tag)
+    return _cached(tag)
 
 
 def negotiate(accepted: str) -> str:
@@ -115,11 +122,11 @@ def negotiate(accepted: str) -> str:
 
 
 @functools.cache
-def _words(tag: str) -> Translations:
+def _cached(tag: str) -> Translations:
     return Translations(tag)
 
 
-def _translations(tag: str) -> NullTranslations:
+def _catalogue(tag: str) -> NullTranslations:
     if tag == _SOURCE:
         return NullTranslations()
     text = (importlib.resources.files("polyreel.server") / "locale" / f"{tag}.po").read_bytes()

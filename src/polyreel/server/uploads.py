@@ -62,7 +62,7 @@ async def read_example(form: Form, server: Server) -> Example:
     upload = form.get("file")
     if not isinstance(upload, UploadFile) or not upload.filename:
         raise RequestError("the form holds no file", remedy="Choose a picture or a clip")
-    async with server.decoding.turn():
+    async with server.decoding.slot():
         return await asyncio.to_thread(_decode, upload, server)
 
 

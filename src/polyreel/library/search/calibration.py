@@ -102,11 +102,9 @@ def load_background(bundle: Bundle, cache_folder: Path) -> Background:
     return Background(vectors)
 
 
-def calibrate(searchable: SearchIndex, background: Background) -> Calibration:
-    """What the background queries reach in ``searchable``."""
-    return Calibration(
-        _best_of(searchable.clip_vectors, background), _best_of(searchable.subtitle_vectors, background)
-    )
+def calibrate(index: SearchIndex, background: Background) -> Calibration:
+    """What the background queries reach in ``index``."""
+    return Calibration(_best_of(index.clip_vectors, background), _best_of(index.subtitle_vectors, background))
 
 
 def _best_of(matrix: Vectors, background: Background) -> dict[str, NDArray[np.float32]]:

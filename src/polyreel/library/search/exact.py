@@ -11,7 +11,12 @@ __all__ = ["best_rows", "top_rows"]
 def top_rows(
     matrix: NDArray[np.float32], query: NDArray[np.float32], count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The rows of ``matrix`` (rows, dim) with the largest dot products with ``query`` (dim,), best first.
+    """The rows of a matrix with the largest dot products with a query, best first.
+
+    Args:
+        matrix: (rows, dim).
+        query: (dim,).
+        count: how many rows to return.
 
     Returns:
         Row numbers and scores, each (min(count, rows),). Rows of equal score come in their own order.
@@ -22,7 +27,12 @@ def top_rows(
 def best_rows(
     scores: NDArray[np.float32], count: int, allowed: NDArray[np.bool_] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The rows of the highest ``scores`` (rows,), best first; only ``allowed`` ones (rows,) if given.
+    """The rows of the highest scores, best first.
+
+    Args:
+        scores: (rows,).
+        count: how many rows to return.
+        allowed: which rows may be returned, (rows,); None for all.
 
     Returns:
         As ``top_rows``.

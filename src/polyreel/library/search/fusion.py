@@ -1,4 +1,4 @@
-"""From ranked clips to moments: lists are fused, adjacent clips of one video become one."""
+"""From ranked clips to moments: lists are fused, adjacent clips of one video are merged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from polyreel.library.search.search_index import SearchIndex
 
-__all__ = ["Moment", "Ranked", "clips_of_lines", "fuse", "moments"]
+__all__ = ["Moment", "Ranked", "clips_of_lines", "fuse", "merge_adjacent"]
 
 # Reciprocal rank fusion, Cormack et al. 2009: score = sum over lists of 1 / (60 + rank).
 _RRF = 60
@@ -48,13 +48,19 @@ class Moment:
     rank: int
 
 
-def clips_of_lines(lines: Ranked, searchable: SearchIndex, best: dict[int, int]) -> Ranked:
-    """The clips that a list of subtitle lines points to, each at its best place; notes the line of each."""
-    clips = searchable.subtitles["clip"].to_numpy()[lines.rows]
+def clips_of_lines(lines: Ranked, index: SearchIndex, line_of: dict[int, int]) -> Ranked:
+    """The clips that a list of subtitle lines points to, each at its best place.
+
+    Args:
+        lines: rows of ``index.subtitles``.
+        index: what was searched.
+        line_of: clip -> its best line, both by row; clips that it lacks are added.
+    """
+    clips = index.subtitles["clip"].to_numpy()[lines.rows]
     _, first = np.unique(clips, return_index=True)
     first.sort()
     for place in first:
-        best.setdefault(int(clips[place]), int(lines.rows[place]))
+        line_of.setdefault(int(clips[place]), int(lines.rows[place]))
     return Ranked(clips[first].astype(np.int64), lines.scores[first])
 
 
@@ -69,12 +75,22 @@ def fuse(lists: list[Ranked]) -> list[tuple[int, float]]:
     return sorted(fused.items(), key=lambda item: -item[1])
 
 
-def moments(
-    ranked: list[tuple[int, float]], lists: list[Ranked], searchable: SearchIndex, *, top: int | None = None
+def merge_adjacent(
+    ranked: list[tuple[int, float]], lists: list[Ranked], index: SearchIndex, *, top: int | None = None
 ) -> list[Moment]:
-    """Merge adjacent clips of one video; the best ``top`` moments, in the order of their best clips."""
+    """Merge adjacent clips of one video.
+
+    Args:
+        ranked: rows and scores of clips, best first, as ``fuse`` gives them.
+        lists: what was fused.
+        index: what was searched.
+        top: how many moments to return; None for all.
+
+    Returns:
+        Moments in the order of their best clips.
+    """
     rows = np.array([row for row, _ in ranked], np.int64)
-    columns = (searchable.clips[name].take(rows).to_pylist() for name in ("video", "start_s", "end_s"))
+    columns = (index.clips[name].take(rows).to_pylist() for name in ("video", "start_s", "end_s"))
     evidence = [dict(zip(each.rows.tolist(), each.scores.tolist(), strict=True)) for each in lists]
     by_video: dict[str, list[Moment]] = {}
     for place, ((row, score), video, start_s, end_s) in enumerate(zip(ranked, *columns, strict=True)):
@@ -85,8 +101,8 @@ def moments(
             own.append(clip)
             continue
         # A clip between two moments makes them one, under the better of the two.
-        whole = functools.reduce(_joined, [*touched, clip])
-        own[:] = [whole, *(moment for moment in own if moment not in touched)]
+        merged = functools.reduce(_merged, [*touched, clip])
+        own[:] = [merged, *(moment for moment in own if moment not in touched)]
     best_first = sorted((moment for own in by_video.values() for moment in own), key=lambda each: each.rank)
     return [replace(moment, rank=place) for place, moment in enumerate(best_first[:top], start=1)]
 
@@ -104,7 +120,7 @@ def _joins(clip: Moment, moment: Moment, evidence: Sequence[Mapping[int, float]]
     )
 
 
-def _joined(better: Moment, other: Moment) -> Moment:
+def _merged(better: Moment, other: Moment) -> Moment:
     return replace(
         better,
         rows=(*better.rows, *other.rows),

@@ -5,55 +5,29 @@ from __future__ import annotations
 import functools
 import os
 import re
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from polyreel.errors import NotFoundError
+from polyreel.library.index.plan import OK
+from polyreel.library.results import Contents, LibraryClip, ProblemFile, Video
 from polyreel.library.search.calibration import Calibration
-from polyreel.library.search.filters import Filter, videos_within
+from polyreel.library.search.filters import Filter
+from polyreel.library.search.locator import Locator
 from polyreel.library.search.search_index import SearchIndex, load_search_index
-from polyreel.library.store.contents import Contents, contents_of
 from polyreel.library.store.state import LibraryState
 from polyreel.library.store.store import TableReader
+from polyreel.library.store.tables import FILES
 
-__all__ = ["LibrarySnapshot", "Video"]
+__all__ = ["LibrarySnapshot"]
 
 _CLIP_ID = re.compile(r"(?P<video>[0-9a-f]{32})@\d{10,}")
-
-
-@dataclass(frozen=True, slots=True)
-class Video:
-    """A video that can be searched.
-
-    Attributes:
-        id: hash of its content.
-        path: file, the first one where the same content lies at several paths.
-        name: the path from the library's common folder.
-        duration_s: seconds.
-        clips: number of clips.
-        subtitles: BCP-47 tags of its subtitles.
-        size_bytes, mtime_ns: of the file as it was indexed.
-        thumbnail: path of a JPEG of its middle clip.
-    """
-
-    id: str
-    path: str
-    name: str
-    duration_s: float
-    clips: int
-    subtitles: tuple[str, ...]
-    size_bytes: int
-    mtime_ns: int
-    thumbnail: str
-
-    @property
-    def modified(self) -> datetime:
-        """When the file was last changed, as it was indexed."""
-        return datetime.fromtimestamp(self.mtime_ns / 1e9, UTC)
 
 
 class LibrarySnapshot:
@@ -62,17 +36,18 @@ class LibrarySnapshot:
     Args:
         folder: the library.
         state: its state.
+        locator: names the files in results.
     """
 
-    def __init__(self, folder: Path, state: LibraryState) -> None:
-        self.folder, self.state = folder, state
-        self.searchable: SearchIndex = load_search_index(folder, state)
+    def __init__(self, folder: Path, state: LibraryState, locator: Locator) -> None:
+        self.folder, self.state, self.locator = folder, state, locator
+        self.index: SearchIndex = load_search_index(folder, state)
         self.calibration: Calibration | None = None
 
     @functools.cached_property
     def root(self) -> Path:
         """The deepest folder that holds all videos."""
-        paths = self.searchable.videos["path"]
+        paths = self.index.videos["path"]
         if not len(paths):
             return Path("/")
         # In order of path, the first and the last share what all share.
@@ -85,55 +60,118 @@ class LibrarySnapshot:
     @functools.cached_property
     def folders(self) -> tuple[str, ...]:
         """Folders below ``root`` that hold videos, by name, with all folders that lead there."""
-        parents = {Path(self.name(path)).parent for path in self.searchable.videos["path"].to_pylist()}
+        parents = {Path(self.name(path)).parent for path in self.index.videos["path"].to_pylist()}
         every = {folder for parent in parents for folder in (parent, *parent.parents)}
         return tuple(sorted(str(folder) for folder in every if str(folder) != "."))
 
     @functools.cached_property
     def languages(self) -> tuple[str, ...]:
         """BCP-47 tags of all subtitles."""
-        return tuple(sorted({tag for own in self.searchable.videos["languages"].to_pylist() for tag in own}))
+        return tuple(sorted({tag for own in self.index.videos["languages"].to_pylist() for tag in own}))
 
     @functools.cached_property
     def contents(self) -> Contents:
-        """What is in it, and which files were not as they should be."""
-        return contents_of(self.searchable, self._snapshot)
+        """What can be searched, and which files were not as they should be."""
+        files = self._tables.read(FILES, ["path", "status", "message", "indexed_at"]).sort_by("path")
+        updated_at = pc.max(files["indexed_at"]).as_py()
+        lines = pc.value_counts(self.index.subtitles["language"]).to_pylist()
+        return Contents(
+            commit=self.state.commit,
+            bundle=self.state.generation.label,
+            videos=len(self.index.videos),
+            clips=len(self.index.clips),
+            subtitles=len(self.index.subtitles),
+            paths=len(files),
+            duration_s=pc.sum(self.index.videos["duration_s"]).as_py() or 0.0,
+            lines={pair["values"]: pair["counts"] for pair in lines},
+            folders=self.folders,
+            problems=tuple(
+                ProblemFile(
+                    name=self.name(row["path"]),
+                    left_out=row["status"] != OK,
+                    message=row["message"].replace(f"{self.root}/", ""),
+                )
+                for row in files.filter(pc.not_equal(files["message"], "")).to_pylist()
+            ),
+            updated_at=datetime.fromisoformat(updated_at) if updated_at else None,
+        )
 
-    def allowed_videos(self, only: Filter) -> NDArray[np.bool_]:
+    def strength(self, cosine: float, language: str) -> float | None:
+        """Share of unrelated queries that no clip matches as well as this; None if not measured."""
+        return None if self.calibration is None else self.calibration.strength_of_clip(cosine, language)
+
+    def allowed_videos(self, filters: Filter) -> NDArray[np.bool_]:
         """Which videos a filter lets through, (videos,)."""
-        return videos_within(only, self.searchable.videos, self.root)
+        videos = self.index.videos
+        allowed = np.ones(len(videos), bool)
+        if filters.folder is not None:
+            folder = os.path.normpath(self.root / filters.folder)
+            within = pc.starts_with(videos["path"], folder.rstrip("/") + "/")
+            allowed &= within.to_numpy(zero_copy_only=False)
+        duration_s = videos["duration_s"].to_numpy()
+        if filters.min_duration_s is not None:
+            allowed &= duration_s >= filters.min_duration_s
+        if filters.max_duration_s is not None:
+            allowed &= duration_s <= filters.max_duration_s
+        modified_s = videos["mtime_ns"].to_numpy() / 1e9
+        if filters.after is not None:
+            allowed &= modified_s >= _midnight_s(filters.after)
+        if filters.before is not None:
+            allowed &= modified_s < _midnight_s(filters.before) + timedelta(days=1).total_seconds()
+        if filters.subtitles is not None:
+            tags = videos["languages"].to_pylist()
+            allowed &= np.fromiter((filters.subtitles in own for own in tags), bool, len(tags))
+        return allowed
 
-    def allowed_clips(self, only: Filter) -> NDArray[np.bool_]:
+    def allowed_clips(self, filters: Filter) -> NDArray[np.bool_]:
         """Which clips a filter lets through, (clips,)."""
-        return np.repeat(self.allowed_videos(only), self.searchable.videos["clips"].to_numpy())
+        return np.repeat(self.allowed_videos(filters), self.index.videos["clips"].to_numpy())
 
     def video(self, row: int) -> Video:
-        """The video in a row of ``searchable.videos``."""
-        facts = {
-            name: self.searchable.videos[name][row].as_py() for name in self.searchable.videos.schema.names
-        }
-        middle = facts["first"] + facts["clips"] // 2
+        """The video in a row of ``index.videos``."""
+        facts = self.video_facts(row)
+        middle = self.index.clips.slice(facts["first"] + facts["clips"] // 2, 1).to_pylist()[0]
         return Video(
             id=facts["video"],
-            path=facts["path"],
             name=self.name(facts["path"]),
             duration_s=facts["duration_s"],
             clips=facts["clips"],
             subtitles=tuple(facts["languages"]),
             size_bytes=facts["size_bytes"],
-            mtime_ns=facts["mtime_ns"],
-            thumbnail=str(self.folder / self.searchable.clips["thumbnail"][middle].as_py()),
+            modified=datetime.fromtimestamp(facts["mtime_ns"] / 1e9, UTC),
+            thumbnail=self.thumbnail(middle),
+            media=self.locator.media(facts["video"], facts["path"]),
         )
 
-    def middle_clip(self, video_id: str) -> str:
-        """``clip_id`` of the clip in the middle of a video, whose picture stands for it.
+    def video_facts(self, row: int) -> Mapping[str, Any]:
+        """A row of ``index.videos``: column -> value."""
+        facts: Mapping[str, Any] = self.index.videos.slice(row, 1).to_pylist()[0]
+        return facts
+
+    def clip(self, clip_id: str) -> LibraryClip:
+        """A clip and its video.
 
         Raises:
-            NotFoundError: the video is not in the library.
+            NotFoundError: the library holds no such clip.
         """
-        rows = self.clip_rows(self.video_row(video_id))
-        middle: str = self.searchable.clips["clip_id"][(rows.start + rows.stop) // 2].as_py()
-        return middle
+        facts = self.clip_facts(clip_id)
+        return LibraryClip(
+            clip_id=clip_id,
+            start_s=facts["start_s"],
+            end_s=facts["end_s"],
+            thumbnail=self.thumbnail(facts),
+            media=self.locator.media(facts["video"], facts["path"], facts["start_s"]),
+            video=self.video(self.video_row(facts["video"])),
+        )
+
+    def clip_facts(self, clip_id: str) -> Mapping[str, Any]:
+        """The row of a clip in ``index.clips``: column -> value. Raises as ``clip_row``."""
+        facts: Mapping[str, Any] = self.index.clips.slice(self.clip_row(clip_id), 1).to_pylist()[0]
+        return facts
+
+    def thumbnail(self, clip: Mapping[str, Any]) -> str:
+        """Where the picture of a clip is, given its row."""
+        return self.locator.thumbnail(clip["clip_id"], f"{self.folder}/{clip['thumbnail']}")
 
     def video_row(self, video_id: str) -> int:
         """Row of a video.
@@ -150,7 +188,7 @@ class LibrarySnapshot:
 
     def clip_rows(self, video_row: int) -> slice:
         """Rows of a video's clips, in order of time."""
-        videos = self.searchable.videos
+        videos = self.index.videos
         first, clips = (int(videos[name][video_row].as_py()) for name in ("first", "clips"))
         return slice(first, first + clips)
 
@@ -163,7 +201,7 @@ class LibrarySnapshot:
         match = _CLIP_ID.fullmatch(clip_id)
         if match is not None and match["video"] in self._video_rows:
             own = self.clip_rows(self._video_rows[match["video"]])
-            ids: list[str] = self.searchable.clips["clip_id"][own].to_pylist()
+            ids: list[str] = self.index.clips["clip_id"][own].to_pylist()
             if clip_id in ids:
                 return ids.index(clip_id) + int(own.start)
         raise NotFoundError(
@@ -172,17 +210,21 @@ class LibrarySnapshot:
 
     def search_words(self, text: str, limit: int) -> list[tuple[int, float]]:
         """Rows of subtitle lines that share words with ``text``, and BM25 scores, best first."""
-        found = self._snapshot.search_words(text, limit)
+        found = self._tables.search_words(text, limit)
         return [(self._line_rows[line], score) for line, score in found if line in self._line_rows]
 
     @functools.cached_property
-    def _snapshot(self) -> TableReader:
+    def _tables(self) -> TableReader:
         return TableReader(self.folder, self.state)  # loads Lance, which only words need
 
     @functools.cached_property
     def _video_rows(self) -> dict[str, int]:
-        return {video: row for row, video in enumerate(self.searchable.videos["video"].to_pylist())}
+        return {video: row for row, video in enumerate(self.index.videos["video"].to_pylist())}
 
     @functools.cached_property
     def _line_rows(self) -> dict[str, int]:
-        return {line: row for row, line in enumerate(self.searchable.subtitles["subtitle_id"].to_pylist())}
+        return {line: row for row, line in enumerate(self.index.subtitles["subtitle_id"].to_pylist())}
+
+
+def _midnight_s(day: date) -> float:
+    return datetime.combine(day, time.min, UTC).timestamp()

@@ -1,0 +1,87 @@
+"""One way in to a library, wherever it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol, Self
+
+from polyreel.client.remote import connect
+from polyreel.library.results import (
+    Contents,
+    IndexStatus,
+    LibraryClip,
+    Mode,
+    SearchResult,
+    Timeline,
+    Video,
+)
+from polyreel.library.search.filters import EVERYTHING, Filter
+
+__all__ = ["VideoLibrary", "open_library"]
+
+
+class VideoLibrary(Protocol):
+    """What ``Library`` and ``RemoteLibrary`` have in common; ``Library`` says what each call does."""
+
+    def search(
+        self,
+        query: str,
+        *,
+        top: int = 10,
+        mode: Mode = "hybrid",
+        language: str = "auto",
+        filters: Filter = EVERYTHING,
+    ) -> SearchResult:
+        """The moments that match a text in any language best."""
+
+    def search_like(self, clip_id: str, *, top: int = 10, filters: Filter = EVERYTHING) -> SearchResult:
+        """The moments that look most like a clip of the library, without that clip."""
+
+    def search_example(self, path: Path, *, top: int = 10, filters: Filter = EVERYTHING) -> SearchResult:
+        """The moments that look most like a picture or a clip of one's own."""
+
+    def timeline(self, video_id: str, query: str, *, language: str = "auto") -> Timeline:
+        """How well each clip of a video matches a text, in order of time."""
+
+    def clip(self, clip_id: str) -> LibraryClip:
+        """A clip and its video."""
+
+    def video(self, video_id: str) -> Video:
+        """A video of the library."""
+
+    def videos(self, *, skip: int = 0, top: int = 100, filters: Filter = EVERYTHING) -> list[Video]:
+        """Videos in order of path."""
+
+    def contents(self) -> Contents:
+        """What can be searched, and which files were left out or read in part."""
+
+    def index_status(self) -> IndexStatus:
+        """How far a running index has come."""
+
+    def close(self) -> None:
+        """Let go of what is open."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_error: object) -> None: ...
+
+
+def open_library(path_or_url: str | Path, *, token: str | None = None) -> VideoLibrary:
+    """Open the library in a folder, or the one that a server has.
+
+    The bundle of a folder's library is found by what the library says; one that is not installed is built.
+
+    Args:
+        path_or_url: folder that ``polyreel index`` made, or ``http://`` address of a ``polyreel serve``.
+        token: what a server asks for beyond its own machine.
+
+    Raises:
+        LibraryError: there is no library in that folder, or it cannot be read.
+        BundleError: its bundle is damaged.
+        RemoteError: the server cannot be reached or refuses the token.
+    """
+    if str(path_or_url).startswith(("http://", "https://")):
+        return connect(str(path_or_url), token=token)
+    from polyreel.library.search.search import Library  # loads numpy and Arrow, which a client does not need
+
+    return Library(Path(path_or_url).expanduser())

@@ -1,0 +1,81 @@
+"""A search that has been checked and can be done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyreel.errors import UnknownNameError, UsageError
+from polyreel.languages import UNKNOWN, detect, normalise, parse_tag
+from polyreel.library.results import MODES, Mode
+from polyreel.library.search.filters import EVERYTHING, Filter
+
+__all__ = ["SearchQuery", "Vector", "text_query", "vector_query"]
+
+Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """A checked search. Made by ``text_query`` and ``vector_query``.
+
+    Attributes:
+        text: normalised; empty where there is only a vector.
+        language: BCP-47 tag.
+        top, mode, filters: as in ``Library.search``.
+        vector: (dim,) of a picture, a clip or a text that was encoded before; None has ``text`` encoded.
+        exclude_clip: ``clip_id`` of a clip that is not to be found.
+    """
+
+    text: str
+    language: str
+    top: int
+    mode: Mode
+    filters: Filter
+    vector: Vector | None = None
+    exclude_clip: str | None = None
+
+
+def text_query(
+    text: str,
+    *,
+    top: int = 10,
+    mode: Mode = "hybrid",
+    language: str = "auto",
+    filters: Filter = EVERYTHING,
+) -> SearchQuery:
+    """Check a search for a text.
+
+    Args: those of ``Library.search``, as are the errors.
+    """
+    if mode not in MODES:
+        raise UnknownNameError("search mode", mode, MODES)
+    _require_count(top)
+    text = normalise(text)
+    tag = detect(text).language if language == "auto" else parse_tag(language)
+    if tag is None:
+        raise UsageError(
+            "not a language tag", value=repr(language), remedy="Use a tag such as en, de or sw, or auto"
+        )
+    return SearchQuery(text, tag, top, mode, filters)
+
+
+def vector_query(
+    vector: Vector, *, top: int = 10, filters: Filter = EVERYTHING, exclude_clip: str | None = None
+) -> SearchQuery:
+    """Check a search for what looks like a unit vector (dim,).
+
+    Args: those of ``Library.search_vector``.
+
+    Raises:
+        UsageError: ``top`` is below 1.
+    """
+    _require_count(top)
+    return SearchQuery("", UNKNOWN, top, "visual", filters, vector, exclude_clip)
+
+
+def _require_count(top: int) -> None:
+    if top < 1:
+        raise UsageError("the number of hits must be at least 1", value=top)

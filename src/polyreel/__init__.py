@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from polyreel.evaluation.results import Result
     from polyreel.library.index.events import IndexEvent
     from polyreel.library.index.indexing import IndexReport
-    from polyreel.library.results import ClipScore, Hit, SearchResult
+    from polyreel.library.results import ClipScore, Hit, SearchResult, Video
     from polyreel.library.search.filters import Filter
-    from polyreel.library.search.snapshot import Video
 
 __all__ = [
     "ClipScore",
@@ -200,7 +199,7 @@ if not TYPE_CHECKING:  # or a type checker would believe that any name is here
                     raise _lacks("train", error) from error
             case "metrics":
                 import polyreel.metrics as found
-            case "ClipScore" | "Hit" | "SearchResult":
+            case "ClipScore" | "Hit" | "SearchResult" | "Video":
                 import polyreel.library.results
 
                 return getattr(polyreel.library.results, name)
@@ -216,10 +215,6 @@ if not TYPE_CHECKING:  # or a type checker would believe that any name is here
                 from polyreel.evaluation.results import Result
 
                 return Result
-            case "Video":
-                from polyreel.library.search.snapshot import Video
-
-                return Video
             case _:
                 raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return found

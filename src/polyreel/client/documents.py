@@ -6,12 +6,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from polyreel.library.results import Result, Video
+from polyreel.library.results import LibraryResult, Video
 
 __all__ = ["ErrorDocument", "ErrorFacts", "HealthDocument", "IndexRequest", "VideosDocument"]
 
 
-class VideosDocument(Result):
+class VideosDocument(LibraryResult):
     """Videos in order of path; ``total`` of them pass the filter."""
 
     total: int
@@ -26,7 +26,7 @@ class IndexRequest(BaseModel):
     folder: str = Field(min_length=1, max_length=4096)
 
 
-class HealthDocument(Result):
+class HealthDocument(LibraryResult):
     """Whether the server can answer searches; ``problem`` says why not."""
 
     status: Literal["ok", "failing"]
@@ -35,7 +35,7 @@ class HealthDocument(Result):
     problem: str | None
 
 
-class ErrorFacts(Result):
+class ErrorFacts(LibraryResult):
     """What failed, on which item, the value found and what to do; ``message`` says it all at once."""
 
     kind: str
@@ -46,7 +46,7 @@ class ErrorFacts(Result):
     remedy: str | None = None
 
 
-class ErrorDocument(Result):
+class ErrorDocument(LibraryResult):
     """The answer where there is no other."""
 
     error: ErrorFacts

@@ -22,9 +22,9 @@ __all__ = [
     "Hit",
     "IndexStatus",
     "LibraryClip",
+    "LibraryResult",
     "Mode",
     "ProblemFile",
-    "Result",
     "SearchResult",
     "SubtitleEvidence",
     "Timeline",
@@ -52,20 +52,20 @@ Score = Annotated[float, _rounded(6)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Result(BaseModel):
+class LibraryResult(BaseModel):
     """Base of all results. JSON rounds times to milliseconds and scores to six places."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class SubtitleEvidence(Result):
+class SubtitleEvidence(LibraryResult):
     """A subtitle line and its BCP-47 language tag."""
 
     text: str
     language: str
 
 
-class Evidence(Result):
+class Evidence(LibraryResult):
     """Why a moment was found.
 
     Attributes:
@@ -80,7 +80,7 @@ class Evidence(Result):
     subtitle: SubtitleEvidence | None
 
 
-class Hit(Result):
+class Hit(LibraryResult):
     """A moment: one clip, or adjacent ones merged.
 
     Attributes:
@@ -108,7 +108,7 @@ class Hit(Result):
     evidence: Evidence
 
 
-class SearchResult(Result):
+class SearchResult(LibraryResult):
     """Answer to one query; ``print`` shows it as a table.
 
     Attributes:
@@ -145,7 +145,7 @@ class SearchResult(Result):
         return "\n".join(lines)
 
 
-class Video(Result):
+class Video(LibraryResult):
     """A video that can be searched.
 
     Attributes:
@@ -171,7 +171,7 @@ class Video(Result):
     media: Place
 
 
-class LibraryClip(Result):
+class LibraryClip(LibraryResult):
     """One clip and its video; the attributes are those of ``Hit``."""
 
     clip_id: str
@@ -182,7 +182,7 @@ class LibraryClip(Result):
     video: Video
 
 
-class ClipScore(Result):
+class ClipScore(LibraryResult):
     """How well one clip of a video matches.
 
     Attributes:
@@ -201,7 +201,7 @@ class ClipScore(Result):
     thumbnail: Place
 
 
-class Timeline(Result):
+class Timeline(LibraryResult):
     """How well each clip of a video matches a query, in order of time."""
 
     video: Video
@@ -210,7 +210,7 @@ class Timeline(Result):
     clips: tuple[ClipScore, ...]
 
 
-class ProblemFile(Result):
+class ProblemFile(LibraryResult):
     """A file that was left out, or read in part.
 
     Attributes:
@@ -224,7 +224,7 @@ class ProblemFile(Result):
     message: str
 
 
-class Contents(Result):
+class Contents(LibraryResult):
     """What can be searched.
 
     Attributes:
@@ -252,7 +252,7 @@ class Contents(Result):
     updated_at: datetime | None = None
 
 
-class IndexStatus(Result):
+class IndexStatus(LibraryResult):
     """How far a running index is; the rest means nothing where ``running`` is False.
 
     Attributes:

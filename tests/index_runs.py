@@ -125,7 +125,7 @@ def _run(facts: Connection, bundle: Path, library: Path, folder: Path, max_file_
     announce(store.Writer, "tidy", "tidying")
     announce(searchable, "_write", "caching")
     # A kill, unlike a power cut, leaves what was written; waiting for the disk would take longest.
-    durable._sync = lambda _path: None
+    durable.sync = lambda _path: None
     if max_file_bytes is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (max_file_bytes, max_file_bytes))
     facts.send({"stage": "ready"})

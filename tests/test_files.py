@@ -1,15 +1,18 @@
-"""A file is replaced as a whole or not at all."""
+"""A file or a folder is replaced as a whole or not at all; a lock is held by one process."""
 
 from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from polyreel import files as durable
-from polyreel.files import write_atomically
+from polyreel.errors import UsageError
+from polyreel.files import exclusive_lock, new_folder, write_atomically
 
 
 def test_the_new_content_replaces_the_old_and_others_may_read_it(tmp_path):
@@ -46,3 +49,62 @@ def test_content_and_name_are_on_the_disk_before_it_returns(tmp_path, monkeypatc
     write_atomically(tmp_path / "a", b"1")
     content, folder = synced
     assert (content.parent, content.name[:3], folder) == (tmp_path, ".a-", tmp_path)
+
+
+def test_a_new_folder_replaces_the_old_one_and_others_may_read_it(tmp_path):
+    folder = tmp_path / "deep" / "bundle"
+    for content in ("old", "new"):
+        with new_folder(folder) as work:
+            (work / content).write_text(content)
+            assert folder.exists() == (content == "new")
+        assert [path.name for path in folder.iterdir()] == [content]
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    assert stat.S_IMODE(folder.stat().st_mode) == stat.S_IMODE(beside.stat().st_mode)
+    assert [path.name for path in folder.parent.iterdir()] == ["bundle"]
+
+
+def test_a_folder_that_cannot_be_filled_leaves_the_old_one_and_nothing_else(tmp_path):
+    folder = tmp_path / "bundle"
+    with new_folder(folder) as work:
+        (work / "old").touch()
+
+    def fill(work):
+        (work / "half").touch()
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"), new_folder(folder) as work:
+        fill(work)
+    assert [path.name for path in folder.iterdir()] == ["old"]
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_all_of_a_new_folder_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(durable, "sync", lambda path: synced.append((path.name, (tmp_path / "a").exists())))
+    with new_folder(tmp_path / "a") as work:
+        (work / "in").mkdir()
+        (work / "in" / "deep").touch()
+    assert synced == [("in", False), ("deep", False), ("work", False), (tmp_path.name, True)]
+
+
+def test_a_lock_is_held_by_one_process_and_names_it(tmp_path):
+    def busy():
+        return UsageError("another process runs this study", item="study", remedy="Wait")
+
+    for _ in range(2):
+        with exclusive_lock(tmp_path / ".lock", busy=busy()):
+            holder = rf"another process runs this study: study \(process {os.getpid()} on .+\)\. Wait\."
+            with pytest.raises(UsageError, match=holder), exclusive_lock(tmp_path / ".lock", busy=busy()):
+                pass
+
+
+def test_the_lock_of_a_process_that_was_killed_is_free(tmp_path):
+    code = f"""
+import os, pathlib, polyreel.files
+with polyreel.files.exclusive_lock(pathlib.Path({str(tmp_path / ".lock")!r})):
+    os._exit(9)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    with exclusive_lock(tmp_path / ".lock", busy=UsageError("busy")):
+        assert str(os.getpid()) in (tmp_path / ".lock").read_text()

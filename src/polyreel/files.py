@@ -1,13 +1,33 @@
-"""Files that a crash or a power cut leaves as they were or as they are to be, and never in between."""
+"""Files that a crash or a power cut leaves as they were or as they are to be, and locks between processes."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import socket
+import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-__all__ = ["absolute", "sync", "write_atomically"]
+from polyreel.errors import PolyreelError
+
+__all__ = [
+    "SCRATCH",
+    "absolute",
+    "exclusive_lock",
+    "new_file",
+    "new_folder",
+    "scratch_folder",
+    "sync",
+    "write_atomically",
+]
+
+SCRATCH = ".writing-"
+"""What the names of scratch folders begin with. A killed process leaves them behind."""
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -16,11 +36,22 @@ def write_atomically(path: Path, data: bytes) -> None:
     Raises:
         OSError: the disk is full or fails; the old content is still there.
     """
-    # Not tempfile's: its files stay private to their owner, and a library or a corpus is often shared.
+    with new_file(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to; it replaces ``path``, with all its content on the disk, when the block ends well.
+
+    Raises:
+        OSError: the disk is full or fails; the old content is still there.
+    """
+    # Not tempfile's: its files stay private to their owner, and a library or a dataset is often shared.
     temporary = path.with_name(f".{path.name}-{os.getpid()}-{threading.get_ident()}")
     try:
         with temporary.open("wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -28,6 +59,33 @@ def write_atomically(path: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync(path.parent)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """An empty folder to fill; it replaces ``path``, with all files on the disk, when the block ends well.
+
+    Raises:
+        OSError: the disk is full or fails; the old folder is still there.
+    """
+    with scratch_folder(path.parent) as work:
+        yield work
+        for found in (*work.rglob("*"), work):
+            sync(found)
+        shutil.rmtree(path, ignore_errors=True)
+        work.replace(path)
+        sync(path.parent)
+
+
+@contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """An empty folder below ``parent`` to fill and move away; what is not moved away is removed."""
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=parent, prefix=SCRATCH) as private:
+        # tempfile's folder stays private to its owner, wherever it is moved; one made in it does not.
+        work = Path(private) / "work"
+        work.mkdir()
+        yield work
 
 
 def sync(path: Path) -> None:
@@ -48,3 +106,31 @@ def absolute(path: Path) -> Path:
     with contextlib.suppress(RuntimeError):  # the home of nobody: it stays as it is and will not be found
         path = path.expanduser()
     return path.absolute()
+
+
+@contextmanager
+def exclusive_lock(file: Path, *, busy: PolyreelError | None = None) -> Iterator[None]:
+    """Hold a lock that one process has at a time; the system frees it when the process ends, even by a kill.
+
+    Args:
+        file: the lock file, in a folder that exists. It names the process that holds it, and stays.
+        busy: raised, with the process that holds the lock as its ``value``, if the lock is taken; None waits.
+    """
+    # Imported late: it brings asyncio, which most commands do without.
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(file, timeout=-1 if busy is None else 0)
+    try:
+        lock.acquire()
+    except Timeout:
+        if busy is None:
+            raise
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            busy.value = file.read_text(encoding="utf-8") or None
+        raise busy from None
+    try:
+        with contextlib.suppress(OSError):  # on a full disk the lock holds all the same
+            file.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+        yield
+    finally:
+        lock.release()

@@ -16,7 +16,7 @@ def test_files_of_tables_reach_the_disk_before_library_json_names_them(tmp_path,
     film(tmp_path / "videos" / "a.mp4", "red")
     library = tmp_path / "library"
     synced, written = [], []
-    sync, write = durable._sync, store.write_state
+    sync, write = durable.sync, store.write_state
 
     def noting_sync(path):
         synced.append(path)
@@ -27,7 +27,7 @@ def test_files_of_tables_reach_the_disk_before_library_json_names_them(tmp_path,
         written.append(present - set(synced) - (written[0] if written else set()))
         write(folder, state)
 
-    monkeypatch.setattr(durable, "_sync", noting_sync)
+    monkeypatch.setattr(durable, "sync", noting_sync)
     monkeypatch.setattr(store, "write_state", noting_write)
     index_films(tmp_path / "videos", library, tiny_bundle)
     assert len(written) >= 2

@@ -164,7 +164,7 @@ def test_a_file_in_its_place_does_no_harm(library):
 
 def test_old_copies_go_and_those_of_other_processes_stay(library, layouts):
     home = library / "cache"
-    old, abandoned, in_work = home / "1-1-1", home / ".making-old", home / ".making-new"
+    old, abandoned, in_work = home / "1-1-1", home / ".writing-old", home / ".writing-new"
     for folder in (old, abandoned, in_work):
         folder.mkdir()
     os.utime(abandoned, (time.time() - 7_200,) * 2)

@@ -76,7 +76,7 @@ def counts(library: Path) -> dict[str, int]:
 
 @pytest.fixture(autouse=True)
 def _no_waiting_for_the_disk(monkeypatch):
-    monkeypatch.setattr(durable, "_sync", lambda _path: None)
+    monkeypatch.setattr(durable, "sync", lambda _path: None)
 
 
 @pytest.fixture

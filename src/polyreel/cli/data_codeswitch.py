@@ -15,6 +15,7 @@ from rich.table import Table
 from polyreel.cli.options import Json, absolute
 from polyreel.cli.output import print_json, stderr, stdout
 from polyreel.errors import DatasetError, UsageError
+from polyreel.files import new_file
 
 if TYPE_CHECKING:
     from polyreel.codeswitch.rates import Rate
@@ -150,16 +151,11 @@ def _writer(target: Path | None) -> Iterator[Any]:
     if target is None:
         yield lambda line: None
         return
-    partial = target.with_name(f".{target.name}.partial")
     text_only = target.suffix == ".txt"
-    try:
-        with partial.open("w", encoding="utf-8", newline="\n") as file:
-            yield lambda line: file.write(
-                (line["text"] if text_only else json_module.dumps(line, ensure_ascii=False)) + "\n"
-            )
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with new_file(target) as file:
+        yield lambda line: file.write(
+            f"{line['text'] if text_only else json_module.dumps(line, ensure_ascii=False)}\n".encode()
+        )
 
 
 def _line(source_text: str, switched: Switched) -> dict[str, Any]:

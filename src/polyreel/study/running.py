@@ -6,8 +6,8 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from polyreel._version import __version__
 from polyreel.codeswitch.lexicons import load_lexicons
 from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
 from polyreel.errors import RecipeError, UsageError
+from polyreel.files import exclusive_lock
 from polyreel.recipes import recipe_error
 from polyreel.study.arms import Cell, cells_of, text_tower, training_document
 from polyreel.study.measuring import Asked, measure
@@ -412,15 +413,8 @@ def _probed(grid: Grid, task: _Task) -> float:
     return _AROUND_A_CELL_S + min(seconds, default=0.0)
 
 
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
+def _alone(out: Path) -> AbstractContextManager[None]:
     out.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(out / ".lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise UsageError(
-            "another process runs this study", item=out, remedy="Wait for it, or name another folder by --out"
-        ) from error
+    remedy = "Wait for it to end, or name another folder by --out"
+    busy = UsageError("another process runs this study", item=out, remedy=remedy)
+    return exclusive_lock(out / ".lock", busy=busy)

@@ -26,9 +26,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from polyreel.errors import TrainingError
-from polyreel.files import write_atomically
+from polyreel.files import new_folder, write_atomically
 from polyreel.models.towers import TwoTowers, build_model
-from polyreel.training.files import new_folder
 from polyreel.training.recipe import Recipe
 from polyreel.training.sampling import Position
 
@@ -177,8 +176,8 @@ class Checkpoints:
                     else "Free some space and start again"
                 ),
             ) from error
-        for other in self.folder.glob("*step-*"):
-            if other.name not in {index.last, index.best}:
+        for other in self.folder.iterdir():  # scratch folders of a run that was killed, too
+            if other.is_dir() and other.name not in {index.last, index.best}:
                 shutil.rmtree(other, ignore_errors=True)
         return folder
 

@@ -7,7 +7,6 @@ goes through ``torch.onnx``. Either way the graphs are then held against the mod
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +24,7 @@ from polyreel.encoders.card import BundleCard, Licence, TextInput, read_card
 from polyreel.encoders.registry import build_on_default, locate_bundle
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import UsageError
+from polyreel.files import new_folder
 from polyreel.models.towers import TwoTowers
 from polyreel.training.checkpoints import Checkpoint, load_checkpoint
 from polyreel.training.tracing import trace_text, trace_video
@@ -92,9 +92,7 @@ def export_checkpoint(source: Path, out: Path, *, name: str | None = None, int8:
     model = checkpoint.build_model()
     _require_exportable(model, out)
     label = (name or checkpoint.state.recipe.run).lower()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as scratch:
-        made = Path(scratch) / "bundle"
+    with new_folder(out) as made:
         learnt = learnt_parts(model)
         if learnt is not None and not int8:
             card = build_on_default(made, _trained(checkpoint, learnt, label), alike=locate_bundle())
@@ -108,7 +106,6 @@ def export_checkpoint(source: Path, out: Path, *, name: str | None = None, int8:
                 value=f"cosine distance {distances[0]:.2g} of texts, {distances[1]:.2g} of clips",
                 remedy="Please report this with the recipe",
             )
-        made.rename(out)
     return Exported(out, card, *distances)
 
 

@@ -16,6 +16,7 @@ from polyreel.clips import Caption, Clip
 from polyreel.datasets.items import Frames
 from polyreel.datasets.records import Record
 from polyreel.errors import DatasetError
+from polyreel.files import write_atomically
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.media.jpeg import encode_jpeg
 from polyreel.packages.fetch import Progress
@@ -113,9 +114,7 @@ def draw_shapes(cache_folder: Path, progress: Progress | None = None) -> Path:
     for number, name in enumerate(_names()):
         path = folder / f"{name}.jpg"
         if not path.is_file():
-            temporary = path.with_suffix(".part")
-            temporary.write_bytes(encode_jpeg(_drawing(name)))
-            temporary.replace(path)
+            write_atomically(path, encode_jpeg(_drawing(name)))
         if progress is not None:
             progress("shapes", number + 1, len(list(_names())))
     return folder

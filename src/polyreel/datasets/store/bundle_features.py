@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -28,6 +27,7 @@ from polyreel.datasets.store.manifest import FEATURES_FOLDER, writing
 from polyreel.datasets.store.table import DatasetTable, open_table
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import MediaError
+from polyreel.files import new_file, write_atomically
 from polyreel.media.decode import Frame
 from polyreel.media.limited import DecodeOptions, DecodeWorker, Opened
 from polyreel.media.pictures import OpenArchives, read_bytes, read_picture
@@ -156,13 +156,9 @@ class _Growing:
     def write(self, work: Path, number: int) -> _Part:
         part = _Part(counts=[len(rows) for rows in self.rows], broken=self.broken)
         if self.bytes:
-            with (work / shard_name(number)).open("wb") as file:
+            with new_file(work / shard_name(number)) as file:
                 np.save(file, np.concatenate(self.rows))
-                file.flush()
-                os.fsync(file.fileno())
-        temporary = work / f".{_part_name(number)}"
-        temporary.write_text(part.model_dump_json(), encoding="utf-8")
-        temporary.replace(work / _part_name(number))  # from here on it counts as done
+        write_atomically(work / _part_name(number), part.model_dump_json().encode())  # now it counts as done
         return part
 
 

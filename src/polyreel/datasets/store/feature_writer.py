@@ -17,12 +17,12 @@ from polyreel.datasets.store.manifest import (
     FEATURES_FOLDER,
     FeatureSet,
     commit,
-    scratch_folder,
     stored,
     writing,
 )
 from polyreel.datasets.store.table import DatasetTable, open_table
 from polyreel.errors import DatasetError
+from polyreel.files import scratch_folder
 
 __all__ = ["SHARD_BYTES", "commit_features", "float16_rows", "require_name", "write_features"]
 

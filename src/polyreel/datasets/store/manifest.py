@@ -19,17 +19,15 @@ a kill at any time leaves the old corpus or the new one.
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from polyreel.errors import DatasetError
-from polyreel.files import sync, write_atomically
+from polyreel.files import SCRATCH, exclusive_lock, sync, write_atomically
 from polyreel.packages.members import sha256_of
 
 __all__ = [
@@ -45,7 +43,6 @@ __all__ = [
     "is_stored",
     "read_manifest",
     "require_whole",
-    "scratch_folder",
     "stored",
     "verify_files",
     "writing",
@@ -55,7 +52,6 @@ MANIFEST_FILE = "manifest.json"
 DATA_FILES = ("clips.arrow", "captions.arrow", "offsets.npy", "ids.npy")
 FEATURES_FOLDER = "features"
 _LOCK_FILE = ".lock"
-_SCRATCH = ".writing-"
 _REBUILD = "Build the corpus again with 'polyreel data build', or copy it again"
 
 
@@ -283,22 +279,8 @@ def writing(folder: Path) -> Iterator[None]:
         raise DatasetError(
             "a file is where the corpus should go", item=folder, remedy="Name a folder"
         ) from error
-    try:
-        with FileLock(folder / _LOCK_FILE, blocking=False):
-            for left in folder.glob(f"{_SCRATCH}*"):  # by a run that was killed
-                shutil.rmtree(left, ignore_errors=True)
-            yield
-    except Timeout as error:
-        raise DatasetError(
-            "another process is writing this corpus", item=folder, remedy="Wait for it"
-        ) from error
-
-
-@contextmanager
-def scratch_folder(folder: Path) -> Iterator[Path]:
-    """An empty folder below the corpus, to be filled and moved away by who holds it for writing."""
-    # The folder of tempfile is private to its owner, and a corpus is often shared.
-    with tempfile.TemporaryDirectory(dir=folder, prefix=_SCRATCH) as private:
-        work = Path(private) / "work"
-        work.mkdir()
-        yield work
+    busy = DatasetError("another process is writing this corpus", item=folder, remedy="Wait for it to end")
+    with exclusive_lock(folder / _LOCK_FILE, busy=busy):
+        for left in folder.glob(f"{SCRATCH}*"):  # by a run that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        yield

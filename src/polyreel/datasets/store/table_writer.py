@@ -29,11 +29,11 @@ from polyreel.datasets.store.manifest import (
     commit,
     is_stored,
     read_manifest,
-    scratch_folder,
     stored,
     writing,
 )
 from polyreel.errors import DatasetError
+from polyreel.files import scratch_folder
 from polyreel.problems import Missing
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from polyreel.files import new_folder
 from polyreel.encoders.card import CARD_FILE, BundleCard, FrameInput, Licence, TextInput, identity_of
 from polyreel.encoders.build.e5 import E5, E5Weights, read_e5
 from polyreel.encoders.build.language_neutral import LanguageNeutralProjection, estimate_language_neutral_projection
@@ -117,14 +118,8 @@ def build_trained(
     fetched = fetch(_SOURCES, sources, progress=download)
     for failure in fetched.failures.values():
         raise failure
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".build-") as scratch:
-        made = Path(scratch) / folder.name
-        made.mkdir()
-        card = _Builder(fetched.files, made, report, trained).build(alike)
-        shutil.rmtree(folder, ignore_errors=True)
-        made.rename(folder)
-    return card
+    with new_folder(folder) as made:
+        return _Builder(fetched.files, made, report, trained).build(alike)
 
 
 class _Builder:

@@ -43,8 +43,7 @@ class GraphParts:
 
 
 def write_bundle(folder: Path, parts: GraphParts) -> BundleCard:
-    """Write all files and the card into ``folder``, which must not exist."""
-    folder.mkdir(parents=True)
+    """Write all files and the card into ``folder``, which is empty."""
     parts.write_text(folder / "text.onnx")
     parts.write_video(folder / "video.onnx")
     shutil.copyfile(parts.frames_of / "frames.onnx", folder / "frames.onnx")

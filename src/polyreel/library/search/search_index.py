@@ -8,9 +8,7 @@ will.
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from polyreel.files import SCRATCH, scratch_folder
 from polyreel.library.store.state import LibraryState
 from polyreel.library.store.store import TableReader
 from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES
@@ -28,7 +27,7 @@ __all__ = ["CACHE", "SearchIndex", "load_search_index"]
 
 CACHE = "cache"
 _LAYOUT = 3
-_MAKING, _MAKING_S = ".making-", 3600.0
+_MAKING_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def load_search_index(folder: Path, state: LibraryState) -> SearchIndex:
 
 def _in_the_making(folder: Path) -> bool:
     """Whether another process may be writing it; an old one was left by a process that was killed."""
-    return folder.name.startswith(_MAKING) and time.time() - folder.stat().st_mtime < _MAKING_S
+    return folder.name.startswith(SCRATCH) and time.time() - folder.stat().st_mtime < _MAKING_S
 
 
 def _read(cached: Path) -> SearchIndex:
@@ -91,10 +90,7 @@ def _read_table(path: Path) -> pa.Table:
 
 
 def _write(laid_out: SearchIndex, cached: Path) -> None:
-    cached.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cached.parent, prefix=_MAKING) as scratch:
-        made = Path(scratch) / cached.name
-        made.mkdir()
+    with scratch_folder(cached.parent) as made:
         for name in ("clips", "subtitles", "videos"):
             table = getattr(laid_out, name)
             with (
@@ -104,7 +100,7 @@ def _write(laid_out: SearchIndex, cached: Path) -> None:
                 out.write_table(table)
         np.save(made / "clips.npy", laid_out.clip_vectors, allow_pickle=False)
         np.save(made / "subtitles.npy", laid_out.subtitle_vectors, allow_pickle=False)
-        os.replace(made, cached)  # noqa: PTH105  fails, as it should, if another process was first
+        made.replace(cached)  # fails, as it should, if another process was first
 
 
 def _lay_out(snapshot: TableReader) -> SearchIndex:

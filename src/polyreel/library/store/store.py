@@ -7,7 +7,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from polyreel.errors import LibraryBusyError, LibraryError
+from polyreel.files import exclusive_lock
 from polyreel.library.store.state import (
     SCHEMA_VERSION,
     Generation,
@@ -357,22 +357,16 @@ def _connect(folder: Path) -> DBConnection:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    with _storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / _LOCK, timeout=0)
-    try:
+    busy = LibraryBusyError(
+        "another index run is writing this library",
+        item=folder,
+        remedy="Wait for it to end; searching goes on meanwhile",
+    )
+    with ExitStack() as held:
         with _storage_errors(folder):
-            lock.acquire()
-    except Timeout as error:
-        raise LibraryBusyError(
-            "another index run is writing this library",
-            item=folder,
-            remedy="Wait for it to end; searching goes on meanwhile",
-        ) from error
-    try:
+            folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(exclusive_lock(folder / _LOCK, busy=busy))
         yield
-    finally:
-        lock.release()
 
 
 @contextmanager
@@ -402,8 +396,6 @@ def _storage_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except LibraryError:
-        raise
-    except Timeout:
         raise
     except (OSError, RuntimeError, ValueError, pa.ArrowException) as error:
         text = str(error)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from polyreel.errors import LibraryError
+from polyreel.files import sync
 
 __all__ = ["TableFiles"]
 
@@ -41,7 +42,7 @@ class TableFiles:
             if path.suffix == ".lance":
                 _require_whole(path)
         for path in new | {path.parent for path in new}:
-            _sync(path)
+            sync(path)
         self._safe |= new
 
     def _all(self) -> Iterator[Path]:
@@ -61,11 +62,3 @@ def _require_whole(path: Path) -> None:
                 value=f"{size:,} bytes",
                 remedy="Free some space and run the command again; what was committed is kept",
             )
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

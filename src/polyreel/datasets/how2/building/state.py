@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from polyreel.clips import SampleCreation
 from polyreel.datasets.how2.tracks import Track
+from polyreel.files import write_atomically
 
 __all__ = ["Finished", "WorkFolder"]
 
@@ -93,9 +93,7 @@ class WorkFolder:
         )
         path = self._path(video)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8", delete=False) as file:
-            file.write(stored.model_dump_json())
-        Path(file.name).replace(path)
+        write_atomically(path, stored.model_dump_json().encode())
 
     def _path(self, video: str) -> Path:
         # A name of a video may be too long, or not one that a file can have.

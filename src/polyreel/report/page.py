@@ -7,7 +7,6 @@ import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from polyreel._version import __version__
@@ -18,7 +17,8 @@ from polyreel.report.agreement import describe_agreement
 from polyreel.report.entries import Entry
 from polyreel.report.grouping import BenchmarkGroup
 from polyreel.report.plots import dot_plot, gap_plot, heat_map
-from polyreel.report.wording import headline, measure, p_value, shown_metrics, signed
+from polyreel.report.rendering import render_template
+from polyreel.report.wording import headline, measure, shown_metrics
 
 __all__ = ["render_page"]
 
@@ -37,21 +37,13 @@ class _Drawing:
 
 def render_page(groups: Sequence[BenchmarkGroup]) -> str:
     """The page; equal results give equal bytes."""
-    environment = Environment(
-        loader=PackageLoader("polyreel.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(signed=signed, p_value=p_value)
-    page = environment.get_template(_TEMPLATE).render(
+    return render_template(
+        _TEMPLATE,
         title="polyreel report: " + ", ".join(group.card.name for group in groups),
         groups=[_group_view(group, f"b{number}") for number, group in enumerate(groups, 1)],
         measure=measure,
         version=__version__,
     )
-    return page + "\n"
 
 
 def _group_view(group: BenchmarkGroup, group_id: str) -> dict[str, object]:

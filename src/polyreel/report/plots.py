@@ -10,9 +10,9 @@ import math
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import matplotlib
 import numpy as np
@@ -27,20 +27,7 @@ from polyreel.languages import clean
 from polyreel.report.entries import Entry
 from polyreel.report.wording import best_of, headline, measure
 
-__all__ = [
-    "FAINT",
-    "GREYS",
-    "INK",
-    "MARKERS",
-    "as_svg",
-    "dot_plot",
-    "drawing",
-    "gap_plot",
-    "heat_map",
-    "legend",
-    "offset",
-    "row_axis",
-]
+__all__ = ["curve_plot", "dot_plot", "gap_plot", "heat_map", "point_plot", "row_plot"]
 
 _WIDTH_IN = 5.4
 _ROW_IN = 0.3
@@ -49,10 +36,10 @@ _CHARACTER_IN = 0.085
 # White contrasts with it as black does: 1.05 / (L + 0.05) = (L + 0.05) / 0.05.
 _EVEN_LUMINANCE = 0.18
 _RANDOM = "random system"
-INK, FAINT = "#1a1a1a", "#d9d9d9"
+_INK, _FAINT = "#1a1a1a", "#d9d9d9"
 # Told apart twice over, by shape and by grey; the third of a kind is told apart by its place in the row.
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-GREYS = ("#111111", "#777777", "#ffffff", "#aaaaaa", "#444444")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_GREYS = ("#111111", "#777777", "#ffffff", "#aaaaaa", "#444444")
 _HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++")
 # Lightness falls from end to end, so that a black-and-white print keeps the order.
 _COLOURS = LinearSegmentedColormap.from_list("polyreel", ["#f7f7f7", "#9ecae1", "#08306b"])
@@ -65,52 +52,162 @@ _STYLE: dict[Any, Any] = {
     "hatch.linewidth": 0.6,
     "axes.edgecolor": "#666666",
     "axes.linewidth": 0.6,
-    "text.color": INK,
-    "axes.labelcolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
+    "text.color": _INK,
+    "axes.labelcolor": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
 }
+
+
+class _Interval(Protocol):
+    @property
+    def value(self) -> float: ...
+    @property
+    def low(self) -> float | None: ...
+    @property
+    def high(self) -> float | None: ...
 
 
 def dot_plot(entries: Sequence[Entry], *, id_prefix: str) -> Markup:
     """The headline metric of each language as a dot with its 95% interval, systems side by side.
 
     Args:
-        entries: results that may be compared.
-        id_prefix: begins every id in the SVG; unique within a page.
+        entries: Results that may be compared.
+        id_prefix: Begins every id in the SVG; unique within a page.
     """
     first = entries[0].result
-    name, tags = headline(first), tuple(first.languages)
-    title = measure(name).title
-    with drawing(_height_in(tags, entries), salt=id_prefix) as (figure, axes):
-        for place, entry in enumerate(entries):
-            figures = [entry.result.languages[tag].metrics[name] for tag in tags]
-            values = np.array([f.value for f in figures])
-            low = np.array([f.value if f.low is None else f.low for f in figures])
-            high = np.array([f.value if f.high is None else f.high for f in figures])
+    name, title = headline(first), measure(headline(first)).title
+    words = "; ".join(f"{_short(entry.label)}: {_range_in_words(entry, name)}" for entry in entries)
+    chance = {"r@1": 100 / first.gallery, "accuracy@1": 100 / 3}.get(name)
+    return row_plot(
+        tuple(first.languages),
+        {
+            entry.label: [entry.result.languages[t].metrics[name] for t in first.languages]
+            for entry in entries
+        },
+        x_label=f"{title} in %, with 95% interval",
+        description=f"{title} per language with 95% intervals. {words}.",
+        reference=None if chance is None else (_RANDOM, chance),
+        id_prefix=id_prefix,
+    )
+
+
+def row_plot(
+    rows: Sequence[str],
+    series: Mapping[str, Sequence[_Interval]],
+    *,
+    x_label: str,
+    description: str,
+    reference: tuple[str, float] | None = None,
+    id_prefix: str,
+) -> Markup:
+    """Figures with intervals, a row for each language, the series side by side.
+
+    Args:
+        rows: Names of the rows.
+        series: Label -> a figure for each row.
+        x_label: What the figures are.
+        description: The drawing in words.
+        reference: Label and place of a line across all rows.
+        id_prefix: Begins every id in the SVG; unique within a page.
+    """
+    with _drawing(_height_in(rows, series), salt=id_prefix) as (figure, axes):
+        for place, (label, found) in enumerate(series.items()):
             axes.errorbar(
-                values,
-                np.arange(len(tags)) + offset(place, len(entries), 0.62),
-                # A bootstrap interval may leave the figure itself out by a rounding error.
-                xerr=np.maximum(np.stack([values - low, high - values]), 0),
-                fmt=MARKERS[place % len(MARKERS)],
-                color=INK,
-                markerfacecolor=GREYS[place % len(GREYS)],
-                markersize=5.5,
-                markeredgewidth=0.8,
-                elinewidth=0.9,
-                capsize=2,
-                label=_short(entry.label),
+                [each.value for each in found],
+                np.arange(len(rows)) + _offset(place, len(series), 0.66),
+                xerr=_reach(found),
+                label=_short(label),
+                **_mark(place),
             )
-        if (chance := _chance(name, first.gallery)) is not None:
-            axes.axvline(chance, color="#666666", linewidth=0.8, linestyle=(0, (2, 2)), label=_RANDOM)
-        row_axis(axes, tags)
-        axes.set_xlabel(f"{title} in %, with 95% interval")
-        # Percentages begin at 0; a marker there is drawn whole.
-        axes.set_xlim(left=-0.015 * axes.get_xlim()[1])
-        legend(figure, axes)
-        words = "; ".join(f"{_short(entry.label)}: {_range_in_words(entry, name)}" for entry in entries)
-        return as_svg(figure, f"{title} per language with 95% intervals. {words}.", id_prefix)
+        if reference is not None:
+            label, at = reference
+            axes.axvline(at, color="#666666", linewidth=0.8, linestyle=(0, (2, 2)), label=label)
+        _row_axis(axes, rows)
+        axes.set_xlabel(x_label)
+        if all(
+            (each.value if each.low is None else each.low) >= 0 for found in series.values() for each in found
+        ):
+            # The scale begins at 0; a marker there is drawn whole.
+            axes.set_xlim(left=-0.015 * axes.get_xlim()[1])
+        else:
+            axes.axvline(0, color=_INK, linewidth=0.6)
+        _legend(figure, axes)
+        return _as_svg(figure, description, id_prefix)
+
+
+def point_plot(
+    points: Mapping[str, tuple[_Interval, _Interval]], *, x_label: str, y_label: str, id_prefix: str
+) -> Markup:
+    """Points with intervals both ways, each with its name beside it.
+
+    Args:
+        points: Name -> where.
+        x_label, y_label: What the axes are.
+        id_prefix: Begins every id in the SVG; unique within a page.
+    """
+    with _drawing(3.6, salt=id_prefix) as (figure, axes):
+        for place, (label, (x, y)) in enumerate(points.items()):
+            axes.errorbar([x.value], [y.value], xerr=_reach([x]), yerr=_reach([y]), **_mark(place))
+            axes.annotate(
+                label, (x.value, y.value), xytext=(5, 4), textcoords="offset points", fontsize=8, color=_INK
+            )
+        axes.set(xlabel=x_label, ylabel=y_label)
+        axes.spines[["top", "right"]].set_visible(False)
+        words = "; ".join(f"{label} {x.value:.1f}, {y.value:.1f}" for label, (x, y) in points.items())
+        return _as_svg(figure, f"{y_label} against {x_label}. {words}.", id_prefix)
+
+
+def curve_plot(
+    places: Sequence[float],
+    series: Mapping[str, Sequence[_Interval]],
+    *,
+    x_label: str,
+    y_label: str,
+    id_prefix: str,
+) -> Markup:
+    """Figures with intervals over a quantity, a line for each series.
+
+    Args:
+        places: Values of the quantity.
+        series: Label -> a figure for each of them.
+        x_label, y_label: What the axes are.
+        id_prefix: Begins every id in the SVG; unique within a page.
+    """
+    with _drawing(3.2, salt=id_prefix) as (figure, axes):
+        for number, (label, row) in enumerate(series.items()):
+            look = _mark(number) | {"fmt": f"{_MARKERS[number % len(_MARKERS)]}-", "linewidth": 0.8}
+            axes.errorbar(places, [each.value for each in row], yerr=_reach(row), label=label, **look)
+        axes.set(xlabel=x_label, ylabel=y_label)
+        axes.spines[["top", "right"]].set_visible(False)
+        _legend(figure, axes)
+        words = "; ".join(
+            f"{label}: "
+            + ", ".join(f"{each.value:.1f} at {p:g}" for p, each in zip(places, row, strict=True))
+            for label, row in series.items()
+        )
+        return _as_svg(figure, f"{y_label} over {x_label}. {words}.", id_prefix)
+
+
+def _mark(place: int) -> dict[str, Any]:
+    """The look of the series number ``place``."""
+    return {
+        "fmt": _MARKERS[place % len(_MARKERS)],
+        "markerfacecolor": _GREYS[place % len(_GREYS)],
+        "color": _INK,
+        "markersize": 5.5,
+        "markeredgewidth": 0.8,
+        "elinewidth": 0.9,
+        "capsize": 2,
+    }
+
+
+def _reach(row: Sequence[_Interval]) -> NDArray[np.float64]:
+    """(2, figures) lengths from the figure to the ends of its interval."""
+    low = [0.0 if each.low is None else each.value - each.low for each in row]
+    high = [0.0 if each.high is None else each.high - each.value for each in row]
+    # A bootstrap interval may leave the figure itself out by a rounding error.
+    return np.maximum([low, high], 0.0)
 
 
 def gap_plot(entries: Sequence[Entry], *, id_prefix: str) -> Markup | None:
@@ -126,28 +223,28 @@ def gap_plot(entries: Sequence[Entry], *, id_prefix: str) -> Markup | None:
     if not gaps or not tags:
         return None
     title = measure(name).title
-    with drawing(_height_in(tags, entries), salt=id_prefix) as (figure, axes):
+    with _drawing(_height_in(tags, entries), salt=id_prefix) as (figure, axes):
         for place, (label, gap) in enumerate(gaps.items()):
             axes.barh(
-                np.arange(len(tags)) + offset(place, len(gaps), 0.74),
+                np.arange(len(tags)) + _offset(place, len(gaps), 0.74),
                 [gap.per_language.get(tag, math.nan) for tag in tags],
                 height=0.74 / len(gaps),
-                color=GREYS[(place + 1) % len(GREYS)],
-                edgecolor=INK,
+                color=_GREYS[(place + 1) % len(_GREYS)],
+                edgecolor=_INK,
                 linewidth=0.7,
                 hatch=_HATCHES[place % len(_HATCHES)],
                 label=_short(label),
             )
-        axes.axvline(0, color=INK, linewidth=0.8)
-        row_axis(axes, tags)
+        axes.axvline(0, color=_INK, linewidth=0.8)
+        _row_axis(axes, tags)
         reached = [
             value for gap in gaps.values() for value in gap.per_language.values() if math.isfinite(value)
         ]
         axes.set_xlim(min([0.0, *reached]) * 1.05, max([1.0, *reached]) * 1.05)
         axes.set_xlabel(f"points of {title} below English")
-        legend(figure, axes)
+        _legend(figure, axes)
         words = "; ".join(f"{_short(label)}: mean {gap.absolute:.1f} points" for label, gap in gaps.items())
-        return as_svg(figure, f"Transfer gap in {title}, English minus each language. {words}.", id_prefix)
+        return _as_svg(figure, f"Transfer gap in {title}, English minus each language. {words}.", id_prefix)
 
 
 def heat_map(name: str, matrix: Matrix, *, id_prefix: str) -> Markup:
@@ -173,7 +270,7 @@ def heat_map(name: str, matrix: Matrix, *, id_prefix: str) -> Markup:
     # Room for the labels, which the layout takes from the cells.
     width_in = 0.46 * width + _CHARACTER_IN * (longest_row + (longest_column if slanted else 0)) + 0.3
     height_in = 0.34 * height + _CHARACTER_IN * (0.7 * longest_column if slanted else 0) + 0.35
-    with drawing(height_in, salt=id_prefix, width_in=width_in) as (figure, axes):
+    with _drawing(height_in, salt=id_prefix, width_in=width_in) as (figure, axes):
         mesh = axes.pcolormesh(values, cmap=_COLOURS, vmin=low, vmax=low + span, edgecolors="white")
         mesh.set_linewidth(1.2)
         for (row, column), value in np.ndenumerate(values):
@@ -202,7 +299,7 @@ def heat_map(name: str, matrix: Matrix, *, id_prefix: str) -> Markup:
             )
         if not compared.diagonal().any():
             said += ", without the diagonal"
-        return as_svg(figure, f"{said}.", id_prefix)
+        return _as_svg(figure, f"{said}.", id_prefix)
 
 
 def _compared(values: NDArray[np.float64], matrix: Matrix) -> NDArray[np.bool_]:
@@ -215,7 +312,7 @@ def _compared(values: NDArray[np.float64], matrix: Matrix) -> NDArray[np.bool_]:
 
 
 @contextmanager
-def drawing(height_in: float, *, salt: str, width_in: float = _WIDTH_IN) -> Iterator[tuple[Figure, Axes]]:
+def _drawing(height_in: float, *, salt: str, width_in: float = _WIDTH_IN) -> Iterator[tuple[Figure, Axes]]:
     """Room for one plot in the pages' style; equal calls with one ``salt`` give equal drawings."""
     with matplotlib.rc_context(), warnings.catch_warnings():
         # A page looks the same whatever the reader's matplotlibrc says.
@@ -230,7 +327,7 @@ def drawing(height_in: float, *, salt: str, width_in: float = _WIDTH_IN) -> Iter
         yield figure, figure.add_subplot()
 
 
-def as_svg(figure: Figure, description: str, prefix: str) -> Markup:
+def _as_svg(figure: Figure, description: str, prefix: str) -> Markup:
     """The drawing as an element for a page, with a title, the page's font and ids of its own."""
     buffer = io.StringIO()
     metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
@@ -262,26 +359,26 @@ def _attribute(tag: str, key: str) -> str:
     return found[1]
 
 
-def _height_in(tags: Sequence[str], entries: Sequence[Entry]) -> float:
-    return max(_ROW_IN, 0.17 * len(entries)) * len(tags) + 0.22 * len(entries) + 0.75
+def _height_in(rows: Sized, series: Sized) -> float:
+    return max(_ROW_IN, 0.17 * len(series)) * len(rows) + 0.22 * len(series) + 0.75
 
 
-def offset(place: int, count: int, spread: float) -> float:
+def _offset(place: int, count: int, spread: float) -> float:
     """How far the mark number ``place`` of ``count`` lies from the middle of its row."""
     return spread * ((place + 0.5) / count - 0.5)
 
 
-def row_axis(axes: Axes, tags: Sequence[str]) -> None:
+def _row_axis(axes: Axes, tags: Sequence[str]) -> None:
     """Rows from top to bottom, one for each of ``tags``."""
     axes.set_yticks(np.arange(len(tags)), [_short(tag) for tag in tags])
     axes.set_ylim(len(tags) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)
-    axes.grid(axis="x", color=FAINT, linewidth=0.6)
+    axes.grid(axis="x", color=_FAINT, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
 
 
-def legend(figure: Figure, axes: Axes) -> None:
+def _legend(figure: Figure, axes: Axes) -> None:
     """What the marks stand for, above the plot."""
     handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     order = sorted(handles, key=_RANDOM.__eq__)
@@ -293,11 +390,6 @@ def legend(figure: Figure, axes: Axes) -> None:
         fontsize=8,
         borderaxespad=0.2,
     )
-
-
-def _chance(name: str, gallery: int) -> float | None:
-    """What a random system scores, in percent."""
-    return {"r@1": 100 / gallery, "accuracy@1": 100 / 3}.get(name)
 
 
 def _range_in_words(entry: Entry, name: str) -> str:

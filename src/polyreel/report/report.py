@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from polyreel.errors import UsageError
 from polyreel.evaluation.results import Result
 from polyreel.report.grouping import BenchmarkGroup, group_results
+from polyreel.report.rendering import report_packages
 from polyreel.report.tables import latex_tables, markdown_tables
 
 __all__ = ["Format", "make_report", "write_report"]
 
 Format = Literal["html", "markdown", "latex"]
-
-_EXTRA = ("jinja2", "markupsafe", "matplotlib")
 
 
 def make_report(results: Sequence[Result], form: Format = "html") -> str:
@@ -35,15 +33,6 @@ def write_report(groups: Sequence[BenchmarkGroup], form: Format = "html") -> str
         return markdown_tables(groups)
     if form == "latex":
         return latex_tables(groups)
-    try:
-        # Late, since jinja2 and matplotlib are an extra that tables do without.
+    with report_packages():
         from polyreel.report.page import render_page
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _EXTRA:
-            raise
-        raise UsageError(
-            "a report as HTML needs more packages",
-            value=f"no {error.name}",
-            remedy="Run pip install 'polyreel[report]'",
-        ) from error
     return render_page(groups)

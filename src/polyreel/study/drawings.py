@@ -6,20 +6,17 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
-from polyreel.report.plots import GREYS, INK, MARKERS, as_svg, drawing, heat_map, legend, offset, row_axis
+from polyreel.report.plots import curve_plot, heat_map, point_plot, row_plot
 from polyreel.study.design import AGREEMENT, GAP, OTHERS
 from polyreel.study.summary import Estimated, StudyResults
 
 __all__ = ["Drawn", "draw_study"]
 
-_ROW_IN, _MARK_IN = 0.3, 0.12
-_LOOK: dict[str, Any] = {"elinewidth": 0.8, "capsize": 2, "markersize": 5, "markeredgewidth": 0.8}
-Series = Mapping[str, Sequence[Estimated]]
+_Series = Mapping[str, Sequence[Estimated]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +24,10 @@ class Drawn:
     """A figure.
 
     Attributes:
-        name: of its file of data.
-        title, caption: what it shows.
-        svg: the drawing.
-        data: what it is drawn from, as JSON has it.
-        wide: whether it may need to be scrolled.
+        name: Of its file of data.
+        title, caption: What it shows.
+        svg: The drawing.
+        data: What it is drawn from, as JSON has it.
     """
 
     name: str
@@ -39,7 +35,6 @@ class Drawn:
     caption: str
     svg: Markup
     data: object
-    wide: bool = False
 
 
 def draw_study(results: StudyResults) -> list[Drawn]:
@@ -59,22 +54,45 @@ def draw_study(results: StudyResults) -> list[Drawn]:
 
 
 def _gaps(results: StudyResults, encoder: str, benchmark: str) -> Drawn | None:
-    tags = [tag for tag in _languages(results, benchmark) if tag != "en"]
+    fact = results.fact(benchmark)
+    tags = [tag for tag in (fact.languages if fact else ()) if tag != "en"]
     series = {
         arm: [found.figures[f"{GAP} {tag}"] for tag in tags]
         for arm in results.recipe.arms
         if (found := results.figure(encoder, arm, benchmark)) is not None and GAP in found.figures
     }
-    if not series:
-        return None
-    name = _name("gap", encoder, benchmark)
-    return Drawn(
-        name,
+    return _rows(
+        _name("gap", encoder, benchmark),
         f"Transfer gap on {benchmark}, {encoder}",
         "R@1 in English minus R@1 in each language, by arm, with 95% intervals for new seeds and queries. "
         "A short gap is worth something only beside a good figure.",
-        _rows_plot(tags, series, "points of R@1 below English", name),
-        {arm: dict(zip(tags, _plain(row), strict=True)) for arm, row in series.items()},
+        tags,
+        series,
+        "points of R@1 below English",
+    )
+
+
+def _unseen(results: StudyResults, encoder: str, benchmark: str) -> Drawn | None:
+    if (roles := results.recipe.design.switching) is None:
+        return None
+    base, arm = roles.baseline, roles.arm
+    series: dict[str, list[Estimated]] = {base: [], f"{arm} without it": [], arm: []}
+    tags = []
+    for tag in results.recipe.variants.leave_out:
+        arms = [results.figure(encoder, name, benchmark) for name in (base, f"{arm} without {tag}", arm)]
+        there = [found.figures[tag] for found in arms if found is not None and tag in found.figures]
+        if len(there) == len(series):
+            tags.append(tag)
+            for row, figure in zip(series.values(), there, strict=True):
+                row.append(figure)
+    return _rows(
+        _name("unseen", encoder, benchmark),
+        f"Seen and unseen languages on {benchmark}, {encoder}",
+        f"R@1 in a language without switching ({base}), with switching into all the others (unseen), and "
+        f"into it too ({arm}); 95% intervals.",
+        tags,
+        series,
+        "R@1",
     )
 
 
@@ -87,41 +105,13 @@ def _consistency(results: StudyResults, encoder: str, benchmark: str) -> Drawn |
     if not points:
         return None
     name = _name("consistency", encoder, benchmark)
+    x_label, y_label = "R@1 outside English", "overlap of the first ten, %"
     return Drawn(
         name,
         f"Consistency against accuracy on {benchmark}, {encoder}",
         "Overlap of the first ten between pairs of languages, against R@1 outside English; 95% intervals.",
-        _points_plot(points, "R@1 outside English", "overlap of the first ten, %", name),
-        {arm: {"r@1": _plain([x])[0], "overlap": _plain([y])[0]} for arm, (x, y) in points.items()},
-    )
-
-
-def _over_p(results: StudyResults, encoder: str, benchmark: str) -> Drawn | None:
-    switching = results.recipe.training.get("code_switching") or {}
-    own = switching.get("p", 0.5)
-    roles = results.recipe.design.switching
-    if roles is None or not results.recipe.variants.p or not isinstance(own, int | float):
-        return None
-    arms = {
-        p: roles.arm if p == own else f"{roles.arm} p={p:g}"
-        for p in sorted({*results.recipe.variants.p, float(own)})
-    }
-    found = {p: results.figure(encoder, arm, benchmark) for p, arm in arms.items()}
-    there = {p: figures for p, figures in found.items() if figures is not None}
-    if len(there) < 2:
-        return None
-    series = {
-        "English": [figures.figures["en"] for figures in there.values()],
-        "other languages": [figures.figures[OTHERS] for figures in there.values()],
-    }
-    name = _name("p", encoder, benchmark)
-    return Drawn(
-        name,
-        f"Chance of switching on {benchmark}, {encoder}",
-        f"R@1 of {roles.arm} as the chance p of switching a word that has a translation grows; "
-        "95% intervals.",
-        _curve(list(there), series, "p", "R@1", name),
-        {label: dict(zip(map(str, there), _plain(row), strict=True)) for label, row in series.items()},
+        point_plot(points, x_label=x_label, y_label=y_label, id_prefix=_prefix(name)),
+        {arm: {"r@1": x.model_dump(), "overlap": y.model_dump()} for arm, (x, y) in points.items()},
     )
 
 
@@ -139,39 +129,38 @@ def _coverage(results: StudyResults, encoder: str, benchmark: str) -> Drawn | No
     name = _name("coverage", encoder, benchmark)
     trend = next((t for t in results.trends if (t.encoder, t.benchmark) == (encoder, benchmark)), None)
     said = "" if trend is None else f" Spearman's rho {trend.rho:+.2f}, p {trend.p:.2f}."
+    x_label, y_label = "words with a translation, %", "points of R@1 gained"
     return Drawn(
         name,
         f"Lexicon coverage against gain on {benchmark}, {encoder}",
         "Share of the words of English captions that the lexicon translates, against what code-switching "
         f"adds ({roles.arm} minus {roles.baseline}) in that language; 95% intervals.{said}",
-        _points_plot(points, "words with a translation, %", "points of R@1 gained", name),
-        {tag: {"coverage": x.value, "gain": _plain([y])[0]} for tag, (x, y) in points.items()},
+        point_plot(points, x_label=x_label, y_label=y_label, id_prefix=_prefix(name)),
+        {tag: {"coverage": x.value, "gain": y.model_dump()} for tag, (x, y) in points.items()},
     )
 
 
-def _unseen(results: StudyResults, encoder: str, benchmark: str) -> Drawn | None:
-    if (roles := results.recipe.design.switching) is None:
+def _over_p(results: StudyResults, encoder: str, benchmark: str) -> Drawn | None:
+    roles, variants = results.recipe.design.switching, results.recipe.variants
+    own = (results.recipe.training.get("code_switching") or {}).get("p", 0.5)
+    if roles is None or not variants.p or not isinstance(own, int | float):
         return None
-    base, arm = roles.baseline, roles.arm
-    series: dict[str, list[Estimated]] = {base: [], f"{arm} without it": [], arm: []}
-    tags = []
-    for tag in results.recipe.variants.leave_out:
-        arms = [results.figure(encoder, name, benchmark) for name in (base, f"{arm} without {tag}", arm)]
-        if all(figures is not None and tag in figures.figures for figures in arms):
-            tags.append(tag)
-            for row, figures in zip(series.values(), arms, strict=True):
-                assert figures is not None
-                row.append(figures.figures[tag])
-    if not tags:
+    arms = {p: roles.arm if p == own else f"{roles.arm} p={p:g}" for p in sorted({*variants.p, float(own)})}
+    found = {p: results.figure(encoder, arm, benchmark) for p, arm in arms.items()}
+    there = {p: figures for p, figures in found.items() if figures is not None}
+    if len(there) < 2:
         return None
-    name = _name("unseen", encoder, benchmark)
+    series = {
+        "English": [figures.figures["en"] for figures in there.values()],
+        "other languages": [figures.figures[OTHERS] for figures in there.values()],
+    }
+    name = _name("p", encoder, benchmark)
     return Drawn(
         name,
-        f"Seen and unseen languages on {benchmark}, {encoder}",
-        f"R@1 in a language without switching ({base}), with switching into all the others (unseen), and "
-        f"into it too ({arm}); 95% intervals.",
-        _rows_plot(tags, series, "R@1", name),
-        {label: dict(zip(tags, _plain(row), strict=True)) for label, row in series.items()},
+        f"Chance of switching on {benchmark}, {encoder}",
+        f"R@1 of {roles.arm} over the chance p of switching a word that has a translation; 95% intervals.",
+        curve_plot(list(there), series, x_label="p", y_label="R@1", id_prefix=_prefix(name)),
+        _data(list(map(str, there)), series),
     )
 
 
@@ -192,93 +181,22 @@ def _matrices(results: StudyResults, encoder: str) -> list[Drawn]:
     return found
 
 
-def _rows_plot(tags: Sequence[str], series: Series, label: str, name: str) -> Markup:
-    height = max(_ROW_IN, _MARK_IN * len(series)) * len(tags) + 0.2 * len(series) + 0.8
-    with drawing(height, salt=_prefix(name)) as (figure, axes):
-        for place, (arm, row) in enumerate(series.items()):
-            values = np.array([each.value for each in row])
-            axes.errorbar(
-                values,
-                np.arange(len(tags)) + offset(place, len(series), 0.7),
-                xerr=_reach(row),
-                fmt=MARKERS[place % len(MARKERS)],
-                markerfacecolor=GREYS[place % len(GREYS)],
-                label=arm,
-                color=INK,
-                **_LOOK,
-            )
-        axes.axvline(0, color=INK, linewidth=0.6)
-        row_axis(axes, tags)
-        axes.set_xlabel(label)
-        legend(figure, axes)
-        words = "; ".join(
-            f"{arm}: mean {np.mean([each.value for each in row]):.1f}" for arm, row in series.items()
-        )
-        return as_svg(figure, f"{label}: {words}.", _prefix(name))
+def _rows(
+    name: str, title: str, caption: str, tags: Sequence[str], series: _Series, x_label: str
+) -> Drawn | None:
+    if not tags or not series:
+        return None
+    means = {label: np.mean([each.value for each in row]) for label, row in series.items()}
+    words = "; ".join(f"{label}: mean {mean:.1f}" for label, mean in means.items())
+    svg = row_plot(tags, series, x_label=x_label, description=f"{x_label}: {words}.", id_prefix=_prefix(name))
+    return Drawn(name, title, caption, svg, _data(tags, series))
 
 
-def _points_plot(
-    points: Mapping[str, tuple[Estimated, Estimated]], x_label: str, y_label: str, name: str
-) -> Markup:
-    with drawing(3.6, salt=_prefix(name)) as (figure, axes):
-        for place, (label, (x, y)) in enumerate(points.items()):
-            axes.errorbar(
-                [x.value],
-                [y.value],
-                xerr=_reach([x]),
-                yerr=_reach([y]),
-                fmt=MARKERS[place % len(MARKERS)],
-                markerfacecolor=GREYS[place % len(GREYS)],
-                color=INK,
-                **_LOOK,
-            )
-            axes.annotate(
-                label, (x.value, y.value), xytext=(5, 4), textcoords="offset points", fontsize=8, color=INK
-            )
-        axes.set_xlabel(x_label)
-        axes.set_ylabel(y_label)
-        axes.spines[["top", "right"]].set_visible(False)
-        words = "; ".join(f"{label} {x.value:.1f}, {y.value:.1f}" for label, (x, y) in points.items())
-        return as_svg(figure, f"{y_label} against {x_label}. {words}.", _prefix(name))
-
-
-def _curve(places: Sequence[float], series: Series, x_label: str, y_label: str, name: str) -> Markup:
-    with drawing(3.2, salt=_prefix(name)) as (figure, axes):
-        for number, (label, row) in enumerate(series.items()):
-            axes.errorbar(
-                places,
-                [each.value for each in row],
-                yerr=_reach(row),
-                fmt=f"{MARKERS[number]}-",
-                linewidth=0.8,
-                markerfacecolor=GREYS[number],
-                label=label,
-                color=INK,
-                **_LOOK,
-            )
-        axes.set_xlabel(x_label)
-        axes.set_ylabel(y_label)
-        axes.spines[["top", "right"]].set_visible(False)
-        legend(figure, axes)
-        words = "; ".join(
-            f"{label}: "
-            + ", ".join(f"{each.value:.1f} at {p:g}" for p, each in zip(places, row, strict=True))
-            for label, row in series.items()
-        )
-        return as_svg(figure, f"{y_label} over {x_label}. {words}.", _prefix(name))
-
-
-def _reach(row: Sequence[Estimated]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    ends = np.array([[each.value - each.low, each.high - each.value] for each in row], np.float64)
-    return np.asarray(np.maximum(ends.T, 0))
-
-
-def _plain(row: Sequence[Estimated]) -> list[dict[str, float]]:
-    return [each.model_dump() for each in row]
-
-
-def _languages(results: StudyResults, benchmark: str) -> tuple[str, ...]:
-    return next((fact.languages for fact in results.benchmarks if fact.name == benchmark), ())
+def _data(keys: Sequence[str], series: _Series) -> dict[str, dict[str, object]]:
+    return {
+        label: {key: each.model_dump() for key, each in zip(keys, row, strict=True)}
+        for label, row in series.items()
+    }
 
 
 def _name(*parts: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from polyreel.errors import UsageError
+from polyreel.report.rendering import render_template, report_packages
 from polyreel.report.wording import p_value, signed
 from polyreel.study.design import AGREEMENT, ALL, GAP, OTHERS, TOGETHER
 from polyreel.study.ledger import Claim
@@ -15,7 +15,6 @@ __all__ = ["StudyPage", "limits_of", "markdown_page", "render_study"]
 
 _TITLES = {GAP: "gap", TOGETHER: "all at once", AGREEMENT: "agreement"}
 _MAIN = (OTHERS, GAP, TOGETHER, AGREEMENT)
-_EXTRA = ("jinja2", "markupsafe", "matplotlib")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +31,12 @@ def render_study(results: StudyResults, claims: Sequence[Claim]) -> StudyPage:
     Raises:
         UsageError: the packages of the extra ``report`` are not installed.
     """
-    try:
-        from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
+    with report_packages():
         from polyreel.study.drawings import draw_study
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _EXTRA:
-            raise
-        raise UsageError(
-            "a report as HTML needs more packages",
-            value=f"no {error.name}",
-            remedy="Run pip install 'polyreel[report]', then the same command again",
-        ) from error
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader("polyreel.study"), PackageLoader("polyreel.report")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(signed=signed, p_value=p_value)
     drawings = draw_study(results)
-    page = environment.get_template("study.html.j2").render(
+    page = render_template(
+        "study.html.j2",
+        "polyreel.study",
         title=f"polyreel study: {results.recipe.study}",
         results=results,
         question=_question(claims),
@@ -64,7 +47,7 @@ def render_study(results: StudyResults, claims: Sequence[Claim]) -> StudyPage:
         examples=_examples(results),
         limits=limits_of(results),
     )
-    return StudyPage(page + "\n", {drawn.name: drawn.data for drawn in drawings})
+    return StudyPage(page, {drawn.name: drawn.data for drawn in drawings})
 
 
 def markdown_page(results: StudyResults, claims: Sequence[Claim]) -> str:

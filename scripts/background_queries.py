@@ -13,7 +13,8 @@ import random
 import re
 from pathlib import Path
 
-from polyreel.datasets.readers.emoji import fetch_emoji, read_emoji
+from polyreel.datasets.readers.emoji import fetch_emoji, vendor_records
+from polyreel.evaluation.items import evaluation_set
 from polyreel.languages import STUDY_LANGUAGES, clean
 from polyreel.packages.members import cache_dir
 
@@ -27,10 +28,10 @@ OUT = Path(__file__).parents[1] / "src" / "polyreel" / "library" / "background.j
 
 def main() -> None:
     """Choose at random, with a fixed seed, among names that exist in all nine languages."""
-    corpus = read_emoji(fetch_emoji(cache_dir() / "corpora"))
+    records = vendor_records(fetch_emoji(cache_dir() / "corpora", vendors=["google"]), "google")
     named = [
         item.captions
-        for item in corpus.items
+        for item in evaluation_set(records, "emoji").items
         if all(item.captions.get(tag) for tag in STUDY_LANGUAGES) and not SIGNS.search(item.captions["en"][0])
     ]
     chosen = random.Random(0).sample(named, QUERIES)  # noqa: S311

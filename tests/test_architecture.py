@@ -225,7 +225,7 @@ def ruff_order(name: str) -> tuple[int, str]:
         ),
         ("polyreel.library.search.search", "torch onnx onnxruntime lancedb tokenizers"),
         ("polyreel.evaluation.run", "torch onnx onnxruntime lancedb"),
-        ("polyreel.datasets.catalogue", "torch onnx onnxruntime lancedb"),
+        ("polyreel.datasets.registry", "torch onnx onnxruntime lancedb"),
         ("polyreel.media.decode", "torch onnx onnxruntime lancedb pyarrow"),
     ],
 )

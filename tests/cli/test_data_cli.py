@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from polyreel.cli.app import main
-from polyreel.datasets.catalogue import DATASETS
+from polyreel.datasets.registry import DATASETS
 from polyreel.datasets.store.table import open_table
 from polyreel.media.jpeg import encode_jpeg
 from tiny_bundle import PALETTE

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from polyreel.clips import Caption, Clip
-from polyreel.datasets.items import Media
-from polyreel.datasets.records import Record
+from polyreel.datasets.records import Media, Record
 
 
 def record(

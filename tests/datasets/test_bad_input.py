@@ -111,7 +111,7 @@ _LIMITED = """
 import resource, sys
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_DATA, (1_500 << 20,) * 2)
-from polyreel.datasets.catalogue import find_dataset
+from polyreel.datasets.registry import find_dataset
 from polyreel.problems import Problems
 from polyreel.datasets.how2 import scan
 from polyreel.errors import PolyreelError

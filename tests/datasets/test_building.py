@@ -21,8 +21,7 @@ from polyreel.datasets.how2.building.recognising import WhisperRecogniser
 from polyreel.datasets.how2.building.translating import CTranslate2Translator
 from polyreel.datasets.how2.reader import How2Files, find_how2
 from polyreel.datasets.how2.tracks import Track
-from polyreel.datasets.items import VideoFile
-from polyreel.datasets.records import Record
+from polyreel.datasets.records import Record, VideoFile
 from polyreel.errors import DatasetError, UnknownNameError
 from polyreel.problems import Missing, Problems
 

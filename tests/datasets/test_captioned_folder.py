@@ -2,9 +2,8 @@ import pytest
 from written import NFC, NFD, fails, write, zip_of
 
 from films import film
-from polyreel.datasets.items import Frames, VideoFile
-from polyreel.datasets.readers.captioned_folder import captioned_records
-from polyreel.datasets.records import Record
+from polyreel.datasets.readers.folder import folder_records
+from polyreel.datasets.records import Frames, Record, VideoFile
 from polyreel.problems import Missing
 
 CSV = (
@@ -25,7 +24,7 @@ def found_in(folder) -> list[tuple[str, float, float, str, list[tuple[str, str]]
             one.split,
             [(c.language, c.text) for c in one.captions],
         )
-        for one in captioned_records(folder)
+        for one in folder_records(folder)
         if isinstance(one, Record)
     ]
 
@@ -45,7 +44,7 @@ def folder(tmp_path):
 
 def test_rows_of_one_media_and_start_are_one_clip(folder):
     assert found_in(folder) == EXPECTED
-    media = [record.media for record in captioned_records(folder)]
+    media = [record.media for record in folder_records(folder)]
     assert media[:2] == [Frames(folder, ("a.jpg",)), VideoFile(folder / "films" / "film.mp4")]
 
 
@@ -81,7 +80,7 @@ def test_what_is_not_there_is_missing(folder):
     zip_of(folder / "pictures.zip", ["b.jpg"])
     rows = ["gone.jpg,a,,", "broken.mp4,a,,", "a.jpg,a,5,2", "pictures.zip!b.jpg,a,,", "a.jpg, ,,"]
     write(folder, {"captions.csv": "media,caption,start_s,end_s\n" + "\n".join(rows)})
-    found = list(captioned_records(folder))
+    found = list(folder_records(folder))
     assert [one.id for one in found if isinstance(one, Missing)] == [
         "gone.jpg",
         "broken.mp4",
@@ -115,11 +114,11 @@ def test_what_is_not_there_is_missing(folder):
 )
 def test_a_row_that_is_not_as_it_should_be_is_named(folder, row, said):
     write(folder, {"captions.csv": f"media,language,caption,start_s,end_s,split\n{row}\n"})
-    fails(lambda: list(captioned_records(folder)), *said)
+    fails(lambda: list(folder_records(folder)), *said)
 
 
 def test_a_folder_without_a_table_and_one_with_items(folder):
     (folder / "captions.csv").unlink()
-    fails(lambda: list(captioned_records(folder)), "there are no captions", "captions.csv")
+    fails(lambda: list(folder_records(folder)), "there are no captions", "captions.csv")
     write(folder, {"items.jsonl": '{"id": "one", "media": "a.jpg", "caption": {"en": "a pan"}}\n'})
     assert found_in(folder) == [("one", 0.0, 0.0, "train", [("en", "a pan")])]

@@ -12,7 +12,7 @@ from made_records import many, numbered, record
 from polyreel.clips import Caption
 from polyreel.datasets.checks.checking import check_table
 from polyreel.datasets.checks.media import difference_hash
-from polyreel.datasets.items import Frames, VideoFile
+from polyreel.datasets.records import Frames, VideoFile
 from polyreel.datasets.store.bundle_features import add_bundle_features
 from polyreel.datasets.store.feature_writer import write_features
 from polyreel.datasets.store.manifest import Source

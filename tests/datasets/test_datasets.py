@@ -9,12 +9,11 @@ from collections import Counter
 import pytest
 from written import fails, lines, write, write_annotations, zip_of
 
-from polyreel.datasets.catalogue import DATASETS, find_dataset
 from polyreel.datasets.fetching import build_dataset, count_differences, fetched_table
-from polyreel.datasets.items import Frames, VideoFile
-from polyreel.datasets.readers import adapters, msrvtt, multi30k, vatex, xm3600, xtd10
+from polyreel.datasets.readers import msrvtt, multi30k, vatex, xm3600, xtd10
 from polyreel.datasets.readers.demo import demo_clips
-from polyreel.datasets.records import Record
+from polyreel.datasets.records import Frames, Record, VideoFile
+from polyreel.datasets.registry import DATASETS, find_dataset
 from polyreel.datasets.store.table import open_table
 from polyreel.errors import DatasetError, UnknownNameError, UsageError
 from polyreel.languages import STUDY_LANGUAGES, parse_tag
@@ -67,7 +66,7 @@ MSRVTT = {
 def videos(tmp_path, monkeypatch):
     """MSR-VTT with eleven videos and German captions of one; two videos are not there."""
     monkeypatch.setattr(msrvtt, "MSRVTT_SPLITS", MSRVTT)
-    monkeypatch.setattr(adapters, "_HELD_OUT", 2)
+    monkeypatch.setattr(msrvtt, "_HELD_OUT", 2)
     numbers = [(number, part) for part, chosen in PARTS.items() for number in chosen]
     annotations = {
         "videos": [{"video_id": f"video{number}", "split": part} for number, part in numbers],

@@ -7,8 +7,9 @@ from collections import Counter
 import pytest
 from written import NFC, NFD, fails, write
 
-from polyreel.datasets.readers.emoji import fetch_emoji, read_emoji
+from polyreel.datasets.readers.emoji import fetch_emoji, vendor_records
 from polyreel.errors import FetchError, UnknownNameError
+from polyreel.evaluation.items import evaluation_set
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.problems import Missing
 
@@ -24,6 +25,10 @@ EMOJI = {
     "1F45E": "man’s shoe",
     "2764-FE0F": "red heart",
 }
+
+
+def read_emoji(folder, vendor="google"):
+    return evaluation_set(vendor_records(folder, vendor), "emoji", kind="picture")
 
 
 def text_of(code: str) -> str:
@@ -116,7 +121,7 @@ def test_an_emoji_without_an_english_name_is_left_out(folder):
 
 def test_packages_that_are_not_there_are_asked_for(folder):
     fails(lambda: read_emoji(folder, "twitter"), "no such folder", "emoji-datasource-twitter", "data fetch")
-    fails(lambda: fetch_emoji(folder, "gogle"), "Did you mean 'google'", kind=UnknownNameError)
+    fails(lambda: fetch_emoji(folder, vendors=["gogle"]), "Did you mean 'google'", kind=UnknownNameError)
 
 
 @pytest.mark.slow
@@ -126,10 +131,10 @@ def test_packages_that_are_not_there_are_asked_for(folder):
 )
 def test_the_real_packages(tmp_path, vendor, count, related):
     try:
-        folder = fetch_emoji(tmp_path, vendor)
+        folder = fetch_emoji(tmp_path, vendors=[vendor])
     except FetchError as error:
         pytest.skip(f"the packages cannot be fetched: {error}")
-    assert fetch_emoji(tmp_path, vendor) == folder
+    assert fetch_emoji(tmp_path, vendors=[vendor]) == folder
     corpus = read_emoji(folder, vendor)
     assert (len(corpus.items), len(corpus.missing)) == (count, 1_911 - count)
     counts = Counter(tag for item in corpus.items for tag in item.captions)

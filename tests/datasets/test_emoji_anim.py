@@ -9,9 +9,8 @@ from written import fails, write_annotations
 
 import videos
 from animated import write_animation
-from polyreel.datasets.items import VideoFile
 from polyreel.datasets.readers.emoji_anim import animated_emoji_records, fetch_animated_emoji
-from polyreel.datasets.records import Record
+from polyreel.datasets.records import Record, VideoFile
 from polyreel.errors import FetchError
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.problems import Missing

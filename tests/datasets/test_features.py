@@ -9,7 +9,7 @@ import pytest
 from made_records import many, numbered, record
 from written import fails
 
-from polyreel.datasets.items import Frames, VideoFile
+from polyreel.datasets.records import Frames, VideoFile
 from polyreel.datasets.store import bundle_features as making
 from polyreel.datasets.store import feature_writer as keeping
 from polyreel.datasets.store.bundle_features import add_bundle_features, bundle_features_name

@@ -6,10 +6,16 @@ import pytest
 from written import NFC, NFD, fails, lines, write, zip_of
 
 from polyreel.datasets.readers import multi30k
-from polyreel.datasets.readers.multi30k import MULTI30K_SPLITS, read_multi30k
+from polyreel.datasets.readers.multi30k import MULTI30K_LAYOUT, MULTI30K_SPLITS, multi30k_records
 from polyreel.errors import UnknownNameError
+from polyreel.evaluation.items import evaluation_set
 
 SMALL = {"val": 3, "test_2017_mscoco": 2}
+
+
+def read_multi30k(folder, split):
+    records = multi30k_records(folder, {"some": split})
+    return evaluation_set(records, split, kind="picture", remedy=MULTI30K_LAYOUT)
 
 
 @pytest.fixture
@@ -65,7 +71,7 @@ def test_a_split_of_another_size_is_an_error(folder, monkeypatch):
 
 def test_a_missing_language_is_named(folder):
     (folder / "val.cs.gz").unlink()
-    fails(lambda: read_multi30k(folder, "val"), "missing", folder / "val.cs", "val.<language>.gz")
+    fails(lambda: read_multi30k(folder, "val"), "missing", folder / "val.cs", "<split>.<language>.gz")
 
 
 def test_an_unknown_split(tmp_path):

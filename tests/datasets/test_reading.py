@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import pytest
 from pydantic import TypeAdapter
-from written import NFC, NFD, fails, write, zip_of
+from written import fails, write, zip_of
 
-from polyreel.datasets.items import Frames, Item
 from polyreel.datasets.reading import (
-    Listing,
-    assemble,
     locate,
     parallel_lines,
     pictures_in,
     read_lines,
-    related,
     videos_in,
 )
 from polyreel.datasets.strict_json import parse, parse_lines
@@ -103,38 +99,3 @@ def test_videos_are_found_by_name_and_the_first_place_wins(tmp_path):
         "a": "x/a.mp4",
         "b": "y/b.mkv",
     }
-
-
-def assembled(folder, rows, media):
-    return assemble(Listing("some", rows, media, folder / "list.txt", "picture", GET))
-
-
-def test_nothing_is_dropped_in_silence(tmp_path):
-    media = pictures_in(write(tmp_path, {"images/a.jpg": b"", "images/c.jpg": b""}))
-    rows = [("a", "a.jpg", {"vi": [NFD, " "]}), ("b", "b.jpg", {"en": ["x"]}), ("c", "c.jpg", {"en": [" "]})]
-    corpus = assembled(tmp_path, rows, media)
-    assert [(item.id, item.captions) for item in corpus.items] == [("a", {"vi": (NFC,)})]
-    assert [(gone.id, gone.reason) for gone in corpus.missing] == [("b", "no picture"), ("c", "no caption")]
-
-
-def test_a_name_never_becomes_a_path(tmp_path):
-    (tmp_path / "secret.jpg").write_bytes(b"")
-    media = pictures_in(write(tmp_path / "data", {"images/a.jpg": b""}))
-    rows = [("a", "a.jpg", {"en": ["x"]}), ("b", "../../secret.jpg", {"en": ["x"]})]
-    assert [gone.id for gone in assembled(tmp_path, rows, media).missing] == ["b"]
-
-
-def test_an_id_that_occurs_twice_is_an_error_even_without_its_media(tmp_path):
-    rows = [("a", "a.jpg", {"en": ["x"]})] * 2
-    fails(lambda: assembled(tmp_path, rows, {}), "more than once", "list.txt", "(a)")
-
-
-def test_a_corpus_without_any_media_is_an_error(tmp_path):
-    rows = [(name, name, {"en": ["x"]}) for name in "abc"]
-    fails(lambda: assembled(tmp_path, rows, {}), "not one of 3 pictures", tmp_path, GET)
-
-
-def test_items_of_one_concept_are_related(tmp_path):
-    items = [Item(name, Frames(tmp_path, ("a.jpg",)), {"en": (name[0],)}) for name in ("a1", "b", "a2", "a3")]
-    found = related(items, lambda item: item.captions["en"][0])
-    assert [item.also_relevant for item in found] == [("a2", "a3"), (), ("a1", "a3"), ("a1", "a2")]

@@ -6,9 +6,9 @@ from collections import Counter
 
 from written import fails
 
-from polyreel.datasets.catalogue import DATASETS
-from polyreel.datasets.items import Frames
 from polyreel.datasets.readers.shapes import draw_shapes, shapes_records
+from polyreel.datasets.records import Frames
+from polyreel.datasets.registry import DATASETS
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.media.pictures import read_bytes, read_picture
 

@@ -7,11 +7,16 @@ from collections import Counter
 import pytest
 from written import NFC, NFD, fails, write
 
-from polyreel.datasets.readers.stamps import fetch_stamps, read_stamps
+from polyreel.datasets.readers.stamps import fetch_stamps, stamps_records
 from polyreel.errors import FetchError
+from polyreel.evaluation.items import evaluation_set
 from polyreel.languages import STUDY_LANGUAGES
 
 FROG = f"A frog.\nde.utf8=Ein Frosch.\nvi.utf8={NFD}\nzh_TW.utf8=蛙\nzh_CN.utf8=青蛙\nsw.utf8=\n"
+
+
+def read_stamps(folder):
+    return evaluation_set(stamps_records(folder), "stamps", kind="picture")
 
 
 @pytest.fixture
@@ -60,7 +65,7 @@ def test_what_is_not_read_is_noted(folder):
 
 
 def test_a_folder_without_stamps_and_a_damaged_description(folder, tmp_path):
-    fails(lambda: read_stamps(tmp_path / "no"), "no stamps", "fetch_stamps")
+    fails(lambda: read_stamps(tmp_path / "no"), "no stamps", "data fetch stamps")
     (folder / "animals" / "frog.txt").write_bytes(b"\xff")
     fails(lambda: read_stamps(folder), "cannot be read", "frog.txt")
 

@@ -4,9 +4,8 @@ from written import fails, write
 import videos
 from films import film, subtitles
 from polyreel.datasets.how2.aligning import AlignmentReport
-from polyreel.datasets.items import VideoFile
 from polyreel.datasets.readers.subtitle_folder import subtitle_records
-from polyreel.datasets.records import Record
+from polyreel.datasets.records import Record, VideoFile
 from polyreel.problems import Missing, Problems
 
 ENGLISH, GERMAN, FRENCH = "we cut the onion", "wir schneiden die Zwiebel", "on coupe l'oignon"

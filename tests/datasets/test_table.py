@@ -14,8 +14,7 @@ from made_records import files_below, many, record
 from written import NFC, NFD, fails
 
 from polyreel.clips import Caption, Clip
-from polyreel.datasets.items import Frames, VideoFile
-from polyreel.datasets.records import Record
+from polyreel.datasets.records import Frames, Record, VideoFile
 from polyreel.datasets.store.manifest import Source, read_manifest, writing
 from polyreel.datasets.store.shuffling import BLOCK_ROWS, WINDOW_BLOCKS, shuffled_windows
 from polyreel.datasets.store.table import open_table

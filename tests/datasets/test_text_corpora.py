@@ -7,11 +7,11 @@ from collections import Counter
 import pytest
 from written import NFC, NFD, fails, write
 
-from polyreel.datasets.catalogue import DATASETS
 from polyreel.datasets.readers.imagenet_names import imagenet_names_records
 from polyreel.datasets.readers.mediawiki import mediawiki_records
 from polyreel.datasets.readers.udhr import udhr_records
 from polyreel.datasets.records import Record
+from polyreel.datasets.registry import DATASETS
 from polyreel.errors import FetchError
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.problems import Missing

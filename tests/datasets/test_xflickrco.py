@@ -3,8 +3,8 @@ import json
 import pytest
 from written import fails, write, zip_of
 
-from polyreel.datasets.items import Frames
 from polyreel.datasets.readers.xflickrco import XFLICKRCO_PHOTOS, xflickrco_records
+from polyreel.datasets.records import Frames
 from polyreel.problems import Missing
 
 

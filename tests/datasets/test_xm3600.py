@@ -7,7 +7,8 @@ import json
 import pytest
 from written import NFC, NFD, fails, lines, write, zip_of
 
-from polyreel.datasets.readers.xm3600 import read_xm3600
+from polyreel.datasets.readers.xm3600 import XM3600_LAYOUT, xm3600_records
+from polyreel.evaluation.items import evaluation_set
 
 KEYS = [f"{number:016x}" for number in range(3_600)]
 
@@ -17,6 +18,10 @@ def line(key: str) -> dict[str, object]:
         tag: {"caption": [f"{tag} {key}", "2"], "caption/tokenized": ["x"]} for tag in ("en", "sw", "quz")
     }
     return {"image/key": key, "image/locale": "en", **said, "vi": {"caption": [NFD]}}
+
+
+def read_xm3600(folder):
+    return evaluation_set(xm3600_records(folder), "xm3600", kind="picture", remedy=XM3600_LAYOUT)
 
 
 @pytest.fixture

@@ -5,10 +5,15 @@ from __future__ import annotations
 import pytest
 from written import NFC, NFD, fails, lines, write
 
-from polyreel.datasets.readers.xtd10 import read_xtd10
+from polyreel.datasets.readers.xtd10 import XTD10_LAYOUT, xtd10_records
+from polyreel.evaluation.items import evaluation_set
 
 TAGS = ("en", "de", "fr", "zh", "ru", "es", "it", "jp")
 PHOTOS = [f"COCO_train2014_{number:012}.jpg" for number in range(1_000)]
+
+
+def read_xtd10(folder):
+    return evaluation_set(xtd10_records(folder), "xtd10", kind="picture", remedy=XTD10_LAYOUT)
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ import json
 import pytest
 from written import fails, write
 
-from polyreel.datasets.items import VideoFile
 from polyreel.datasets.readers.youcook2 import youcook2_records
+from polyreel.datasets.records import VideoFile
 from polyreel.problems import Missing
 
 FILE = "youcookii_annotations_trainval.json"

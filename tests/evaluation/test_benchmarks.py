@@ -8,6 +8,7 @@ import pytest
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import DatasetError, ResultError, UnknownNameError, UsageError
 from polyreel.evaluation.benchmarks import BENCHMARKS
+from polyreel.evaluation.items import evaluation_set
 from polyreel.evaluation.results import differences, read_result
 from polyreel.evaluation.run import evaluate
 from polyreel.evaluation.scoring import score_matrix
@@ -186,14 +187,15 @@ def test_a_constant_matrix_is_not_good_at_anything() -> None:
 
 
 def test_the_real_dev_set_has_the_stated_size(shared_data: Path) -> None:
-    from polyreel.datasets.readers.flickr8k import read_flickr8k
-    from polyreel.datasets.readers.msrvtt_frames import read_msrvtt_dev
+    from polyreel.datasets.readers.flickr8k import flickr8k_records
+    from polyreel.datasets.readers.msrvtt_frames import msrvtt_dev_records
     from polyreel.datasets.readers.xnli import read_xnli
 
-    dev = read_msrvtt_dev(shared_data / "msrvtt-frames")
+    dev = evaluation_set(msrvtt_dev_records(shared_data / "msrvtt-frames"), "dev")
     assert (len(dev.items), len(dev.missing)) == (324, 0)
     assert all(len(item.captions) == 9 for item in dev.items)
-    assert len(read_flickr8k(shared_data / "flickr8k-1000").items) == 1000
+    photos = evaluation_set(flickr8k_records(shared_data / "flickr8k-1000"), "photos")
+    assert len(photos.items) == 1000
     premises = read_xnli(shared_data / "xnli")
     assert len(premises) == 830
     assert set(premises[0].premise) == {"en", "de", "fr", "zh", "ru", "vi", "sw", "es"}

@@ -29,7 +29,7 @@ def jpeg(shade: int = 128) -> str:
 
 
 def make_card(name: str = "made-up", **changes: object) -> BenchmarkCard:
-    creation: dict[str, str] = {"en": "human", "de": "machine translation"}
+    creation: dict[str, str] = {"en": "created", "de": "machine-translated"}
     fields: dict[str, object] = {
         "name": name,
         "task": "text->video",

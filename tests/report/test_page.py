@@ -84,7 +84,7 @@ def hostile_result() -> Result:
         citation=EVIL,
         known_faults=(EVIL,),
         data=EVIL,
-        sample_creation={EVIL: "machine translation"},
+        sample_creation={EVIL: "machine-translated"},
     )
     query = clean.worst[0].model_copy(update={"language": EVIL, "wanted": EVIL, "found": EVIL})
     system = clean.system.model_copy(update={"bundle": EVIL, "identity": EVIL, "polyreel": EVIL})
@@ -152,7 +152,7 @@ def test_page_says_everything() -> None:
         "CC BY 4.0",
         "Nobody, 2026",
         "it does not exist",
-        "human: en; machine translation: de; not stated: zh, sw",
+        "created: en; machine-translated: de; not stated: zh, sw",
         "120 in each of en, de, zh, sw",
         "polyreel eval made-up --bundle small",
         "12.5 s, 512 MB",

@@ -45,8 +45,8 @@ def list_(*, json: Json = False) -> int:
 
     Example: polyreel data list
     """
-    from polyreel.datasets.catalogue import DATASETS
     from polyreel.datasets.fetching import fetched_table
+    from polyreel.datasets.registry import DATASETS
 
     fetched = {name: (fetched_table(name) / "manifest.json").is_file() for name in DATASETS}
     if json:
@@ -86,8 +86,8 @@ def fetch(
 
     Example: polyreel data fetch stamps emoji
     """
-    from polyreel.datasets.catalogue import find_dataset
     from polyreel.datasets.fetching import fetch_dataset, fetched_table
+    from polyreel.datasets.registry import find_dataset
 
     if not names:
         raise UsageError("no dataset is named", remedy="See 'polyreel data list'")
@@ -178,8 +178,8 @@ def check(
 
 
 def _table_folder(name: str) -> Path:
-    from polyreel.datasets.catalogue import DATASETS
     from polyreel.datasets.fetching import fetched_table
+    from polyreel.datasets.registry import DATASETS
 
     if name not in DATASETS:
         folder = absolute(Path(name))
@@ -235,7 +235,7 @@ def _display() -> Iterator[tuple[BuildDisplay, Tell]]:
 
 def _clips(name: str, tell: Tell) -> Callable[[int], None]:
     """Progress of clips written, with time left where it is known how many there will be."""
-    from polyreel.datasets.catalogue import find_dataset
+    from polyreel.datasets.registry import find_dataset
 
     published = sum((find_dataset(name).published or {}).values())
     return lambda done: tell(f"{name}: clips", done, max(done, published))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from polyreel._version import __version__
 from polyreel.codeswitch.lexicons import Lexicon, load_lexicons
-from polyreel.datasets.catalogue import DATASETS
 from polyreel.datasets.fetching import build_dataset, fetched_table
+from polyreel.datasets.registry import DATASETS
 from polyreel.datasets.store.bundle_features import add_bundle_features, bundle_features_name
 from polyreel.datasets.store.table import DatasetTable, open_table
 from polyreel.encoders.registry import locate_bundle

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from polyreel.datasets.catalogue import Dataset, find_dataset
+from polyreel.datasets.dataset import Dataset
+from polyreel.datasets.registry import find_dataset
 from polyreel.datasets.store.manifest import Manifest, Source
 from polyreel.datasets.store.table_writer import write_table
 from polyreel.errors import DatasetError, UsageError

@@ -1,4 +1,4 @@
-"""What the readers share: files of text, media found by name, and one way to join the two.
+"""What the readers share: files of text, and media found by name.
 
 A name inside a dataset is looked up among the files that are there and never made into a path, so it cannot
 lead out of the folder.
@@ -9,33 +9,23 @@ from __future__ import annotations
 import gzip
 import zipfile
 import zlib
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from polyreel.datasets.items import Corpus, Frames, Item, Media, VideoFile, cleaned_captions, require_unique
+from polyreel.datasets.records import Frames, Media, VideoFile
 from polyreel.errors import DatasetError
 from polyreel.media.pictures import PICTURE_SUFFIXES
 from polyreel.media.suffixes import VIDEO_SUFFIXES
-from polyreel.problems import Missing
 
 __all__ = [
-    "Listing",
-    "assemble",
     "locate",
     "parallel_lines",
     "pictures_in",
     "read_lines",
     "read_text",
-    "related",
     "require_count",
     "videos_in",
 ]
-
-Row = tuple[str, str, Mapping[str, Sequence[str]]]
-"""Id of an item, name of its media file, and its captions as they were found."""
-
 
 # Ten times the largest list of any dataset here; more would only fill the memory.
 _MAX_BYTES = 512 << 20
@@ -102,6 +92,12 @@ def parallel_lines(files: Mapping[str, Path]) -> dict[str, list[str]]:
 def require_count(what: str, found: int, expected: int, source: object) -> None:
     """Hold a count against the published one.
 
+    Args:
+        what: is counted, in the plural.
+        found: number that is there.
+        expected: number as published.
+        source: file that it is counted in, for the message.
+
     Raises:
         DatasetError: they differ.
     """
@@ -162,64 +158,3 @@ def videos_in(folder: Path, places: Iterable[str]) -> dict[str, Media]:
 def _preference(path: Path) -> tuple[bool, str]:
     """Of two videos of the same name, an MP4 comes first: it is what the datasets are handed out as."""
     return path.suffix.lower() != ".mp4", path.name
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """What a dataset's files list, and the media that are there.
-
-    Attributes:
-        name: of the dataset and split.
-        rows: in the order of the dataset.
-        media: file name -> media, as ``pictures_in`` and ``videos_in`` find them.
-        source: what a message about an id points to.
-        kind: "picture" or "video", for messages.
-        remedy: what to get and where to put it if nothing is there.
-    """
-
-    name: str
-    rows: Sequence[Row]
-    media: Mapping[str, Media]
-    source: Path
-    kind: str
-    remedy: str
-
-
-def assemble(listing: Listing) -> Corpus:
-    """The corpus of the rows whose media are there; what is not there goes into its ``missing``.
-
-    Raises:
-        DatasetError: an id occurs twice, or no item is left.
-    """
-    items, missing = [], []
-    seen: set[str] = set()
-    for id_, media_name, raw in listing.rows:
-        if id_ in seen:
-            raise DatasetError("an id occurs more than once", item=listing.source, value=id_)
-        seen.add(id_)
-        captions = cleaned_captions(raw)
-        if media_name not in listing.media:
-            missing.append(Missing(id_, f"no {listing.kind}"))
-        elif not captions:
-            missing.append(Missing(id_, "no caption"))
-        else:
-            items.append(Item(id_, listing.media[media_name], captions))
-    if not items:
-        raise DatasetError(
-            f"not one of {len(seen):,} {listing.kind}s is there",
-            item=listing.source.parent,
-            remedy=listing.remedy,
-        )
-    return Corpus(listing.name, require_unique(items, listing.source), tuple(missing))
-
-
-def related(items: Iterable[Item], concept: Callable[[Item], str]) -> tuple[Item, ...]:
-    """The items, each with all others of the same concept as ``also_relevant``."""
-    listed = list(items)
-    groups: dict[str, list[str]] = defaultdict(list)
-    for item in listed:
-        groups[concept(item)].append(item.id)
-    return tuple(
-        replace(item, also_relevant=tuple(id_ for id_ in groups[concept(item)] if id_ != item.id))
-        for item in listed
-    )

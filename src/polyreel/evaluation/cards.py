@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-__all__ = ["BenchmarkCard", "SampleCreation", "Task"]
+from polyreel.clips import SampleCreation
+from polyreel.datasets.dataset import BenchmarkSpec, Dataset, Relevance, Task
 
-Task = Literal["text->video", "text->image", "text->text"]
-SampleCreation = Literal["human", "human translation", "machine translation", "written for this project"]
+__all__ = ["BenchmarkCard", "card_of"]
+
+# Results of versions before 0.2 have their own words.
+_EARLIER_WORDS = {
+    "human": "created",
+    "human translation": "human-translated",
+    "machine translation": "machine-translated",
+    "written for this project": "created",
+}
+
+
+def _in_todays_words(given: Any) -> Any:
+    return _EARLIER_WORDS.get(given, given) if isinstance(given, str) else given
 
 
 class BenchmarkCard(BaseModel):
@@ -40,8 +52,8 @@ class BenchmarkCard(BaseModel):
     split: str
     gallery: int | None = Field(default=None, gt=0)
     queries: Mapping[str, int] = {}
-    relevance: Literal["own item", "own item and equal captions", "entailed hypothesis", "same sentence"]
-    sample_creation: Mapping[str, SampleCreation]
+    relevance: Relevance
+    sample_creation: Mapping[str, Annotated[SampleCreation, BeforeValidator(_in_todays_words)]]
     licence: str
     citation: str
     known_faults: tuple[str, ...] = ()
@@ -52,3 +64,22 @@ class BenchmarkCard(BaseModel):
         """Hex digest of everything that decides the numbers; prose does not."""
         decisive = self.model_dump_json(include={"name", "task", "split", "gallery", "queries", "relevance"})
         return hashlib.sha256(decisive.encode()).hexdigest()
+
+
+def card_of(dataset: Dataset, spec: BenchmarkSpec) -> BenchmarkCard:
+    """The card of one of a dataset's benchmarks."""
+    languages = dataset.languages if spec.languages is None else spec.languages
+    return BenchmarkCard(
+        name=spec.name,
+        task=spec.task,
+        description=spec.description,
+        split=spec.split,
+        gallery=spec.gallery,
+        queries=spec.queries,
+        relevance=spec.relevance,
+        sample_creation={tag: dataset.creation(tag) for tag in languages},
+        licence=dataset.licence,
+        citation=dataset.source,
+        known_faults=(*dataset.known_faults, *spec.known_faults),
+        data=dataset.remedy if dataset.fetch else f"{dataset.remedy} and name it by --data",
+    )

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.datasets.items import Frames, Item, Media, VideoFile
+from polyreel.datasets.records import Frames, Media, VideoFile
 from polyreel.datasets.store.bundle_features import read_frames
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import DatasetError, MediaError
+from polyreel.evaluation.items import Item
 from polyreel.media.jpeg import encode_jpeg
 from polyreel.media.limited import DecodeOptions, DecodeWorker
 from polyreel.media.pictures import OpenArchives, read_bytes, read_picture

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.datasets.items import Corpus, Item
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import DatasetError
 from polyreel.evaluation.gallery import Gallery, encode_gallery, thumbnail
+from polyreel.evaluation.items import EvaluationSet, Item
 from polyreel.evaluation.results import LanguageResult, Matrix, MissingItem, WorstQuery
 from polyreel.evaluation.summary import Agreement, agreement, language_result
 from polyreel.languages import in_study_order
@@ -85,7 +85,7 @@ def query_sets(items: Sequence[Item], *, equal_captions: bool) -> dict[str, Quer
 
 
 def run_retrieval(
-    corpus: Corpus,
+    corpus: EvaluationSet,
     bundle: Bundle,
     *,
     languages: Sequence[str] | None,

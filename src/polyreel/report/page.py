@@ -54,7 +54,7 @@ def _group_view(group: BenchmarkGroup, group_id: str) -> dict[str, object]:
         "id": group_id,
         "card": card,
         "glance": [_glance(entry) for entry in group.entries],
-        "machine_translated": creation.get("machine translation", []),
+        "machine_translated": creation.get("machine-translated", []),
         "creation": list(creation.items()),
         "gallery": _each(f"{entry.result.gallery:,}" for entry in group.entries),
         "queries": _each(_query_counts(entry.result) for entry in group.entries),

@@ -187,7 +187,7 @@ def _remarks(entries: Sequence[Entry]) -> str:
     machine = [
         tag
         for tag, how in result.card.sample_creation.items()
-        if how == "machine translation" and tag in result.languages
+        if how == "machine-translated" and tag in result.languages
     ]
     if machine:
         remarks.append(f" Queries in {', '.join(machine)} are machine-translated.")

@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.datasets.items import Frames, Media
 from polyreel.datasets.readers.xnli import LABELS, NliPremise
+from polyreel.datasets.records import Frames, Media
 from polyreel.errors import MediaError
 from polyreel.evaluation.results import Matrix
 from polyreel.languages import in_study_order

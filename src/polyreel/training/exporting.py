@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from polyreel.datasets.catalogue import DATASETS
+from polyreel.datasets.registry import DATASETS
 from polyreel.encoders.build.bundle_spec import BundleSpec
 from polyreel.encoders.build.trained_heads import TrainedHeads
 from polyreel.encoders.build.writing import GraphParts, write_bundle

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.datasets.checks.findings import EXAMPLES, Finding, MediaCheck, reasons
-from polyreel.datasets.items import Frames, Media, VideoFile
+from polyreel.datasets.records import Frames, Media, VideoFile
 from polyreel.datasets.store.table import DatasetTable
 from polyreel.errors import MediaError
 from polyreel.media.decode import Frame

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import compress
 
 from polyreel.clips import Caption, SampleCreation
-from polyreel.datasets.items import VideoFile
+from polyreel.datasets.records import VideoFile
 from polyreel.languages import UNKNOWN, clean
 
 __all__ = ["Track", "VideoTracks", "cleaned", "joined", "tracks_of"]

@@ -6,16 +6,13 @@ Layout: ``cldr-annotations-full`` and ``cldr-annotations-derived-full`` side by 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import AliasChoices, BaseModel, Field, TypeAdapter
 
-from polyreel.clips import Clip
-from polyreel.datasets.items import cleaned_captions
 from polyreel.datasets.readers.emoji_packages import fetch_packages, without_skin_tones
 from polyreel.datasets.reading import locate
-from polyreel.datasets.records import Record, captions_of
+from polyreel.datasets.records import Stream, created, record_of
 from polyreel.datasets.strict_json import parse
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.packages.fetch import Progress
@@ -100,7 +97,7 @@ def concept_of(name: str) -> str:
     return name if concept == "person" else concept
 
 
-def cldr_records(folder: Path) -> Iterator[Record | Missing]:
+def cldr_records(folder: Path) -> Stream:
     """Of each emoji or sign its names, and the keywords of each language in a line, as two clips of text.
 
     Skin tones are left out: their names repeat those of the emoji without.
@@ -115,11 +112,6 @@ def cldr_records(folder: Path) -> Iterator[Record | Missing]:
             names = {tag: entry.tts for tag, entry in entries.items()}
             keywords = {tag: [", ".join(entry.default)] for tag, entry in entries.items()}
             concept = concept_of(english.tts[0])
-            yield _record(code, names, concept)
+            yield record_of(code, names, created, concept=concept)
             if any(line for (line,) in keywords.values()):
-                yield _record(f"{code}/keywords", keywords, concept)
-
-
-def _record(name: str, texts: Mapping[str, list[str]], concept: str) -> Record:
-    clip = Clip(name, 0.0, 0.0)
-    return Record(clip, captions_of(cleaned_captions(texts), clip, lambda _: "created"), concept=concept)
+                yield record_of(f"{code}/keywords", keywords, created, concept=concept)

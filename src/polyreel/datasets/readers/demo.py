@@ -8,14 +8,27 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from polyreel.packages.members import Member, Registry
+from polyreel.datasets.records import Stream, VideoFile, created, record_of
+from polyreel.packages.fetch import Progress, fetch
+from polyreel.packages.members import Member, Registry, cache_dir
+from polyreel.problems import Missing
 
-__all__ = ["DemoClip", "demo_clips", "shown_in_demo", "within_budget"]
+__all__ = [
+    "DemoClip",
+    "demo_clips",
+    "demo_records",
+    "fetch_demo",
+    "fetch_shown",
+    "shown_in_demo",
+    "shown_records",
+    "within_budget",
+]
 
 _SHOWN_BUDGET_BYTES = 150_000_000
 
@@ -76,3 +89,44 @@ def within_budget(
             break
         kept.add(archive)
     return [clip for clip in wanted if clip.source.archive in kept]
+
+
+def fetch_demo(cache_folder: Path, progress: Progress | None = None) -> Path:
+    """The folder with all clips of the demo that can be had; it is shared with ``polyreel demo``."""
+    del cache_folder
+    return _fetched(demo_clips(), progress)
+
+
+def fetch_shown(cache_folder: Path, progress: Progress | None = None) -> Path:
+    """As ``fetch_demo``, of the clips that the demo shows."""
+    del cache_folder
+    return _fetched(shown_in_demo(), progress)
+
+
+def _fetched(clips: Sequence[DemoClip], progress: Progress | None) -> Path:
+    folder = cache_dir() / "clips"
+    report = fetch([clip.source for clip in clips], folder, progress=progress)
+    if not report.files:
+        raise next(iter(report.failures.values()))
+    return folder
+
+
+def demo_records(folder: Path) -> Stream:
+    """The demo's clips that lie in the folder."""
+    return _records(folder, demo_clips())
+
+
+def shown_records(folder: Path) -> Stream:
+    """As ``demo_records``, of the clips that the demo shows."""
+    return _records(folder, shown_in_demo())
+
+
+def _records(folder: Path, clips: Sequence[DemoClip]) -> Stream:
+    for clip in clips:
+        path = folder / clip.source.file_name
+        if path.is_file():
+            texts = {tag: [text] for tag, text in clip.captions.items()}
+            media = VideoFile(path.absolute())
+            yield record_of(clip.id, texts, created, split="test", media=media, length_s=clip.duration_s)
+        else:
+            yield Missing(clip.id, f"not fetched: it is in a package of {clip.source.registry}")

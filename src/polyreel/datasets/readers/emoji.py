@@ -7,27 +7,28 @@ side by side under their names, as in a ``node_modules`` folder.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel, Field, TypeAdapter
 
-from polyreel.datasets.items import Corpus, Frames
 from polyreel.datasets.readers.cldr import CLDR_PACKAGES, concept_of, emoji_text, read_cldr
 from polyreel.datasets.readers.emoji_packages import fetch_packages
-from polyreel.datasets.reading import Listing, assemble, locate, related
+from polyreel.datasets.reading import locate
+from polyreel.datasets.records import Frames, Stream, created, record_of
 from polyreel.datasets.strict_json import parse
 from polyreel.errors import UnknownNameError
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.packages.fetch import Progress
+from polyreel.problems import Missing
 
 __all__ = [
     "EMOJI_PACKAGES",
     "EMOJI_VENDORS",
-    "fetch_all_emoji",
+    "emoji_records",
     "fetch_emoji",
-    "read_emoji",
-    "vendors_in",
+    "vendor_records",
 ]
 
 
@@ -60,42 +61,52 @@ class _Emoji(BaseModel):
 _EMOJI = TypeAdapter(list[_Emoji])
 
 
-def fetch_emoji(cache_folder: Path, vendor: str = "google", *, progress: Progress | None = None) -> Path:
-    """The folder with one vendor's pictures and the names below ``cache_folder``; fetched unless it is there.
+def fetch_emoji(
+    cache_folder: Path, progress: Progress | None = None, *, vendors: Sequence[str] = EMOJI_VENDORS
+) -> Path:
+    """The folder with the pictures and the names below ``cache_folder``; fetched unless it is there.
+
+    Args:
+        cache_folder: below which packages are kept.
+        progress: told of arriving bytes.
+        vendors: whose pictures.
 
     Raises:
         UnknownNameError: no such vendor.
         FetchError: a package cannot be had or is another one.
     """
-    package = _vendor(vendor).package
-    listed = () if package in _LISTED_IN else _LISTED_IN[:1]
-    return fetch_packages(cache_folder, (package, *listed, *CLDR_PACKAGES), progress=progress)
+    packages = dict.fromkeys(_vendor(vendor).package for vendor in vendors)
+    listed = () if set(packages) & set(_LISTED_IN) else _LISTED_IN[:1]
+    return fetch_packages(cache_folder, (*packages, *listed, *CLDR_PACKAGES), progress=progress)
 
 
-def fetch_all_emoji(cache_folder: Path, progress: Progress | None = None) -> Path:
-    """As ``fetch_emoji``, of every vendor."""
-    return fetch_packages(cache_folder, EMOJI_PACKAGES, progress=progress)
+def emoji_records(folder: Path) -> Stream:
+    """Emoji of all vendors that are there: the last one's held out to test on, the others' to train on.
+
+    A concept spans the vendors.
+
+    Raises:
+        DatasetError: see ``vendor_records``.
+    """
+    there = [name for name, vendor in _VENDORS.items() if (folder / vendor.package).is_dir()]
+    for vendor in there or EMOJI_VENDORS[:1]:
+        split = "test" if vendor == EMOJI_VENDORS[-1] else "train"
+        for found in vendor_records(folder, vendor):
+            if isinstance(found, Missing):
+                yield replace(found, id=f"{vendor}/{found.id}")
+            else:
+                clip = replace(found.clip, video=f"{vendor}/{found.clip.video}")
+                yield replace(found, clip=clip, split=split)
 
 
-def vendors_in(folder: Path) -> tuple[str, ...]:
-    """The vendors whose pictures are in the folder; the first of all if there are none."""
-    there = tuple(name for name, vendor in _VENDORS.items() if (folder / vendor.package).is_dir())
-    return there or EMOJI_VENDORS[:1]
+def vendor_records(folder: Path, vendor: str) -> Stream:
+    """One vendor's emoji without skin tones, in Unicode's order; the video is the code, the caption the name.
 
-
-def read_emoji(folder: Path, vendor: str = "google") -> Corpus:
-    """The emoji without skin tones, in Unicode's order; id is the code, caption the name.
-
-    Emoji that differ only in the gender of who is shown, or in the direction they face, are relevant to each
-    other.
-
-    Args:
-        folder: as described above.
-        vendor: whose pictures.
+    Emoji that differ only in the gender of who is shown, or in the direction they face, are one concept.
 
     Raises:
         UnknownNameError: no such vendor.
-        DatasetError: a file is missing or not as it should be, or there are no pictures.
+        DatasetError: a file is missing or not as it should be.
     """
     drawn_by = _vendor(vendor)
     lists = (drawn_by.package,) if drawn_by.package in _LISTED_IN else _LISTED_IN
@@ -103,17 +114,18 @@ def read_emoji(folder: Path, vendor: str = "google") -> Corpus:
     source = locate(folder / listed_in, "emoji.json", remedy=_REMEDY)
     names = {tag: read_cldr(folder, tag) for tag in STUDY_LANGUAGES}
     pictures = folder / drawn_by.package / drawn_by.pictures
-    media = {
-        emoji_text(path.stem): Frames(pictures, (path.name,)) for path in pictures.glob(f"*{drawn_by.suffix}")
-    }
-    rows = []
+    media = {emoji_text(path.stem): path.name for path in pictures.glob(f"*{drawn_by.suffix}")}
     for emoji in parse(source, _EMOJI):
-        text = emoji_text(emoji.unified)
+        text, code = emoji_text(emoji.unified), emoji.unified.lower()
         captions = {tag: entry.tts for tag, known in names.items() if (entry := known.get(text))}
-        # The English name says which concept it is: without one it counts as not named.
-        rows.append((emoji.unified.lower(), text, captions if captions.get("en") else {}))
-    corpus = assemble(Listing(f"emoji {vendor}", rows, media, source, "picture", _REMEDY))
-    return replace(corpus, items=related(corpus.items, lambda item: concept_of(item.captions["en"][0])))
+        if text not in media:
+            yield Missing(code, "no picture")
+        elif not captions.get("en"):  # the English name says which concept it is
+            yield Missing(code, "no caption")
+        else:
+            picture = Frames(pictures, (media[text],))
+            concept = concept_of(captions["en"][0])
+            yield record_of(code, captions, created, media=picture, concept=concept)
 
 
 def _vendor(name: str) -> _Vendor:

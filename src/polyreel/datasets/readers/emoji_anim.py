@@ -6,14 +6,11 @@ move, the names in CLDR's packages (see ``cldr``). Layout: all of them side by s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-from polyreel.clips import Clip
-from polyreel.datasets.items import VideoFile, cleaned_captions
 from polyreel.datasets.readers.cldr import CLDR_PACKAGES, concept_of, emoji_text, read_cldr
 from polyreel.datasets.readers.emoji_packages import fetch_packages, without_skin_tones
-from polyreel.datasets.records import Record, captions_of
+from polyreel.datasets.records import Record, Stream, VideoFile, created, record_of
 from polyreel.errors import DatasetError, MediaError
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.media.animation import is_animation
@@ -37,7 +34,7 @@ def fetch_animated_emoji(cache_folder: Path, progress: Progress | None = None) -
     return fetch_packages(cache_folder, ANIMATED_PACKAGES, progress=progress)
 
 
-def animated_emoji_records(folder: Path) -> Iterator[Record | Missing]:
+def animated_emoji_records(folder: Path) -> Stream:
     """The animations without skin tones, by their codes; who does it makes no other concept.
 
     Raises:
@@ -55,18 +52,18 @@ def animated_emoji_records(folder: Path) -> Iterator[Record | Missing]:
         if without_skin_tones(code):
             text = emoji_text(code)
             named = {tag: entry.tts for tag, known in names.items() if (entry := known.get(text))}
-            yield _record(code, path, cleaned_captions(named))
+            yield _record(code, path, named)
 
 
-def _record(code: str, path: Path, names: dict[str, tuple[str, ...]]) -> Record | Missing:
+def _record(code: str, path: Path, names: dict[str, list[str]]) -> Record | Missing:
     if not is_animation(path):
         return Missing(code, "a still picture")
-    if "en" not in names:
+    if not names.get("en"):
         return Missing(code, "no English name")
     try:
         with open_video(path) as reader:
-            clip = Clip(code, 0.0, reader.duration_asked_s or 0.0)
+            length_s = reader.duration_asked_s or 0.0
     except MediaError as error:
         return Missing(code, error.what)
-    captions = captions_of(names, clip, lambda _: "created")
-    return Record(clip, captions, media=VideoFile(path.absolute()), concept=concept_of(names["en"][0]))
+    media, concept = VideoFile(path.absolute()), concept_of(names["en"][0])
+    return record_of(code, names, created, media=media, concept=concept, length_s=length_s)

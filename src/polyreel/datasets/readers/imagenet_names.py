@@ -7,23 +7,25 @@ Layout: ``en_classnames.json`` and ``babel_imagenet.json``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, TypeAdapter
 
-from polyreel.clips import Clip
-from polyreel.datasets.items import cleaned_captions
 from polyreel.datasets.reading import locate
-from polyreel.datasets.records import Record, captions_of
+from polyreel.datasets.records import Stream, created_in, record_of
 from polyreel.datasets.strict_json import parse
 from polyreel.errors import DatasetError
 from polyreel.languages import parse_tag
 from polyreel.packages.fetch import Progress, fetch_tree
 from polyreel.packages.members import Archive
-from polyreel.problems import Missing
 
-__all__ = ["NAMES_ARCHIVE", "class_names", "fetch_imagenet_names", "imagenet_names_records"]
+__all__ = [
+    "IMAGENET_NAMES_CREATION",
+    "NAMES_ARCHIVE",
+    "class_names",
+    "fetch_imagenet_names",
+    "imagenet_names_records",
+]
 
 NAMES_ARCHIVE = Archive(
     registry="pypi",
@@ -33,6 +35,7 @@ NAMES_ARCHIVE = Archive(
     archive_bytes=1_946_766,
     sha256="6fbfd39b454a036a628b7e227b3d4050015009afe418583f21f27886c74e4998",
 )
+IMAGENET_NAMES_CREATION = created_in("en", others="found")
 _ENGLISH, _OTHERS = "en_classnames.json", "babel_imagenet.json"
 _REMEDY = "Fetch them with 'polyreel data fetch imagenet-names'"
 
@@ -70,7 +73,7 @@ def class_names(folder: Path) -> tuple[str, ...]:
     return tuple(parse(locate(folder, _ENGLISH, remedy=_REMEDY), _ENGLISH_FILE).imagenet1k)
 
 
-def imagenet_names_records(folder: Path) -> Iterator[Record | Missing]:
+def imagenet_names_records(folder: Path) -> Stream:
     """A clip of text for each class, by its number, with one name in each language that has one.
 
     Raises:
@@ -89,8 +92,4 @@ def imagenet_names_records(folder: Path) -> Iterator[Record | Missing]:
         for number, name in zip(numbers, said, strict=True):
             names[number].setdefault(tag, [name])
     for number, of_class in enumerate(names):
-        clip = Clip(f"class-{number:04d}", 0.0, 0.0)
-        captions = captions_of(
-            cleaned_captions(of_class), clip, lambda tag: "created" if tag == "en" else "found"
-        )
-        yield Record(clip, captions)
+        yield record_of(f"class-{number:04d}", of_class, IMAGENET_NAMES_CREATION)

@@ -7,15 +7,13 @@ in folders with ``i18n`` in their path; ``/usr/share/mediawiki`` of an installed
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from polyreel.clips import Clip, SampleCreation
-from polyreel.datasets.items import cleaned_captions
-from polyreel.datasets.records import Record, captions_of
+from polyreel.datasets.records import Stream, created_in, record_of
 from polyreel.datasets.strict_json import parse
 from polyreel.errors import DatasetError
 from polyreel.languages import STUDY_LANGUAGES
@@ -23,8 +21,9 @@ from polyreel.packages.fetch import Progress, fetch_tree
 from polyreel.packages.members import Archive
 from polyreel.problems import Missing
 
-__all__ = ["MEDIAWIKI_ARCHIVE", "fetch_mediawiki", "mediawiki_records"]
+__all__ = ["MEDIAWIKI_ARCHIVE", "MEDIAWIKI_CREATION", "fetch_mediawiki", "mediawiki_records"]
 
+MEDIAWIKI_CREATION = created_in("en", others="human-translated")
 MEDIAWIKI_ARCHIVE = Archive(
     registry="debian",
     package="mediawiki",
@@ -63,7 +62,7 @@ def _kept(member: str) -> str | None:
     return path.relative_to(_INSIDE).as_posix() if wanted else None
 
 
-def mediawiki_records(folder: Path) -> Iterator[Record | Missing]:
+def mediawiki_records(folder: Path) -> Stream:
     """Messages that all nine languages have and that are plain text, each set of nine once.
 
     Raises:
@@ -85,11 +84,8 @@ def mediawiki_records(folder: Path) -> Iterator[Record | Missing]:
                 yield Missing(name, reason)
                 continue
             seen.add(row)
-            clip = Clip(name, 0.0, 0.0)
-            captions = captions_of(
-                cleaned_captions({tag: [text] for tag, text in texts.items()}), clip, _creation
-            )
-            yield Record(clip, captions, concept=texts["en"].casefold())
+            captions = {tag: [text] for tag, text in texts.items()}
+            yield record_of(name, captions, MEDIAWIKI_CREATION, concept=texts["en"].casefold())
     if not seen:
         raise DatasetError("there are no messages in nine languages", item=folder, remedy=_REMEDY)
 
@@ -109,7 +105,3 @@ def _unfit(texts: Mapping[str, str]) -> str | None:
     if sum(text == texts["en"] for text in texts.values()) > _UNTRANSLATED:
         return "hardly translated"
     return None
-
-
-def _creation(tag: str) -> SampleCreation:
-    return "created" if tag == "en" else "human-translated"

@@ -1,10 +1,7 @@
 """MSR-VTT: 10,000 web videos with 20 English sentences each, in its three usual splits.
 
-Layout: ``MSRVTT_data.json`` (or ``train_val_videodatainfo.json`` and ``test_videodatainfo.json``); videos as
-``<video_id>.mp4`` in ``videos/``, ``videos/all/``, ``TrainValVideo/`` or ``TestVideo/``; the lists of the
-splits: ``MSRVTT_JSFUSION_test.csv`` for 1k-A, ``1k-B.csv`` or ``test_list_miech.txt`` and
-``train_list_miech.txt`` for 1k-B. Captions in further languages, if there are any, are read as
-``translations`` describes.
+Videos may also lie in ``videos/all/``, ``TrainValVideo/`` or ``TestVideo/``. Captions in further languages
+are read as ``translations`` describes.
 
 In 1k-A and 1k-B a video has one sentence as its query. A translation then needs one caption a video, or all
 20 in the order of the annotations, of which the query's is taken.
@@ -13,28 +10,30 @@ In 1k-A and 1k-B a video has one sentence as its query. A translation then needs
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from pydantic import BaseModel, TypeAdapter
 
-from polyreel.datasets.items import Corpus
-from polyreel.datasets.readers.translations import read_translations
-from polyreel.datasets.reading import (
-    Listing,
-    assemble,
-    locate,
-    read_lines,
-    read_text,
-    require_count,
-    videos_in,
-)
+from polyreel.datasets.readers.translations import Translation, read_translations
+from polyreel.datasets.reading import locate, read_lines, read_text, require_count, videos_in
+from polyreel.datasets.records import Record, Stream, created_in, record_of
 from polyreel.datasets.strict_json import parse
 from polyreel.errors import DatasetError, UnknownNameError
 
-__all__ = ["MSRVTT_SPLITS", "list_msrvtt", "read_msrvtt"]
+__all__ = [
+    "MSRVTT_CREATION",
+    "MSRVTT_LAYOUT",
+    "MSRVTT_OFFICIAL",
+    "MSRVTT_SPLITS",
+    "msrvtt_1k_a_records",
+    "msrvtt_records",
+]
 
 MSRVTT_SPLITS = {
     "1k-A": 1_000,
@@ -46,9 +45,18 @@ MSRVTT_SPLITS = {
     "full-train": 6_513,
     "full-val": 497,
 }
-"""Split -> number of its videos. Those without "train" or "val" in their name are test sets."""
+"""Split, as papers call it -> its number of videos. All but those named "train" or "val" are test sets."""
+MSRVTT_OFFICIAL = MappingProxyType({"train": "full-train", "dev": "full-val", "test": "full"})
+MSRVTT_CREATION = created_in("en", others="machine-translated")
+MSRVTT_LAYOUT = (
+    "Put MSRVTT_data.json (or train_val_videodatainfo.json and test_videodatainfo.json), "
+    "videos/<video_id>.mp4, the lists of the split (1k-A: MSRVTT_JSFUSION_test.csv; 1k-B: "
+    "train_list_miech.txt, and 1k-B.csv or test_list_miech.txt) and, for other languages, "
+    "captions.<tag>.json into a folder"
+)
 
 _SENTENCES_PER_VIDEO = 20
+_HELD_OUT = 1_000
 _OFFICIAL_PARTS = {
     "1k-A-train-7k": {"train", "validate"},
     "1k-A-train-9k": {"train", "validate", "test"},
@@ -57,7 +65,6 @@ _OFFICIAL_PARTS = {
     "full-val": {"validate"},
 }
 _PLACES = ("videos", "videos/all", "TrainValVideo", "TestVideo")
-_REMEDY = "Put MSRVTT_data.json, the lists of the splits and videos/<video_id>.mp4 into the folder"
 
 
 class _Video(BaseModel):
@@ -78,58 +85,68 @@ class _Annotations(BaseModel):
 _ANNOTATIONS = TypeAdapter(_Annotations)
 
 
-def read_msrvtt(folder: Path, split: str) -> Corpus:
-    """The videos of one split that are there: ``list_msrvtt`` without what has no video.
-
-    Raises:
-        UnknownNameError: no such split.
-        DatasetError: as ``list_msrvtt``, or there are no videos.
-    """
-    return assemble(list_msrvtt(folder, split))
-
-
-def list_msrvtt(folder: Path, split: str) -> Listing:
-    """The rows of one split, in the order of its list or else of the annotations.
+def msrvtt_records(folder: Path, splits: Mapping[str, str] = MSRVTT_OFFICIAL) -> Stream:
+    """The videos of some splits, each in the order of its list or else of the annotations.
 
     1k-A has the sentence of its list as the one caption of a video; 1k-B that of its list or, as its authors
     did, the first of the annotations. In all other splits a video has its 20.
 
     Args:
-        folder: as described above.
-        split: one of ``MSRVTT_SPLITS``.
+        folder: as the layout says.
+        splits: split of the records -> which of ``MSRVTT_SPLITS`` it is.
 
     Raises:
         UnknownNameError: no such split.
         DatasetError: a file is missing or not as it should be, or a count is not the published one.
     """
-    if split not in MSRVTT_SPLITS:
-        raise UnknownNameError("MSR-VTT split", split, MSRVTT_SPLITS)
+    if unknown := next((name for name in splits.values() if name not in MSRVTT_SPLITS), None):
+        raise UnknownNameError("MSR-VTT split", unknown, MSRVTT_SPLITS)
     source, official, sentences = _annotations(folder)
-    queries = _queries(folder, split, official)
-    require_count(f"videos in {split}", len(queries), MSRVTT_SPLITS[split], source)
     translations = read_translations(folder, official)
-    rows = []
-    for video, listed in queries.items():
-        english = sentences[video]
-        if len(english) != _SENTENCES_PER_VIDEO:
-            raise DatasetError(
-                "a video without its 20 sentences", item=source, value=f"{video} has {len(english)}"
-            )
-        if split in {"1k-A", "1k-B"}:
-            query = listed or english[0]
-            captions = {t.tag: t.of_query(video, query, english) for t in translations} | {"en": [query]}
-        else:
-            captions = {t.tag: t.captions.get(video, ()) for t in translations} | {"en": english}
-        rows.append((video, video, captions))
     videos = videos_in(folder, _PLACES)
-    return Listing(f"msrvtt {split}", rows, videos, source, "video", _REMEDY)
+    for split, name in splits.items():
+        queries = _queries(folder, name, official)
+        require_count(f"videos in {name}", len(queries), MSRVTT_SPLITS[name], source)
+        for video, listed in queries.items():
+            english = sentences[video]
+            if len(english) != _SENTENCES_PER_VIDEO:
+                raise DatasetError(
+                    "a video without its 20 sentences", item=source, value=f"{video} has {len(english)}"
+                )
+            query = (listed or english[0]) if name in {"1k-A", "1k-B"} else None
+            captions = _captions(video, query, english, translations)
+            yield record_of(video, captions, MSRVTT_CREATION, split=split, media=videos.get(video))
+
+
+def msrvtt_1k_a_records(folder: Path) -> Stream:
+    """1k-A: 9,000 to train on, of which 1,000 are held out to choose with, and 1,000 to test on.
+
+    1k-A has no dev split of its own. Held out are the videos with the smallest digests of their ids.
+    """
+    found = list(msrvtt_records(folder, {"train": "1k-A-train-9k", "test": "1k-A"}))
+    training = (r.clip.video for r in found if isinstance(r, Record) and r.split == "train")
+    by_digest = sorted(training, key=lambda video: hashlib.sha256(video.encode()).digest())
+    held_out = set(by_digest[:_HELD_OUT])
+    for record in found:
+        if isinstance(record, Record) and record.split == "train" and record.clip.video in held_out:
+            yield replace(record, split="dev")
+        else:
+            yield record
+
+
+def _captions(
+    video: str, query: str | None, english: Sequence[str], translations: Sequence[Translation]
+) -> dict[str, Sequence[str]]:
+    if query is None:
+        return {t.tag: t.captions.get(video, ()) for t in translations} | {"en": english}
+    return {t.tag: t.of_query(video, query, english) for t in translations} | {"en": [query]}
 
 
 def _annotations(folder: Path) -> tuple[Path, dict[str, str], Mapping[str, list[str]]]:
     """The file, video -> part of the official split, video -> sentences in the file's order."""
-    paths = [locate(folder, "MSRVTT_data.json", "train_val_videodatainfo.json", remedy=_REMEDY)]
+    paths = [locate(folder, "MSRVTT_data.json", "train_val_videodatainfo.json", remedy=MSRVTT_LAYOUT)]
     if paths[0].name.startswith("train_val"):
-        paths.append(locate(folder, "test_videodatainfo.json", remedy=_REMEDY))
+        paths.append(locate(folder, "test_videodatainfo.json", remedy=MSRVTT_LAYOUT))
     official: dict[str, str] = {}
     sentences: dict[str, list[str]] = defaultdict(list)
     for path in paths:
@@ -146,12 +163,14 @@ def _annotations(folder: Path) -> tuple[Path, dict[str, str], Mapping[str, list[
 def _queries(folder: Path, split: str, official: Mapping[str, str]) -> Mapping[str, str | None]:
     """Video of the split -> the sentence that its list gives, if any."""
     if split == "1k-B":
-        return _listed(locate(folder, "1k-B.csv", "test_list_miech.txt", remedy=_REMEDY), split, official)
+        return _listed(
+            locate(folder, "1k-B.csv", "test_list_miech.txt", remedy=MSRVTT_LAYOUT), split, official
+        )
     if split == "1k-B-train":
-        return _listed(locate(folder, "train_list_miech.txt", remedy=_REMEDY), split, official)
+        return _listed(locate(folder, "train_list_miech.txt", remedy=MSRVTT_LAYOUT), split, official)
     test: Mapping[str, str | None] = {}
     if split.startswith("1k-A"):
-        path = locate(folder, "MSRVTT_JSFUSION_test.csv", remedy=_REMEDY)
+        path = locate(folder, "MSRVTT_JSFUSION_test.csv", remedy=MSRVTT_LAYOUT)
         test = _listed(path, "1k-A", official)
         require_count("sentences", sum(map(bool, test.values())), MSRVTT_SPLITS["1k-A"], path)
     if split == "1k-A":

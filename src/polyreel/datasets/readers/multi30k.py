@@ -7,13 +7,14 @@ photos in ``images/`` or ``images.zip``. The texts are public, the photos come w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from polyreel.datasets.items import Corpus
-from polyreel.datasets.reading import Listing, assemble, locate, parallel_lines, pictures_in, require_count
+from polyreel.datasets.reading import locate, parallel_lines, pictures_in, require_count
+from polyreel.datasets.records import Stream, created_in, record_of
 from polyreel.errors import UnknownNameError
 
-__all__ = ["MULTI30K_SPLITS", "list_multi30k", "read_multi30k"]
+__all__ = ["MULTI30K_CREATION", "MULTI30K_LAYOUT", "MULTI30K_SPLITS", "multi30k_records"]
 
 MULTI30K_SPLITS = {
     "train": 29_000,
@@ -23,49 +24,41 @@ MULTI30K_SPLITS = {
     "test_2017_mscoco": 461,
     "test_2018_flickr": 1_071,
 }
-"""Split -> number of its photos."""
-
-_REMEDY = (
-    "Put {split}.<language>.gz and {split}.txt of Multi30K's task 1 into the folder, and as images/ or "
+"""Split, as the files are named -> number of its photos."""
+MULTI30K_CREATION = created_in("en", others="human-translated")
+MULTI30K_LAYOUT = (
+    "Put <split>.txt and <split>.<language>.gz of Multi30K's task 1 into a folder, and as images/ or "
     "images.zip the photos of Flickr30k (for test_2017_mscoco, of COCO 2014)"
 )
+_CALLED = {"val": "dev", "test_2016_flickr": "test"}
 
 
-def read_multi30k(folder: Path, split: str) -> Corpus:
-    """The photos of one split that are there: ``list_multi30k`` without what has no photo.
-
-    Raises:
-        UnknownNameError: no such split.
-        DatasetError: as ``list_multi30k``, or there are no photos.
-    """
-    return assemble(list_multi30k(folder, split))
-
-
-def list_multi30k(folder: Path, split: str) -> Listing:
-    """The rows of one split, in the files' order; en, de, fr and cs, which both tests of 2017 lack.
+def multi30k_records(folder: Path, splits: Mapping[str, str] | None = None) -> Stream:
+    """Photos in the files' order, with captions in en, de, fr and cs, which both tests of 2017 lack.
 
     Args:
-        folder: as described above.
-        split: one of ``MULTI30K_SPLITS``.
+        folder: as the layout says; photos may be absent.
+        splits: split of the records -> which of ``MULTI30K_SPLITS`` it is; those that are there if None.
 
     Raises:
         UnknownNameError: no such split.
         DatasetError: a file is missing or not as it should be, or a count is not the published one.
     """
-    if split not in MULTI30K_SPLITS:
-        raise UnknownNameError("Multi30K split", split, MULTI30K_SPLITS)
-    remedy = _REMEDY.format(split=split)
-    tags = ["en", "de", "fr"] if "2017" in split else ["en", "de", "fr", "cs"]
-    source = locate(folder, f"{split}.txt", remedy=remedy)
-    lines = parallel_lines(
-        {"": source, **{tag: locate(folder, f"{split}.{tag}", remedy=remedy) for tag in tags}}
-    )
-    photos = lines.pop("")
-    require_count(f"photos in {split}", len(photos), MULTI30K_SPLITS[split], source)
-    # A photo of COCO is followed by the number of its caption: "COCO_val2014_000000398076.jpg#657409".
-    rows = [
-        (photo, photo.partition("#")[0], {tag: [lines[tag][row]] for tag in tags})
-        for row, photo in enumerate(photos)
-    ]
+    if splits is None:
+        there = [name for name in MULTI30K_SPLITS if list(folder.glob(f"{name}.txt*"))]
+        splits = {_CALLED.get(name, name): name for name in there or ["train"]}
     pictures = pictures_in(folder)
-    return Listing(f"multi30k {split}", rows, pictures, source, "picture", remedy)
+    for split, name in splits.items():
+        if name not in MULTI30K_SPLITS:
+            raise UnknownNameError("Multi30K split", name, MULTI30K_SPLITS)
+        tags = ["en", "de", "fr"] if "2017" in name else ["en", "de", "fr", "cs"]
+        source = locate(folder, f"{name}.txt", remedy=MULTI30K_LAYOUT)
+        files = {tag: locate(folder, f"{name}.{tag}", remedy=MULTI30K_LAYOUT) for tag in tags}
+        lines = parallel_lines({"": source, **files})
+        photos = lines.pop("")
+        require_count(f"photos in {name}", len(photos), MULTI30K_SPLITS[name], source)
+        for row, photo in enumerate(photos):
+            captions = {tag: [lines[tag][row]] for tag in tags}
+            # A photo of COCO is followed by the number of its caption: "COCO_val2014_000000398076.jpg#65".
+            media = pictures.get(photo.partition("#")[0])
+            yield record_of(photo, captions, MULTI30K_CREATION, split=split, media=media)

@@ -11,14 +11,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from polyreel.datasets.reading import parallel_lines
+from polyreel.datasets.records import Stream, created_in, record_of
 from polyreel.errors import DatasetError
 from polyreel.languages import STUDY_LANGUAGES, clean, parse_tag
 
-__all__ = ["read_ntrex"]
+__all__ = ["NTREX_CREATION", "NTREX_LAYOUT", "ntrex_records", "read_ntrex"]
 
 _NAME = re.compile(r"(?:ntrex|newstest).*\.(?P<tag>[A-Za-z-]+)\.txt(?:\.gz)?")
 _WRITTEN = {"zh-CN": "zh"}
-_REMEDY = "Put a file for each of the nine there, such as ntrex.dev.de.txt.gz or newstest2019-ref.deu.txt"
+NTREX_CREATION = created_in("en", others="human-translated")
+NTREX_LAYOUT = (
+    "Put a file for each of the nine languages into a folder, such as ntrex.dev.de.txt.gz or "
+    "newstest2019-ref.deu.txt"
+)
 
 
 def read_ntrex(folder: Path) -> Mapping[str, tuple[str, ...]]:
@@ -29,7 +34,7 @@ def read_ntrex(folder: Path) -> Mapping[str, tuple[str, ...]]:
             files differ in length.
     """
     if not folder.is_dir():
-        raise DatasetError("there is no such folder", item=folder, remedy=_REMEDY)
+        raise DatasetError("there is no such folder", item=folder, remedy=NTREX_LAYOUT)
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         match = _NAME.fullmatch(path.name)
@@ -43,12 +48,24 @@ def read_ntrex(folder: Path) -> Mapping[str, tuple[str, ...]]:
             )
         files[tag] = path
     if absent := [tag for tag in STUDY_LANGUAGES if tag not in files]:
-        raise DatasetError("languages are missing", item=folder, value=", ".join(absent), remedy=_REMEDY)
+        raise DatasetError("languages are missing", item=folder, value=", ".join(absent), remedy=NTREX_LAYOUT)
     lines = parallel_lines({tag: files[tag] for tag in STUDY_LANGUAGES})
     return {
         tag: tuple(_sentence(text, f"{files[tag]}, line {n}") for n, text in enumerate(rows, 1))
         for tag, rows in lines.items()
     }
+
+
+def ntrex_records(folder: Path) -> Stream:
+    """A clip of text for each row.
+
+    Raises:
+        DatasetError: see ``read_ntrex``.
+    """
+    sentences = read_ntrex(folder)
+    for number, row in enumerate(zip(*sentences.values(), strict=True), 1):
+        texts = {tag: [text] for tag, text in zip(sentences, row, strict=True)}
+        yield record_of(f"row-{number:04d}", texts, NTREX_CREATION, split="dev")
 
 
 def _sentence(text: str, where: str) -> str:

@@ -12,9 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.clips import Caption, Clip
-from polyreel.datasets.items import Frames
-from polyreel.datasets.records import Record
+from polyreel.datasets.records import Frames, Stream, created, record_of
 from polyreel.errors import DatasetError
 from polyreel.files import write_atomically
 from polyreel.languages import STUDY_LANGUAGES
@@ -120,7 +118,7 @@ def draw_shapes(cache_folder: Path, progress: Progress | None = None) -> Path:
     return folder
 
 
-def shapes_records(folder: Path) -> Iterator[Record]:
+def shapes_records(folder: Path) -> Stream:
     """The drawings in ``folder``.
 
     Raises:
@@ -135,14 +133,13 @@ def shapes_records(folder: Path) -> Iterator[Record]:
                 remedy="Draw them with 'polyreel data fetch shapes'",
             )
         words = zip(STUDY_LANGUAGES, _SENTENCES, _COLOURS[colour][1], _SHAPES[shape][1], strict=True)
-        captions = tuple(
-            Caption(sentence.format(colour=of_colour, shape=of_shape), tag, 0.0, 0.0, "created")
+        captions = {
+            tag: [sentence.format(colour=of_colour, shape=of_shape)]
             for tag, sentence, of_colour, of_shape in words
-        )
+        }
         split = "dev" if int(number) == _DRAWINGS - 1 else "train"
-        yield Record(
-            Clip(name, 0.0, 0.0), captions, split, Frames(folder, (f"{name}.jpg",)), f"{colour} {shape}"
-        )
+        picture = Frames(folder, (f"{name}.jpg",))
+        yield record_of(name, captions, created, split=split, media=picture, concept=f"{colour} {shape}")
 
 
 def _names() -> Iterator[str]:

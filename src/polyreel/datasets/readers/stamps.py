@@ -7,19 +7,21 @@ an installed package is read as well.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from polyreel.datasets.items import Corpus, Frames, Item, cleaned_captions, require_unique
-from polyreel.datasets.reading import read_lines, related
+from polyreel.datasets.reading import read_lines
+from polyreel.datasets.records import Frames, Stream, created_in, record_of
 from polyreel.errors import DatasetError
-from polyreel.languages import STUDY_LANGUAGES
+from polyreel.languages import STUDY_LANGUAGES, clean
 from polyreel.packages.fetch import Progress, fetch_tree
 from polyreel.packages.members import Archive
 from polyreel.problems import Missing
 
-__all__ = ["STAMPS_ARCHIVE", "fetch_stamps", "read_stamps"]
+__all__ = ["STAMPS_ARCHIVE", "STAMPS_CREATION", "fetch_stamps", "stamps_records"]
 
+STAMPS_CREATION = created_in("en", others="human-translated")
 STAMPS_ARCHIVE = Archive(
     registry="debian",
     package="tuxpaint-stamps-default",
@@ -31,7 +33,9 @@ STAMPS_ARCHIVE = Archive(
 _INSIDE = PurePosixPath("usr/share/tuxpaint/stamps")
 # Where there is no simplified Chinese, traditional Chinese is Chinese too.
 _KEYS = {"zh": ("zh_CN", "zh_TW")}
-_REMEDY = "Fetch them with fetch_stamps, or install the package and read /usr/share/tuxpaint/stamps"
+_REMEDY = (
+    "Fetch them with 'polyreel data fetch stamps', or install the package and read /usr/share/tuxpaint/stamps"
+)
 
 
 def fetch_stamps(cache_folder: Path, progress: Progress | None = None) -> Path:
@@ -50,11 +54,11 @@ def _kept(member: str) -> str | None:
     return path.relative_to(_INSIDE).as_posix() if wanted else None
 
 
-def read_stamps(folder: Path) -> Corpus:
-    """The stamps, ordered by path; those with the same English description are relevant to each other.
+def stamps_records(folder: Path) -> Stream:
+    """The stamps, ordered by path; those with the same English description are one concept.
 
     Drawings that are there only as SVG are not read, and neither are pictures without a description (mirrored
-    doubles of others): both are in ``missing``.
+    doubles of others): both are ``Missing``, after the stamps.
 
     Raises:
         DatasetError: there are no stamps, or a description cannot be read.
@@ -64,27 +68,33 @@ def read_stamps(folder: Path) -> Corpus:
         for path in folder.rglob("*")
         if path.suffix in {".png", ".svg", ".txt"}
     }
-    items, missing = [], []
+    described, missing = {}, []
     for name in sorted({str(PurePosixPath(path).with_suffix("")) for path in found}):
-        captions = _captions(folder / f"{name}.txt") if f"{name}.txt" in found else {}
+        captions = _captions(folder / f"{name}.txt") if f"{name}.txt" in found else {"en": ""}
         if f"{name}.png" not in found:
             drawn = f"{name}.svg" in found
             missing.append(Missing(name, "an SVG drawing, which is not read" if drawn else "no picture"))
-        elif "en" not in captions:
+        elif not captions["en"]:
             missing.append(Missing(name, "no description"))
         else:
-            items.append(Item(name, Frames(folder, (f"{name}.png",)), captions))
-    if not items:
+            described[name] = captions
+    if not described:
         raise DatasetError("there are no stamps", item=folder, remedy=_REMEDY)
-    described = related(items, lambda item: item.captions["en"][0].casefold().rstrip(" .!"))
-    return Corpus("stamps", require_unique(described, folder), tuple(missing))
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name, captions in described.items():
+        alike[captions["en"].casefold().rstrip(" .!")].append(name)
+    concepts = {name: names[0] for names in alike.values() if len(names) > 1 for name in names}
+    for name, captions in described.items():
+        texts, picture = {tag: [text] for tag, text in captions.items()}, Frames(folder, (f"{name}.png",))
+        yield record_of(name, texts, STAMPS_CREATION, media=picture, concept=concepts.get(name, ""))
+    yield from missing
 
 
-def _captions(path: Path) -> dict[str, tuple[str, ...]]:
+def _captions(path: Path) -> dict[str, str]:
     english, *others = read_lines(path)
     said: Mapping[str, str] = {key: text for key, _, text in (line.partition(".utf8=") for line in others)}
-    captions = {"en": [english]}
+    captions = {"en": clean(english)}
     for tag in STUDY_LANGUAGES:
-        texts = [text for key in _KEYS.get(tag, (tag,)) if (text := said.get(key, "").strip())]
-        captions.setdefault(tag, texts[:1])
-    return cleaned_captions(captions)
+        texts = (text for key in _KEYS.get(tag, (tag,)) if (text := said.get(key, "").strip()))
+        captions.setdefault(tag, next(texts, ""))
+    return captions

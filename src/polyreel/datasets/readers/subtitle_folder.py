@@ -12,13 +12,12 @@ from pathlib import Path
 
 from polyreel.datasets.how2.aligning import AlignmentReport, align_video
 from polyreel.datasets.how2.tracks import VideoTracks, tracks_of
-from polyreel.datasets.items import VideoFile
-from polyreel.datasets.records import Record
+from polyreel.datasets.records import Stream, VideoFile
 from polyreel.errors import DatasetError
 from polyreel.languages import parse_tag
 from polyreel.media.subtitles import SIDECAR_SUFFIXES, read_sidecars, read_subtitles
 from polyreel.media.suffixes import VIDEO_SUFFIXES
-from polyreel.problems import Missing, Problems
+from polyreel.problems import Problems
 
 __all__ = ["subtitle_records", "subtitle_videos"]
 
@@ -28,7 +27,7 @@ _FLAGS = {"auto", "cc", "default", "forced", "hi", "sdh"}
 
 def subtitle_records(
     folder: Path, *, report: AlignmentReport | None = None, problems: Problems | None = None
-) -> Iterator[Record | Missing]:
+) -> Stream:
     """Clips of all videos in the folder and below it, in order of their names.
 
     Args:

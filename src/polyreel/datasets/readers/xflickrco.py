@@ -13,18 +13,17 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, TypeAdapter
 
-from polyreel.datasets.readers.adapters import Stream, listed_records
-from polyreel.datasets.reading import Listing, pictures_in, require_count
+from polyreel.datasets.reading import pictures_in, require_count
+from polyreel.datasets.records import Stream, created, record_of
 from polyreel.datasets.strict_json import parse_numbered_lines
 from polyreel.errors import DatasetError
 from polyreel.languages import in_study_order, parse_tag
 
-__all__ = ["XFLICKRCO_PHOTOS", "list_xflickrco", "xflickrco_records"]
+__all__ = ["XFLICKRCO_LAYOUT", "XFLICKRCO_PHOTOS", "xflickrco_records"]
 
 XFLICKRCO_PHOTOS = 2_000
 """Photos of the test set, as published; every language has a caption of each."""
-
-_REMEDY = "Put annotations/<language>/test.jsonl and images/ (or images.zip) into the folder"
+XFLICKRCO_LAYOUT = "Put annotations/<language>/test.jsonl and images/ (or images.zip) into a folder"
 
 
 class _Line(BaseModel):
@@ -35,7 +34,7 @@ class _Line(BaseModel):
 _LINE = TypeAdapter(_Line)
 
 
-def list_xflickrco(folder: Path) -> Listing:
+def xflickrco_records(folder: Path) -> Stream:
     """The photos in the order of the first language, with captions in all languages that are there.
 
     Raises:
@@ -50,17 +49,10 @@ def list_xflickrco(folder: Path) -> Listing:
                 raise DatasetError("a photo occurs more than once", item=where, value=line.img_path)
             of_photo[tag] = line.sentences
         require_count(f"photos in {tag}", sum(tag in c for c in captions.values()), XFLICKRCO_PHOTOS, path)
-    rows = [
-        (PurePosixPath(name).stem, PurePosixPath(name).name, sentences)
-        for name, sentences in captions.items()
-    ]
-    source = folder / "annotations"
-    return Listing("xflickrco", rows, pictures_in(folder), source, "picture", _REMEDY)
-
-
-def xflickrco_records(folder: Path) -> Stream:
-    """Every photo as a clip of 0 seconds; all captions were written for the photos."""
-    return listed_records(list_xflickrco(folder), creation=lambda _: "created", split="test")
+    pictures = pictures_in(folder)
+    for name, sentences in captions.items():
+        photo = PurePosixPath(name)
+        yield record_of(photo.stem, sentences, created, split="test", media=pictures.get(photo.name))
 
 
 def _annotations(folder: Path) -> dict[str, Path]:
@@ -70,8 +62,8 @@ def _annotations(folder: Path) -> dict[str, Path]:
             continue
         tag = parse_tag(path.parent.name)
         if tag is None:
-            raise DatasetError("a folder's name is no language", item=path.parent, remedy=_REMEDY)
+            raise DatasetError("a folder's name is no language", item=path.parent, remedy=XFLICKRCO_LAYOUT)
         found[tag] = path
     if not found:
-        raise DatasetError("there are no annotations", item=folder, remedy=_REMEDY)
+        raise DatasetError("there are no annotations", item=folder, remedy=XFLICKRCO_LAYOUT)
     return {tag: found[tag] for tag in in_study_order(found)}

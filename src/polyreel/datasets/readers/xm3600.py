@@ -12,44 +12,37 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from polyreel.datasets.items import Corpus
-from polyreel.datasets.reading import Listing, assemble, locate, pictures_in, require_count
+from polyreel.datasets.reading import locate, pictures_in, require_count
+from polyreel.datasets.records import Stream, created, record_of
 from polyreel.datasets.strict_json import parse_lines
 from polyreel.errors import DatasetError
 
-__all__ = ["list_xm3600", "read_xm3600"]
+__all__ = ["XM3600_LAYOUT", "xm3600_records"]
 
-_PHOTOS = 3_600
-_REMEDY = (
-    "Put captions.jsonl of Crossmodal-3600, and its photos as images/<key>.jpg or images.zip, into the folder"
+XM3600_LAYOUT = (
+    "Put captions.jsonl of Crossmodal-3600, and its photos as images/<key>.jpg or images.zip, into a folder"
 )
+_PHOTOS = 3_600
 _LINE = TypeAdapter(dict[str, Any])
 _CAPTIONS = TypeAdapter(list[str])
 
 
-def read_xm3600(folder: Path) -> Corpus:
-    """The photos that are there: ``list_xm3600`` without what has no photo.
-
-    Raises:
-        DatasetError: as ``list_xm3600``, or there are no photos.
-    """
-    return assemble(list_xm3600(folder))
-
-
-def list_xm3600(folder: Path) -> Listing:
-    """The rows, in the file's order, with their captions in every language of the file.
+def xm3600_records(folder: Path) -> Stream:
+    """The photos, in the file's order, with their captions in every language of the file.
 
     Raises:
         DatasetError: a file is missing or not as it should be, or a count is not the published one.
     """
-    source = locate(folder, "captions.jsonl", remedy=_REMEDY)
+    source = locate(folder, "captions.jsonl", remedy=XM3600_LAYOUT)
     lines = parse_lines(source, _LINE)
     require_count("photos", len(lines), _PHOTOS, source)
-    rows = [_row(line, f"{source}, line {number}") for number, line in enumerate(lines, 1)]
-    return Listing("xm3600", rows, pictures_in(folder), source, "picture", _REMEDY)
+    pictures = pictures_in(folder)
+    for number, line in enumerate(lines, 1):
+        key, captions = _row(line, f"{source}, line {number}")
+        yield record_of(key, captions, created, split="test", media=pictures.get(f"{key}.jpg"))
 
 
-def _row(line: dict[str, Any], where: str) -> tuple[str, str, dict[str, list[str]]]:
+def _row(line: dict[str, Any], where: str) -> tuple[str, dict[str, list[str]]]:
     key = line.get("image/key")
     if not isinstance(key, str) or not key:
         raise DatasetError("a line has no image/key", item=where)
@@ -61,4 +54,4 @@ def _row(line: dict[str, Any], where: str) -> tuple[str, str, dict[str, list[str
         raise DatasetError(
             "a line has a language without a list of captions", item=where, value=key
         ) from error
-    return key, f"{key}.jpg", captions
+    return key, captions

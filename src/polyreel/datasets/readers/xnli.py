@@ -15,15 +15,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from polyreel.datasets.records import Stream, created_in, record_of
 from polyreel.datasets.strict_json import unique_keys
 from polyreel.errors import DatasetError
 from polyreel.languages import clean
 from polyreel.problems import Problems
 from polyreel.text_lines import numbered_lines
 
-__all__ = ["LABELS", "NliPremise", "read_xnli"]
+__all__ = ["LABELS", "XNLI_CREATION", "XNLI_LAYOUT", "NliPremise", "read_xnli", "xnli_records"]
 
 LABELS = ("entailment", "neutral", "contradiction")
+XNLI_CREATION = created_in("en", others="human-translated")
+XNLI_LAYOUT = "Unpack XNLI-1.0 into a folder, so that it holds xnli.dev.tsv"
 # A line of the aligned file holds all languages.
 _MAX_LINE_BYTES = 1 << 20
 
@@ -85,6 +88,18 @@ def read_xnli(folder: Path, split: str = "dev") -> tuple[NliPremise, ...]:
     for premise in found:
         _require_whole(premise, path)
     return found
+
+
+def xnli_records(folder: Path) -> Stream:
+    """A clip of text for each premise and each hypothesis of dev.
+
+    Raises:
+        DatasetError: see ``read_xnli``.
+    """
+    for premise in read_xnli(folder):
+        for name, texts in {"premise": premise.premise, **premise.hypotheses}.items():
+            captions = {tag: [text] for tag, text in texts.items()}
+            yield record_of(f"{premise.id}/{name}", captions, XNLI_CREATION, split="dev")
 
 
 def _require_whole(premise: NliPremise, path: Path) -> None:

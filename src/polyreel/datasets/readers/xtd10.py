@@ -9,40 +9,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from polyreel.datasets.items import Corpus
-from polyreel.datasets.reading import Listing, assemble, locate, parallel_lines, pictures_in, require_count
+from polyreel.datasets.reading import locate, parallel_lines, pictures_in, require_count
+from polyreel.datasets.records import Stream, created_in, record_of
 from polyreel.errors import DatasetError
 
-__all__ = ["list_xtd10", "read_xtd10"]
+__all__ = ["XTD10_CREATION", "XTD10_LAYOUT", "xtd10_records"]
 
+XTD10_CREATION = created_in("en", "ja", others="human-translated")
+XTD10_LAYOUT = (
+    "Put the text files of the XTD10 repository into a folder, and as images/ or images.zip the photos of "
+    "COCO train2014 that test_image_names.txt names"
+)
 _PHOTOS = 1_000
 _STUDY_LANGUAGES = ("en", "de", "fr", "zh", "ru", "es")
 _SUBFOLDERS = ("", "XTD10/", "MIC/", "STAIR/")
 _PREFIX = "test_1kcaptions_"
 _TAGS = {"jp": "ja"}
-_REMEDY = (
-    "Put the text files of the XTD10 repository into the folder, and as images/ or images.zip the photos of "
-    "COCO train2014 that test_image_names.txt names"
-)
 
 
-def read_xtd10(folder: Path) -> Corpus:
-    """The photos that are there: ``list_xtd10`` without what has no photo.
-
-    Raises:
-        DatasetError: as ``list_xtd10``, or there are no photos.
-    """
-    return assemble(list_xtd10(folder))
-
-
-def list_xtd10(folder: Path) -> Listing:
-    """The rows, in the files' order. The study's languages must all be there; others are read where they
+def xtd10_records(folder: Path) -> Stream:
+    """The photos, in the files' order. The study's languages must all be there; others are read where they
     are.
 
     Raises:
         DatasetError: a file is missing or not as it should be, or a count is not the published one.
     """
-    source = locate(folder, *(f"{sub}test_image_names.txt" for sub in _SUBFOLDERS), remedy=_REMEDY)
+    source = locate(folder, *(f"{sub}test_image_names.txt" for sub in _SUBFOLDERS), remedy=XTD10_LAYOUT)
     files = {"": source}
     for path in (path for sub in _SUBFOLDERS for path in sorted((folder / sub).glob(f"{_PREFIX}*.txt"))):
         name = path.stem.removeprefix(_PREFIX)
@@ -52,12 +44,11 @@ def list_xtd10(folder: Path) -> Listing:
         files[tag] = path
     if absent := [tag for tag in _STUDY_LANGUAGES if tag not in files]:
         names = ", ".join(f"{_PREFIX}{tag}.txt" for tag in absent)
-        raise DatasetError("files are missing", item=folder, value=names, remedy=_REMEDY)
+        raise DatasetError("files are missing", item=folder, value=names, remedy=XTD10_LAYOUT)
     lines = parallel_lines(files)
     photos = lines.pop("")
     require_count("photos", len(photos), _PHOTOS, source)
-    rows = [
-        (photo, photo, {tag: [texts[row]] for tag, texts in lines.items()})
-        for row, photo in enumerate(photos)
-    ]
-    return Listing("xtd10", rows, pictures_in(folder), source, "picture", _REMEDY)
+    pictures = pictures_in(folder)
+    for row, photo in enumerate(photos):
+        captions = {tag: [texts[row]] for tag, texts in lines.items()}
+        yield record_of(photo, captions, XTD10_CREATION, split="test", media=pictures.get(photo))

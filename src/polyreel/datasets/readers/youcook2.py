@@ -8,27 +8,25 @@ videos. Papers count between 3,305 and 3,492 steps there, because videos have va
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import BaseModel, TypeAdapter
 
 from polyreel.clips import Caption, Clip
-from polyreel.datasets.items import VideoFile
 from polyreel.datasets.reading import locate
-from polyreel.datasets.records import Record
+from polyreel.datasets.records import Record, Stream, VideoFile
 from polyreel.datasets.strict_json import parse
 from polyreel.languages import clean
 from polyreel.media.suffixes import VIDEO_SUFFIXES
 from polyreel.problems import Missing
 
-__all__ = ["YOUCOOK2_CLIPS", "youcook2_records"]
+__all__ = ["YOUCOOK2_CLIPS", "YOUCOOK2_LAYOUT", "youcook2_records"]
 
 YOUCOOK2_CLIPS = {"train": 10_337, "dev": 3_492}
 """Split -> number of its steps as published, of 1,333 and 457 videos."""
 
 _FILE = "youcookii_annotations_trainval.json"
-_REMEDY = f"Put {_FILE} and videos/<id>.mp4 into the folder"
+YOUCOOK2_LAYOUT = f"Put {_FILE} and videos/<id>.mp4 into a folder"
 _SPLITS = {"training": "train", "validation": "dev"}
 
 
@@ -49,13 +47,13 @@ class _Annotations(BaseModel):
 _ANNOTATIONS = TypeAdapter(_Annotations)
 
 
-def youcook2_records(folder: Path) -> Iterator[Record | Missing]:
+def youcook2_records(folder: Path) -> Stream:
     """A clip for each step, in the order of the annotations; a step that cannot be one is ``Missing``.
 
     Raises:
         DatasetError: the annotations are missing or not as they should be.
     """
-    annotations = parse(locate(folder, _FILE, remedy=_REMEDY), _ANNOTATIONS)
+    annotations = parse(locate(folder, _FILE, remedy=YOUCOOK2_LAYOUT), _ANNOTATIONS)
     files = {
         path.stem: VideoFile(path.absolute())
         for place in ("videos", "raw_videos")

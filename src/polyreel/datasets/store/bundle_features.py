@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from polyreel.clips import Clip
-from polyreel.datasets.items import Frames, Media, VideoFile
+from polyreel.datasets.records import Frames, Media, VideoFile
 from polyreel.datasets.store.feature_writer import SHARD_BYTES, commit_features, float16_rows
 from polyreel.datasets.store.features import shard_name
 from polyreel.datasets.store.manifest import FEATURES_FOLDER, writing

@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.clips import Caption, Clip
-from polyreel.datasets.items import Frames, Media, VideoFile
-from polyreel.datasets.records import Record
+from polyreel.datasets.records import Frames, Media, Record, VideoFile
 from polyreel.datasets.store.features import FeatureStore
 from polyreel.datasets.store.manifest import Manifest, read_manifest, require_whole, verify_files
 from polyreel.datasets.store.shuffling import shuffled_windows

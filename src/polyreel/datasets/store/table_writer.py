@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.clips import Caption, Clip, SampleCreation
-from polyreel.datasets.items import Frames, VideoFile
-from polyreel.datasets.records import Record
+from polyreel.datasets.records import Frames, Record, VideoFile
 from polyreel.datasets.store.manifest import (
     DATA_FILES,
     MANIFEST_FILE,

@@ -20,8 +20,7 @@ from polyreel.datasets.how2.building.filtering import filtered
 from polyreel.datasets.how2.building.plugins import Recogniser, Translator
 from polyreel.datasets.how2.building.state import Finished, WorkFolder
 from polyreel.datasets.how2.tracks import Track, VideoTracks
-from polyreel.datasets.items import VideoFile
-from polyreel.datasets.records import Record
+from polyreel.datasets.records import Record, VideoFile
 from polyreel.errors import PolyreelError
 from polyreel.languages import STUDY_LANGUAGES, in_study_order
 from polyreel.problems import Missing, Problems

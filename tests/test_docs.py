@@ -1,0 +1,89 @@
+"""The examples of the documentation run as they stand, and print what they say they print."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from films import film, subtitles
+from polyreel.encoders.registry import DEFAULT_BUNDLE
+from tiny_bundle import write_tiny_bundle
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "index.md", *sorted((ROOT / "docs" / "examples").glob("*.md"))]
+FENCE = re.compile(r"^```(python|output)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    page: Path
+    line: int
+    kind: str
+    text: str
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    return [
+        Block(page, text.count("\n", 0, found.start(2)), found[1], found[2]) for found in FENCE.finditer(text)
+    ]
+
+
+def run(page: Path) -> Iterator[tuple[Block, str]]:
+    """Run the blocks of a page in one namespace; each block of output, with what was printed before it."""
+    names: dict[str, object] = {"__name__": "__main__"}
+    printed = io.StringIO()
+    for block in blocks(page):
+        if block.kind == "output":
+            yield block, printed.getvalue()
+            printed = io.StringIO()
+            continue
+        # As many empty lines as stand before it, so that a traceback names the line of the page.
+        code = compile("\n" * block.line + block.text, str(page), "exec")
+        with contextlib.redirect_stdout(printed):
+            exec(code, names)
+
+
+@pytest.fixture
+def reader(tmp_path, monkeypatch):
+    """Where a reader stands: two videos, and a default bundle that is small enough for tests."""
+    write_tiny_bundle(tmp_path / "cache" / "bundles" / DEFAULT_BUNDLE, name=DEFAULT_BUNDLE)
+    monkeypatch.setenv("POLYREEL_CACHE", str(tmp_path / "cache"))
+    home = tmp_path / "home"
+    film(home / "videos" / "flags.mp4", "red", "blue")
+    film(home / "videos" / "talk.mp4", "green")
+    subtitles(home / "videos" / "talk.en.srt", (0, 2, "the dog runs"))
+    monkeypatch.chdir(home)
+
+
+def test_there_are_examples():
+    assert sum(block.kind == "python" for page in PAGES for block in blocks(page)) > 10
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page)], ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_the_examples_of_a_page_run_and_print_what_it_says(page, reader):
+    for block, printed in run(page):
+        assert printed == block.text, f"{page.name}:{block.line}"
+
+
+def test_files_that_the_architecture_names_are_there():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([a-z_0-9/]+\.py)`", text))
+    assert len(named) > 20
+    assert [name for name in sorted(named) if not (ROOT / "src" / "polyreel" / name).exists()] == []
+
+
+def test_every_room_stands_in_the_architecture():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = [file.parent.name for file in (ROOT / "src" / "polyreel").glob("*/__init__.py")]
+    assert [room for room in rooms if f"`{room}/`" not in text] == []

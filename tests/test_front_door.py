@@ -83,6 +83,8 @@ def test_videos_are_indexed_and_found(tmp_path, tiny_bundle):
     report = polyreel.index(videos, library, bundle=tiny_bundle.folder)
     assert (report.indexed, report.clips) == (1, 2)
     assert polyreel.index([videos], library).unchanged == 1  # with its own bundle
+    with polyreel.open(library) as opened:
+        assert [hit.start_s for hit in opened.search("blau", top=1).hits] == [2]
 
 
 def test_without_a_name_it_is_the_library_of_the_command_line(tmp_path, tiny_bundle, monkeypatch):

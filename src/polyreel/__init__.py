@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from polyreel import codeswitch, datasets, encoders, errors, losses, metrics
-    from polyreel.client.remote import RemoteLibrary
+    from polyreel.client.opening import VideoLibrary
+    from polyreel.client.opening import open_library as open  # noqa: A004
+    from polyreel.client.remote import connect
     from polyreel.encoders.runtime import Bundle
     from polyreel.evaluation.results import Result
     from polyreel.library.index.events import IndexEvent
@@ -30,6 +32,7 @@ __all__ = [
     "Result",
     "SearchResult",
     "Video",
+    "VideoLibrary",
     "__version__",
     "codeswitch",
     "connect",
@@ -41,6 +44,7 @@ __all__ = [
     "load_encoder",
     "losses",
     "metrics",
+    "open",
 ]
 
 
@@ -149,25 +153,6 @@ def evaluate(
     )
 
 
-def connect(url: str, *, token: str | None = None, timeout_s: float = 60.0) -> RemoteLibrary:
-    """The library that a ``polyreel serve`` at ``url`` serves.
-
-    Args:
-        url: address, such as ``http://127.0.0.1:8420``.
-        token: what the server asks for beyond its own machine.
-        timeout_s: seconds to wait for an answer.
-
-    Raises:
-        UsageError: the extra ``serve`` is not installed.
-        RemoteError: nothing answers there, or not a polyreel server.
-    """
-    try:
-        from polyreel.client.remote import connect as connect_to
-    except ModuleNotFoundError as error:
-        raise _lacks("serve", error) from error
-    return connect_to(url, token=token, timeout_s=timeout_s)
-
-
 def _lacks(extra: str, error: ModuleNotFoundError) -> Exception:
     from polyreel.errors import UsageError
 
@@ -186,6 +171,10 @@ if not TYPE_CHECKING:  # or a type checker would believe that any name is here
         match name:
             case "codeswitch":
                 import polyreel.codeswitch as found
+            case "connect":
+                from polyreel.client.remote import connect
+
+                return connect
             case "datasets":
                 import polyreel.datasets as found
             case "encoders":
@@ -215,6 +204,14 @@ if not TYPE_CHECKING:  # or a type checker would believe that any name is here
                 from polyreel.evaluation.results import Result
 
                 return Result
+            case "VideoLibrary":
+                from polyreel.client.opening import VideoLibrary
+
+                return VideoLibrary
+            case "open":
+                from polyreel.client.opening import open_library
+
+                return open_library
             case _:
                 raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return found

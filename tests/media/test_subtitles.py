@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
+import av
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 import videos
 from polyreel.clips import Caption
 from polyreel.errors import MediaError
+from polyreel.media import subtitles
 from polyreel.media.subtitles import SubtitleTrack, read_sidecars, read_subtitles, sidecars
 
 DOG_DE = "Ein größerer Hund läuft über die Straße"
@@ -247,3 +250,194 @@ def test_a_video_that_cannot_be_opened_is_reported_beside_its_subtitle_file(film
 
 def test_a_video_without_subtitles_has_no_tracks_and_no_failures(film):
     assert read_subtitles(film) == ([], [])
+
+
+def texts_of(film: Path) -> list[str]:
+    return [caption.text for caption in only_track(film).captions]
+
+
+def test_vtt_times_with_a_comma_are_read(film):
+    beside(
+        film,
+        "film.vtt",
+        "WEBVTT\n\n00:00:01,000 --> 00:00:02,000\nfirst\n\n00:03,500 --> 00:04,000\nsecond\n",
+    )
+    assert texts_of(film) == ["first", "second"]
+
+
+@pytest.mark.parametrize(("name", "content"), [("film.srt", srt("one", "two")), ("film.ass", ASS)])
+def test_lines_may_end_as_on_an_old_mac(film, name, content):
+    beside(film, name, content)
+    as_usual = texts_of(film)
+    beside(film, name, content.replace("\n", "\r"))
+    assert texts_of(film) == as_usual != []
+
+
+@pytest.mark.parametrize("name", ["film.vtt", "film.srt"])
+@pytest.mark.parametrize("end", ["", "\n", "\n\n"])
+def test_a_last_line_of_digits_is_a_line(film, name, end):
+    head = "WEBVTT\n\n" if name.endswith("vtt") else ""
+    beside(
+        film,
+        name,
+        f"{head}1\n00:00:01.000 --> 00:00:02.000\nThe year is\n\n2\n00:00:03.000 --> 00:00:04.000\n1984{end}",
+    )
+    assert texts_of(film) == ["The year is", "1984"]
+
+
+@pytest.mark.parametrize(
+    "line", ["[Script Info]", "{1}{25}old", "<SAMI>", "<tt xmlns='x'>", "WEBVTT", '{"a": 1}', "[Events]"]
+)
+def test_a_line_that_looks_like_another_format_is_a_line(film, line):
+    beside(film, "film.srt", srt(line, "kept"))
+    assert texts_of(film)[-1] == "kept"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "WEBVTT\n\nNOTE nothing else\n",
+        "1\n00:00:01,000 --> 00:00:0x,000\nwords\n",
+        "<?xml version='1.0'?><tt xmlns='http://www.w3.org/ns/ttml'><body>"
+        "<p begin='1t' end='2t'>&x;</p></body></tt>",
+        '[{"start": 1e300, "end": Infinity, "text": "x"}]',
+        "[" * 100_000,
+    ],
+)
+def test_a_file_with_content_and_no_line_is_one_remark_that_names_it(film, content):
+    bad = beside(film, "film.de.srt", content)
+    beside(film, "film.en.srt", srt("kept", "too"))
+    tracks, (problem,) = read_subtitles(film)
+    assert [track.source for track in tracks] == ["film.en.srt"]
+    assert str(bad) in str(problem)
+
+
+def test_times_that_cannot_be_read_are_named_by_their_line(film):
+    beside(
+        film,
+        "film.srt",
+        srt("one", "two").replace("00:00:03,000 -->", "00:00:3x,000 -->").replace("3x", "03.0.0"),
+    )
+    (track,), (problem,) = read_subtitles(film)
+    assert [caption.text for caption in track.captions] == ["one"]
+    assert "line 6" in str(problem)
+
+
+def test_a_line_beyond_reason_is_cut_and_named(film):
+    beside(film, "film.en.srt", srt("word " * 900, "kept"))
+    (track,), (problem,) = read_subtitles(film)
+    assert [len(caption.text) <= 2_000 for caption in track.captions] == [True, True]
+    assert "line 2: cut" in str(problem)
+
+
+def test_a_file_that_takes_too_long_costs_itself_alone(film, monkeypatch):
+    beside(film, "film.de.srt", "slow")
+    beside(film, "film.en.srt", srt("kept", "too"))
+    parse = subtitles._parse
+    monkeypatch.setattr(subtitles, "_TIME_LIMIT_S", 0.2)
+    monkeypatch.setattr(
+        subtitles, "_parse", lambda text, *rest: time.sleep(30) if text == "slow" else parse(text, *rest)
+    )
+    tracks, (problem,) = read_subtitles(film)
+    assert [track.source for track in tracks] == ["film.en.srt"]
+    assert "took too long" in str(problem)
+    assert "film.de.srt" in str(problem)
+
+
+@pytest.mark.parametrize(
+    "raised", [RecursionError("deep"), OverflowError("inf"), MemoryError(), TypeError("odd")]
+)
+def test_whatever_a_parser_raises_costs_its_file_alone(film, monkeypatch, raised):
+    def parse(*_args):
+        raise raised
+
+    beside(film, "film.de.srt", "x")
+    monkeypatch.setattr(subtitles, "_parse", parse)
+    tracks, (problem,) = read_subtitles(film)
+    assert tracks == []
+    assert "film.de.srt" in str(problem)
+
+
+def test_a_subtitle_file_belongs_to_the_longest_name_that_is_there(tmp_path):
+    for name in ("talk.mp4", "talk.part2.mp4", "talk.en.srt", "talk.part2.en.srt", "talk.part3.en.srt"):
+        (tmp_path / name).touch()
+    assert [path.name for path in sidecars(tmp_path / "talk.part2.mp4")] == ["talk.part2.en.srt"]
+    assert [path.name for path in sidecars(tmp_path / "talk.mp4")] == ["talk.en.srt", "talk.part3.en.srt"]
+
+
+@pytest.mark.parametrize(
+    ("video", "subtitle"),
+    [("Caf\u00e9.mp4", "Cafe\u0301.de.srt"), ("Cafe\u0301.mp4", "Caf\u00e9.srt"), ("Film.MP4", "film.srt")],
+)
+def test_names_match_however_accents_and_capitals_are_written(tmp_path, video, subtitle):
+    (tmp_path / video).touch()
+    (tmp_path / subtitle).write_text(srt(DOG_DE, GIRLS_DE))
+    (track,), _ = read_sidecars(tmp_path / video)
+    assert track.captions[0].language == "de"
+
+
+@pytest.mark.parametrize(
+    ("name", "language"), [("film.hi.eng.srt", "en"), ("film.en.hi.srt", "en"), ("film.hi.srt", "hi")]
+)
+def test_hi_beside_a_language_is_for_the_hearing_impaired(film, name, language):
+    beside(film, name, srt(DOG_DE, GIRLS_DE))
+    assert only_track(film).captions[0].language == language
+
+
+def test_captions_that_roll_up_are_said_once(film):
+    said = ["so this is", "the first thing", "that we will", "look at today"]
+    cues, before = [], " "
+    for at, line in enumerate(said):
+        cues.append(
+            f"00:00:{at * 2:02d}.000 --> 00:00:{at * 2 + 1:02d}.990 align:start\n{before}\n"
+            f"{line[:4]}<00:00:{at * 2:02d}.500><c>{line[4:]}</c>"
+        )
+        cues.append(f"00:00:{at * 2 + 1:02d}.990 --> 00:00:{at * 2 + 2:02d}.000 align:start\n{line}\n ")
+        before = line
+    beside(film, "film.en.vtt", "WEBVTT\nKind: captions\n\n" + "\n\n".join(cues) + "\n")
+    assert [(caption.text, caption.start_s) for caption in only_track(film).captions] == [
+        (line, at * 2.0) for at, line in enumerate(said)
+    ]
+
+
+def test_a_line_said_twice_stays_twice(film):
+    beside(film, "film.en.srt", srt("No!", "No!"))
+    assert texts_of(film) == ["No!", "No!"]
+
+
+def test_entities_and_mark_up_of_srt_are_gone(film):
+    beside(
+        film,
+        "film.en.srt",
+        srt("Tom &amp; Jerry <font color='#fff'>&lt;3</font>", "{\\an8}{\\i1}up{\\i0} there\\Nnow, 1 < 2"),
+    )
+    assert texts_of(film) == ["Tom & Jerry <3", "up there now, 1 < 2"]
+
+
+def test_ass_without_styles_is_read(film):
+    beside(film, "film.en.ass", ASS[ASS.index("[Events]") :])
+    assert texts_of(film) == ["Hello, world"]
+
+
+def test_texts_of_an_mp4_cut_by_copy_keep_their_times(tmp_path):
+    whole = videos.write_video(
+        tmp_path / "whole.mp4",
+        seconds=30,
+        fps=5,
+        encoder_options={"g": "50", "bf": "0"},
+        subtitles={"en": [(17.0, 18.0, "first"), (26.0, 27.0, "second")]},
+        subtitle_codec="mov_text",
+    )
+    part = tmp_path / "part.mp4"
+    with av.open(str(whole)) as source, av.open(str(part), "w") as cut:
+        streams = {stream.index: cut.add_stream_from_template(stream) for stream in source.streams}
+        for packet in source.demux():
+            if packet.size == 0 or packet.pts is None or packet.pts * packet.time_base < 10:
+                continue
+            packet.dts -= int(15 / packet.time_base)
+            packet.pts -= int(15 / packet.time_base)
+            packet.stream = streams[packet.stream.index]
+            cut.mux(packet)
+    (track,), problems = read_subtitles(part)
+    assert problems == []
+    assert [(c.text, round(c.start_s)) for c in track.captions] == [("first", 2), ("second", 11)]

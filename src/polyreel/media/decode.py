@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict
 
 from polyreel.errors import DecodeError, LimitError, MediaError
 
-__all__ = ["Frame", "Health", "Picture", "VideoReader", "next_due_s", "on_white"]
+__all__ = ["Frame", "Health", "Picture", "VideoReader", "clock_start_s", "next_due_s", "on_white"]
 
 # Sampling a few frames a second from a faster video may skip frames that no other frame refers to: their
 # times stay true and a third of the work is saved.
@@ -38,6 +38,9 @@ _SKIPPABLE_AFTER = 16  # frames in a row that came at such a rate
 # A frame may lie this far past the end that its container states before the difference is worth a remark.
 _DURATION_TOLERANCE_S = 1.5
 _TIME_EPSILON_S = 1e-6
+_PRIMING_S = 0.1
+# Sound that begins this long before the pictures has time stamps of its own.
+_LONGEST_LEAD_S = 3_600.0
 # Pixel formats that hold an opacity.
 _TRANSPARENT = frozenset(
     {"abgr", "argb", "bgra", "pal8", "rgba", "rgba64be", "rgba64le", "ya16be", "ya16le", "ya8", "yuva420p"}
@@ -287,6 +290,24 @@ class VideoReader:
         except MemoryError:
             return True
         return False
+
+
+def clock_start_s(container: InputContainer) -> float:
+    """Time stamp in seconds at which a player's clock reads zero: where the first picture or sound begins.
+
+    A difference as small as the priming of a sound codec or the reordering of frames is none.
+    """
+    pictures = av.stream.Disposition.attached_pic
+    starts = [
+        (stream.type != "video", float(stream.start_time * stream.time_base))
+        for stream in (*container.streams.video, *container.streams.audio)
+        if stream.start_time is not None and stream.time_base and not stream.disposition & pictures
+    ]
+    if not starts:
+        return 0.0
+    first_picture_s = min(starts)[1]
+    lead_s = first_picture_s - min(start_s for _, start_s in starts)
+    return first_picture_s - (lead_s if _PRIMING_S < lead_s < _LONGEST_LEAD_S else 0.0)
 
 
 def next_due_s(time_s: float, fps: float) -> float:

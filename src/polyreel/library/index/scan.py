@@ -15,7 +15,7 @@ from pathlib import Path
 
 from polyreel.errors import MediaError, UsageError
 from polyreel.library.index.ignoring import IGNORE_FILE, SERVICE_FOLDERS, Ignored
-from polyreel.media.subtitles import sidecars_in
+from polyreel.media.subtitles import sidecars_in, stem_key
 from polyreel.media.suffixes import VIDEO_SUFFIXES
 
 __all__ = ["VIDEO_SUFFIXES", "FoundVideo", "Scan", "scan", "shown_path"]
@@ -239,7 +239,7 @@ class _Sidecars:
         if video.parent not in self._folders:
             self._folders[video.parent] = sidecars_in(video.parent)
         parts = []
-        for sidecar in self._folders[video.parent].get(video.stem, ()):
+        for sidecar in self._folders[video.parent].get(stem_key(video), ()):
             try:
                 facts = sidecar.stat()
             except OSError:

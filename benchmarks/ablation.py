@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from common import Report, options
 from polyreel.errors import PolyreelError
 from polyreel.metrics.significance import aggregate_seeds
-from polyreel.training.assembly import judge_checkpoint
+from polyreel.training.assembly import validate_checkpoint
 from polyreel.training.checkpoints import load_checkpoint
 from polyreel.training.recipe import Recipe, read_training_recipe
 from polyreel.training.run import train
@@ -116,7 +116,7 @@ def values_of(recipe: Recipe, folder: Path, data: Path | None) -> Values:
     )
     if result.stopped_by is not None:
         raise SystemExit("stopped; the same command goes on")
-    return by_clip(judge_checkpoint(load_checkpoint(folder, "best"), data=data))
+    return by_clip(validate_checkpoint(load_checkpoint(folder, "best"), data=data))
 
 
 def by_clip(found: Sequence[QueryValues]) -> Values:

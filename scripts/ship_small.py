@@ -1,6 +1,6 @@
 """``python scripts/ship_small.py runs/small``: make a run's best checkpoint the default bundle that ships.
 
-Writes what was learnt, in float16, and the texts of the card into ``encoders/build/assets``. Figures are
+Writes the trained heads, in float16, and the texts of the card into ``encoders/build/assets``. Figures are
 added by ``python benchmarks/demo_recall.py --write-card``.
 """
 
@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 import polyreel.encoders.build
-from polyreel.encoders.build.trained_heads import write_learnt
+from polyreel.encoders.build.trained_heads import write_trained_heads
 from polyreel.training.checkpoints import load_checkpoint
-from polyreel.training.exporting import export_details, learnt_parts
+from polyreel.training.exporting import export_details, trained_heads
 
 ASSETS = Path(polyreel.encoders.build.__file__).parent / "assets"
 # Chosen on MSR-VTT dev by benchmarks/confidence.py.
@@ -23,12 +23,12 @@ CONFIDENCE = {"clip": 0.20, "subtitle": 0.30}
 def main() -> int:
     """Write the two files."""
     checkpoint = load_checkpoint(Path(sys.argv[1]))
-    learnt = learnt_parts(checkpoint.build_model())
-    if learnt is None:
+    heads = trained_heads(checkpoint.build_model())
+    if heads is None:
         print("this run does not stand on the parts of the default bundle", file=sys.stderr)
         return 1
     details = export_details(checkpoint)
-    write_learnt(ASSETS / "small_learnt.npz", learnt)
+    write_trained_heads(ASSETS / "small_learnt.npz", heads)
     facts = {
         "description": checkpoint.state.recipe.description,
         "training": details.training,

@@ -67,7 +67,7 @@ class World:
                 {"name": "distillation", "weight": 0.2},
                 {"name": "text_contrastive", "weight": 0.5},
             ],
-            "batch": {"items": 12},
+            "batch": {"batch_size": 12},
             "optimiser": {"lr": 0.003, "steps": 10, "warmup_steps": 2},
             "device": "cpu",
         }

@@ -119,7 +119,7 @@ def test_what_adapters_learnt_rebuilds_them(folder):
     for name, parameter in tower.named_parameters():
         if name.endswith(".up"):
             torch.nn.init.normal_(parameter)
-    learnt = tower.learnt()
+    learnt = tower.trained_arrays()
     assert sorted(learnt) == sorted(
         [
             "head.bias",
@@ -142,7 +142,7 @@ def test_what_adapters_learnt_rebuilds_them(folder):
 def test_trained_layers_are_learnt_under_our_names(folder):
     learnt = text_tower(
         folder, frozen_below=3, pooling="transformer", pooler=PoolingSpec(layers=1, heads=2, width=8)
-    ).learnt()
+    ).trained_arrays()
     parts = ["query", "key", "value", "attention_output", "feed_in", "feed_out"]
     expected = {
         f"layers.2.{part}.{kind}"

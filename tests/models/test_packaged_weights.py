@@ -94,7 +94,7 @@ def test_only_what_is_learnt_is_saved(model):
     state = model.own_state()
     assert sum(tensor.numel() for tensor in state.values()) < 2_000_000
     assert {name.split(".")[0] for name in state} == {"text", "video", "log_temperature"}
-    assert sorted(model.text.learnt()) == [
+    assert sorted(model.text.trained_arrays()) == [
         "head.hidden.bias",
         "head.hidden.weight",
         "head.out.bias",

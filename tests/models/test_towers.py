@@ -165,12 +165,12 @@ def test_learnt_arrays_rebuild_the_heads(tiny_bert, semantic):
         if parameter.requires_grad:
             torch.nn.init.normal_(parameter)
     inputs, batch = model.text.prepare(["a dog", "ein hund"]), frames(3, 2)
-    pooled, learnt = model.text.pooled(inputs), model.text.learnt()
+    pooled, learnt = model.text.pooled(inputs), model.text.trained_arrays()
     hidden = pooled @ torch.tensor(learnt["head.hidden.weight"]).T + torch.tensor(learnt["head.hidden.bias"])
     added = torch.nn.functional.gelu(hidden) @ torch.tensor(learnt["head.out.weight"]).T
     text = pooled + added + torch.tensor(learnt["head.out.bias"])
     torch.testing.assert_close(model.text(inputs), text, rtol=1e-4, atol=1e-4)
-    learnt = model.video.learnt()
+    learnt = model.video.trained_arrays()
     mean = torch.stack([item[keep].mean(0) for item, keep in zip(*batch, strict=True)])
     mean = mean / mean.norm(dim=1, keepdim=True)
     video = mean @ torch.tensor(learnt["head.weight"]).T + torch.tensor(learnt["head.bias"])

@@ -8,7 +8,7 @@ import torch
 
 import toys
 from polyreel.datasets.dataset_catalog import DatasetCatalog
-from polyreel.training.assembly import build_batches, build_engine, open_stocks
+from polyreel.training.assembly import build_batches, build_engine, open_training_sets
 from polyreel.training.distributed import Group
 from polyreel.training.encoding import encoded_of, jobs_of
 from polyreel.training.gradcache import backward
@@ -27,7 +27,7 @@ def with_dropout(world: toys.World) -> dict[str, Any]:
         "optimiser": {"lr": 0.003, "steps": STEPS, "warmup_steps": 2, "ema": 0.9},
         "validation": toys.VALIDATION,
         "code_switching": {"languages": ["de"], "p": 0.5},
-        "batch": {"items": 12, "captions": 2, "chunk": 7},
+        "batch": {"batch_size": 12, "captions": 2, "micro_batch": 7},
         "model": {**model, "text": {**model["text"], "dropout": 0.2}},
     }
 
@@ -35,10 +35,10 @@ def with_dropout(world: toys.World) -> dict[str, Any]:
 def gradients(recipe: Recipe, world: toys.World, group: Group | None = None) -> dict[str, torch.Tensor]:
     """Of the recipe's first batch, by name of the parameter."""
     group = group or Group()
-    shelf = DatasetCatalog(world.home)
-    stocks = open_stocks(recipe, shelf)
-    engine = build_engine(recipe, stocks, total_steps=10, device=torch.device("cpu"), group=group)
-    batch = build_batches(recipe, stocks, engine, shelf=shelf).make()
+    catalog = DatasetCatalog(world.home)
+    training_sets = open_training_sets(recipe, catalog)
+    engine = build_engine(recipe, training_sets, total_steps=10, device=torch.device("cpu"), group=group)
+    batch = build_batches(recipe, training_sets, engine, catalog=catalog).make()
     inputs = engine.prepare(batch.texts)
 
     def loss(vectors):

@@ -34,8 +34,8 @@ def test_every_arm_is_trained_with_every_seed_and_compared(world, tmp_path):
     assert json.loads(again.stdout)["results"] == json.loads(done.stdout)["results"], (
         "nothing is trained twice"
     )
-    arms["misspelt"] = ["batch.itms=3"]
+    arms["misspelt"] = ["batch.batch_siz=3"]
     listed.write_text(yaml.safe_dump({"recipe": "toy.yaml", "seeds": [0, 1], "arms": arms}))
     failed = subprocess.run([*map(str, command[:-1])], capture_output=True, text=True, check=False)
     assert failed.returncode == 2
-    assert "Did you mean 'items'?" in failed.stderr
+    assert "Did you mean 'batch_size'?" in failed.stderr

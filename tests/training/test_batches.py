@@ -36,11 +36,11 @@ def texts(world) -> TrainingSet:
 
 
 def batches(
-    stocks, *, seed=0, switching=None, neighbours=None, rank=0, size=1, position=None, **spec
+    training_sets, *, seed=0, switching=None, neighbours=None, rank=0, size=1, position=None, **spec
 ) -> Batches:
     return Batches(
-        stocks,
-        BatchSpec(**{"items": 8, **spec}),
+        training_sets,
+        BatchSpec(**{"batch_size": 8, **spec}),
         languages=LANGUAGES,
         seed=seed,
         switching=switching,
@@ -85,7 +85,7 @@ def test_a_clip_comes_with_a_caption_in_each_of_its_languages(films):
 
 
 def test_clips_with_and_without_video_share_a_batch(films, texts):
-    batch = batches([films, texts], items=40).make()
+    batch = batches([films, texts], batch_size=40).make()
     assert 0 < int(batch.has_video.sum()) < 40
     assert not bool(batch.frame_mask[~batch.has_video].any())
     only = batches([texts]).make()
@@ -119,9 +119,9 @@ def test_the_seed_decides_and_a_position_goes_on(films, texts):
 
 
 def test_so_many_captions_first_of_different_languages(tmp_path):
-    stock = stock_of(tmp_path, *[{"en": ["a", "b"], "de": ["c"]}] * 4)
+    training_set = stock_of(tmp_path, *[{"en": ["a", "b"], "de": ["c"]}] * 4)
     for count, expected in ((1, 1), (2, 2), (3, 3), (9, 3)):
-        batch = batches([stock], items=4, captions=count).make()
+        batch = batches([training_set], batch_size=4, captions=count).make()
         assert Counter(batch.owner.tolist()) == dict.fromkeys(range(4), expected)
         if count == 2:
             assert {frozenset(said(batch, item)) for item in range(4)} == {frozenset({"en", "de"})}
@@ -132,14 +132,14 @@ def test_so_many_captions_first_of_different_languages(tmp_path):
 @pytest.mark.parametrize(("balance", "english"), [(0.0, 0.5), (1.0, 0.75), (0.5, 0.634)])
 def test_languages_are_drawn_in_balance(tmp_path, balance, english):
     """Three English captions to one German: with power b, English is drawn 3^b / (3^b + 1) of the time."""
-    stock = stock_of(tmp_path, *[{"en": ["a", "b", "c"], "de": ["d"]}] * 50)
-    made = batches([stock], items=50, captions=1, balance=balance)
+    training_set = stock_of(tmp_path, *[{"en": ["a", "b", "c"], "de": ["d"]}] * 50)
+    made = batches([training_set], batch_size=50, captions=1, balance=balance)
     drawn = torch.cat([made.make().language for _ in range(40)])
     assert float((drawn == 0).float().mean()) == pytest.approx(english, abs=0.03)
 
 
 def test_positives_are_clips_of_one_concept_and_clips_that_share_a_caption(tmp_path):
-    stock = stock_of(
+    training_set = stock_of(
         tmp_path,
         {"en": ["a dog", "one"]},
         {"en": ["two"], "de": ["ein hund"]},
@@ -149,9 +149,9 @@ def test_positives_are_clips_of_one_concept_and_clips_that_share_a_caption(tmp_p
         {"de": ["three"]},
         concepts=["x", "", "", "", "x", ""],
     )
-    batch = batches([stock], items=6, captions=1).make()
+    batch = batches([training_set], batch_size=6, captions=1).make()
     concept = {clip_id: int(number) for clip_id, number in zip(batch.items, batch.concept, strict=True)}
-    of = [concept[stock.table.clip(number).clip_id] for number in range(6)]
+    of = [concept[training_set.table.clip(number).clip_id] for number in range(6)]
     # 0 and 4 by concept, 0 and 2 by a caption of which perhaps neither is in the batch, 1 and 3 by a caption;
     # "three" in another language is another text.
     assert of[0] == of[2] == of[4]
@@ -172,9 +172,9 @@ def test_code_switched_texts_stand_beside_or_instead(films, instead):
 
 
 def test_switchings_recur_after_so_many_variants(tmp_path):
-    stock = stock_of(tmp_path, {"en": ["a"]}, {"en": ["b"]})
+    training_set = stock_of(tmp_path, {"en": ["a"]}, {"en": ["b"]})
     switching = Switching(lambda text, key, epoch: f"{text}{epoch}", instead=True, variants=2)
-    made = batches([stock], items=2, switching=switching)
+    made = batches([training_set], batch_size=2, switching=switching)
     assert [sorted(made.make().texts) for _ in range(3)] == [["a0", "b0"], ["a1", "b1"], ["a0", "b0"]]
 
 
@@ -182,10 +182,10 @@ def test_long_clips_are_shown_evenly(world, tmp_path):
     write_table(tmp_path, [Record(Clip("long", 0.0, 9.0), (Caption("x", "en", 0.0, 9.0),))], name="long")
     rows = np.arange(9.0)[:, None]
     write_features(tmp_path, "f", [("long@0000000000", rows)], dim=1, rate_hz=1.0)
-    stock = TrainingSet(open_table(tmp_path), "train", languages=["en"], features=["f", "f"])
-    assert stock.dim == 2
-    assert stock.frames(0, at_most=3).tolist() == [[0, 0], [4, 4], [8, 8]]
-    assert len(stock.frames(0, at_most=9)) == 9
+    training_set = TrainingSet(open_table(tmp_path), "train", languages=["en"], features=["f", "f"])
+    assert training_set.dim == 2
+    assert training_set.frames(0, at_most=3).tolist() == [[0, 0], [4, 4], [8, 8]]
+    assert len(training_set.frames(0, at_most=9)) == 9
 
 
 def test_hard_negatives_are_similar_and_not_of_the_same_concept(films):
@@ -196,7 +196,7 @@ def test_hard_negatives_are_similar_and_not_of_the_same_concept(films):
         assert len(near) == 16
         assert row not in near
         assert all(films.concept(int(other)) != films.concept(row) for other in near)
-    batch = batches([films], items=8, hard_negatives=0.5, neighbours=found).make()
+    batch = batches([films], batch_size=8, hard_negatives=0.5, neighbours=found).make()
     assert len(set(batch.items)) == 8
     near_ones = {
         films.table.clip(int(other)).clip_id

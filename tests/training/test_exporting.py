@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from polyreel.cli.app import main
-from polyreel.encoders.build.trained_heads import TrainedHeads, read_learnt, write_learnt
+from polyreel.encoders.build.trained_heads import TrainedHeads, read_trained_heads, write_trained_heads
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleError, FetchError, UsageError
@@ -22,7 +22,7 @@ SMOKE = {
     "languages": ["en", "de", "sw"],
     "data": [{"corpus": "shapes"}],
     "objectives": [{"name": "inter_modal"}],
-    "batch": {"items": 16, "captions": 1},
+    "batch": {"batch_size": 16, "captions": 1},
     "optimiser": {"lr": 0.01, "steps": 2},
     "device": "cpu",
 }
@@ -106,11 +106,11 @@ def test_learnt_arrays_survive_their_file(tmp_path):
     rng = np.random.default_rng(0)
     text = {"head.weight": rng.normal(size=(3, 4)).astype(np.float32), "head.bias": np.zeros(3, np.float32)}
     learnt = TrainedHeads(text, {"head.weight": np.ones((3, 5), np.float32)}, 0.25, starts_semantic=True)
-    write_learnt(tmp_path / "learnt.npz", learnt)
-    again = read_learnt(tmp_path / "learnt.npz")
+    write_trained_heads(tmp_path / "learnt.npz", learnt)
+    again = read_trained_heads(tmp_path / "learnt.npz")
     assert (again.prior_weight, again.starts_semantic, again.dim) == (0.25, True, 3)
     assert again.digest == learnt.digest
     np.testing.assert_allclose(again.text["head.weight"], text["head.weight"], atol=1e-3)
     (tmp_path / "learnt.npz").write_bytes(b"PK\x03\x04 cut short")
     with pytest.raises(BundleError, match="cannot be read"):
-        read_learnt(tmp_path / "learnt.npz")
+        read_trained_heads(tmp_path / "learnt.npz")

@@ -58,7 +58,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(world, tmp_path, every, room_byte
             (disk / "filled").write_bytes(bytes(free - room_bytes))
 
         with pytest.raises(TrainingError, match=rf"{said}.*No space left on device.*--resume auto"):
-            train(recipe, out=disk / "run", data=world.home, tell=steps_until(every + 1, fill))
+            train(recipe, out=disk / "run", data=world.home, on_progress=steps_until(every + 1, fill))
         assert load_checkpoint(disk / "run", "last").state.step == every
         (disk / "filled").unlink()
         assert train(recipe, out=disk / "run", data=world.home, resume="auto").step == 3 * every
@@ -94,7 +94,7 @@ def test_data_that_is_not_there_or_does_not_fit_is_told_at_once(world, tmp_path)
         ],
         code_switching={"languages": ["de", "fr"]},
         validation={"tables": [{"corpus": "texts", "split": "dev"}]},
-        batch={"items": 12, "captions": 1},
+        batch={"batch_size": 12, "captions": 1},
     )
     with pytest.raises(RecipeError) as caught:
         train(recipe, out=tmp_path / "run", data=world.home)
@@ -127,12 +127,12 @@ def test_features_of_another_width_are_told(world, tmp_path):
 
 def test_a_batch_of_one_item_is_refused(world):
     with pytest.raises(ValueError, match="greater than or equal to 2"):
-        world.recipe(batch={"items": 1})
+        world.recipe(batch={"batch_size": 1})
 
 
 def test_a_batch_larger_than_the_data_is_told(world, tmp_path):
     with pytest.raises(RecipeError, match="a batch of 500 from 78 clips"):
-        train(world.recipe(batch={"items": 500}), out=tmp_path / "run", data=world.home)
+        train(world.recipe(batch={"batch_size": 500}), out=tmp_path / "run", data=world.home)
 
 
 def test_when_a_process_dies_the_others_stop_with_its_name(two_processes):
@@ -150,4 +150,4 @@ def test_a_second_interrupt_breaks_off(world, tmp_path):
         os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        train(world.recipe(), out=tmp_path / "run", data=world.home, tell=steps_until(3, twice))
+        train(world.recipe(), out=tmp_path / "run", data=world.home, on_progress=steps_until(3, twice))

@@ -26,7 +26,7 @@ def furthest(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) 
 @pytest.mark.parametrize("chunk", [1, 5, 64])
 def test_cached_gradients_are_those_of_the_whole_batch(world, chunk):
     whole = gradients(world.recipe(), world)
-    cached = gradients(world.recipe(batch={"items": 12, "chunk": chunk}), world)
+    cached = gradients(world.recipe(batch={"batch_size": 12, "micro_batch": chunk}), world)
     assert furthest(cached, whole) <= TOLERANCE
 
 

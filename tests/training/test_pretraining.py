@@ -31,7 +31,7 @@ def trained(
     texts: dict[str, list[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, list[float]]:
     out, losses = tmp_path_factory.mktemp("pretrained") / "weights.safetensors", []
-    pretrain(SPEC, texts, out, steps=STEPS, lr=0.03, tell=lambda _step, _steps, loss: losses.append(loss))
+    pretrain(SPEC, texts, out, steps=STEPS, lr=0.03, on_progress=lambda *facts: losses.append(facts[-1]))
     return out, losses
 
 
@@ -63,7 +63,7 @@ def test_a_tower_begins_with_the_weights(trained):
 def test_the_same_seed_gives_the_same_weights(texts, tmp_path):
     files = [tmp_path / "one", tmp_path / "two", tmp_path / "three"]
     for path, seed in zip(files, (5, 5, 6), strict=True):
-        pretrain(SPEC, texts, path, steps=3, texts_a_step=6, seed=seed)
+        pretrain(SPEC, texts, path, steps=3, batch_size=6, seed=seed)
     first, same, other = (path.read_bytes() for path in files)
     assert first == same
     assert first != other

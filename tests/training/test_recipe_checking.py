@@ -27,7 +27,7 @@ def test_mistakes_of_the_recipe_and_of_its_data_are_told_together(world, tmp_pat
     path = world.write(
         tmp_path / "toy.yaml",
         data=[{"corpus": "filmz", "features": ["toy"]}],
-        batch={"items": 12, "capions": "all"},
+        batch={"batch_size": 12, "capions": "all"},
         objectives=[{"name": "distillation"}, {"name": "text_contrastive"}],
     )
     overrides = ["languages=[de]", "model.text.encoder=/nowhere/bert", "batch.captions=1"]
@@ -59,9 +59,9 @@ def test_an_estimate_is_about_right(world, tmp_path):
 
 
 def test_chunks_need_less_memory_and_more_time(world, tmp_path):
-    path = world.write(tmp_path / "toy.yaml", batch={"items": 48})
+    path = world.write(tmp_path / "toy.yaml", batch={"batch_size": 48})
     whole = check(path, data=world.home).estimate
-    chunked = check(path, ["batch.chunk=6"], data=world.home).estimate
+    chunked = check(path, ["batch.micro_batch=6"], data=world.home).estimate
     assert chunked.memory_bytes < whole.memory_bytes
     assert (whole.texts, chunked.texts) == (144, 144)
 
@@ -108,8 +108,8 @@ def small(encoder: Path) -> list[str]:
     """What has to change so that a recipe runs on a tiny encoder, here, for two steps."""
     return [
         f"model.text.encoder={encoder}",
-        *("model.text.layer=3", "model.text.frozen_below=2", "device=cpu", "batch.items=4"),
-        *("optimiser.epochs=null", "optimiser.steps=2", "optimiser.warmup_steps=1", "batch.chunk=6"),
+        *("model.text.layer=3", "model.text.frozen_below=2", "device=cpu", "batch.batch_size=4"),
+        *("optimiser.epochs=null", "optimiser.steps=2", "optimiser.warmup_steps=1", "batch.micro_batch=6"),
     ]
 
 

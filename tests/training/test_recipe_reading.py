@@ -26,7 +26,7 @@ model:
 objectives:
   - {name: inter_modl}
   - {name: intra_modal, mask_rat: 0.5}
-batch: {items: 1, capions: all}
+batch: {batch_size: 1, capions: all}
 optimiser: {lr: fast, steps: 10, epochs: 2}
 validation:
   tables: [{corpus: films, split: test}]
@@ -41,7 +41,7 @@ EXPECTED = (
     "line 8, model.text.pooling: 'meen' is not 'mean' or 'transformer'. Did you mean 'mean'?",
     "line 10, objectives.0: 'inter_modl' is not a known name. Did you mean 'inter_modal'?",
     "line 11, objectives.1.mask_rat: there is no such key. Did you mean 'mask_rate'?",
-    "line 12, batch.items: it should be greater than or equal to 2, found 1",
+    "line 12, batch.batch_size: it should be greater than or equal to 2, found 1",
     "line 12, batch.capions: there is no such key. Did you mean 'captions'?",
     "line 13, optimiser.lr: ",
     "line 13, optimiser: give either 'steps' or 'epochs'",
@@ -116,7 +116,7 @@ def test_a_run_is_so_many_steps_or_so_many_epochs(tmp_path, world):
 @pytest.mark.parametrize(
     ("override", "found"),
     [
-        ("batch.items=64", lambda recipe: recipe.batch.items == 64),
+        ("batch.batch_size=64", lambda recipe: recipe.batch.batch_size == 64),
         ("optimiser.ema=0.9", lambda recipe: recipe.optimiser.ema == 0.9),
         ("objectives.1.weight=2", lambda recipe: recipe.objectives[1].weight == 2),
         ("objectives.intra_modal.mask_rate=0.4", lambda recipe: recipe.objectives[1].mask_rate == 0.4),
@@ -147,8 +147,8 @@ def test_what_an_alias_names_is_changed_in_one_place(world, tmp_path):
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("batch.itms=64", "batch.itms: there is no such key. Did you mean 'items'?"),
-        ("batch.items", "give key=value"),
+        ("batch.batch_siz=64", "batch.batch_siz: there is no such key. Did you mean 'batch_size'?"),
+        ("batch.batch_size", "give key=value"),
         ("=3", "give key=value"),
         ("objectives.7.weight=2", "there is no '7' in the recipe to change"),
         ("objectives.inter.weight=2", "there is no 'inter' in the recipe to change"),

@@ -62,7 +62,7 @@ def uninterrupted(world, tmp_path_factory):
 @pytest.mark.parametrize("step", sorted(random.Random(5).sample(range(1, STEPS), 3)))
 def test_a_resumed_run_equals_the_uninterrupted_one(world, tmp_path, uninterrupted, step):
     recipe = world.recipe(**with_dropout(world))
-    broken = train(recipe, out=tmp_path / "run", data=world.home, tell=stop_after(step))
+    broken = train(recipe, out=tmp_path / "run", data=world.home, on_progress=stop_after(step))
     assert (broken.step, broken.stopped_by) == (step, signal.SIGTERM)
     random.random(), np.random.random(), torch.rand(1)  # noqa: NPY002  others draw in between
     done = train(recipe, out=tmp_path / "run", data=world.home, resume="auto")
@@ -72,7 +72,7 @@ def test_a_resumed_run_equals_the_uninterrupted_one(world, tmp_path, uninterrupt
 
 def test_the_signal_handlers_are_given_back(world, tmp_path):
     before = signal.getsignal(signal.SIGTERM)
-    train(world.recipe(), out=tmp_path / "run", data=world.home, tell=stop_after(1))
+    train(world.recipe(), out=tmp_path / "run", data=world.home, on_progress=stop_after(1))
     assert signal.getsignal(signal.SIGTERM) is before
 
 
@@ -90,11 +90,11 @@ def test_a_run_is_not_overwritten(world, tmp_path, uninterrupted):
 
 def test_a_checkpoint_of_another_recipe_is_refused(world, uninterrupted):
     other = world.recipe(
-        **{**with_dropout(world), "seed": 4, "batch": {"items": 14, "captions": 2, "chunk": 7}}
+        **{**with_dropout(world), "seed": 4, "batch": {"batch_size": 14, "captions": 2, "micro_batch": 7}}
     )
     with pytest.raises(TrainingError, match="another recipe") as caught:
         train(other, out=uninterrupted, data=world.home, resume="auto")
-    assert "batch.items was 12, is 14" in str(caught.value)
+    assert "batch.batch_size was 12, is 14" in str(caught.value)
     assert "seed was 3, is 4" in str(caught.value)
 
 
@@ -107,7 +107,7 @@ def test_what_changes_no_number_may_change(world, tmp_path, uninterrupted):
 @pytest.mark.parametrize("name", ["weights.safetensors", "optimiser.safetensors", "state.json"])
 def test_a_checkpoint_that_was_cut_short_is_refused(world, tmp_path, name):
     recipe = world.recipe()
-    train(recipe, out=tmp_path / "run", data=world.home, tell=stop_after(2))
+    train(recipe, out=tmp_path / "run", data=world.home, on_progress=stop_after(2))
     part = load_checkpoint(tmp_path / "run", "last").folder / name
     os.truncate(part, part.stat().st_size // 2)
     with pytest.raises(TrainingError, match=r"damaged or cut short.*step-00000002.*Resume from another"):
@@ -124,7 +124,7 @@ def test_nothing_to_resume(world, tmp_path):
 def test_the_log_goes_on_after_the_step_that_was_saved(world, tmp_path):
     """Steps after the last checkpoint were lost with a kill; they are done, and logged, again."""
     folder = tmp_path / "run"
-    train(world.recipe(), out=folder, data=world.home, tell=stop_after(3))
+    train(world.recipe(), out=folder, data=world.home, on_progress=stop_after(3))
     with (folder / "log.jsonl").open("a") as file:
         file.write(json.dumps({"kind": "step", "step": 4, "loss": 0.0}) + "\n" + '{"kind": "st')
     train(world.recipe(), out=folder, data=world.home, resume="auto")

@@ -10,7 +10,7 @@ import toys
 from polyreel.datasets.dataset_catalog import DatasetCatalog
 from polyreel.datasets.store.table import open_table
 from polyreel.errors import TrainingError, UnknownNameError
-from polyreel.training.assembly import build_engine, build_judge, open_stocks
+from polyreel.training.assembly import build_engine, build_validator, open_training_sets
 from polyreel.training.distributed import Group
 from polyreel.training.validation import ValidationSet
 
@@ -47,19 +47,19 @@ def test_too_few_clips_and_no_such_split(films):
         ValidationSet.of_split(films, "val")
 
 
-def judged(world, **changes):
+def validated(world, **changes):
     recipe = world.recipe(**changes)
-    shelf = DatasetCatalog(world.home)
+    catalog = DatasetCatalog(world.home)
     engine = build_engine(
-        recipe, open_stocks(recipe, shelf), total_steps=1, device=torch.device("cpu"), group=Group()
+        recipe, open_training_sets(recipe, catalog), total_steps=1, device=torch.device("cpu"), group=Group()
     )
-    judge = build_judge(recipe, shelf)
-    figures = judge.figures(engine, frames=32)
-    return figures, judge.score(figures), engine
+    validator = build_validator(recipe, catalog)
+    figures = validator.figures(engine, frames=32)
+    return figures, validator.score(figures), engine
 
 
 def test_figures_are_those_of_a_plain_computation(world, films):
-    figures, score, engine = judged(world, validation={**toys.VALIDATION, "metric": "mrr"})
+    figures, score, engine = validated(world, validation={**toys.VALIDATION, "metric": "mrr"})
     clips = [
         engine.model.embed_video(rows[None], torch.ones(1, len(rows), dtype=torch.bool))[0]
         for row in films.rows("dev")
@@ -95,7 +95,7 @@ def test_without_video_other_languages_look_for_english(world):
         "validation": {"tables": [{"corpus": "texts", "split": "held-out"}]},
     }
     model = {**world.document()["model"], "video": None}
-    figures, _, _ = judged(world, model=model, **changes)
+    figures, _, _ = validated(world, model=model, **changes)
     assert {name for name in figures if name.startswith("texts")} == {
         f"texts/held-out/{metric}/de" for metric in ("r@1", "r@5", "r@10", "mrr")
     }
@@ -103,7 +103,7 @@ def test_without_video_other_languages_look_for_english(world):
 
 def test_a_validation_set_that_asks_nothing_is_told(world):
     with pytest.raises(TrainingError, match=r"nothing to find.*films"):
-        judged(world, validation={**toys.VALIDATION, "languages": ["zh"]})
+        validated(world, validation={**toys.VALIDATION, "languages": ["zh"]})
 
 
 def test_the_average_is_what_is_judged(world):
@@ -111,7 +111,7 @@ def test_the_average_is_what_is_judged(world):
     recipe = world.recipe(optimiser={"lr": 0.1, "steps": 1, "ema": 0.9})
     engine = build_engine(
         recipe,
-        open_stocks(recipe, DatasetCatalog(world.home)),
+        open_training_sets(recipe, DatasetCatalog(world.home)),
         total_steps=1,
         device=torch.device("cpu"),
         group=Group(),
@@ -120,7 +120,7 @@ def test_the_average_is_what_is_judged(world):
     with torch.no_grad():
         for parameter in engine.own:
             parameter += 1
-    with engine.judged():
+    with engine.evaluating():
         assert not engine.model.training
         assert all(torch.equal(engine.named[name], value) for name, value in before.items())
     assert engine.model.training

@@ -45,7 +45,7 @@ def gradients_of_a_batch() -> None:
     for chunk in (None, 5):
         use_port()
         with joined(torch.device("cpu")) as group:
-            found = gradients(WORLD.recipe(batch={"items": 12, "chunk": chunk}), WORLD, group)
+            found = gradients(WORLD.recipe(batch={"batch_size": 12, "micro_batch": chunk}), WORLD, group)
         save_file(found, OUT / f"{chunk}-{RANK}.safetensors")
 
 

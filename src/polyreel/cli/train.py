@@ -27,7 +27,7 @@ from polyreel.cli.output import print_json, size, stderr, stdout
 
 if TYPE_CHECKING:
     from polyreel.training.checking import Check
-    from polyreel.training.events import Event, Tell, Validated
+    from polyreel.training.events import Event, OnProgress, Validated
     from polyreel.training.recipe import Recipe
     from polyreel.training.run import TrainingResult
 
@@ -45,7 +45,7 @@ def train(
         Parameter(
             name="--set",
             negative="",
-            help="Change the recipe: batch.items=128, objectives.inter_modal.weight=2. May come repeatedly.",
+            help="Change the recipe: optimiser.steps=500, objectives.inter_modal.weight=2. Can be repeated.",
         ),
     ] = None,
     resume: Annotated[
@@ -74,13 +74,13 @@ def train(
         return _print_check(check_recipe(recipe, changes, data=data), recipe, json)
     wanted = require_recipe(recipe, changes, data=data)
     folder = out or Path("runs") / wanted.run
-    with _display(wanted) as tell:
+    with _display(wanted) as on_progress:
         result = train_recipe(
             wanted,
             out=folder,
             data=data,
             resume="auto" if resume == _AUTO else None if resume is None else Path(resume),
-            tell=tell,
+            on_progress=on_progress,
         )
     if int(os.environ.get("RANK", "0")) == 0:
         again = [
@@ -152,7 +152,7 @@ def _print_result(result: TrainingResult, again: str, json: bool) -> None:
 
 
 @contextmanager
-def _display(recipe: Recipe) -> Iterator[Tell]:
+def _display(recipe: Recipe) -> Iterator[OnProgress]:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -168,12 +168,12 @@ def _display(recipe: Recipe) -> Iterator[Tell]:
 
 
 class _Follower:
-    """Shows what a run tells."""
+    """Shows the progress of a run."""
 
     def __init__(self, progress: Progress, recipe: Recipe) -> None:
         self._progress, self._recipe = progress, recipe
         self._task: TaskID = progress.add_task("preparing", total=None, facts="")
-        self._items = 0
+        self._batch_size = 0
 
     def __call__(self, event: Event) -> None:
         from polyreel.training.events import Noted, Preparing, Started, Stepped, Validated
@@ -181,14 +181,14 @@ class _Follower:
         match event:
             case Preparing(what, done, total):
                 self._progress.update(self._task, description=what, completed=done, total=total or None)
-            case Started(step, total, trained, frozen, items):
-                self._items = items
+            case Started(step, total, trained, frozen, batch_size):
+                self._batch_size = batch_size
                 self._say(
                     f"{trained:,} parameters are trained, {frozen:,} frozen; {total - step:,} steps to go."
                 )
                 self._progress.reset(self._task, total=total, completed=step, description="training")
             case Stepped(report):
-                facts = f"loss {report.loss:.3f}, {self._items / report.seconds:,.0f} items/s"
+                facts = f"loss {report.loss:.3f}, {self._batch_size / report.seconds:,.0f} items/s"
                 self._progress.update(self._task, completed=report.step, facts=facts)
             case Validated():
                 self._say(_validated(event, self._recipe))

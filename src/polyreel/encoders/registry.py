@@ -128,7 +128,7 @@ def build_on_default(
     download: Progress | None = None,
     step: Step | None = None,
 ) -> BundleCard:
-    """Build a bundle that adds what was learnt to the parts of the default one, into ``folder``.
+    """Build a bundle that adds trained heads to the parts of the default one, into ``folder``.
 
     Args:
         folder: where the bundle will be; it appears only when it is complete.

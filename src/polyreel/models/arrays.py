@@ -1,4 +1,4 @@
-"""What was learnt, as NumPy arrays: the form in which it leaves PyTorch."""
+"""What was trained, as NumPy arrays: the form in which it leaves PyTorch."""
 
 from __future__ import annotations
 

@@ -189,13 +189,13 @@ class VideoTowerSpec(_Spec):
     def _parts_fit(self) -> Self:
         if self.pooling == "semantic" and self.head == "none":
             raise ValueError("pooling 'semantic' needs a head that maps its branch to the shared space")
-        if self.time_encoding != "none" and self.learnt_pooling == "mean":
+        if self.time_encoding != "none" and self.trained_pooling == "mean":
             raise ValueError("'time_encoding' does nothing under mean pooling; choose 'none'")
         return self
 
     @property
-    def learnt_pooling(self) -> Literal["transformer", "mean"]:
-        """How the learnt part pools."""
+    def trained_pooling(self) -> Literal["transformer", "mean"]:
+        """How the trained part pools."""
         return self.branch if self.pooling == "semantic" else self.pooling
 
 
@@ -205,11 +205,11 @@ class ModelSpec(_Spec):
     Attributes:
         text, video: the towers; None for ``video`` is a text-only model.
         dim: width of the shared space.
-        temperature: divides cosines in every objective, or where it starts if it is learnt. MMP: 0.1.
+        temperature: divides cosines in every objective, or where it starts if it is trained. MMP: 0.1.
         learn_temperature: it is a parameter, kept at 0.01 or above.
-        prior_weight: ``w`` of what is learnt beside the training-free prior: an embedding is
-            ``[sqrt(1 - w) prior, sqrt(w) learnt]``, so that a cosine is ``(1 - w) prior + w learnt``. None
-            for no prior. Objectives see the learnt part alone.
+        prior_weight: ``w`` of what is trained beside the training-free prior: an embedding is
+            ``[sqrt(1 - w) prior, sqrt(w) trained]``, so that a cosine is ``(1 - w) prior + w trained``. None
+            for no prior. Objectives see the trained part alone.
     """
 
     text: TextTowerSpec = TextTowerSpec()

@@ -192,7 +192,7 @@ class TextTower(nn.Module):
                 layer.eval()
         return self
 
-    def learnt(self) -> dict[str, NDArray[np.float32]]:
+    def trained_arrays(self) -> dict[str, NDArray[np.float32]]:
         """What training changes, under stable names; matrices are (outputs, inputs).
 
         ``layers.<n>.<part>.down`` (rank, inputs) and ``.up`` (outputs, rank) of adapters, the scale
@@ -201,7 +201,7 @@ class TextTower(nn.Module):
         """
         arrays: dict[str, NDArray[np.float32]] = {}
         for number, layer in enumerate(self._layers):
-            part = _learnt_of_layer(layer, self._parts)
+            part = _trained_of_layer(layer, self._parts)
             arrays |= {f"layers.{number}.{name}": array for name, array in part.items()}
         inside = {id(parameter) for layer in self._layers for parameter in layer.parameters()}
         for name, parameter in self.encoder.named_parameters():
@@ -227,7 +227,7 @@ class TextTower(nn.Module):
         return pooled if self.free is None else self.free(pooled)
 
 
-def _learnt_of_layer(layer: nn.Module, parts: Mapping[str, str]) -> dict[str, NDArray[np.float32]]:
+def _trained_of_layer(layer: nn.Module, parts: Mapping[str, str]) -> dict[str, NDArray[np.float32]]:
     """Adapters, and whatever else of one layer is trained, under our names of its parts."""
     ours = {path: part for part, path in parts.items()}
     arrays = {}

@@ -1,4 +1,4 @@
-"""Both towers, their temperature, and the prior that what is learnt is mixed with."""
+"""Both towers, their temperature, and the prior that what is trained is mixed with."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LOWEST_TEMPERATURE = 0.01
 
 
 class WithPrior(nn.Module):
-    """``[sqrt(1 - w) prior, sqrt(w) learnt]``: cosines are ``(1 - w)`` the prior's plus ``w`` the learnt.
+    """``[sqrt(1 - w) prior, sqrt(w) trained]``: a cosine is ``(1 - w)`` the prior's plus ``w`` the trained.
 
     Args:
         weight: w, 0 to 1.
@@ -37,10 +37,10 @@ class WithPrior(nn.Module):
         self.weight = weight
 
     def forward(
-        self, prior: Float[Tensor, "rows prior"], learnt: Float[Tensor, "rows dim"]
+        self, prior: Float[Tensor, "rows prior"], trained: Float[Tensor, "rows dim"]
     ) -> Float[Tensor, "rows both"]:
         """Unit vectors side by side as one unit vector."""
-        return torch.cat([(1 - self.weight) ** 0.5 * prior, self.weight**0.5 * learnt], dim=1)
+        return torch.cat([(1 - self.weight) ** 0.5 * prior, self.weight**0.5 * trained], dim=1)
 
 
 class TwoTowers(nn.Module):
@@ -56,24 +56,24 @@ class TwoTowers(nn.Module):
         self.spec, self.text, self.video = spec, text, video
         self.with_prior = None if spec.prior_weight is None else WithPrior(spec.prior_weight)
         log_temperature = torch.tensor(spec.temperature).log()
-        # The logarithm is learnt, so that steps are relative and the temperature stays positive.
+        # The logarithm is trained, so that steps are relative and the temperature stays positive.
         self.log_temperature = nn.Parameter(log_temperature, requires_grad=spec.learn_temperature)
 
     @property
     def temperature(self) -> Float[Tensor, ""]:
-        """Scalar that divides cosines; 0.01 or above if it is learnt (as in CLIP, Radford et al. 2021)."""
+        """Scalar that divides cosines; 0.01 or above if it is trained (as in CLIP, Radford et al. 2021)."""
         if not self.spec.learn_temperature:
             return self.log_temperature.exp()
         return self.log_temperature.exp().clamp(min=_LOWEST_TEMPERATURE)
 
     def encode_text(self, inputs: TextInputs) -> Float[Tensor, "texts dim"]:
-        """What was learnt, of length 1: what the objectives see."""
+        """What was trained, of length 1: what the objectives see."""
         return unit(precise(self.text(inputs)))
 
     def encode_video(
         self, frames: Float[Tensor, "items frames features"], mask: Bool[Tensor, "items frames"]
     ) -> Float[Tensor, "items dim"]:
-        """What was learnt, of length 1: what the objectives see.
+        """What was trained, of length 1: what the objectives see.
 
         Raises:
             UsageError: the model is text-only.
@@ -82,20 +82,20 @@ class TwoTowers(nn.Module):
 
     def embed_text(self, inputs: TextInputs) -> Float[Tensor, "texts embedding"]:
         """What is searched with: ``encode_text``, beside the prior if there is one."""
-        learnt = self.encode_text(inputs)
+        trained = self.encode_text(inputs)
         if self.with_prior is None:
-            return learnt
-        both: Tensor = self.with_prior(self.text.prior(inputs), learnt)
+            return trained
+        both: Tensor = self.with_prior(self.text.prior(inputs), trained)
         return both
 
     def embed_video(
         self, frames: Float[Tensor, "items frames features"], mask: Bool[Tensor, "items frames"]
     ) -> Float[Tensor, "items embedding"]:
         """What is searched: ``encode_video``, beside the prior if there is one."""
-        learnt = self.encode_video(frames, mask)
+        trained = self.encode_video(frames, mask)
         if self.with_prior is None or self.video is None:
-            return learnt
-        both: Tensor = self.with_prior(self.video.prior(frames, mask), learnt)
+            return trained
+        both: Tensor = self.with_prior(self.video.prior(frames, mask), trained)
         return both
 
     def own_state(self) -> dict[str, Tensor]:

@@ -34,7 +34,7 @@ class VideoTower(nn.Module):
         super().__init__()
         self.spec, self.dim = spec, dim
         self.pooling = build_pooling(
-            spec.learnt_pooling, spec.features, spec.pooler, time=spec.time_encoding == "sinusoidal"
+            spec.trained_pooling, spec.features, spec.pooler, time=spec.time_encoding == "sinusoidal"
         )
         build = build_branch_head if spec.pooling == "semantic" else build_head
         self.head = build(spec.head, self.pooling.dim, dim, width=spec.head_width)
@@ -66,7 +66,7 @@ class VideoTower(nn.Module):
             vectors: Tensor = self._semantic()(frames, mask)
         return vectors
 
-    def learnt(self) -> dict[str, NDArray[np.float32]]:
+    def trained_arrays(self) -> dict[str, NDArray[np.float32]]:
         """What training changes: ``pooling.*`` and ``head.*``; matrices are (outputs, inputs)."""
         return arrays_of(pooling=self.pooling, head=self.head)
 

@@ -64,10 +64,10 @@ def require_start(recipe: StudyRecipe, start: Start, *, tell: Callable[[str, int
         start.texts,
         start.weights,
         steps=spec.steps,
-        texts_a_step=spec.batch_size,
+        batch_size=spec.batch_size,
         lr=spec.lr,
         seed=spec.seed,
-        tell=lambda step, steps, loss: tell(
+        on_progress=lambda step, steps, loss: tell(
             f"pretraining {start.encoder}, loss {loss:.2f}, step", step, steps
         ),
     )

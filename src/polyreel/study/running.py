@@ -321,7 +321,9 @@ def _train(grid: Grid, task: _Task, tell: Callable[[float], None]) -> int | None
             tell(0.95 * event.report.step / total[0])
 
     try:
-        result = train(task.recipe, out=_run_folder(grid, task), data=grid.data, resume="auto", tell=told)
+        result = train(
+            task.recipe, out=_run_folder(grid, task), data=grid.data, resume="auto", on_progress=told
+        )
     except RecipeError as error:
         raise RecipeError("an arm cannot be trained", item=task.cell.name, value=error.value) from error
     return None if result.stopped_by is not None else result.step

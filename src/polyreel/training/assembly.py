@@ -30,11 +30,11 @@ from polyreel.training.validation import QueryValues, ValidationSet, Validator
 __all__ = [
     "build_batches",
     "build_engine",
-    "build_judge",
+    "build_validator",
     "device_of",
-    "judge_checkpoint",
-    "open_stocks",
+    "open_training_sets",
     "step_count",
+    "validate_checkpoint",
 ]
 
 _SAMPLE_TEXTS = 400
@@ -56,15 +56,15 @@ def device_of(recipe: Recipe) -> torch.device:
     return torch.device("cuda" if there and recipe.device != "cpu" else "cpu")
 
 
-def open_stocks(recipe: Recipe, shelf: DatasetCatalog) -> list[TrainingSet]:
+def open_training_sets(recipe: Recipe, catalog: DatasetCatalog) -> list[TrainingSet]:
     """The corpora to train on, built where they are missing."""
-    return [_stock(recipe, data, shelf) for data in recipe.data]
+    return [_training_set(recipe, data, catalog) for data in recipe.data]
 
 
-def _stock(recipe: Recipe, data: DataSpec, shelf: DatasetCatalog) -> TrainingSet:
-    features = shelf.features(data.corpus, data.features) if recipe.model.video is not None else ()
+def _training_set(recipe: Recipe, data: DataSpec, catalog: DatasetCatalog) -> TrainingSet:
+    features = catalog.features(data.corpus, data.features) if recipe.model.video is not None else ()
     return TrainingSet(
-        shelf.table(data.corpus),
+        catalog.table(data.corpus),
         data.split,
         languages=data.languages or recipe.languages,
         captions_per_language=data.captions_per_language,
@@ -74,25 +74,25 @@ def _stock(recipe: Recipe, data: DataSpec, shelf: DatasetCatalog) -> TrainingSet
     )
 
 
-def step_count(recipe: Recipe, stocks: Sequence[TrainingSet]) -> int:
+def step_count(recipe: Recipe, training_sets: Sequence[TrainingSet]) -> int:
     """Steps of the whole run."""
     spec = recipe.optimiser
     if spec.steps is not None:
         return spec.steps
     assert spec.epochs is not None
-    items = sum(stock.weight * stock.size for stock in stocks)
-    return max(1, math.ceil(spec.epochs * items / recipe.batch.items))
+    items = sum(training_set.weight * training_set.size for training_set in training_sets)
+    return max(1, math.ceil(spec.epochs * items / recipe.batch.batch_size))
 
 
-def build_judge(recipe: Recipe, shelf: DatasetCatalog) -> Validator | None:
+def build_validator(recipe: Recipe, catalog: DatasetCatalog) -> Validator | None:
     """What judges the run; None for a recipe without validation."""
     if recipe.validation is None:
         return None
     languages = recipe.validation.languages or recipe.languages
     shown = []
     for spec in recipe.validation.tables:
-        features = shelf.features(spec.corpus, spec.features) if recipe.model.video is not None else ()
-        table = shelf.table(spec.corpus)
+        features = catalog.features(spec.corpus, spec.features) if recipe.model.video is not None else ()
+        table = catalog.table(spec.corpus)
         if spec.split == HELD_OUT:
             share = next(
                 d.held_out for d in recipe.data if d.corpus == spec.corpus and d.held_out is not None
@@ -106,7 +106,12 @@ def build_judge(recipe: Recipe, shelf: DatasetCatalog) -> Validator | None:
 
 
 def build_engine(
-    recipe: Recipe, stocks: Sequence[TrainingSet], *, total_steps: int, device: torch.device, group: Group
+    recipe: Recipe,
+    training_sets: Sequence[TrainingSet],
+    *,
+    total_steps: int,
+    device: torch.device,
+    group: Group,
 ) -> Engine:
     """The model as it starts, with its optimiser. Every process begins with the same weights.
 
@@ -118,7 +123,7 @@ def build_engine(
     model = build_model(recipe.model)
     objectives = build_objectives(recipe.objectives, dim=recipe.model.dim, languages=recipe.text_languages)
     if model.text.free is not None and not model.text.free.known:
-        model.text.estimate_language_free(_sample_texts(recipe, stocks))
+        model.text.estimate_language_free(_sample_texts(recipe, training_sets))
     if recipe.start_from is not None:
         load_checkpoint(Path(recipe.start_from)).load_into(model)
     model.train()
@@ -137,10 +142,10 @@ def build_engine(
 
 def build_batches(
     recipe: Recipe,
-    stocks: Sequence[TrainingSet],
+    training_sets: Sequence[TrainingSet],
     engine: Engine,
     *,
-    shelf: DatasetCatalog,
+    catalog: DatasetCatalog,
     position: Position | None = None,
 ) -> Batches:
     """The run's batches from ``position`` on.
@@ -151,21 +156,21 @@ def build_batches(
     hard = recipe.batch.hard_negatives > 0
     encode = engine.model.text.encode_frozen if engine.memo is None else engine.memo.of
     return Batches(
-        stocks,
+        training_sets,
         recipe.batch,
         languages=recipe.text_languages,
         seed=recipe.seed,
         switching=None
         if recipe.code_switching is None
-        else _switching(recipe, recipe.code_switching, stocks, shelf),
-        neighbours=Neighbours(stocks, encode, seed=recipe.seed) if hard else None,
+        else _switching(recipe, recipe.code_switching, training_sets, catalog),
+        neighbours=Neighbours(training_sets, encode, seed=recipe.seed) if hard else None,
         rank=engine.group.rank,
         size=engine.group.size,
         position=position,
     )
 
 
-def judge_checkpoint(checkpoint: Checkpoint, *, data: Path | None = None) -> list[QueryValues]:
+def validate_checkpoint(checkpoint: Checkpoint, *, data: Path | None = None) -> list[QueryValues]:
     """What the weights of a checkpoint are worth on the validation sets of its recipe, query by query.
 
     Args:
@@ -175,18 +180,18 @@ def judge_checkpoint(checkpoint: Checkpoint, *, data: Path | None = None) -> lis
     Raises:
         TrainingError: the recipe has no validation, or the checkpoint is damaged.
     """
-    recipe, shelf = checkpoint.state.recipe, DatasetCatalog(data, checkpoint.state.recipe.folders)
-    judge = build_judge(recipe, shelf)
-    if judge is None:
+    recipe, catalog = checkpoint.state.recipe, DatasetCatalog(data, checkpoint.state.recipe.folders)
+    validator = build_validator(recipe, catalog)
+    if validator is None:
         raise TrainingError("the recipe has no validation", item=checkpoint.folder)
     engine = build_engine(
         recipe.model_copy(update={"start_from": str(checkpoint.folder)}),
-        open_stocks(recipe, shelf),
+        open_training_sets(recipe, catalog),
         total_steps=1,
         device=device_of(recipe),
         group=Group(),
     )
-    return judge.values(engine, frames=recipe.batch.frames)
+    return validator.values(engine, frames=recipe.batch.frames)
 
 
 def _memo(model: TwoTowers) -> TextMemo | None:
@@ -197,13 +202,13 @@ def _memo(model: TwoTowers) -> TextMemo | None:
 
 
 def _switching(
-    recipe: Recipe, spec: CodeSwitchingSpec, stocks: Sequence[TrainingSet], shelf: DatasetCatalog
+    recipe: Recipe, spec: CodeSwitchingSpec, training_sets: Sequence[TrainingSet], catalog: DatasetCatalog
 ) -> Switching:
-    lexicons = shelf.lexicons(spec.lexicons, spec.languages)
+    lexicons = catalog.lexicons(spec.lexicons, spec.languages)
     rule = SwitchRule(mode=spec.mode, p=spec.p, candidates=spec.candidates, romanised=spec.romanised)
     switcher = CodeSwitcher(lexicons, rule, seed=recipe.seed)
     if spec.rate is not None:
-        switcher = switcher.equalised(_sample_texts(recipe, stocks)["en"], rate=spec.rate)
+        switcher = switcher.equalised(_sample_texts(recipe, training_sets)["en"], rate=spec.rate)
     return Switching(
         lambda text, key, epoch: switcher.switch(text, key=key, epoch=epoch).text,
         instead=spec.place == "instead",
@@ -213,14 +218,14 @@ def _switching(
     )
 
 
-def _sample_texts(recipe: Recipe, stocks: Sequence[TrainingSet]) -> dict[str, list[str]]:
+def _sample_texts(recipe: Recipe, training_sets: Sequence[TrainingSet]) -> dict[str, list[str]]:
     """Language -> the first so many training texts; languages without any are left out."""
     found: dict[str, list[str]] = {tag: [] for tag in recipe.languages}
-    for stock in stocks:
-        for row in map(int, stock.table.rows(stock.split)):
+    for training_set in training_sets:
+        for row in map(int, training_set.table.rows(training_set.split)):
             if all(len(texts) >= _SAMPLE_TEXTS for texts in found.values()):
                 break
-            if stock.usable(row):
-                for tag, texts in stock.texts(row).items():
+            if training_set.usable(row):
+                for tag, texts in training_set.texts(row).items():
                     found[tag] += texts[: max(0, _SAMPLE_TEXTS - len(found[tag]))]
     return {tag: texts for tag, texts in found.items() if texts}

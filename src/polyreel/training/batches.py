@@ -73,19 +73,20 @@ class Batches:
     """Endless batches, the same for any number of processes and from any position on.
 
     Args:
-        stocks: what is drawn from.
+        training_sets: what is drawn from.
         spec: size of a batch and what each item brings.
         languages: that ``Batch.language`` indexes, ``MIXED`` among them where there is switching.
         seed: of the run.
         switching: None for none.
-        neighbours: (stock, row) -> rows of the same stock that make hard negatives; None for none.
+        neighbours: (number of the training set, row) -> rows of the same set that make hard negatives; None
+            for none.
         rank, size: which of how many processes this is; each makes an equal part of every batch.
         position: where to go on; None begins.
     """
 
     def __init__(
         self,
-        stocks: Sequence[TrainingSet],
+        training_sets: Sequence[TrainingSet],
         spec: BatchSpec,
         *,
         languages: Sequence[str],
@@ -96,13 +97,15 @@ class Batches:
         size: int = 1,
         position: Position | None = None,
     ) -> None:
-        self._stocks, self._spec, self._seed = stocks, spec, seed
+        self._training_sets, self._spec, self._seed = training_sets, spec, seed
         self._language = {tag: number for number, tag in enumerate(languages)}
         self._switching, self._neighbours = switching, neighbours
-        self._part = slice(rank * spec.items // size, (rank + 1) * spec.items // size)
-        self._hard = int(spec.items * spec.hard_negatives) if neighbours else 0
-        self._sampler = Sampler(stocks, items=spec.items - self._hard, seed=seed, position=position)
-        self._share = _language_shares(stocks, spec.balance)
+        self._part = slice(rank * spec.batch_size // size, (rank + 1) * spec.batch_size // size)
+        self._hard = int(spec.batch_size * spec.hard_negatives) if neighbours else 0
+        self._sampler = Sampler(
+            training_sets, batch_size=spec.batch_size - self._hard, seed=seed, position=position
+        )
+        self._share = _language_shares(training_sets, spec.balance)
 
     def __iter__(self) -> Iterator[Batch]:
         while True:
@@ -122,19 +125,19 @@ class Batches:
 
     def _hard_negatives(self, drawn: Sequence[Draw]) -> list[Draw]:
         """For as many of the clips as the recipe asks for, a similar one that is not there yet."""
-        there = {(draw.stock, draw.row) for draw in drawn}
+        there = {(draw.training_set, draw.row) for draw in drawn}
         found: list[Draw] = []
         for draw in _cycle(drawn):
             if len(found) == self._hard:
                 break
             assert self._neighbours is not None
             rng = np.random.default_rng(stable_hash(self._seed, "hard", len(found), *_identity(draw)))
-            similar = list(map(int, self._neighbours(draw.stock, draw.row)))
-            fresh = [row for row in similar if (draw.stock, row) not in there]
+            similar = list(map(int, self._neighbours(draw.training_set, draw.row)))
+            fresh = [row for row in similar if (draw.training_set, row) not in there]
             if fresh or similar:
                 row = int(rng.choice(fresh or similar))
-                there.add((draw.stock, row))
-                found.append(Draw(draw.stock, row, draw.epoch))
+                there.add((draw.training_set, row))
+                found.append(Draw(draw.training_set, row, draw.epoch))
             else:
                 found.append(draw)
         return found
@@ -148,9 +151,9 @@ class Batches:
                 leader[node] = node = leader[leader[node]]
             return node
 
-        own = [self._stocks[draw.stock].concept(draw.row) for draw in drawn]
+        own = [self._training_sets[draw.training_set].concept(draw.row) for draw in drawn]
         for draw, concept in zip(drawn, own, strict=True):
-            for tag, texts in self._stocks[draw.stock].texts(draw.row).items():
+            for tag, texts in self._training_sets[draw.training_set].texts(draw.row).items():
                 for text in texts:
                     leader[find((tag, text))] = find(concept)
         # Named by the smallest concept of a group, which no order of visits changes.
@@ -171,7 +174,9 @@ class Batches:
                 text_key.append(stable_hash(self._seed, "text", number, *_identity(draw)))
         frames, mask, has_video = self._frames(drawn)
         return Batch(
-            items=tuple(self._stocks[draw.stock].table.clip(draw.row).clip_id for draw in drawn),
+            items=tuple(
+                self._training_sets[draw.training_set].table.clip(draw.row).clip_id for draw in drawn
+            ),
             concept=_long(concepts),
             frames=frames,
             frame_mask=mask,
@@ -187,7 +192,7 @@ class Batches:
 
     def _texts(self, draw: Draw) -> list[tuple[str, str]]:
         """(language, text) of one clip."""
-        captions = self._stocks[draw.stock].texts(draw.row)
+        captions = self._training_sets[draw.training_set].texts(draw.row)
         rng = np.random.default_rng(stable_hash(self._seed, "captions", *_identity(draw)))
         if self._spec.captions == "all":
             chosen = [(tag, texts[int(rng.integers(len(texts)))]) for tag, texts in captions.items()]
@@ -227,7 +232,7 @@ class Batches:
         )
         variants = self._switching.variants
         epoch = draw.epoch if variants is None else draw.epoch % variants
-        clip_id = self._stocks[draw.stock].table.clip(draw.row).clip_id
+        clip_id = self._training_sets[draw.training_set].table.clip(draw.row).clip_id
         added = [
             (MIXED, self._switching.switch(original, f"{self._seed}/{clip_id}/{copy}", epoch))
             for copy in range(self._switching.copies)
@@ -236,11 +241,14 @@ class Batches:
         return kept + added
 
     def _frames(self, drawn: Sequence[Draw]) -> tuple[Tensor | None, Tensor | None, Tensor]:
-        has_video = [self._stocks[draw.stock].has_video for draw in drawn]
+        has_video = [self._training_sets[draw.training_set].has_video for draw in drawn]
         seen = [draw for draw, video in zip(drawn, has_video, strict=True) if video]
         if not seen:
             return None, None, torch.tensor(has_video)
-        rows = [self._stocks[draw.stock].frames(draw.row, at_most=self._spec.frames) for draw in seen]
+        rows = [
+            self._training_sets[draw.training_set].frames(draw.row, at_most=self._spec.frames)
+            for draw in seen
+        ]
         empty, found = rows[0][:0], iter(rows)
         return *padded([next(found) if video else empty for video in has_video]), torch.tensor(has_video)
 
@@ -256,7 +264,7 @@ def padded(rows: Sequence[NDArray[np.float32]]) -> tuple[Tensor, Tensor]:
 
 
 def _identity(draw: Draw) -> tuple[int, int, int]:
-    return draw.stock, draw.row, draw.epoch
+    return draw.training_set, draw.row, draw.epoch
 
 
 def _cycle(drawn: Sequence[Draw]) -> Iterator[Draw]:
@@ -268,10 +276,10 @@ def _long(numbers: Sequence[int]) -> Tensor:
     return torch.tensor(numbers, dtype=torch.int64)
 
 
-def _language_shares(stocks: Sequence[TrainingSet], balance: float) -> dict[str, float]:
+def _language_shares(training_sets: Sequence[TrainingSet], balance: float) -> dict[str, float]:
     """Language -> what it is drawn in proportion to: its captions to the power ``balance``."""
     counts: dict[str, int] = {}
-    for stock in stocks:
-        for tag, number in stock.table.manifest.captions[stock.split].items():
+    for training_set in training_sets:
+        for tag, number in training_set.table.manifest.captions[training_set.split].items():
             counts[tag] = counts.get(tag, 0) + number
     return {tag: float(max(number, 1)) ** balance for tag, number in counts.items()}

@@ -83,15 +83,15 @@ def check(path: Path, overrides: Sequence[str] = (), *, data: Path | None = None
     reading = examine_training_recipe(path, overrides)
     if reading.recipe is None:
         return Check(reading.problems, (), None)
-    recipe, shelf = reading.recipe, DatasetCatalog(data, reading.recipe.folders)
-    found = problems_of(recipe, shelf)
+    recipe, catalog = reading.recipe, DatasetCatalog(data, reading.recipe.folders)
+    found = problems_of(recipe, catalog)
     estimate = None
     try:
-        estimate = _estimate(recipe, shelf)
+        estimate = _estimate(recipe, catalog)
     except PolyreelError as error:
         found.append(("model", str(error)))
     problems = dict.fromkeys([*reading.problems, *(reading.problem_at(place, what) for place, what in found)])
-    return Check(tuple(problems), tuple(_notes(recipe, shelf)), estimate)
+    return Check(tuple(problems), tuple(_notes(recipe, catalog)), estimate)
 
 
 def require_recipe(path: Path, overrides: Sequence[str] = (), *, data: Path | None = None) -> Recipe:
@@ -112,13 +112,13 @@ def require_recipe(path: Path, overrides: Sequence[str] = (), *, data: Path | No
     raise recipe_error(path, tuple(problems))
 
 
-def _notes(recipe: Recipe, shelf: DatasetCatalog) -> list[str]:
+def _notes(recipe: Recipe, catalog: DatasetCatalog) -> list[str]:
     notes = []
     names = [data.corpus for data in recipe.data]
     names += [table.corpus for table in recipe.validation.tables] if recipe.validation else []
     for name in dict.fromkeys(names):
         try:
-            if shelf.where(name) is None:
+            if catalog.where(name) is None:
                 notes.append(
                     f"{name} is not built yet: the run builds it first, with features of its pictures"
                 )
@@ -127,16 +127,16 @@ def _notes(recipe: Recipe, shelf: DatasetCatalog) -> list[str]:
     return notes
 
 
-def _estimate(recipe: Recipe, shelf: DatasetCatalog) -> Estimate:
+def _estimate(recipe: Recipe, catalog: DatasetCatalog) -> Estimate:
     device = (
         torch.device("cpu")
         if recipe.device == "cuda" and not torch.cuda.is_available()
         else device_of(recipe)
     )
-    probe = recipe.model_copy(update={"batch": recipe.batch.model_copy(update={"chunk": None})})
+    probe = recipe.model_copy(update={"batch": recipe.batch.model_copy(update={"micro_batch": None})})
     # The probe needs no language-free space that is true, so it is not estimated from data.
     engine = build_engine(probe, [], total_steps=4, device=device, group=Group())
-    items = max(2, min(_PROBED_ITEMS, recipe.batch.items))
+    items = max(2, min(_PROBED_ITEMS, recipe.batch.batch_size))
     texts_each = _texts_each(recipe)
     batch = _made_up(recipe, items, texts_each)
     if engine.model.text.free is not None and not engine.model.text.free.known:
@@ -144,11 +144,11 @@ def _estimate(recipe: Recipe, shelf: DatasetCatalog) -> Estimate:
     engine.memo = None if engine.memo is None else _NoMemo(engine)  # type: ignore[assignment]
     kept = _kept_bytes(engine, batch)
     seconds = min(train_step(engine, batch, step).seconds for step in range(1, 4))
-    own = recipe.batch.items / recipe.processes
-    chunk = recipe.batch.chunk
-    in_chunks = chunk is not None and chunk < own * texts_each
-    # A chunk is so many texts or so many clips; the texts weigh more.
-    at_once = (chunk or 0) / texts_each if in_chunks else own
+    own = recipe.batch.batch_size / recipe.processes
+    micro_batch = recipe.batch.micro_batch
+    in_chunks = micro_batch is not None and micro_batch < own * texts_each
+    # A micro-batch is so many texts or so many clips; the texts weigh more.
+    at_once = (micro_batch or 0) / texts_each if in_chunks else own
     parameters = [*engine.model.parameters(), *engine.objectives.parameters()]
     trained = sum(p.numel() for p in engine.named.values())
     everything = sum(p.numel() for p in parameters)
@@ -156,8 +156,8 @@ def _estimate(recipe: Recipe, shelf: DatasetCatalog) -> Estimate:
     return Estimate(
         trained=trained,
         frozen=everything - trained,
-        steps=recipe.optimiser.steps or _steps_of_epochs(recipe, shelf),
-        texts=recipe.batch.items * texts_each,
+        steps=recipe.optimiser.steps or _steps_of_epochs(recipe, catalog),
+        texts=recipe.batch.batch_size * texts_each,
         memory_bytes=int(_FLOAT_BYTES * (everything + copies * trained) + kept / items * at_once),
         # Chunks are computed a second time: one more forward pass to a backward pass of two.
         step_s=seconds / items * own * (4 / 3 if in_chunks else 1),
@@ -220,11 +220,13 @@ def _kept_bytes(engine: Engine, batch: Batch) -> int:
     return sum(kept.values())
 
 
-def _steps_of_epochs(recipe: Recipe, shelf: DatasetCatalog) -> int | None:
+def _steps_of_epochs(recipe: Recipe, catalog: DatasetCatalog) -> int | None:
     try:
-        if any(shelf.where(data.corpus) is None for data in recipe.data):
+        if any(catalog.where(data.corpus) is None for data in recipe.data):
             return None
-        items = sum(data.weight * shelf.table(data.corpus).manifest.clips[data.split] for data in recipe.data)
+        items = sum(
+            data.weight * catalog.table(data.corpus).manifest.clips[data.split] for data in recipe.data
+        )
     except (PolyreelError, KeyError):
         return None
-    return max(1, round((recipe.optimiser.epochs or 0) * items / recipe.batch.items))
+    return max(1, round((recipe.optimiser.epochs or 0) * items / recipe.batch.batch_size))

@@ -94,17 +94,17 @@ class Group:
         """Whether ``flag`` is true in any process."""
         if self.size == 1:
             return flag
-        told = torch.tensor([int(flag)], device=device)
-        dist.all_reduce(told, op=dist.ReduceOp.MAX)
-        return bool(told.item())
+        shared_value = torch.tensor([int(flag)], device=device)
+        dist.all_reduce(shared_value, op=dist.ReduceOp.MAX)
+        return bool(shared_value.item())
 
-    def from_leader(self, number: float, device: torch.device) -> float:
-        """What rank 0 gives."""
+    def from_main(self, number: float, device: torch.device) -> float:
+        """The number that rank 0 has."""
         if self.size == 1:
             return number
-        told = torch.tensor([number], dtype=torch.float64, device=device)
-        dist.broadcast(told, src=0)
-        return float(told.item())
+        shared_value = torch.tensor([number], dtype=torch.float64, device=device)
+        dist.broadcast(shared_value, src=0)
+        return float(shared_value.item())
 
 
 @contextmanager

@@ -29,7 +29,7 @@ class Views:
         model: whose towers.
         device: they are on.
         autocast: what the towers run under.
-        chunk: texts, and clips, at a time; None takes all at once.
+        micro_batch: texts, and clips, at a time; None takes all at once.
         mask_rate: share that masked views lack; None for no such views.
     """
 
@@ -39,11 +39,11 @@ class Views:
         *,
         device: torch.device,
         autocast: Autocast,
-        chunk: int | None,
+        micro_batch: int | None,
         mask_rate: float | None,
     ) -> None:
         self.model, self.device, self.autocast = model, device, autocast
-        self.chunk, self.mask_rate = chunk, mask_rate
+        self.micro_batch, self.mask_rate = micro_batch, mask_rate
 
 
 def jobs_of(batch: Batch, inputs: TextInputs, views: Views) -> dict[str, Job]:
@@ -144,7 +144,7 @@ def _video_job(batch: Batch, mask: Tensor | None, views: Views) -> Job:
 
 
 def _job(order: Tensor, run: Callable[[Tensor], Callable[[], Tensor]], *, rows: int, views: Views) -> Job:
-    chunks = [(part.to(views.device), run(part)) for part in _parts(order, views.chunk)]
+    chunks = [(part.to(views.device), run(part)) for part in _parts(order, views.micro_batch)]
     return Job(chunks, rows=rows, dim=views.model.spec.dim, device=views.device)
 
 

@@ -65,7 +65,7 @@ class Engine:
             model,
             device=device,
             autocast=self.autocast,
-            chunk=recipe.batch.chunk,
+            micro_batch=recipe.batch.micro_batch,
             mask_rate=next((o.mask_rate for o in recipe.objectives if isinstance(o, IntraModalSpec)), None),
         )
 
@@ -87,7 +87,7 @@ class Engine:
         return self.recipe.optimiser.lr * factor
 
     @contextlib.contextmanager
-    def judged(self) -> Iterator[None]:
+    def evaluating(self) -> Iterator[None]:
         """While this holds, the model computes as it would be exported."""
         was_training = self.model.training
         self.model.eval()

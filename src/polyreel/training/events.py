@@ -1,4 +1,4 @@
-"""What a run tells while it goes on."""
+"""Events of a run, for its progress display."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from polyreel.training.step import StepReport
 
-__all__ = ["Event", "Noted", "Preparing", "Saved", "Started", "Stepped", "Tell", "Validated"]
+__all__ = ["Event", "Noted", "OnProgress", "Preparing", "Saved", "Started", "Stepped", "Validated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +27,14 @@ class Started:
     Attributes:
         step, total: steps done before, and in all.
         trained, frozen: numbers in parameters.
-        items: in a batch, over all processes.
+        batch_size: clips in a batch, over all processes.
     """
 
     step: int
     total: int
     trained: int
     frozen: int
-    items: int
+    batch_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Stepped:
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """The model was judged; ``score`` is what ``best`` is the best of."""
+    """The model was validated; ``score`` is what ``best`` is the best of."""
 
     step: int
     figures: Mapping[str, float]
@@ -69,4 +69,4 @@ class Noted:
 
 
 Event = Preparing | Started | Stepped | Validated | Saved | Noted
-Tell = Callable[[Event], None]
+OnProgress = Callable[[Event], None]

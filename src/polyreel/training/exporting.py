@@ -29,7 +29,7 @@ from polyreel.models.towers import TwoTowers
 from polyreel.training.checkpoints import Checkpoint, load_checkpoint
 from polyreel.training.tracing import trace_text, trace_video
 
-__all__ = ["Details", "Exported", "export_checkpoint", "export_details", "learnt_parts"]
+__all__ = ["Details", "Exported", "export_checkpoint", "export_details", "trained_heads"]
 
 # The 4-bit text graph rounds activations to 8 bits, which alone moves embeddings by some 1e-4.
 _MOST_DISTANCE, _MOST_DISTANCE_INT8 = 1e-3, 0.03
@@ -93,9 +93,9 @@ def export_checkpoint(source: Path, out: Path, *, name: str | None = None, int8:
     _require_exportable(model, out)
     label = (name or checkpoint.state.recipe.run).lower()
     with new_folder(out) as made:
-        learnt = learnt_parts(model)
-        if learnt is not None and not int8:
-            card = build_on_default(made, _trained(checkpoint, learnt, label), alike=locate_bundle())
+        heads = trained_heads(model)
+        if heads is not None and not int8:
+            card = build_on_default(made, _bundle_spec(checkpoint, heads, label), alike=locate_bundle())
         else:
             card = write_bundle(made, _parts(checkpoint, model, label, int8=int8))
         distances = _distances(model, Bundle(made))
@@ -109,7 +109,7 @@ def export_checkpoint(source: Path, out: Path, *, name: str | None = None, int8:
     return Exported(out, card, *distances)
 
 
-def learnt_parts(model: TwoTowers) -> TrainedHeads | None:
+def trained_heads(model: TwoTowers) -> TrainedHeads | None:
     """What a model adds to the parts of the default bundle; None if it stands on other parts."""
     text, video = model.spec.text, model.spec.video
     on_default_parts = (
@@ -119,15 +119,15 @@ def learnt_parts(model: TwoTowers) -> TrainedHeads | None:
         and text.language_free
         and text.head != "none"
         and video is not None
-        and video.learnt_pooling == "mean"
+        and video.trained_pooling == "mean"
         and video.head != "none"
     )
     if not on_default_parts or model.video is None:
         return None
     weight = 1.0 if model.spec.prior_weight is None else model.spec.prior_weight
     return TrainedHeads(
-        model.text.learnt(),
-        model.video.learnt(),
+        model.text.trained_arrays(),
+        model.video.trained_arrays(),
         prior_weight=weight,
         starts_semantic=model.video.spec.pooling == "semantic",
     )
@@ -150,13 +150,13 @@ def _require_exportable(model: TwoTowers, out: Path) -> None:
         raise UsageError("the folder of the bundle exists already", item=out, remedy="Name another one")
 
 
-def _trained(checkpoint: Checkpoint, learnt: TrainedHeads, name: str) -> BundleSpec:
+def _bundle_spec(checkpoint: Checkpoint, heads: TrainedHeads, name: str) -> BundleSpec:
     details = export_details(checkpoint)
     return BundleSpec(
         name=name,
         description=checkpoint.state.recipe.description or f"trained by the recipe {name}",
         training=details.training,
-        learnt=learnt,
+        learnt=heads,
         licences=details.licences,
     )
 
@@ -190,8 +190,10 @@ def export_details(checkpoint: Checkpoint) -> Details:
     """What the card of a bundle says of the run that ``checkpoint`` is from."""
     state = checkpoint.state
     corpora = tuple(dict.fromkeys(data.corpus for data in state.recipe.data))
-    judged = state.recipe.validation
-    best = "" if judged is None or state.best is None else f"; best {judged.metric} {state.best[0]:.3g}"
+    validation = state.recipe.validation
+    best = (
+        "" if validation is None or state.best is None else f"; best {validation.metric} {state.best[0]:.3g}"
+    )
     made = ", ".join(f"{name} {version}" for name, version in sorted(state.made_with.items()))
     training = (
         f"recipe {state.recipe.run}, seed {state.recipe.seed}, {state.step:,} of {state.total_steps:,} steps "

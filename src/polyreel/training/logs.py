@@ -84,11 +84,11 @@ class RunLog:
     def _write(self, kind: str, step: int, numbers: Mapping[str, float]) -> None:
         self._put({"kind": kind, "step": step, **numbers})
         if self._board is not None:
-            with _told(self._board.path):
+            with _writable(self._board.path):
                 self._board.write(step, {f"{kind}/{name}": number for name, number in numbers.items()})
 
     def _put(self, content: Mapping[str, Any]) -> None:
-        with _told(self._file.name):
+        with _writable(self._file.name):
             self._file.write(_line({"time": round(time.time(), 3), **content}))
 
 
@@ -97,7 +97,7 @@ def _line(content: Mapping[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def _told(path: object) -> Iterator[None]:
+def _writable(path: object) -> Iterator[None]:
     try:
         yield
     except OSError as error:

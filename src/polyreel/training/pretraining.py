@@ -39,10 +39,10 @@ def pretrain(
     out: Path,
     *,
     steps: int,
-    texts_a_step: int = 64,
+    batch_size: int = 64,
     lr: float = 1e-3,
     seed: int = 0,
-    tell: Callable[[int, int, float], None] | None = None,
+    on_progress: Callable[[int, int, float], None] | None = None,
 ) -> None:
     """Train the encoder of ``spec`` to guess masked tokens, and write its weights.
 
@@ -51,10 +51,10 @@ def pretrain(
         texts: language -> texts. Every language gives an equal part of each step.
         out: safetensors file for ``ScratchSpec.weights``; there whole or not at all.
         steps: of AdamW.
-        texts_a_step: texts in each.
+        batch_size: texts in each.
         lr: highest learning rate, after a tenth of the steps; it falls to 0 by half a cosine.
         seed: of the weights, the texts drawn and the tokens masked.
-        tell: told after each step: (step, steps, loss in nats per guessed token).
+        on_progress: called after each step with (step, steps, loss in nats per guessed token).
 
     Raises:
         UsageError: a language has no text.
@@ -73,24 +73,24 @@ def pretrain(
     draw = torch.Generator().manual_seed(seed)
     groups = [[clean(text) for text in group] for _, group in sorted(texts.items())]
     for step in range(steps):
-        loss = guess.loss(tower.prepare(_drawn(groups, texts_a_step, draw)), draw)
+        loss = guess.loss(tower.prepare(_drawn(groups, batch_size, draw)), draw)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(parameters, _LARGEST_NORM)
         optimiser.step()
         rate.step()
-        if tell is not None:
-            tell(step + 1, steps, loss.item())
+        if on_progress is not None:
+            on_progress(step + 1, steps, loss.item())
     out.parent.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.contiguous() for name, tensor in tower.encoder.state_dict().items()}
     write_atomically(out, save(weights))
 
 
-def _drawn(groups: Sequence[Sequence[str]], count: int, draw: torch.Generator) -> list[str]:
-    """Texts of all languages in turn, each drawn by chance."""
+def _drawn(groups: Sequence[Sequence[str]], count: int, generator: torch.Generator) -> list[str]:
+    """Texts of all languages in turn, each drawn at random."""
     turns = [groups[at % len(groups)] for at in range(count)]
-    chances = torch.rand(count, generator=draw, dtype=torch.float64).tolist()
-    return [group[int(chance * len(group))] for group, chance in zip(turns, chances, strict=True)]
+    draws = torch.rand(count, generator=generator, dtype=torch.float64).tolist()
+    return [group[int(draw * len(group))] for group, draw in zip(turns, draws, strict=True)]
 
 
 class _Guess:

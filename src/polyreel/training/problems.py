@@ -20,12 +20,12 @@ from polyreel.training.recipe import HELD_OUT, DataSpec, Recipe, ValidationTable
 __all__ = ["problems_of"]
 
 
-def problems_of(recipe: Recipe, shelf: DatasetCatalog) -> list[Problem]:
+def problems_of(recipe: Recipe, catalog: DatasetCatalog) -> list[Problem]:
     """Everything that would keep the recipe from running. Nothing is fetched or built for it."""
     tables = {}
     found: list[Problem] = []
     for number, data in enumerate(recipe.data):
-        table, problems = _table(shelf, f"data.{number}", data)
+        table, problems = _table(catalog, f"data.{number}", data)
         found += problems
         if table is not None:
             tables[number] = table
@@ -37,13 +37,13 @@ def problems_of(recipe: Recipe, shelf: DatasetCatalog) -> list[Problem]:
     if recipe.validation is not None:
         for number, spec in enumerate(recipe.validation.tables):
             place = f"validation.tables.{number}"
-            table, problems = _table(shelf, place, spec)
+            table, problems = _table(catalog, place, spec)
             found += problems
             if table is not None:
                 found += _of_features(recipe, spec, table, place)
     if recipe.code_switching is not None:
         try:
-            shelf.lexicons(recipe.code_switching.lexicons, recipe.code_switching.languages)
+            catalog.lexicons(recipe.code_switching.lexicons, recipe.code_switching.languages)
         except PolyreelError as error:
             found.append(("code_switching.lexicons", str(error)))
     if recipe.start_from is not None and find_checkpoint(Path(recipe.start_from), "best") is None:
@@ -56,13 +56,13 @@ def problems_of(recipe: Recipe, shelf: DatasetCatalog) -> list[Problem]:
 
 
 def _table(
-    shelf: DatasetCatalog, place: str, spec: DataSpec | ValidationTable
+    catalog: DatasetCatalog, place: str, spec: DataSpec | ValidationTable
 ) -> tuple[DatasetTable | None, list[Problem]]:
     """The table if it is there, and what is wrong with naming it."""
     try:
-        if shelf.where(spec.corpus) is None:
+        if catalog.where(spec.corpus) is None:
             return None, []
-        table = shelf.table(spec.corpus)
+        table = catalog.table(spec.corpus)
     except PolyreelError as error:
         return None, [(f"{place}.corpus", str(error))]
     if spec.split not in (HELD_OUT, *table.splits):
@@ -109,8 +109,11 @@ def _of_all_data(recipe: Recipe, tables: Sequence[DatasetTable]) -> Iterator[Pro
         if not any(counts.get(tag) for counts in captions):
             yield "languages", f"there is no caption in {tag!r}: leave it out, or add a corpus that has some"
     clips = sum(table.manifest.clips[data.split] for data, table in zip(recipe.data, tables, strict=True))
-    if recipe.batch.items > clips:
-        yield "batch.items", f"a batch of {recipe.batch.items:,} from {clips:,} clips: at most {clips:,}"
+    if recipe.batch.batch_size > clips:
+        yield (
+            "batch.batch_size",
+            f"a batch of {recipe.batch.batch_size:,} from {clips:,} clips: at most {clips:,}",
+        )
     needed = [spec.name for spec in recipe.objectives if "video" in _requires(spec)]
     seen = [
         bool(data.features) or table.manifest.without_media < len(table)

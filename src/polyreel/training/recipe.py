@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from polyreel.languages import STUDY_LANGUAGES, parse_tag
 from polyreel.models.specs import ModelSpec, ObjectiveSpec
@@ -37,7 +37,7 @@ MIXED = "mixed"
 """What stands for the language of code-switched text."""
 
 _Share = Annotated[float, Field(gt=0, lt=1)]
-_Chance = Annotated[float, Field(ge=0, le=1)]
+_Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Spec(BaseModel):
@@ -73,12 +73,12 @@ class CodeSwitchingSpec(_Spec):
     Attributes:
         lexicons: folder of lexicons, relative to ``--data``.
         languages: to switch into, whether or not there are captions in them.
-        p: chance of each word that has a translation, one for all languages or one for each.
+        p: probability of switching a word that has a translation, one for all languages or one for each.
         rate: share of all words that is switched, the same for every language whatever its lexicon holds;
             ``p`` is then lowered to meet it. None leaves ``p`` as it is.
         mode: ``multilingual`` draws a language for each word, ``bilingual`` one for each text.
         candidates: how many of a word's translations are drawn from, the best known first.
-        romanised: chance that the switched words of a text are written in plain Latin letters.
+        romanised: probability that the switched words of a text are written in plain Latin letters.
         place: the switched text stands ``beside`` the English one or ``instead`` of it.
         copies: how many switched texts an item gets.
         variants: how many different switchings a text goes through before they recur, so that frozen encoders
@@ -87,11 +87,11 @@ class CodeSwitchingSpec(_Spec):
 
     lexicons: str = Field(default="lexicons", min_length=1)
     languages: tuple[str, ...] = Field(default=tuple(STUDY_LANGUAGES[1:]), min_length=1)
-    p: _Chance | dict[str, _Chance] = 0.5
+    p: _Probability | dict[str, _Probability] = 0.5
     rate: _Share | None = None
     mode: Literal["multilingual", "bilingual"] = "multilingual"
     candidates: int = Field(default=1, ge=1)
-    romanised: _Chance = 0.0
+    romanised: _Probability = 0.0
     place: Literal["beside", "instead"] = "beside"
     copies: int = Field(default=1, ge=1)
     variants: int | None = Field(default=None, ge=1)
@@ -101,21 +101,21 @@ class BatchSpec(_Spec):
     """What one step sees.
 
     Attributes:
-        items: clips in a batch, over all processes together.
+        batch_size: clips in a batch, over all processes together.
         captions: ``all`` gives every clip one caption in each of its languages (1-to-K); a number draws as
             many.
         balance: a language is drawn in proportion to its captions to this power; 0 draws all alike.
         frames: most feature rows of a clip; of longer ones, as many evenly spaced.
-        chunk: texts, and clips, that a tower sees at a time: memory follows this and not ``items``. None
-            takes all at once.
-        hard_negatives: of the items, the share that is drawn for being similar to another one in the batch.
+        micro_batch: texts, and clips, that a tower computes at a time: memory follows this and not
+            ``batch_size``. None takes all at once.
+        hard_negatives: share of the clips that is drawn for being similar to another one in the batch.
     """
 
-    items: int = Field(default=64, ge=2)
+    batch_size: int = Field(default=64, ge=2, validation_alias=AliasChoices("batch_size", "items"))
     captions: Literal["all"] | Annotated[int, Field(ge=1)] = "all"
     balance: float = Field(default=0.0, ge=0, le=1)
     frames: int = Field(default=32, ge=1)
-    chunk: int | None = Field(default=None, ge=1)
+    micro_batch: int | None = Field(default=None, ge=1, validation_alias=AliasChoices("micro_batch", "chunk"))
     hard_negatives: float = Field(default=0.0, ge=0, le=0.5)
 
 
@@ -178,7 +178,7 @@ class ValidationTable(_Spec):
 
 
 class ValidationSpec(_Spec):
-    """When and on what a run is judged.
+    """When and on what a run is validated.
 
     Attributes:
         tables: what on.

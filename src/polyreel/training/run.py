@@ -19,9 +19,9 @@ from polyreel.files import write_atomically
 from polyreel.training.assembly import (
     build_batches,
     build_engine,
-    build_judge,
+    build_validator,
     device_of,
-    open_stocks,
+    open_training_sets,
     step_count,
 )
 from polyreel.training.batches import Batch, Batches
@@ -34,7 +34,7 @@ from polyreel.training.checkpoints import (
     recipe_differences,
 )
 from polyreel.training.distributed import Group, joined
-from polyreel.training.events import Event, Noted, Preparing, Saved, Started, Stepped, Tell, Validated
+from polyreel.training.events import Event, Noted, OnProgress, Preparing, Saved, Started, Stepped, Validated
 from polyreel.training.logs import RunLog
 from polyreel.training.problems import problems_of
 from polyreel.training.randomness import random_state, restore_random_state
@@ -74,7 +74,7 @@ def train(
     out: Path,
     data: Path | None = None,
     resume: Path | Literal["auto"] | None = None,
-    tell: Tell | None = None,
+    on_progress: OnProgress | None = None,
 ) -> TrainingResult:
     """Train as a recipe says, alone or with the other processes of a ``torchrun``.
 
@@ -86,7 +86,7 @@ def train(
         out: its folder.
         data: folder that corpora and lexicons are relative to.
         resume: ``auto`` goes on from the last checkpoint of ``out`` if there is one; or a checkpoint or run.
-        tell: told of what happens, in the first process alone.
+        on_progress: called with every event, in the first process alone.
 
     Raises:
         RecipeError: data, features or lexicons that it names are not there or do not fit; lists everything.
@@ -95,15 +95,15 @@ def train(
         PolyreelError: parts of the model are not there or do not fit, or a corpus cannot be built.
     """
     with StopRequest() as stop, joined(device_of(recipe)) as group:
-        told = tell if tell is not None and group.is_main else _to_nobody
+        report = on_progress if on_progress is not None and group.is_main else _to_nobody
         checkpoint = _resumed(recipe, out, resume)
-        shelf = DatasetCatalog(
-            data, recipe.folders, tell=lambda what, done, total: told(Preparing(what, done, total))
+        catalog = DatasetCatalog(
+            data, recipe.folders, tell=lambda what, done, total: report(Preparing(what, done, total))
         )
-        if problems := problems_of(recipe, shelf):
+        if problems := problems_of(recipe, catalog):
             lines = tuple(f"{place}: {what}" for place, what in problems)
             raise RecipeError("the recipe cannot be run", item=recipe.run, value=lines)
-        run = _Run(recipe, out, shelf, checkpoint, group, told)
+        run = _Run(recipe, out, catalog, checkpoint, group, report)
         with contextlib.closing(run):
             return run.go(stop)
 
@@ -140,28 +140,30 @@ class _Run:
         self,
         recipe: Recipe,
         out: Path,
-        shelf: DatasetCatalog,
+        catalog: DatasetCatalog,
         checkpoint: Checkpoint | None,
         group: Group,
-        tell: Tell,
+        on_progress: OnProgress,
     ) -> None:
-        self._recipe, self._out, self._group, self._tell = recipe, out, group, tell
+        self._recipe, self._out, self._group, self._report = recipe, out, group, on_progress
         device = device_of(recipe)
-        with _leader_first(group, device):
-            self._stocks = open_stocks(recipe, shelf)
-            self._judge = build_judge(recipe, shelf) if group.is_main else None
-        tell(Preparing("building the model", 0, 0))
-        self._total = step_count(recipe, self._stocks)
-        self._engine = build_engine(recipe, self._stocks, total_steps=self._total, device=device, group=group)
+        with _main_first(group, device):
+            self._training_sets = open_training_sets(recipe, catalog)
+            self._validator = build_validator(recipe, catalog) if group.is_main else None
+        on_progress(Preparing("building the model", 0, 0))
+        self._total = step_count(recipe, self._training_sets)
+        self._engine = build_engine(
+            recipe, self._training_sets, total_steps=self._total, device=device, group=group
+        )
         state = None if checkpoint is None else checkpoint.state
         position = None if state is None else state.position
-        batches = build_batches(recipe, self._stocks, self._engine, shelf=shelf, position=position)
+        batches = build_batches(recipe, self._training_sets, self._engine, catalog=catalog, position=position)
         self._batches, self._ahead = batches, _Ahead(batches)
         self._step = 0 if state is None else state.step
         self._figures: Mapping[str, float] = {} if state is None else state.figures
         self._best = None if state is None else state.best
         self._without_gain = 0 if state is None else state.without_gain
-        self._position = position or Position.start(len(self._stocks))
+        self._position = position or Position.start(len(self._training_sets))
         self._checkpoints, self._saved_at = Checkpoints(out), self._step if state else None
         if checkpoint is not None:
             self._engine.load(checkpoint)
@@ -177,7 +179,7 @@ class _Run:
             self._engine.memo.close()
 
     def go(self, stop: StopRequest) -> TrainingResult:
-        self._tell_start()
+        self._report_start()
         gave_up, stopped = self._has_given_up(), False
         while self._step < self._total and not gave_up and not stopped:
             self._take_step(self._ahead.next())
@@ -202,27 +204,29 @@ class _Run:
         report = train_step(self._engine, batch, self._step)
         self._step, self._position = report.step, batch.position
         if self._log is not None:
-            self._log.step(report, passed_over=sum(stock.passed_over for stock in self._stocks))
-        self._tell(Stepped(report))
+            self._log.step(
+                report, passed_over=sum(training_set.passed_over for training_set in self._training_sets)
+            )
+        self._report(Stepped(report))
 
     def _is_due(self, every: int | None) -> bool:
         return every is not None and (self._step % every == 0 or self._step == self._total)
 
     def _validate(self) -> bool:
-        """Judge and save; whether to give up. The first process judges, all go by what it found."""
+        """Validate and save; whether to give up. The main process validates, all go by its score."""
         assert self._recipe.validation is not None
         score = 0.0
-        if self._judge is not None:
-            self._figures = self._judge.figures(self._engine, frames=self._recipe.batch.frames)
-            score = self._judge.score(self._figures)
-        score = self._group.from_leader(score, self._engine.device)
+        if self._validator is not None:
+            self._figures = self._validator.figures(self._engine, frames=self._recipe.batch.frames)
+            score = self._validator.score(self._figures)
+        score = self._group.from_main(score, self._engine.device)
         is_best = self._best is None or score > self._best[0]
         if is_best:
             self._best = (score, self._step)
         self._without_gain = 0 if is_best else self._without_gain + 1
         if self._log is not None and self._best is not None:
             self._log.validation(self._step, self._figures)
-            self._tell(Validated(self._step, self._figures, score, self._best))
+            self._report(Validated(self._step, self._figures, score, self._best))
         self._save(is_best=is_best)
         return self._has_given_up()
 
@@ -247,7 +251,7 @@ class _Run:
             if self._log is not None and (rates := self._batches.switching_rates):
                 self._log.switching(self._step, rates)
             folder = self._checkpoints.save(state, self._engine.state(), is_best=is_best)
-            self._tell(Saved(folder))
+            self._report(Saved(folder))
         self._saved_at = self._step
 
     def _open_log(self) -> RunLog:
@@ -264,13 +268,13 @@ class _Run:
                 remedy="Free some space, or name another folder by --out",
             ) from error
 
-    def _tell_start(self) -> None:
+    def _report_start(self) -> None:
         parameters = list(self._engine.model.parameters())
         frozen = sum(p.numel() for p in parameters if not p.requires_grad)
         trained = sum(p.numel() for p in self._engine.named.values())
-        self._tell(Started(self._step, self._total, trained, frozen, self._recipe.batch.items))
+        self._report(Started(self._step, self._total, trained, frozen, self._recipe.batch.batch_size))
         if self._log is not None and not self._log.has_tensorboard:
-            self._tell(Noted("TensorBoard is not installed: the run is logged to log.jsonl alone"))
+            self._report(Noted("TensorBoard is not installed: the run is logged to log.jsonl alone"))
 
 
 class _Ahead:
@@ -291,7 +295,7 @@ class _Ahead:
 
 
 @contextlib.contextmanager
-def _leader_first(group: Group, device: torch.device) -> Iterator[None]:
+def _main_first(group: Group, device: torch.device) -> Iterator[None]:
     """The first process goes through the block alone, and builds what is missing; then the others do."""
     if not group.is_main:
         group.any(False, device)

@@ -20,12 +20,12 @@ class Draw:
     """One clip of a batch.
 
     Attributes:
-        stock: number of the stock.
-        row: index of the clip in that stock's table.
-        epoch: how often the stock had been gone through before.
+        training_set: number of the training set.
+        row: index of the clip in that set's table.
+        epoch: how often the set had been gone through before.
     """
 
-    stock: int
+    training_set: int
     row: int
     epoch: int
 
@@ -35,9 +35,9 @@ class Position(BaseModel):
 
     Attributes:
         step: batches drawn.
-        taken: clips drawn from each stock.
-        epoch, passed: how often each stock was gone through, and the clips of the present epoch that are
-            past, taken or not.
+        taken: clips drawn from each training set.
+        epoch, passed: how often each training set was gone through, and the clips of the present epoch that
+            are past, taken or not.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,9 +48,9 @@ class Position(BaseModel):
     passed: tuple[int, ...]
 
     @classmethod
-    def start(cls, stocks: int) -> Position:
+    def start(cls, training_sets: int) -> Position:
         """Before the first batch."""
-        zeros = (0,) * stocks
+        zeros = (0,) * training_sets
         return cls(step=0, taken=zeros, epoch=zeros, passed=zeros)
 
 
@@ -82,11 +82,11 @@ class Supply(Protocol):
 
 
 class Sampler:
-    """Draws batches of clips; every stock comes in its share of each batch, evenly over time.
+    """Draws batches of clips; every training set comes in its share of each batch, evenly over time.
 
     Args:
-        stocks: what is drawn from.
-        items: clips in a batch.
+        training_sets: what is drawn from.
+        batch_size: clips in a batch.
         seed: of the run.
         position: where to go on; None begins.
 
@@ -95,16 +95,16 @@ class Sampler:
     """
 
     def __init__(
-        self, stocks: Sequence[Supply], *, items: int, seed: int, position: Position | None = None
+        self, training_sets: Sequence[Supply], *, batch_size: int, seed: int, position: Position | None = None
     ) -> None:
-        self._stocks, self._items, self._seed = stocks, items, seed
-        weights = np.array([stock.weight * stock.size for stock in stocks])
+        self._training_sets, self._batch_size, self._seed = training_sets, batch_size, seed
+        weights = np.array([training_set.weight * training_set.size for training_set in training_sets])
         self._shares = weights / weights.sum()
-        start = position or Position.start(len(stocks))
-        if len(start.taken) != len(stocks):
+        start = position or Position.start(len(training_sets))
+        if len(start.taken) != len(training_sets):
             raise TrainingError(
                 "the saved position is that of other data",
-                value=f"{len(start.taken)} corpora, not {len(stocks)}",
+                value=f"{len(start.taken)} corpora, not {len(training_sets)}",
             )
         self._step, self._taken = start.step, np.array(start.taken)
         self._epoch, self._passed = list(start.epoch), list(start.passed)
@@ -130,10 +130,10 @@ class Sampler:
         return [drawn[place] for place in mixed]
 
     def _counts(self) -> NDArray[np.int64]:
-        """How many clips of each stock keep what was taken nearest to the shares."""
-        due = (self._step + 1) * self._items * self._shares - self._taken
+        """How many clips of each training set keep what was taken nearest to the shares."""
+        due = (self._step + 1) * self._batch_size * self._shares - self._taken
         counts: NDArray[np.int64] = np.maximum(np.floor(due), 0).astype(np.int64)
-        while (missing := self._items - int(counts.sum())) > 0:
+        while (missing := self._batch_size - int(counts.sum())) > 0:
             counts[int((due - counts).argmax())] += 1
         while missing < 0:
             counts[int(np.where(counts > 0, due - counts, np.inf).argmin())] -= 1
@@ -141,21 +141,21 @@ class Sampler:
         return counts
 
     def _next(self, number: int) -> Draw:
-        stock = self._stocks[number]
+        training_set = self._training_sets[number]
         for _ in range(2):  # what is left of one epoch may hold nothing; a whole one has to
             if number not in self._orders:
-                self._orders[number] = stock.order(
+                self._orders[number] = training_set.order(
                     seed=self._seed, epoch=self._epoch[number], start=self._passed[number]
                 )
             for row in self._orders[number]:
                 self._passed[number] += 1
-                if stock.usable(row):
+                if training_set.usable(row):
                     return Draw(number, row, self._epoch[number])
             del self._orders[number]
             self._epoch[number] += 1
             self._passed[number] = 0
         raise TrainingError(
             "no clip of the corpus can be trained on",
-            item=stock.name,
+            item=training_set.name,
             remedy="Check its languages, its features and what is held out",
         )

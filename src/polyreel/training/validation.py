@@ -127,7 +127,7 @@ class Validator:
             TrainingError: there is nothing to ask or to find.
         """
         found: list[QueryValues] = []
-        with engine.judged():
+        with engine.evaluating():
             for validation, stock in self._shown:
                 cases = _cases(validation, stock, self._languages)
                 texts = partial(_text_vectors, engine)

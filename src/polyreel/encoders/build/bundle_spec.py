@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from polyreel.encoders.card import Confidence, Licence, Measurement
-from polyreel.encoders.build.trained_heads import TrainedHeads, read_learnt
+from polyreel.encoders.build.trained_heads import TrainedHeads, read_trained_heads
 
 __all__ = ["DEFAULT_CONFIDENCE", "Step", "BundleSpec", "shipped", "training_free"]
 
@@ -43,7 +43,7 @@ class BundleSpec:
 
 
 def training_free() -> BundleSpec:
-    """The parts of the default bundle, without anything learnt."""
+    """The parts of the default bundle, without anything trained."""
     return BundleSpec(
         name="training-free",
         description=(
@@ -60,12 +60,12 @@ def shipped() -> BundleSpec:
     assets = resources.files("polyreel.encoders.build") / "assets"
     facts = json.loads((assets / "small.json").read_text(encoding="utf-8"))
     with resources.as_file(assets / "small_learnt.npz") as path:
-        learnt = read_learnt(path)
+        heads = read_trained_heads(path)
     return BundleSpec(
         name="small",
         description=facts["description"],
         training=facts["training"],
-        learnt=learnt,
+        learnt=heads,
         confidence=Confidence.model_validate(facts["confidence"]),
         measured=tuple(map(Measurement.model_validate, facts["measured"])),
         licences=tuple(map(Licence.model_validate, facts["licences"])),

@@ -1,4 +1,4 @@
-"""The learnt parts as nodes of a graph."""
+"""The trained parts as nodes of a graph."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def add_head(
     return graph.add("Add", vectors, added)
 
 
-def beside_prior(graph: GraphWriter, prior: str, learnt: str, *, weight: float) -> str:
-    """``[sqrt(1 - w) prior, sqrt(w) learnt]`` of unit rows, w being ``weight``; at 1 ``learnt`` alone."""
+def beside_prior(graph: GraphWriter, prior: str, trained: str, *, weight: float) -> str:
+    """``[sqrt(1 - w) prior, sqrt(w) trained]`` of unit rows, w being ``weight``; at 1 ``trained`` alone."""
     if weight == 1:
-        return learnt
+        return trained
     scaled = [
         graph.add("Mul", prior, graph.scalar(float(np.sqrt(1 - weight)))),
-        graph.add("Mul", learnt, graph.scalar(float(np.sqrt(weight)))),
+        graph.add("Mul", trained, graph.scalar(float(np.sqrt(weight)))),
     ]
     return graph.add("Concat", *scaled, axis=-1)
 

@@ -86,11 +86,11 @@ _LICENCES = (
 )
 
 
-def identity(learnt: TrainedHeads | None, *, image: str) -> str:
+def identity(heads: TrainedHeads | None, *, image: str) -> str:
     """Identity of a bundle on these parts.
 
     Args:
-        learnt: what training added.
+        heads: what training added.
         image: sha256 of its ``frames.onnx``.
     """
     inputs = {
@@ -101,12 +101,12 @@ def identity(learnt: TrainedHeads | None, *, image: str) -> str:
         "templates": _TEMPLATES,
         "names_per_language": _NAMES_PER_LANGUAGE,
     }
-    return identity_of(inputs if learnt is None else inputs | {"learnt": learnt.digest})
+    return identity_of(inputs if heads is None else inputs | {"learnt": heads.digest})
 
 
 def build_trained(
     folder: Path,
-    trained: BundleSpec,
+    spec: BundleSpec,
     *,
     alike: Path | None = None,
     download: Progress | None = None,
@@ -119,13 +119,13 @@ def build_trained(
     for failure in fetched.failures.values():
         raise failure
     with new_folder(folder) as made:
-        return _Builder(fetched.files, made, report, trained).build(alike)
+        return _Builder(fetched.files, made, report, spec).build(alike)
 
 
 class _Builder:
-    def __init__(self, files: dict[Member, Path], folder: Path, report: Step, trained: BundleSpec) -> None:
-        self._files, self._folder, self._report, self._trained = files, folder, report, trained
-        self._learnt = trained.learnt
+    def __init__(self, files: dict[Member, Path], folder: Path, report: Step, spec: BundleSpec) -> None:
+        self._files, self._folder, self._report, self._spec = files, folder, report, spec
+        self._heads = spec.learnt
 
     def build(self, alike: Path | None) -> BundleCard:
         self._report("reading the text weights", 0, 4)
@@ -139,8 +139,8 @@ class _Builder:
             space, semantic = read_language_neutral_projection(alike), read_semantic_pooling(alike)
 
         self._report("writing the bundle", 3, 4)
-        onnx.save(build_video_graph(semantic, learnt=self._learnt), self._folder / "video.onnx")
-        onnx.save(build_text_graph(weights, space=space, learnt=self._learnt), self._folder / "text.onnx")
+        onnx.save(build_video_graph(semantic, heads=self._heads), self._folder / "video.onnx")
+        onnx.save(build_text_graph(weights, space=space, heads=self._heads), self._folder / "text.onnx")
         card = self._card(weights)
         (self._folder / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
         self._report("done", 4, 4)
@@ -171,18 +171,18 @@ class _Builder:
         return [clean(templates[i % len(templates)].format(name)) for i, name in enumerate(names)]
 
     def _card(self, weights: E5Weights) -> BundleCard:
-        trained, vocabulary = self._trained, weights.vocabulary
+        spec, vocabulary = self._spec, weights.vocabulary
         return BundleCard(
-            name=trained.name,
-            identity=identity(trained.learnt, image=sha256_of(self._folder / "frames.onnx")),
-            description=trained.description,
-            dim=weights.width if self._learnt is None else self._learnt.dim_beside(weights.width),
+            name=spec.name,
+            identity=identity(spec.learnt, image=sha256_of(self._folder / "frames.onnx")),
+            description=spec.description,
+            dim=weights.width if self._heads is None else self._heads.dim_beside(weights.width),
             text=TextInput(prefix=E5_PREFIX, max_tokens=weights.positions, pad_id=vocabulary.pad_id),
             frames=FrameInput(width_px=224, height_px=224, fps=1.0, dim=IMAGE_TOWER_DIM),
-            confidence=trained.confidence,
-            measured=trained.measured,
-            licences=(*_LICENCES, *trained.licences),
-            training=trained.training,
+            confidence=spec.confidence,
+            measured=spec.measured,
+            licences=(*_LICENCES, *spec.licences),
+            training=spec.training,
             files={path.name: sha256_of(path) for path in sorted(self._folder.iterdir())},
         )
 

@@ -28,14 +28,14 @@ def build_text_graph(
     weights: E5Weights,
     *,
     space: LanguageNeutralProjection | None = None,
-    learnt: TrainedHeads | None = None,
+    heads: TrainedHeads | None = None,
     accuracy_level: int = _INT8_ACTIVATIONS,
 ) -> onnx.ModelProto:
     """A BERT encoder with mean pooling and L2 normalisation.
 
     Inputs: ``ids`` (batch, tokens) int64 and ``mask`` (batch, tokens) int64, 1 for real tokens.
     Output: ``embeddings`` (batch, dim) float32, rows of length 1: the pooled states, in ``space`` if one is
-    given; behind the head of ``learnt`` if there is one, and beside the prior that it is mixed with.
+    given; behind the head of ``heads`` if there is one, and beside the prior that it is mixed with.
     """
     encoder = _Encoder(weights, accuracy_level)
     graph = encoder.graph
@@ -53,11 +53,11 @@ def build_text_graph(
         centred = graph.add("Sub", embeddings, graph.constant("space.mean", space.mean))
         freed = graph.add("MatMul", centred, graph.constant("space.projection", space.projection))
         embeddings = graph.l2_normalise(freed)
-    if learnt is None:
+    if heads is None:
         return graph.close(embeddings, "embeddings", ["batch", weights.width])
-    mapped = graph.l2_normalise(add_head(graph, embeddings, learnt.text))
-    mixed = beside_prior(graph, embeddings, mapped, weight=learnt.prior_weight)
-    return graph.close(mixed, "embeddings", ["batch", learnt.dim_beside(weights.width)])
+    mapped = graph.l2_normalise(add_head(graph, embeddings, heads.text))
+    mixed = beside_prior(graph, embeddings, mapped, weight=heads.prior_weight)
+    return graph.close(mixed, "embeddings", ["batch", heads.dim_beside(weights.width)])
 
 
 class _Encoder:

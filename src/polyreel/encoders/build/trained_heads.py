@@ -1,6 +1,6 @@
 """What training adds to the default bundle: arrays under stable names, and the file they ship in.
 
-The names are those of ``model.TextTower.learnt`` and ``model.VideoTower.learnt``; matrices are (outputs,
+The names are those of ``TextTower.trained_arrays`` and ``VideoTower.trained_arrays``; matrices are (outputs,
 inputs). A head reads vectors of length 1::
 
     linear         head.weight x + head.bias
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from polyreel.errors import BundleError
 
-__all__ = ["Arrays", "TrainedHeads", "read_learnt", "write_learnt"]
+__all__ = ["Arrays", "TrainedHeads", "read_trained_heads", "write_trained_heads"]
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
@@ -30,11 +30,11 @@ _WEIGHT, _SEMANTIC = "prior_weight", "starts_semantic"
 
 @dataclass(frozen=True, slots=True)
 class TrainedHeads:
-    """The learnt parts of both towers.
+    """The trained parts of both towers.
 
     Attributes:
         text, video: arrays of each tower.
-        prior_weight: share of what was learnt in a cosine, the rest is the training-free bundle's; 1 for a
+        prior_weight: share of what was trained in a cosine, the rest is the training-free bundle's; 1 for a
             bundle without a prior.
         starts_semantic: the video head is added to the training-free vector before it is scaled to length 1.
     """
@@ -60,24 +60,24 @@ class TrainedHeads:
 
     @property
     def dim(self) -> int:
-        """Width of what was learnt."""
+        """Width of what was trained."""
         return len(self.text.get("head.out.weight", self.text.get("head.weight", ())))
 
 
-def write_learnt(path: Path, learnt: TrainedHeads) -> None:
-    """Write ``learnt`` as float16 into an .npz file."""
+def write_trained_heads(path: Path, heads: TrainedHeads) -> None:
+    """Write ``heads`` as float16 into an .npz file."""
     arrays: dict[str, Any] = {
-        _WEIGHT: np.array(learnt.prior_weight),
-        _SEMANTIC: np.array(learnt.starts_semantic),
+        _WEIGHT: np.array(heads.prior_weight),
+        _SEMANTIC: np.array(heads.starts_semantic),
     }
-    for tower, part in _towers(learnt):
+    for tower, part in _towers(heads):
         arrays |= {f"{tower}.{name}": array.astype(np.float16) for name, array in part.items()}
     with path.open("wb") as stream:
         np.savez(stream, **arrays)
 
 
-def read_learnt(path: Path) -> TrainedHeads:
-    """What ``write_learnt`` wrote.
+def read_trained_heads(path: Path) -> TrainedHeads:
+    """What ``write_trained_heads`` wrote.
 
     Raises:
         BundleError: it is missing, damaged or of another layout.
@@ -88,7 +88,7 @@ def read_learnt(path: Path) -> TrainedHeads:
             arrays = {name: stored[name].astype(np.float32) for name in stored.files}
         weight, semantic = float(arrays.pop(_WEIGHT)), bool(arrays.pop(_SEMANTIC))
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise BundleError("the learnt part of the bundle cannot be read", item=path, value=error) from error
+        raise BundleError("the trained part of the bundle cannot be read", item=path, value=error) from error
     text, video = (
         {
             name.removeprefix(f"{tower}."): array
@@ -100,5 +100,5 @@ def read_learnt(path: Path) -> TrainedHeads:
     return TrainedHeads(text, video, weight, semantic)
 
 
-def _towers(learnt: TrainedHeads) -> tuple[tuple[str, Arrays], tuple[str, Arrays]]:
-    return ("text", learnt.text), ("video", learnt.video)
+def _towers(heads: TrainedHeads) -> tuple[tuple[str, Arrays], tuple[str, Arrays]]:
+    return ("text", heads.text), ("video", heads.video)

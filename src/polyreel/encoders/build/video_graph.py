@@ -45,11 +45,11 @@ def class_layer(tower: onnx.ModelProto) -> tuple[NDArray[np.float32], NDArray[np
     return weights, bias
 
 
-def build_video_graph(semantic: SemanticPooling, *, learnt: TrainedHeads | None = None) -> onnx.ModelProto:
-    """Posterior-weighted class-name embeddings, averaged over the frames of a clip, and what was learnt.
+def build_video_graph(semantic: SemanticPooling, *, heads: TrainedHeads | None = None) -> onnx.ModelProto:
+    """Posterior-weighted class-name embeddings, averaged over the frames of a clip, and what was trained.
 
     Inputs: ``features`` (clips, frames, 1280) float32 and ``mask`` (clips, frames) float32, 1 for real
-    frames. Output: ``embeddings`` (clips, dim) float32, rows of length 1; with ``learnt``, its head of the
+    frames. Output: ``embeddings`` (clips, dim) float32, rows of length 1; with ``heads``, its head of the
     mean features beside the training-free vector.
     """
     graph = GraphWriter("video")
@@ -66,17 +66,17 @@ def build_video_graph(semantic: SemanticPooling, *, learnt: TrainedHeads | None 
     prior = graph.l2_normalise(
         graph.add("MatMul", pooled, graph.constant("class_embeddings", semantic.class_embeddings))
     )
-    if learnt is None:
+    if heads is None:
         return graph.close(prior, "embeddings", ["clips", dim])
     mean = graph.l2_normalise(_sum_of_frames(graph, features, mask))
-    mapped = add_head(graph, mean, learnt.video, skip="none" if learnt.starts_semantic else "given")
-    if learnt.starts_semantic:
+    mapped = add_head(graph, mean, heads.video, skip="none" if heads.starts_semantic else "given")
+    if heads.starts_semantic:
         mapped = graph.add("Add", prior, mapped)
     # A head has a bias, but a clip without frames is still nowhere.
     seen = graph.add("Min", graph.add("ReduceSum", real, graph.integers(1), keepdims=1), graph.scalar(1.0))
     mapped = graph.add("Mul", graph.l2_normalise(mapped), seen)
-    mixed = beside_prior(graph, prior, mapped, weight=learnt.prior_weight)
-    return graph.close(mixed, "embeddings", ["clips", learnt.dim_beside(dim)])
+    mixed = beside_prior(graph, prior, mapped, weight=heads.prior_weight)
+    return graph.close(mixed, "embeddings", ["clips", heads.dim_beside(dim)])
 
 
 def _sum_of_frames(graph: GraphWriter, rows: str, mask: str) -> str:

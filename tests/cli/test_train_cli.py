@@ -75,11 +75,11 @@ def test_set_names_the_run_and_changes_the_recipe(world, tmp_path, capsys, monke
 
 
 def test_mistakes_are_listed_and_end_with_two(world, tmp_path, capsys):
-    recipe = world.write(tmp_path / "toy.yaml", data=[{"corpus": "filmz"}], batch={"itms": 3})
+    recipe = world.write(tmp_path / "toy.yaml", data=[{"corpus": "filmz"}], batch={"batch_siz": 3})
     for extra in ([], ["--check"]):
         assert main(["train", str(recipe), "--data", str(world.home), *extra]) == 2
         said = "".join(capsys.readouterr())
-        assert "batch.itms: there is no such key. Did you mean 'items'?" in said
+        assert "batch.batch_siz: there is no such key. Did you mean 'batch_size'?" in said
         assert "data.0.corpus: no corpus has this name: 'filmz'" in said
         assert "Traceback" not in said
 

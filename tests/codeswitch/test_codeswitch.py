@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from polyreel.codeswitch.english import ENGLISH_STOP_WORDS, english_lemmas
 from polyreel.codeswitch.lexicons import Lexicon
 from polyreel.codeswitch.rates import Rate
-from polyreel.codeswitch.romanise import romanise
+from polyreel.codeswitch.romanisation import romanise
 from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
 from polyreel.errors import UnknownNameError, UsageError
 from polyreel.languages import split_words

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from polyreel.codeswitch.lexicons import Lexicon
 from polyreel.codeswitch.matching import Match, Matcher, Prepared
 from polyreel.codeswitch.rates import Rate, equalising
-from polyreel.codeswitch.romanise import romanise
+from polyreel.codeswitch.romanisation import romanise
 from polyreel.errors import UnknownNameError, UsageError
 from polyreel.languages import is_spaced
 

@@ -127,7 +127,7 @@ def background(report: Report, bundle: Bundle) -> None:
     """The share of background queries that may pass for a good match, in a library of MSR-VTT dev."""
     gallery = msrvtt_dev()
     videos = bundle.encode_video(frame_features(gallery, bundle))
-    unrelated = load_background(bundle, work_dir()).vectors
+    unrelated = load_background(bundle, work_dir())
     rows = []
     for tag in STUDY_LANGUAGES:
         scores = bundle.encode_text(gallery.captions[tag]) @ videos.T

@@ -13,7 +13,6 @@ from polyreel.library.search import calibration as calibrating
 from polyreel.library.search.calibration import (
     BACKGROUND_QUERIES,
     FALSE_ALARM_RATE,
-    Background,
     Calibration,
     calibrate,
     load_background,
@@ -43,7 +42,7 @@ def test_the_scale_is_what_the_best_clips_reach(count):
     rng = np.random.default_rng(0)
     clips = rng.standard_normal((count, 4), np.float32)
     vectors = {"en": rng.standard_normal((5, 4), np.float32), "sw": rng.standard_normal((7, 4), np.float32)}
-    best = calibrating._best_of(clips, Background(vectors))
+    best = calibrating._best_of(clips, vectors)
     for tag, queries in vectors.items():
         assert best[tag] == pytest.approx(np.sort((queries @ clips.T).max(axis=1)), rel=1e-5)
     assert len(best[""]) == 12
@@ -103,12 +102,12 @@ def test_vectors_are_encoded_once_and_kept_where_that_is_possible(tmp_path, tiny
     monkeypatch.setattr(type(tiny_bundle), "encode_text", lambda *_: pytest.fail("encoded again"))
     again = load_background(tiny_bundle, tmp_path)
     for tag in STUDY_LANGUAGES:
-        assert np.array_equal(first.vectors[tag], again.vectors[tag])
+        assert np.array_equal(first[tag], again[tag])
     monkeypatch.undo()
     kept.write_bytes(b"PK\x03\x04 cut short")
-    assert len(load_background(tiny_bundle, tmp_path).vectors) == 9
+    assert len(load_background(tiny_bundle, tmp_path)) == 9
     nowhere = tmp_path / "no folder"
-    assert len(load_background(tiny_bundle, nowhere).vectors) == 9
+    assert len(load_background(tiny_bundle, nowhere)) == 9
     assert not nowhere.exists()
 
 

@@ -94,7 +94,10 @@ def index_with_progress(
     prune: bool = False,
     exclude: Sequence[str] = (),
 ) -> IndexReport:
-    """Index with a progress bar on stderr. Raises as ``polyreel.library.index``."""
+    """Index with a progress bar on stderr.
+
+    Args: those of ``polyreel.index``, as are the errors; ``memory_limit_mb`` is for each file.
+    """
     from polyreel.library.index.indexing import index as index_library
     from polyreel.library.location import bundle_location
     from polyreel.media.limited import Limits

@@ -1,4 +1,4 @@
-"""What verbs print: results on stdout, talk on stderr."""
+"""Output of the verbs: results on stdout, progress and messages on stderr."""
 
 from __future__ import annotations
 
@@ -40,7 +40,13 @@ def print_json(document: Any) -> None:
 
 
 def print_error(message: str, *, as_json: bool, kind: str) -> None:
-    """One message on stderr, and as a document on stdout where JSON was asked for."""
+    """Print one message on stderr, with ``--json`` also as a document on stdout.
+
+    Args:
+        message: for people.
+        as_json: whether ``--json`` was given.
+        kind: name of the error's class.
+    """
     if as_json:
         print_json({"error": {"kind": kind, "message": message}})
     stderr.print(f"polyreel: {message}", style="bold red", markup=False, soft_wrap=True)
@@ -71,7 +77,7 @@ class BuildDisplay:
 
     @property
     def download(self) -> ArchiveProgress:
-        """To be told of arriving bytes."""
+        """Callback for bytes that arrive."""
         return self._download
 
     def _download(self, archive: str, done: int, total: int | None) -> None:
@@ -82,7 +88,13 @@ class BuildDisplay:
             self._progress.remove_task(self._tasks.pop(archive))
 
     def step(self, what: str, done: int, total: int) -> None:
-        """To be told of steps."""
+        """Show a step of the build.
+
+        Args:
+            what: is computed.
+            done: number of steps before it.
+            total: number of all steps.
+        """
         if "step" not in self._tasks:
             self._tasks["step"] = self._progress.add_task("", total=None)
         self._progress.update(

@@ -75,7 +75,7 @@ def serve(
         log_queries=log_queries,
     )
 
-    def tell(address: str) -> None:
+    def print_address(address: str) -> None:
         if json:
             print_json({"address": address, "library": str(settings.library)})
         else:
@@ -83,5 +83,5 @@ def serve(
             stderr.print("Ctrl+C ends it.", style="dim")
 
     with contextlib.suppress(KeyboardInterrupt):  # that is how one ends it
-        serve_library(settings, load_bundle, on_ready=tell)
+        serve_library(settings, load_bundle, on_ready=print_address)
     return 0

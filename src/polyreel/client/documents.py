@@ -47,6 +47,6 @@ class ErrorFacts(LibraryResult):
 
 
 class ErrorDocument(LibraryResult):
-    """The answer where there is no other."""
+    """The body of every answer that is an error."""
 
     error: ErrorFacts

@@ -32,16 +32,28 @@ class VideoLibrary(Protocol):
         language: str = "auto",
         filters: Filter = EVERYTHING,
     ) -> SearchResult:
-        """The moments that match a text in any language best."""
+        """The moments that match a text in any language best.
+
+        Args: those of ``Library.search``.
+        """
 
     def search_like(self, clip_id: str, *, top: int = 10, filters: Filter = EVERYTHING) -> SearchResult:
-        """The moments that look most like a clip of the library, without that clip."""
+        """The moments that look most like a clip of the library, without that clip.
+
+        Args: those of ``Library.search_like``.
+        """
 
     def search_example(self, path: Path, *, top: int = 10, filters: Filter = EVERYTHING) -> SearchResult:
-        """The moments that look most like a picture or a clip of one's own."""
+        """The moments that look most like a picture or a clip in a file.
+
+        Args: those of ``Library.search_example``.
+        """
 
     def timeline(self, video_id: str, query: str, *, language: str = "auto") -> Timeline:
-        """How well each clip of a video matches a text, in order of time."""
+        """How well each clip of a video matches a text, in order of time.
+
+        Args: those of ``Library.timeline``.
+        """
 
     def clip(self, clip_id: str) -> LibraryClip:
         """A clip and its video."""
@@ -50,7 +62,10 @@ class VideoLibrary(Protocol):
         """A video of the library."""
 
     def videos(self, *, skip: int = 0, top: int = 100, filters: Filter = EVERYTHING) -> list[Video]:
-        """Videos in order of path."""
+        """Videos in order of path.
+
+        Args: those of ``Library.videos``.
+        """
 
     def contents(self) -> Contents:
         """What can be searched, and which files were left out or read in part."""

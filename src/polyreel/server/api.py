@@ -48,7 +48,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     503: {"model": ErrorDocument, "description": "The library cannot be searched now"},
 }
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {
-    404: {"model": ErrorDocument, "description": "There is no such thing, or no longer"}
+    404: {"model": ErrorDocument, "description": "It is not here, or no longer"}
 }
 _UPLOAD: dict[str, Any] = {
     "requestBody": {
@@ -102,10 +102,18 @@ def filter_of(
     after: Annotated[date | None, Query(description="Only files changed on this day or later")] = None,
     before: Annotated[date | None, Query(description="Only files changed on this day or earlier")] = None,
 ) -> Filter:
-    """The conditions in an address.
+    """The filters in an address.
+
+    Args:
+        folder: below this folder.
+        min_duration_s: least length in seconds.
+        max_duration_s: greatest length in seconds.
+        subtitles: BCP-47 tag of a language that there are subtitles in, or "und".
+        after: first day on which the file was changed.
+        before: last day on which the file was changed.
 
     Raises:
-        UsageError: one of them cannot be.
+        UsageError: a span is empty, or ``subtitles`` is not a language tag.
     """
     tag = None
     if subtitles is not None:
@@ -230,9 +238,9 @@ def index_status(server: ServerState) -> Response:
     },
     tags=["library"],
 )
-def start_index(server: ServerState, wanted: IndexRequest) -> Response:
-    """Start to index a folder, one of those that the server was told to allow."""
-    server.indexer.start(wanted.folder)
+def start_index(server: ServerState, request: IndexRequest) -> Response:
+    """Start to index a folder, one of those that the server allows."""
+    server.indexer.start(request.folder)
     return _json(IndexStatus(running=True), status=202)
 
 

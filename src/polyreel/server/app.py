@@ -116,9 +116,9 @@ def _script() -> Response:
     return Response(script(), media_type="text/javascript; charset=utf-8", headers=headers)
 
 
-async def _refuse(request: Request, given: Exception) -> Response:
-    """The answer for an error: a document for programs, a page for people."""
-    error, status = _as_error(given)
+async def _refuse(request: Request, exception: Exception) -> Response:
+    """The answer for an error: JSON for programs, a page for people."""
+    error, status = _as_error(exception)
     headers: dict[str, str] = {}
     if status == 401:
         headers["www-authenticate"] = "Bearer"
@@ -139,21 +139,21 @@ async def _refuse(request: Request, given: Exception) -> Response:
     return response
 
 
-def _as_error(given: Exception) -> tuple[PolyreelError, int]:
-    if isinstance(given, PolyreelError):
-        return given, status_of(given)
-    if isinstance(given, RequestValidationError):
-        return _parameter_error(given), 422
-    if isinstance(given, HTTPException):
-        if given.status_code == 404:
+def _as_error(exception: Exception) -> tuple[PolyreelError, int]:
+    if isinstance(exception, PolyreelError):
+        return exception, status_of(exception)
+    if isinstance(exception, RequestValidationError):
+        return _parameter_error(exception), 422
+    if isinstance(exception, HTTPException):
+        if exception.status_code == 404:
             return NotFoundError("there is nothing at this address"), 404
-        return RequestError(str(given.detail).lower()), given.status_code
+        return RequestError(str(exception.detail).lower()), exception.status_code
     # The log has the rest; nobody outside needs to know it.
     return PolyreelError("the server failed", remedy="Whoever runs it finds the reason in its log"), 500
 
 
-def _parameter_error(given: RequestValidationError) -> ParameterError:
-    first: dict[str, Any] = next(iter(given.errors()))
+def _parameter_error(exception: RequestValidationError) -> ParameterError:
+    first: dict[str, Any] = next(iter(exception.errors()))
     where = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
     return ParameterError(
         "a parameter is not what it should be",

@@ -1,4 +1,4 @@
-"""A few at once, a few more in the queue, and no more."""
+"""A limit on what runs at the same time."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["ConcurrencyLimit"]
 
 
 class ConcurrencyLimit:
-    """Lets ``at_once`` users in and ``waiting`` more stand in line.
+    """Lets some tasks run, lets some more wait, and refuses the rest.
 
     Args:
-        at_once: how many work at the same time.
-        waiting: how many may wait for that.
+        at_once: tasks that run at the same time.
+        waiting: tasks that may wait for a slot.
     """
 
     def __init__(self, *, at_once: int, waiting: int) -> None:
@@ -29,7 +29,7 @@ class ConcurrencyLimit:
         """Wait for a slot and hold it.
 
         Raises:
-            OverloadError: the line is full.
+            OverloadError: too many wait already.
         """
         if self._inside >= self._most:
             raise OverloadError("too many files are waiting", remedy="Try again in a moment")

@@ -1,4 +1,4 @@
-"""What proves a session and a form: keyed digests, so that the server remembers nothing."""
+"""Proofs of sessions and forms: keyed digests, so that the server has to remember nothing."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ class CsrfSigner:
         return self._token is not None and hmac.compare_digest(given.encode(), self._token.encode())
 
     def session(self) -> str:
-        """What a browser's cookie holds once the token was given."""
+        """Value of the cookie of a browser that has sent the token."""
         return self._digest("session", self._token or "")
 
     def is_session(self, given: str) -> bool:
-        """Whether the cookie is one of ours."""
+        """Whether the value of a cookie is one of this server's."""
         return hmac.compare_digest(given.encode(), self.session().encode())
 
     def form(self, visitor: str) -> str:
-        """The hidden field of a form for the browser whose cookie is ``visitor``.
+        """Value of the hidden field of a form for the browser whose cookie is ``visitor``.
 
         It differs at each call, so that compressed pages do not give it away (BREACH, Prado et al. 2013).
         """

@@ -1,4 +1,4 @@
-"""What every request passes before anything else sees it, and every answer on its way out."""
+"""Checks of every request before anything else sees it; headers, log and metrics of every answer."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class Guard:
         app: what it guards.
         settings: of the server.
         csrf: checks tokens and sessions.
-        headers: what every answer gets.
-        refuse: makes the answer for an error, a page or a document as the request wants.
+        headers: added to every answer.
+        refuse: makes the answer for an error: a page for people, JSON for programs.
         metrics: counts every answer.
     """
 

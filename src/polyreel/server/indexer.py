@@ -44,7 +44,7 @@ class Indexer:
 
         Raises:
             ForbiddenError: it is not allowed.
-            UsageError: it is no folder.
+            UsageError: it is not a folder.
             LibraryBusyError: a run goes on.
         """
         path = self._allowed(folder)

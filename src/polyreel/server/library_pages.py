@@ -87,11 +87,11 @@ async def choose_language(request: Request, server: ServerState) -> Response:
     """Remember the language that a visitor wants, and go back."""
     async with form_in(request) as form:
         require_form_token(request, server, form.get("form"))
-        wanted, back = form.get("to"), form.get("next")
-    if wanted not in STUDY_LANGUAGES:
-        raise RequestError("the page is not there in this language", value=repr(str(wanted)[:20]))
+        tag, back = form.get("to"), form.get("next")
+    if tag not in STUDY_LANGUAGES:
+        raise RequestError("the page is not there in this language", value=repr(str(tag)[:20]))
     response = RedirectResponse(_own_address(back), 303)
-    set_cookie(request, response, LANGUAGE_COOKIE, str(wanted))
+    set_cookie(request, response, LANGUAGE_COOKIE, str(tag))
     return response
 
 
@@ -106,10 +106,10 @@ async def login(request: Request, server: ServerState) -> Response:
     """Take the token and go where the visitor wanted to."""
     async with form_in(request) as form:
         require_form_token(request, server, form.get("form"))
-        token, wanted = form.get("token"), _own_address(form.get("next"))
+        token, target = form.get("token"), _own_address(form.get("next"))
     if not isinstance(token, str) or not server.csrf.is_token(token.strip()):
-        return render(request, "login.html", status=401, next=wanted, wrong=True)
-    response = RedirectResponse(wanted, 303)
+        return render(request, "login.html", status=401, next=target, wrong=True)
+    response = RedirectResponse(target, 303)
     set_cookie(request, response, SESSION_COOKIE, server.csrf.session(), max_age_s=_SESSION_S)
     return response
 

@@ -33,5 +33,8 @@ class AddressLocator(Locator):
         return thumbnail_address(clip_id)
 
     def media(self, video_id: str, path: str, start_s: float | None = None) -> str:
-        """Address of a video's file, at a time of it."""
+        """Address of a video's file, at a time of it.
+
+        Args: those of ``Locator.media``.
+        """
         return media_address(video_id, start_s)

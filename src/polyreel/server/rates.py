@@ -1,4 +1,4 @@
-"""How much one client may ask for: token buckets, of which there are only so many."""
+"""Limits on the requests of each client: a bounded number of token buckets."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ class Rates:
 
     Own code, because it is shorter than the use of a package, and bounded: of more than 10,000 clients those
     that were quiet longest are forgotten.
+
+    Args:
+        per_s: requests a second.
+        burst: requests at once after a pause.
+        clock: seconds that only grow.
     """
 
     def __init__(self, per_s: float, *, burst: float, clock: Callable[[], float] = time.monotonic) -> None:

@@ -17,8 +17,8 @@ def reason(message: str, translations: Translations) -> tuple[str, str]:
     known = (
         ("the file is empty", _("The file is empty."), _("Copy it again.")),
         (
-            "the file is no video",
-            _("This is no video that can be opened. It may be damaged or cut short."),
+            ("the file is not a video", "the file is no video"),  # the latter as older libraries hold it
+            _("This is not a video that can be opened. It may be damaged or cut short."),
             _("Play it elsewhere to see; copy it again if it plays there."),
         ),
         (

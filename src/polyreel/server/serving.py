@@ -37,7 +37,7 @@ def serve(
     Args:
         settings: of the server.
         load_bundle: gives the bundle for the location that the library states.
-        on_ready: told of the address once searches are answered.
+        on_ready: called with the address once searches are answered.
 
     Raises:
         UsageError: the settings are not safe, or the address cannot be had.
@@ -108,7 +108,7 @@ def protocol_for(head_timeout_s: float) -> type[H11Protocol]:
 
         def send_400_response(self, msg: str) -> None:
             error = RequestError(
-                "the request is no HTTP, or its head is too large", remedy="Shorten the query"
+                "the request is not HTTP, or its head is too large", remedy="Shorten the query"
             )
             body = document_of(error).model_dump_json().encode()
             head = (

@@ -1,4 +1,4 @@
-"""What a server is told at its start."""
+"""Settings of a server."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class ServerSettings(BaseModel):
         host, port: where it listens; port 0 takes a free one.
         token: what every request has to show; needed beyond the own machine.
         roots: folders that may be indexed from the page and the API, with all below them.
-        names: host names that it may be asked under, besides addresses and the machine's own names.
-        searches_per_s: what one client may ask for each second, with bursts of ten times that; 0 is no
-            limit. None is ``DEFAULT_SEARCHES_PER_S`` for other machines and no limit for the own one.
+        names: host names that it answers to, besides addresses and the machine's own names.
+        searches_per_s: searches of one client each second, with bursts of ten times that; 0 is no limit. None
+            is ``DEFAULT_SEARCHES_PER_S`` for other machines and no limit for this one.
         max_upload_bytes: size of an example to search with.
         head_timeout_s, body_timeout_s: how long a client may take for the head of a request, and between
             two pieces of its body.

@@ -1,4 +1,4 @@
-"""What the parts of one server share."""
+"""State that the parts of one server share."""
 
 from __future__ import annotations
 

@@ -30,11 +30,11 @@ async def form_in(request: Request) -> AsyncIterator[Form]:
     """The fields of a form of at most one file, which is gone afterwards.
 
     Raises:
-        RequestError: it is no form.
+        RequestError: it is not a form.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in {"multipart/form-data", "application/x-www-form-urlencoded"}:
-        raise RequestError("the request holds no form", value=kind[:100] or "no content type")
+        raise RequestError("the request is not a form", value=kind[:100] or "no content type")
     try:
         form = await request.form(max_files=1, max_fields=_MAX_FIELDS)
     except HTTPException as error:

@@ -1,4 +1,4 @@
-"""What an index run tells while it goes on."""
+"""Events of an index run."""
 
 from __future__ import annotations
 

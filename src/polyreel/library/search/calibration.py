@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 # Chosen on MSR-VTT dev (benchmarks/confidence.py): at half of it, about every second caption whose video is
-# there would be told that nothing matches well.
+# there would get the answer that nothing matches well.
 FALSE_ALARM_RATE = 0.2
 """Share of background queries that pass for a good match, by construction."""
 
@@ -51,11 +51,8 @@ _PRODUCTS, _FEWEST = 50_000_000, 50
 Vectors = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class Background:
-    """Vectors of the background queries: BCP-47 tag -> (queries, dim)."""
-
-    vectors: Mapping[str, Vectors]
+Background = Mapping[str, Vectors]
+"""Vectors of the background queries: BCP-47 tag -> (queries, dim)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +90,13 @@ def load_background(bundle: Bundle, cache_folder: Path) -> Background:
         kept.open("rb") as file,
         np.load(file, allow_pickle=False) as found,
     ):
-        return Background({tag: found[tag] for tag in queries})
+        return {tag: found[tag] for tag in queries}
     vectors = {tag: bundle.encode_text(texts) for tag, texts in queries.items()}
     data = io.BytesIO()
     np.savez(data, **vectors)  # type: ignore[arg-type]
     with contextlib.suppress(OSError):
         write_atomically(kept, data.getvalue())
-    return Background(vectors)
+    return vectors
 
 
 def calibrate(index: SearchIndex, background: Background) -> Calibration:
@@ -111,13 +108,13 @@ def _best_of(matrix: Vectors, background: Background) -> dict[str, NDArray[np.fl
     if not len(matrix):
         return {}
     count = max(_FEWEST, _PRODUCTS // len(matrix))
-    asked = {tag: vectors[:count] for tag, vectors in background.vectors.items()}
-    queries = np.concatenate(list(asked.values()))
+    by_tag = {tag: vectors[:count] for tag, vectors in background.items()}
+    queries = np.concatenate(list(by_tag.values()))
     best = np.full(len(queries), -np.inf, np.float32)
     for start in range(0, len(matrix), _ROWS_AT_ONCE):
         np.maximum(best, (queries @ matrix[start : start + _ROWS_AT_ONCE].T).max(axis=1), out=best)
-    ends = np.cumsum([len(vectors) for vectors in asked.values()])[:-1]
-    parts = dict(zip(asked, np.split(best, ends), strict=True))
+    ends = np.cumsum([len(vectors) for vectors in by_tag.values()])[:-1]
+    parts = dict(zip(by_tag, np.split(best, ends), strict=True))
     return {tag: np.sort(values) for tag, values in {**parts, "": best}.items()}
 
 

@@ -1,27 +1,11 @@
-"""Exact nearest neighbours by one matrix product."""
+"""The best of all scores, exactly."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["best_rows", "top_rows"]
-
-
-def top_rows(
-    matrix: NDArray[np.float32], query: NDArray[np.float32], count: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The rows of a matrix with the largest dot products with a query, best first.
-
-    Args:
-        matrix: (rows, dim).
-        query: (dim,).
-        count: how many rows to return.
-
-    Returns:
-        Row numbers and scores, each (min(count, rows),). Rows of equal score come in their own order.
-    """
-    return best_rows(matrix @ query, count)
+__all__ = ["best_rows"]
 
 
 def best_rows(
@@ -35,7 +19,7 @@ def best_rows(
         allowed: which rows may be returned, (rows,); None for all.
 
     Returns:
-        As ``top_rows``.
+        Row numbers and scores, each (min(count, rows),). Rows of equal score come in their own order.
     """
     if allowed is not None:
         kept = np.flatnonzero(allowed)

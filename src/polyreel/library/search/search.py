@@ -142,7 +142,7 @@ class Library:
         return self.search_vector(self.vector_of(clip_id), top=top, filters=filters, exclude_clip=clip_id)
 
     def search_example(self, path: Path, *, top: int = 10, filters: Filter = EVERYTHING) -> SearchResult:
-        """The moments that look most like a picture or a clip of one's own.
+        """The moments that look most like a picture or a clip in a file.
 
         Args:
             path: file of the picture or clip; it is decoded in a limited process, whoever it comes from.

@@ -87,8 +87,13 @@ def generation_of(card: BundleCard, location: str) -> Generation:
 def require_bundle(folder: Path, state: LibraryState, generation: Generation) -> None:
     """Refuse a bundle that the library's embeddings were not made by.
 
+    Args:
+        folder: the library, for the message.
+        state: its state.
+        generation: what the bundle would make.
+
     Raises:
-        BundleMismatchError: naming both and the way to the new one.
+        BundleMismatchError: the bundle is another one; the message names both and the way to the new one.
     """
     own = state.generation
     if own.identity != generation.identity:

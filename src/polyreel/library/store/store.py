@@ -110,7 +110,13 @@ class TableReader:
         return table
 
     def read(self, name: str, columns: Sequence[str] | None = None, *, where: str | None = None) -> pa.Table:
-        """Rows of a table, all columns unless some are named."""
+        """Rows of a table.
+
+        Args:
+            name: of the table.
+            columns: which to read; None for all.
+            where: condition in SQL; None for all rows.
+        """
         query = self.table(name).search()
         if where is not None:
             query = query.where(where)
@@ -241,7 +247,13 @@ class Writer:
             self._tables[FILES].delete(_any_of("path", paths))
 
     def save_thumbnail(self, video: str, start_ms: int, jpeg: bytes) -> str:
-        """Keep a clip's picture; return its path within the library."""
+        """Keep a clip's picture; return its path within the library.
+
+        Args:
+            video: hash of the video's content.
+            start_ms: start of the clip, milliseconds from the start of the video.
+            jpeg: the picture.
+        """
         relative = f"{THUMBNAILS}/{video[:2]}/{video}/{start_ms:010d}.jpg"
         with _storage_errors(self.folder):
             path = self.folder / relative

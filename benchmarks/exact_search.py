@@ -1,9 +1,9 @@
 """``python benchmarks/exact_search.py``: exact search at 100,000 and 1,000,000 clips, by a bare product.
 
 The floor is ``matrix @ query`` and ``argpartition`` in numpy, on the very same matrix. Held against it are
-``polyreel.library.search.exact.best_rows`` after one product, and the whole ``Library.search`` without the text
-encoder: reading the state of the library, ranking, merging moments, looking up rows. Recall is that of the first
-10 against a float64 product over all vectors as they are stored.
+``polyreel.library.search.exact.best_rows`` after one product, and the whole ``Library.search`` without the
+text encoder: reading the state of the library, ranking, merging moments, looking up rows. Recall is that of
+the first 10 against a float64 product over all vectors as they are stored.
 """
 
 from __future__ import annotations

@@ -76,14 +76,25 @@ def test_the_examples_of_a_page_run_and_print_what_it_says(page, reader):
         assert printed == block.text, f"{page.name}:{block.line}"
 
 
-def test_files_that_the_architecture_names_are_there():
-    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"`([a-z_0-9/]+\.py)`", text))
-    assert len(named) > 20
-    assert [name for name in sorted(named) if not (ROOT / "src" / "polyreel" / name).exists()] == []
-
-
 def test_every_room_stands_in_the_architecture():
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     rooms = [file.parent.name for file in (ROOT / "src" / "polyreel").glob("*/__init__.py")]
     assert [room for room in rooms if f"`{room}/`" not in text] == []
+
+
+TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+# `benchmarks/demo_recall.py`, or from the package: `library/results.py`.
+PATH = re.compile(r"(?<![\w./~-])([a-z0-9_]+/[\w/-]*\w\.(?:py|toml|tsv|yaml))")
+LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+
+
+def test_files_that_are_named_are_there():
+    packages = (ROOT, ROOT / "src", ROOT / "src" / "polyreel")
+    named = [(page, packages, found) for page in TEXTS for found in PATH.findall(page.read_text())]
+    named += [(page, (page.parent,), found) for page in TEXTS for found in LINK.findall(page.read_text())]
+    assert len(named) > 50
+    assert [
+        f"{page.relative_to(ROOT)}: {name}"
+        for page, folders, name in named
+        if not any((folder / name).exists() for folder in folders)
+    ] == []

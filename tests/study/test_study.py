@@ -76,8 +76,10 @@ def results(finished: StudyOutcome, recipe: StudyRecipe) -> StudyResults:
     )  # with the claims, which the file leaves to claims.json
 
 
-def run(recipe: StudyRecipe, world: toys.World, out: Path, tell: Any = lambda _event: None) -> StudyOutcome:
-    return run_study(recipe, out=out, data=world.home, command=COMMAND, tell=tell)
+def run(
+    recipe: StudyRecipe, world: toys.World, out: Path, on_progress: Any = lambda _event: None
+) -> StudyOutcome:
+    return run_study(recipe, out=out, data=world.home, command=COMMAND, on_progress=on_progress)
 
 
 def tables_of(folder: Path) -> dict[str, bytes]:
@@ -183,16 +185,16 @@ def test_names_in_claims_are_those_of_the_design(world: toys.World, tmp_path: Pa
         read_study(tmp_path / "mmp" / "small.yaml")
 
 
-# Material
+# Data
 
 
 def test_shuffled_videos_are_those_of_other_clips(recipe: StudyRecipe, world: toys.World) -> None:
-    material = StudyData(recipe, world.home, tell=lambda *_: None)
+    study_data = StudyData(recipe, world.home, on_progress=lambda *_: None)
     (own,), (shuffled,) = (
-        material.stocked(recipe.design.arms["V2"]),
-        material.stocked(recipe.design.arms["V2-shuffled"]),
+        study_data.train_tables(recipe.design.arms["V2"]),
+        study_data.train_tables(recipe.design.arms["V2-shuffled"]),
     )
-    tables = [open_table(stocked.folder) for stocked in (own, shuffled)]
+    tables = [open_table(table.folder) for table in (own, shuffled)]
     rows = [[table.features(toys.FEATURES).of(row) for row in range(len(table))] for table in tables]
     assert tables[0].captions(0) == tables[1].captions(0)
     assert not any(np.array_equal(a, b) for a, b in zip(*rows, strict=True))
@@ -201,18 +203,22 @@ def test_shuffled_videos_are_those_of_other_clips(recipe: StudyRecipe, world: to
 
 
 def test_text_arms_get_text_and_blind_ones_the_captions(recipe: StudyRecipe, world: toys.World) -> None:
-    material = StudyData(recipe, world.home, tell=lambda *_: None)
+    study_data = StudyData(recipe, world.home, on_progress=lambda *_: None)
     names = {
-        arm: open_table(material.stocked(recipe.design.arms[arm])[0].folder).name
+        arm: open_table(study_data.train_tables(recipe.design.arms[arm])[0].folder).name
         for arm in ("T1", "V2-blind", "V1")
     }
     assert names == {"T1": "texts", "V2-blind": "films", "V1": "films"}
-    assert material.languages(recipe.design.arms["V3"], material.stocked(recipe.design.arms["V3"])) == (
+    assert study_data.languages(
+        recipe.design.arms["V3"], study_data.train_tables(recipe.design.arms["V3"])
+    ) == (
         "en",
         "de",
         "sw",
     )
-    assert material.languages(recipe.design.arms["V1"], material.stocked(recipe.design.arms["V1"])) == ("en",)
+    assert study_data.languages(
+        recipe.design.arms["V1"], study_data.train_tables(recipe.design.arms["V1"])
+    ) == ("en",)
 
 
 def test_multinli_becomes_pairs_of_premise_and_entailed_hypothesis(world: toys.World, tmp_path: Path) -> None:
@@ -224,7 +230,9 @@ def test_multinli_becomes_pairs_of_premise_and_entailed_hypothesis(world: toys.W
     (tmp_path / "multinli" / "multinli.train.en.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     recipe = StudyRecipe.model_validate(document(world, text=[{"corpus": "multinli"}]))
     table = open_table(
-        StudyData(recipe, tmp_path, tell=lambda *_: None).stocked(recipe.design.arms["T1"])[0].folder
+        StudyData(recipe, tmp_path, on_progress=lambda *_: None)
+        .train_tables(recipe.design.arms["T1"])[0]
+        .folder
     )
     assert len(table) == 4
     assert [caption.text for caption in table.captions(0)] == ["a dog 1", "a cat 1"]
@@ -232,9 +240,9 @@ def test_multinli_becomes_pairs_of_premise_and_entailed_hypothesis(world: toys.W
 
 def test_texts_to_pretrain_on_never_say_the_same(world: toys.World) -> None:
     content = document(world, pretraining={"bert": {"text": ["texts", "films"]}})
-    material = StudyData(StudyRecipe.model_validate(content), world.home, tell=lambda *_: None)
-    (spec,) = material.recipe.pretraining.values()
-    found = material.monolingual(spec)
+    study_data = StudyData(StudyRecipe.model_validate(content), world.home, on_progress=lambda *_: None)
+    (spec,) = study_data.recipe.pretraining.values()
+    found = study_data.monolingual(spec)
     table = open_table(world.home / "texts")
     row_of = {c.text: row for row in range(len(table)) for c in table.captions(row)}
     rows = {tag: {row_of[text] for text in texts if text in row_of} for tag, texts in found.items()}
@@ -325,7 +333,7 @@ def test_a_study_killed_at_random_moments_ends_with_the_same_tables(
         "import sys\nfrom pathlib import Path\n"
         "from polyreel.study.recipe import read_study\nfrom polyreel.study.study import run_study\n"
         "run_study(read_study(Path(sys.argv[1])), out=Path(sys.argv[2]), data=Path(sys.argv[3]), "
-        f"command={COMMAND!r}, tell=lambda event: print(event, flush=True))"
+        f"command={COMMAND!r}, on_progress=lambda event: print(event, flush=True))"
     )
     seen = 0
     for moment in random.Random(11).sample(range(3, 60), 2):

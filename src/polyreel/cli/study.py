@@ -55,8 +55,8 @@ def study(
     command = shlex.join(
         ["polyreel", "study", str(recipe), "--out", str(out), *(["--data", str(data)] if data else [])]
     )
-    with _display() as tell:
-        outcome = run_study(wanted, out=out, data=data, command=command, tell=tell)
+    with _display() as on_progress:
+        outcome = run_study(wanted, out=out, data=data, command=command, on_progress=on_progress)
     _print_outcome(outcome, command, json)
     return 1 if outcome.missing else 0  # as after Ctrl-C
 
@@ -127,7 +127,7 @@ class _Follower:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._task = progress.add_task("preparing", total=1)
-        self._told = -1
+        self._logged = -1
 
     def __call__(self, event: StudyEvent) -> None:
         from polyreel.study.running import Planned, Progressed
@@ -138,9 +138,11 @@ class _Follower:
                 self._progress.reset(self._task, total=cells, completed=cells - missing)
             case Progressed(done, cells, what):
                 self._progress.update(self._task, description=what, completed=done, total=cells)
-                if self._progress.disable and int(done) > self._told:  # in a log a line for each cell will do
-                    self._told = int(done)
-                    line = f"{self._told:,} of {cells:,} cells: {what}"
+                if (
+                    self._progress.disable and int(done) > self._logged
+                ):  # in a log a line for each cell will do
+                    self._logged = int(done)
+                    line = f"{self._logged:,} of {cells:,} cells: {what}"
                     self._progress.console.print(line, markup=False, soft_wrap=True)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from polyreel.evaluation.results import LanguageResult, Result, differences
 from polyreel.metrics.significance import holm, paired_bootstrap, permutation_test
@@ -104,19 +104,11 @@ def compare(one: Entry, other: Entry) -> Comparison:
         return Comparison(one.label, other.label, tuple(found))
     seed = one.result.seed
     pairs = {tag: (one.result.languages[tag], other.result.languages[tag]) for tag in one.result.languages}
-    tested = {
-        tag: _test(100 * np.array(a.hits), 100 * np.array(b.hits), np.array(a.clusters), seed)
-        for tag, (a, b) in pairs.items()
-    }
-    corrected = holm({tag: test.p for tag, test in tested.items()})
-    rows = [test.row(tag, corrected[tag]) for tag, test in tested.items()]
+    tested = [_tested(tag, [pair], seed) for tag, pair in pairs.items()]
+    corrected = holm({row.language: row.p for row in tested})
+    rows = [replace(row, p_holm=corrected[row.language]) for row in tested]
     if len(pairs) > 1 and _same_items([a for a, _ in pairs.values()]):
-        a, b, clusters = (
-            np.concatenate([np.array(values) for values in columns])
-            for columns in zip(*((a.hits, b.hits, a.clusters) for a, b in pairs.values()), strict=True)
-        )
-        test = _test(100 * a, 100 * b, clusters, seed)
-        rows.append(test.row(MEAN, test.p))
+        rows.append(_tested(MEAN, list(pairs.values()), seed))
     return Comparison(one.label, other.label, (), tuple(rows), seed)
 
 
@@ -135,42 +127,24 @@ def obstacles(one: Result, other: Result) -> list[str]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Test:
-    one: float
-    other: float
-    n_queries: int
-    difference: float
-    low: float
-    high: float
-    p: float
-
-    def row(self, language: str, p_holm: float) -> LanguageComparison:
-        return LanguageComparison(
-            language=language,
-            n_queries=self.n_queries,
-            one=self.one,
-            other=self.other,
-            difference=self.difference,
-            low=self.low,
-            high=self.high,
-            p=self.p,
-            p_holm=p_holm,
-        )
-
-
-def _test(
-    one: NDArray[np.float64], other: NDArray[np.float64], clusters: NDArray[np.int64], seed: int
-) -> _Test:
+def _tested(
+    language: str, pairs: Sequence[tuple[LanguageResult, LanguageResult]], seed: int
+) -> LanguageComparison:
+    """All queries of ``pairs`` together, p not yet corrected."""
+    one, other = (100 * np.concatenate([pair[side].hits for pair in pairs]) for side in (0, 1))
+    clusters = np.concatenate([pair[0].clusters for pair in pairs])
     drawn = paired_bootstrap(other, one, bounds=(0.0, 100.0), clusters=clusters, seed=seed)
-    return _Test(
+    p = permutation_test(other, one, clusters=clusters, seed=seed)
+    return LanguageComparison(
+        language=language,
+        n_queries=len(one),
         one=float(one.mean()),
         other=float(other.mean()),
-        n_queries=len(one),
         difference=drawn.difference,
         low=float(drawn.interval.low),
         high=float(drawn.interval.high),
-        p=permutation_test(other, one, clusters=clusters, seed=seed),
+        p=p,
+        p_holm=p,
     )
 
 

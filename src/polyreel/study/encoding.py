@@ -23,7 +23,7 @@ from polyreel.models.video import VideoTower
 from polyreel.packages.members import cache_dir
 from polyreel.training.checkpoints import Checkpoint
 
-__all__ = ["TowerShelf", "Towers"]
+__all__ = ["TowerCache", "Towers"]
 
 _AT_ONCE = 128
 _E5_SMALL = "e5-small"
@@ -31,7 +31,7 @@ _PROMPT = "a photo of {}"
 Rows = NDArray[np.float32]
 
 
-class TowerShelf:
+class TowerCache:
     """Models by specification: the frozen part of one is read once, however many arms share it."""
 
     def __init__(self) -> None:
@@ -97,17 +97,17 @@ class Towers:
 
     Args:
         model: in evaluation mode, on the CPU.
-        shelf: keeps what frozen encoders made.
+        cache: keeps what frozen encoders made.
         embed: what makes (texts, dim) unit vectors.
     """
 
-    def __init__(self, model: TwoTowers, shelf: TowerShelf, *, embed: Callable[[TextInputs], Tensor]) -> None:
-        self.model, self._shelf, self._embed = model, shelf, embed
+    def __init__(self, model: TwoTowers, cache: TowerCache, *, embed: Callable[[TextInputs], Tensor]) -> None:
+        self.model, self._cache, self._embed = model, cache, embed
 
     def texts(self, texts: Sequence[str]) -> Rows:
         """(texts, dim) unit vectors."""
         if self.model.text.cacheable:
-            features = torch.from_numpy(self._shelf.frozen(self.model, tuple(texts)))
+            features = torch.from_numpy(self._cache.frozen(self.model, tuple(texts)))
             starts = range(0, len(features), _AT_ONCE)
             return self._parts([TextInputs(features=features[at : at + _AT_ONCE]) for at in starts])
         order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
@@ -142,7 +142,7 @@ class Towers:
     def _through_names(self, frames: Sequence[Rows]) -> Rows:
         """The names of a clip's classes, as the text tower reads them, weighted by their posterior (ConSE,
         Norouzi et al. 2014)."""
-        semantic = self._shelf.semantic
+        semantic = self._cache.semantic
         known = class_names(fetch_imagenet_names(cache_dir() / "corpora"))
         names = self.texts([_PROMPT.format(name) for name in known])
         names -= names.mean(axis=0)

@@ -22,21 +22,21 @@ from polyreel.files import exclusive_lock
 from polyreel.recipes import recipe_error
 from polyreel.study.arms import Cell, cells_of, text_tower, training_document
 from polyreel.study.measuring import Asked, measure
-from polyreel.study.pretraining import Start, require_start, starts_of
+from polyreel.study.pretraining import PretrainedEncoder, ensure_pretrained, pretrained_encoders
 from polyreel.study.recipe import StudyRecipe
 from polyreel.study.results import CellResult, read_cell, write_cell
 from polyreel.study.study_data import StudyData, TrainTable
 
 if TYPE_CHECKING:
-    from polyreel.study.encoding import Towers, TowerShelf
+    from polyreel.study.encoding import TowerCache, Towers
     from polyreel.training.recipe import Recipe
 
 __all__ = [
     "Grid",
+    "OnStudyEvent",
     "Planned",
     "Progressed",
     "StudyEvent",
-    "Tell",
     "prepare_grid",
     "run_grid",
     "training_problems",
@@ -80,7 +80,7 @@ class Progressed:
 
 
 StudyEvent = Planned | Progressed
-Tell = Callable[[StudyEvent], None]
+OnStudyEvent = Callable[[StudyEvent], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +103,18 @@ class Grid:
 
     Attributes:
         recipe: of the study.
-        material: its tables.
+        study_data: Its tables.
         asked: its benchmarks.
-        starts: encoders of our own -> what they know before any arm begins.
+        pretrained: Encoders of our own -> how they are pretrained before any arm begins.
         tasks: one for each cell.
         out: folder of the results.
         data: folder that corpora are relative to.
     """
 
     recipe: StudyRecipe
-    material: StudyData
+    study_data: StudyData
     asked: Asked
-    starts: Mapping[str, Start]
+    pretrained: Mapping[str, PretrainedEncoder]
     tasks: tuple[_Task, ...]
     out: Path
     data: Path | None
@@ -131,8 +131,14 @@ class Grid:
         return None if None in found else tuple(cell for cell in found if cell is not None)
 
 
-def prepare_grid(recipe: StudyRecipe, *, out: Path, data: Path | None, tell: Tell) -> Grid:
+def prepare_grid(recipe: StudyRecipe, *, out: Path, data: Path | None, on_progress: OnStudyEvent) -> Grid:
     """Build what arms train and are measured on, and check every arm's training recipe.
+
+    Args:
+        recipe: Of the study.
+        out: Folder of the results.
+        data: Folder that corpora are relative to; None takes the working folder.
+        on_progress: Called with every event.
 
     Raises:
         RecipeError: arms cannot be trained; lists everything.
@@ -140,46 +146,46 @@ def prepare_grid(recipe: StudyRecipe, *, out: Path, data: Path | None, tell: Tel
     """
     cells = cells_of(recipe)
 
-    def told(what: str, done: int, total: int) -> None:
+    def report(what: str, done: int, total: int) -> None:
         share = f" {done:,} of {total:,}" if total else ""
-        tell(Progressed(0.0, len(cells), what + share))
+        on_progress(Progressed(0.0, len(cells), what + share))
 
-    material = StudyData(recipe, data, tell=told)
-    told("reading the benchmarks", 0, 0)
+    study_data = StudyData(recipe, data, on_progress=report)
+    report("reading the benchmarks", 0, 0)
     asked = Asked(
-        galleries=tuple(material.gallery(spec) for spec in recipe.measure.retrieval),
-        premises=material.premises() if recipe.measure.xnli else (),
-        sentences=material.sentences() if recipe.measure.bitext else {},
+        galleries=tuple(study_data.gallery(spec) for spec in recipe.measure.retrieval),
+        premises=study_data.premises() if recipe.measure.xnli else (),
+        sentences=study_data.sentences() if recipe.measure.bitext else {},
         languages=recipe.languages,
         examples=recipe.examples,
         show_pictures=recipe.show_pictures,
     )
     problems: dict[str, None] = {}
     tasks = []
-    starts = starts_of(recipe, material)
+    pretrained = pretrained_encoders(recipe, study_data)
     for cell in cells:
-        tables = material.stocked(cell.arm) if cell.arm.is_trained else ()
-        start = starts.get(cell.encoder)
-        document = _document(recipe, cell, material, tables)
+        tables = study_data.train_tables(cell.arm) if cell.arm.is_trained else ()
+        encoder = pretrained.get(cell.encoder)
+        document = _document(recipe, cell, study_data, tables)
         facts = [
             __version__,
             cell.encoder,
             recipe.encoders[cell.encoder],
-            start and start.identity,
+            encoder and encoder.identity,
             document and {**document, "data": [[table.identity, table.weight] for table in tables]},
             list(asked.facts),
         ]
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]
         path = out / _CELLS / f"{cell.name}.json"
         there = read_cell(path, digest) is not None
-        if document is not None and start is not None:  # only now, for a cache may lie anywhere
-            document["model"]["text"] = text_tower(recipe, cell.encoder, str(start.weights))
+        if document is not None and encoder is not None:  # only now, for a cache may lie anywhere
+            document["model"]["text"] = text_tower(recipe, cell.encoder, str(encoder.weights))
         # What is there already needs no trainer, nor the seconds that it takes to load one.
         trained = None if document is None or there else _validated(document, cell, problems)
         tasks.append(_Task(cell, digest, path, document, trained))
     if problems:
         raise recipe_error(recipe.study, list(problems))
-    return Grid(recipe, material, asked, starts, tuple(tasks), out, data)
+    return Grid(recipe, study_data, asked, pretrained, tuple(tasks), out, data)
 
 
 def training_problems(recipe: StudyRecipe) -> list[str]:
@@ -193,7 +199,7 @@ def training_problems(recipe: StudyRecipe) -> list[str]:
     return list(problems)
 
 
-def run_grid(grid: Grid, *, tell: Tell) -> tuple[CellResult, ...] | None:
+def run_grid(grid: Grid, *, on_progress: OnStudyEvent) -> tuple[CellResult, ...] | None:
     """Run the cells that are missing; None if the study was asked to stop before the last.
 
     Raises:
@@ -203,16 +209,16 @@ def run_grid(grid: Grid, *, tell: Tell) -> tuple[CellResult, ...] | None:
     missing = [task for task in grid.tasks if task.is_missing]
     if not missing:
         return grid.results()
-    from polyreel.study.encoding import TowerShelf
+    from polyreel.study.encoding import TowerCache
 
     with _alone(grid.out):
-        shelf = TowerShelf()
-        _pretrain(grid, missing, tell)
-        tell(Planned(len(grid.tasks), len(missing), _estimate(grid, missing)))
+        cache = TowerCache()
+        _pretrain(grid, missing, on_progress)
+        on_progress(Planned(len(grid.tasks), len(missing), _estimate(grid, missing)))
         (grid.out / _CELLS).mkdir(parents=True, exist_ok=True)
         done = len(grid.tasks) - len(missing)
         for number, task in enumerate(missing):
-            result = _cell_result(grid, task, shelf, done + number, tell)
+            result = _cell_result(grid, task, cache, done + number, on_progress)
             if result is None:
                 return None
             write_cell(task.path, result)
@@ -221,25 +227,25 @@ def run_grid(grid: Grid, *, tell: Tell) -> tuple[CellResult, ...] | None:
     return grid.results()
 
 
-def _pretrain(grid: Grid, missing: Sequence[_Task], tell: Tell) -> None:
+def _pretrain(grid: Grid, missing: Sequence[_Task], on_progress: OnStudyEvent) -> None:
     done = len(grid.tasks) - len(missing)
     for name in dict.fromkeys(task.cell.encoder for task in missing):
-        if (start := grid.starts.get(name)) is not None:
-            require_start(
+        if (encoder := grid.pretrained.get(name)) is not None:
+            ensure_pretrained(
                 grid.recipe,
-                start,
-                tell=lambda what, step, steps: tell(
+                encoder,
+                on_progress=lambda what, step, steps: on_progress(
                     Progressed(done, len(grid.tasks), f"{what} {step:,} of {steps:,}")
                 ),
             )
 
 
 def _document(
-    recipe: StudyRecipe, cell: Cell, material: StudyData, tables: Sequence[TrainTable]
+    recipe: StudyRecipe, cell: Cell, study_data: StudyData, tables: Sequence[TrainTable]
 ) -> dict[str, Any] | None:
     if not cell.arm.is_trained:
         return None
-    languages = material.languages(cell.arm, tables)
+    languages = study_data.languages(cell.arm, tables)
     return training_document(recipe, cell, data=[table.entry for table in tables], languages=languages)
 
 
@@ -258,30 +264,32 @@ def _validated(document: dict[str, Any], cell: Cell, problems: dict[str, None]) 
     return recipe
 
 
-def _cell_result(grid: Grid, task: _Task, shelf: TowerShelf, done: int, tell: Tell) -> CellResult | None:
+def _cell_result(
+    grid: Grid, task: _Task, cache: TowerCache, done: int, on_progress: OnStudyEvent
+) -> CellResult | None:
     """Train if there is anything to train, then measure; None if it was asked to stop."""
     began = time.monotonic()
     cell, count = task.cell, len(grid.tasks)
     steps, texts = 0, 0
     switched: dict[str, float] = {}
     if task.recipe is None:
-        tell(Progressed(done, count, f"measuring {cell.name}"))
-        towers = _untrained(grid, cell, shelf)
+        on_progress(Progressed(done, count, f"measuring {cell.name}"))
+        towers = _untrained(grid, cell, cache)
     else:
         folder = _run_folder(grid, task)
 
-        def told(share: float) -> None:
-            tell(Progressed(done + share, count, f"training {cell.name}"))
+        def on_share(share: float) -> None:
+            on_progress(Progressed(done + share, count, f"training {cell.name}"))
 
-        trained = _train(grid, task, told)
+        trained = _train(grid, task, on_share)
         if trained is None:
             return None
-        tell(Progressed(done + 1.0, count, f"measuring {cell.name}"))
+        on_progress(Progressed(done + 1.0, count, f"measuring {cell.name}"))
         steps = trained
         texts, switched = _texts_seen(folder), _switched(grid, task.recipe)
         from polyreel.training.checkpoints import load_checkpoint
 
-        towers = shelf.trained(load_checkpoint(folder, "last"))
+        towers = cache.trained(load_checkpoint(folder, "last"))
     first = cell.seed == grid.recipe.seeds[0] and cell.arm.name in grid.recipe.design.examples
     benchmarks, examples = measure(towers, grid.asked, with_examples=first)
     return CellResult(
@@ -298,15 +306,15 @@ def _cell_result(grid: Grid, task: _Task, shelf: TowerShelf, done: int, tell: Te
     )
 
 
-def _untrained(grid: Grid, cell: Cell, shelf: TowerShelf) -> Towers:
+def _untrained(grid: Grid, cell: Cell, cache: TowerCache) -> Towers:
     from polyreel.models.specs import TextTowerSpec
 
-    start = grid.starts.get(cell.encoder)
-    tower = text_tower(grid.recipe, cell.encoder, None if start is None else str(start.weights))
-    return shelf.untrained(TextTowerSpec.model_validate(tower), seed=cell.seed)
+    encoder = grid.pretrained.get(cell.encoder)
+    tower = text_tower(grid.recipe, cell.encoder, None if encoder is None else str(encoder.weights))
+    return cache.untrained(TextTowerSpec.model_validate(tower), seed=cell.seed)
 
 
-def _train(grid: Grid, task: _Task, tell: Callable[[float], None]) -> int | None:
+def _train(grid: Grid, task: _Task, on_share: Callable[[float], None]) -> int | None:
     """Steps done; None if it was asked to stop."""
     from polyreel.training.events import Event, Started, Stepped
     from polyreel.training.run import train
@@ -314,15 +322,15 @@ def _train(grid: Grid, task: _Task, tell: Callable[[float], None]) -> int | None
     assert task.recipe is not None
     total = [1]
 
-    def told(event: Event) -> None:
+    def on_event(event: Event) -> None:
         if isinstance(event, Started):
             total[0] = event.total
         elif isinstance(event, Stepped):
-            tell(0.95 * event.report.step / total[0])
+            on_share(0.95 * event.report.step / total[0])
 
     try:
         result = train(
-            task.recipe, out=_run_folder(grid, task), data=grid.data, resume="auto", on_progress=told
+            task.recipe, out=_run_folder(grid, task), data=grid.data, resume="auto", on_progress=on_event
         )
     except RecipeError as error:
         raise RecipeError("an arm cannot be trained", item=task.cell.name, value=error.value) from error
@@ -346,7 +354,7 @@ def _switched(grid: Grid, recipe: Recipe) -> dict[str, float]:
         return {}
     lexicons = load_lexicons((grid.data or Path()) / spec.lexicons, spec.languages)
     rule = SwitchRule(mode=spec.mode, p=spec.p, candidates=spec.candidates)
-    sample = grid.material.english(most=_SAMPLE)
+    sample = grid.study_data.english(most=_SAMPLE)
     switcher = CodeSwitcher(lexicons, rule, seed=recipe.seed)
     if spec.rate is not None:
         switcher = switcher.equalised(sample, rate=spec.rate)

@@ -19,7 +19,7 @@ from polyreel.study.arms import cells_of, contrasts_of
 from polyreel.study.ledger import Claim, judge_claims
 from polyreel.study.presenting import markdown_page, render_study
 from polyreel.study.recipe import StudyRecipe
-from polyreel.study.running import Grid, Tell, prepare_grid, run_grid, training_problems
+from polyreel.study.running import Grid, OnStudyEvent, prepare_grid, run_grid, training_problems
 from polyreel.study.study_data import StudyData
 from polyreel.study.summary import StudyResults, summarise
 
@@ -77,12 +77,12 @@ def check_study(recipe: StudyRecipe, *, data: Path | None) -> StudyCheck:
         recipe: of the study.
         data: folder that corpora, lexicons and benchmarks are relative to.
     """
-    material = StudyData(recipe, data, tell=lambda _what, _done, _total: None)
-    return StudyCheck(len(cells_of(recipe)), tuple(training_problems(recipe)), tuple(material.absent()))
+    study_data = StudyData(recipe, data, on_progress=lambda _what, _done, _total: None)
+    return StudyCheck(len(cells_of(recipe)), tuple(training_problems(recipe)), tuple(study_data.absent()))
 
 
 def run_study(
-    recipe: StudyRecipe, *, out: Path, data: Path | None = None, command: str = "", tell: Tell
+    recipe: StudyRecipe, *, out: Path, data: Path | None = None, command: str = "", on_progress: OnStudyEvent
 ) -> StudyOutcome:
     """Run what is missing of a study and write its results, claims and pages.
 
@@ -94,14 +94,14 @@ def run_study(
         out: folder of the results.
         data: folder that corpora, lexicons and benchmarks are relative to.
         command: that does this, for the pages.
-        tell: told of what happens.
+        on_progress: Called with every event.
 
     Raises:
         RecipeError: arms cannot be trained; lists everything.
         UsageError: another process runs the study, ``out`` cannot be written, or packages are missing.
         PolyreelError: data is not there, or training fails.
     """
-    grid = prepare_grid(recipe, out=out, data=data, tell=tell)
+    grid = prepare_grid(recipe, out=out, data=data, on_progress=on_progress)
     results = _results_there(grid)
     try:
         if results is not None:
@@ -110,7 +110,7 @@ def run_study(
                 return StudyOutcome(out, len(grid.tasks), 0, True, claims)
             results = results.model_copy(update={"command": command})
         else:
-            cells = run_grid(grid, tell=tell)
+            cells = run_grid(grid, on_progress=on_progress)
             if cells is None:
                 missing = sum(task.is_missing for task in grid.tasks)
                 return StudyOutcome(out, len(grid.tasks), missing, False, ())
@@ -166,7 +166,7 @@ def _coverage(grid: Grid) -> Mapping[str, float]:
         (grid.data or Path()) / spec.get("lexicons", "lexicons"), spec.get("languages", grid.recipe.others)
     )
     coverage = CodeSwitcher(lexicons, SwitchRule(mode="bilingual")).coverage(
-        grid.material.english(most=_SAMPLE)
+        grid.study_data.english(most=_SAMPLE)
     )
     return {tag: round(share, 4) for tag, share in coverage.items()}
 

@@ -36,7 +36,7 @@ __all__ = ["GallerySet", "StudyData", "TrainTable"]
 _MANIFEST = "manifest.json"
 _MULTINLI = "multinli"
 _SHUFFLE_SEED = 2021
-Told = Callable[[str, int, int], None]
+OnProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +94,22 @@ class StudyData:
     Args:
         recipe: of the study.
         data: folder that corpora are relative to; None takes the working folder.
-        tell: told of what takes long: (what, done, total), total 0 where it is not known.
+        on_progress: Called during what takes long: (what, done, total), total 0 where it is not known.
     """
 
-    def __init__(self, recipe: StudyRecipe, data: Path | None, *, tell: Told) -> None:
-        self.recipe, self.data, self._tell = recipe, data or Path(), tell
-        self._shelf = DatasetCatalog(data, recipe.folders, tell=tell)
+    def __init__(self, recipe: StudyRecipe, data: Path | None, *, on_progress: OnProgress) -> None:
+        self.recipe, self.data, self._on_progress = recipe, data or Path(), on_progress
+        self._catalog = DatasetCatalog(data, recipe.folders, tell=on_progress)
         self._bundle: Bundle | None = None
 
-    def stocked(self, arm: Arm) -> tuple[TrainTable, ...]:
+    def train_tables(self, arm: Arm) -> tuple[TrainTable, ...]:
         """What an arm trains on, built if it is not there.
 
         Raises:
             DatasetError, UnknownNameError, FetchError: a corpus is not there.
         """
         specs = (self.recipe.text or self.recipe.video) if arm.trains_on == "text" else self.recipe.video
-        return tuple(self._stocked(spec, arm) for spec in specs)
+        return tuple(self._train_table(spec, arm) for spec in specs)
 
     def languages(self, arm: Arm, tables: Sequence[TrainTable]) -> tuple[str, ...]:
         """Of the captions that an arm is shown."""
@@ -191,10 +191,10 @@ class StudyData:
     def _texts_of_items(self, name: str) -> Iterator[dict[str, list[str]]]:
         """For each item: language -> its texts."""
         if name == _MULTINLI:
-            for pair in read_multinli(self._shelf.folder(name), Problems()):
+            for pair in read_multinli(self._catalog.folder(name), Problems()):
                 yield {tag: [pair.premise[tag], pair.hypothesis[tag]] for tag in pair.premise}
             return
-        table = self._shelf.table(name)
+        table = self._catalog.table(name)
         for row in range(len(table)):
             texts: dict[str, list[str]] = {}
             for caption in table.captions(row):
@@ -210,9 +210,9 @@ class StudyData:
         for name in dict.fromkeys(names):
             try:
                 if name == _MULTINLI:
-                    self._require_folder(self._shelf.folder(name))
+                    self._require_folder(self._catalog.folder(name))
                 else:
-                    self._shelf.where(name)
+                    self._catalog.where(name)
             except PolyreelError as error:
                 found.append(str(error))
         measured = (self.recipe.measure.xnli, self.recipe.measure.bitext)
@@ -241,7 +241,7 @@ class StudyData:
                 found.setdefault(caption.language, text)
         return found
 
-    def _stocked(self, spec: CorpusSpec, arm: Arm) -> TrainTable:
+    def _train_table(self, spec: CorpusSpec, arm: Arm) -> TrainTable:
         features: tuple[str, ...] = ()
         if arm.sees:
             table, kind = self._with_features(spec)
@@ -257,7 +257,7 @@ class StudyData:
 
     def _with_features(self, spec: CorpusSpec | RetrievalSpec) -> tuple[DatasetTable, str]:
         """The cut table and its kind of features, which are computed, or copied, if they are not there."""
-        table, source = self._cut(spec), self._shelf.table(spec.corpus)
+        table, source = self._cut(spec), self._catalog.table(spec.corpus)
         if spec.features is None and self._bundle is None:
             self._bundle = Bundle(locate_bundle())
         kind = spec.features or bundle_features_name(self._require_bundle())
@@ -271,7 +271,7 @@ class StudyData:
             add_bundle_features(
                 table.folder,
                 self._require_bundle(),
-                progress=lambda done, total: self._tell(f"features of {spec.corpus}", done, total),
+                progress=lambda done, total: self._on_progress(f"features of {spec.corpus}", done, total),
             )
         return open_table(table.folder), kind
 
@@ -282,18 +282,18 @@ class StudyData:
     def _cut(self, spec: CorpusSpec | RetrievalSpec) -> DatasetTable:
         """The clips of a specification; those for training become split ``train``."""
         trains = isinstance(spec, CorpusSpec)
-        source = None if spec.corpus == _MULTINLI else self._shelf.table(spec.corpus)
+        source = None if spec.corpus == _MULTINLI else self._catalog.table(spec.corpus)
         facts = (
             spec.corpus,
             spec.split,
             str(spec.clips),
             str(trains),
-            source.manifest.version if source else str(self._shelf.folder(_MULTINLI).resolve()),
+            source.manifest.version if source else str(self._catalog.folder(_MULTINLI).resolve()),
         )
         folder = _cache() / f"{Path(spec.corpus).name}-{_digest(*facts)}"
         if not (folder / _MANIFEST).is_file():
             records = (
-                _entailed(self._shelf.folder(_MULTINLI)) if source is None else _records(source, spec.split)
+                _entailed(self._catalog.folder(_MULTINLI)) if source is None else _records(source, spec.split)
             )
             kept = islice(records, spec.clips)
             split = "train" if trains else spec.split

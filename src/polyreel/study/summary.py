@@ -179,7 +179,11 @@ class StudyResults(_Document):
     examples: Mapping[str, tuple[Example, ...]] = {}
 
     def figure(self, encoder: str, arm: str, benchmark: str) -> ArmFigures | None:
-        """The figures of an arm on a benchmark, if there are any."""
+        """The figures of an arm on a benchmark, if there are any.
+
+        Args:
+            encoder, arm, benchmark: Their names.
+        """
         wanted = (encoder, arm, benchmark)
         return next((f for f in self.figures if (f.encoder, f.arm, f.benchmark) == wanted), None)
 
@@ -193,7 +197,13 @@ class StudyResults(_Document):
         return next((fact for fact in self.benchmarks if fact.name == benchmark), None)
 
     def contrast(self, encoder: str, one: str, other: str, benchmark: str, outcome: str) -> Contrast | None:
-        """The difference of two arms, if it was measured."""
+        """The difference of two arms, if it was measured.
+
+        Args:
+            encoder, benchmark: Their names.
+            one, other: Names of the arms; the difference is ``one`` minus ``other``.
+            outcome: A language, or one of ``design.OUTCOMES``.
+        """
         wanted = (encoder, one, other, benchmark, outcome)
         return next(
             (c for c in self.contrasts if (c.encoder, c.one, c.other, c.benchmark, c.outcome) == wanted), None
@@ -213,7 +223,12 @@ class Values:
         self._cells = {(cell.encoder, cell.arm, cell.seed): cell for cell in cells}
 
     def of(self, encoder: str, arm: str, benchmark: str, outcome: str) -> Array | None:
-        """(seeds, queries) values of an outcome; None where it was not measured."""
+        """(seeds, queries) values of an outcome; None where it was not measured.
+
+        Args:
+            encoder, arm, benchmark: Their names.
+            outcome: A language, or one of ``design.OUTCOMES``.
+        """
         found = self.benchmarks(encoder, arm, benchmark)
         rows = [_outcome(values, outcome) for values in found]
         if not rows or any(row is None for row in rows):
@@ -221,7 +236,11 @@ class Values:
         return np.stack([row for row in rows if row is not None])
 
     def benchmarks(self, encoder: str, arm: str, benchmark: str) -> list[BenchmarkValues]:
-        """One for each seed that the arm was trained with; none if it was not measured on this."""
+        """One for each seed that the arm was trained with; none if it was not measured on this.
+
+        Args:
+            encoder, arm, benchmark: Their names.
+        """
         cells = [self._cells.get((encoder, arm, seed)) for seed in self._seeds]
         found = [cell.benchmark(benchmark) for cell in cells if cell is not None]
         return [values for values in found if values is not None]
@@ -286,7 +305,16 @@ def summarise(
     digest: str,
     made_with: Mapping[str, str],
 ) -> StudyResults:
-    """Everything that the report, the claims and the tables are made from."""
+    """Everything that the report, the claims and the tables are made from.
+
+    Args:
+        recipe: Of the study.
+        cells: All of them.
+        coverage: Language -> share of the words of English captions that its lexicon translates.
+        command: That makes the study.
+        digest: Of the grid.
+        made_with: Versions.
+    """
     values = Values(cells, recipe.seeds)
     facts = _facts(cells)
     figures, contrasts = [], []

@@ -16,6 +16,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "polyreel"
 GROUND = (
     "_version",
+    "arrays",
     "clips",
     "errors",
     "files",

@@ -1,9 +1,9 @@
 import json
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from colour_clips import colour_clips
 
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import DatasetError, ResultError, UnknownNameError, UsageError
@@ -12,53 +12,13 @@ from polyreel.evaluation.items import evaluation_set
 from polyreel.evaluation.results import differences, read_result
 from polyreel.evaluation.run import evaluate
 from polyreel.evaluation.scoring import score_matrix
-from polyreel.media.jpeg import encode_jpeg
 from polyreel.metrics.score_normalizers import dual_softmax
-from tiny_bundle import PALETTE
-from videos import solid, write_video
-
-WORDS = {
-    "red": {"en": "red", "de": "rot", "sw": "nyekundu"},
-    "green": {"en": "green", "de": "grün", "sw": "kijani"},
-    "blue": {"en": "blue", "de": "blau", "sw": "buluu"},
-    "yellow": {"en": "yellow", "de": "gelb", "sw": "manjano"},
-}
-
-
-def _jpeg(colour: str) -> bytes:
-    return encode_jpeg(np.full((32, 32, 3), PALETTE[colour], np.uint8))
-
-
-def _folder(path: Path, **changes: object) -> Path:
-    """Clips of four colours: two videos, a photo, and frames inside a zip."""
-    path.mkdir()
-    for name in ("red", "green"):
-        write_video(path / f"{name}.mp4", seconds=2, picture=solid(PALETTE[name]))
-    (path / "blue.jpg").write_bytes(_jpeg("blue"))
-    with zipfile.ZipFile(path / "frames.zip", "w") as packed:
-        packed.writestr("y/1.jpg", _jpeg("yellow"))
-        packed.writestr("y/2.jpg", _jpeg("yellow"))
-    media = {
-        "red": "red.mp4",
-        "green": "green.mp4",
-        "blue": "blue.jpg",
-        "yellow": ["frames.zip!y/1.jpg", "frames.zip!y/2.jpg"],
-    }
-    lines = [
-        {"id": name, "media": media[name], "caption": {tag: [text] for tag, text in WORDS[name].items()}}
-        | (changes if name == "red" else {})
-        for name in media
-    ]
-    (path / "items.jsonl").write_text(
-        "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8"
-    )
-    return path
 
 
 def test_a_folder_of_ones_own_clips_is_measured_in_every_language(
     tmp_path: Path, tiny_bundle: Bundle
 ) -> None:
-    result = evaluate("folder", tiny_bundle, data=_folder(tmp_path / "clips"))
+    result = evaluate(tiny_bundle, "folder", data=colour_clips(tmp_path / "clips"))
     assert result.gallery == 4
     assert {tag: found.n_queries for tag, found in result.languages.items()} == {"de": 4, "en": 4, "sw": 4}
     assert all(found.metrics["r@1"].value == 100 for found in result.languages.values())
@@ -69,7 +29,7 @@ def test_a_folder_of_ones_own_clips_is_measured_in_every_language(
 
 
 def test_figures_of_a_result_have_intervals_that_hold_them(tmp_path: Path, tiny_bundle: Bundle) -> None:
-    result = evaluate("folder", tiny_bundle, data=_folder(tmp_path / "clips"), languages=["en"])
+    result = evaluate(tiny_bundle, "folder", data=colour_clips(tmp_path / "clips"), languages=["en"])
     assert list(result.languages) == ["en"]
     for figure in result.languages["en"].metrics.values():
         assert figure.low is not None
@@ -80,9 +40,9 @@ def test_figures_of_a_result_have_intervals_that_hold_them(tmp_path: Path, tiny_
 def test_an_item_that_cannot_be_read_is_named_and_counts_for_nothing(
     tmp_path: Path, tiny_bundle: Bundle
 ) -> None:
-    folder = _folder(tmp_path / "clips")
+    folder = colour_clips(tmp_path / "clips")
     (folder / "green.mp4").write_bytes(b"")
-    result = evaluate("folder", tiny_bundle, data=folder)
+    result = evaluate(tiny_bundle, "folder", data=folder)
     assert [item.id for item in result.missing] == ["green"]
     assert "empty" in result.missing[0].reason
     assert result.gallery == 3
@@ -90,14 +50,14 @@ def test_an_item_that_cannot_be_read_is_named_and_counts_for_nothing(
 
 
 def test_a_language_that_an_item_lacks_gives_fewer_queries(tmp_path: Path, tiny_bundle: Bundle) -> None:
-    folder = _folder(tmp_path / "clips", caption={"en": ["red"], "de": []})
-    result = evaluate("folder", tiny_bundle, data=folder)
+    folder = colour_clips(tmp_path / "clips", caption={"en": ["red"], "de": []})
+    result = evaluate(tiny_bundle, "folder", data=folder)
     assert {tag: found.n_queries for tag, found in result.languages.items()} == {"de": 3, "en": 4, "sw": 3}
 
 
 def test_a_relevant_neighbour_counts_as_found(tmp_path: Path, tiny_bundle: Bundle) -> None:
-    folder = _folder(tmp_path / "clips", caption={"en": ["green"]}, also_relevant=["green"])
-    result = evaluate("folder", tiny_bundle, data=folder, languages=["en"])
+    folder = colour_clips(tmp_path / "clips", caption={"en": ["green"]}, also_relevant=["green"])
+    result = evaluate(tiny_bundle, "folder", data=folder, languages=["en"])
     assert result.languages["en"].metrics["r@1"].value == 100
 
 
@@ -116,14 +76,14 @@ def test_a_relevant_neighbour_counts_as_found(tmp_path: Path, tiny_bundle: Bundl
 def test_a_bad_line_is_named(
     tmp_path: Path, tiny_bundle: Bundle, changes: dict[str, object], message: str
 ) -> None:
-    folder = _folder(tmp_path / "clips", **changes)
+    folder = colour_clips(tmp_path / "clips", **changes)
     with pytest.raises(DatasetError, match=message):
-        evaluate("folder", tiny_bundle, data=folder)
+        evaluate(tiny_bundle, "folder", data=folder)
 
 
 def test_a_language_without_queries_is_refused(tmp_path: Path, tiny_bundle: Bundle) -> None:
     with pytest.raises(DatasetError, match="no query in this language"):
-        evaluate("folder", tiny_bundle, data=_folder(tmp_path / "clips"), languages=["en", "fr"])
+        evaluate(tiny_bundle, "folder", data=colour_clips(tmp_path / "clips"), languages=["en", "fr"])
 
 
 @pytest.mark.parametrize("name", ["msrvtt-dev-9", "multi30k", "xnli", "ntrex", "vatex", "xm3600", "folder"])
@@ -132,15 +92,15 @@ def test_a_benchmark_without_data_says_what_to_get_and_where_to_put_it(
 ) -> None:
     for data in (None, tmp_path / "nowhere"):
         with pytest.raises(DatasetError) as refused:
-            evaluate(name, tiny_bundle, data=data)
+            evaluate(tiny_bundle, name, data=data)
         assert BENCHMARKS[name].card.data in str(refused.value)
     with pytest.raises(DatasetError):
-        evaluate(name, tiny_bundle, data=tmp_path)
+        evaluate(tiny_bundle, name, data=tmp_path)
 
 
 def test_an_unknown_benchmark_is_met_with_the_nearest_name(tiny_bundle: Bundle) -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'msrvtt-dev-9'"):
-        evaluate("msrvtt-dev9", tiny_bundle)
+        evaluate(tiny_bundle, "msrvtt-dev9")
 
 
 def test_every_card_says_how_its_queries_came_about() -> None:
@@ -159,7 +119,7 @@ def test_a_card_with_other_numbers_has_another_digest() -> None:
 
 
 def test_a_result_survives_its_file_and_another_schema_does_not(tmp_path: Path, tiny_bundle: Bundle) -> None:
-    result = evaluate("folder", tiny_bundle, data=_folder(tmp_path / "clips"))
+    result = evaluate(tiny_bundle, "folder", data=colour_clips(tmp_path / "clips"))
     path = tmp_path / "result.json"
     path.write_text(result.model_dump_json())
     assert read_result(path) == result
@@ -171,11 +131,11 @@ def test_a_result_survives_its_file_and_another_schema_does_not(tmp_path: Path, 
 
 
 def test_results_of_different_galleries_do_not_compare(tmp_path: Path, tiny_bundle: Bundle) -> None:
-    whole = evaluate("folder", tiny_bundle, data=_folder(tmp_path / "clips"))
+    whole = evaluate(tiny_bundle, "folder", data=colour_clips(tmp_path / "clips"))
     assert differences(whole, whole) == []
-    folder = _folder(tmp_path / "less")
+    folder = colour_clips(tmp_path / "less")
     (folder / "green.mp4").unlink()
-    less = evaluate("folder", tiny_bundle, data=folder)
+    less = evaluate(tiny_bundle, "folder", data=folder)
     assert any("gallery of 4 against 3" in text for text in differences(whole, less))
 
 
@@ -201,19 +161,19 @@ def test_the_real_dev_set_has_the_stated_size(shared_data: Path) -> None:
     assert set(premises[0].premise) == {"en", "de", "fr", "zh", "ru", "vi", "sw", "es"}
 
 
-def test_a_transductive_trick_is_off_unless_named_and_then_written_on_the_result(
+def test_a_score_normalizer_is_off_unless_named_and_then_written_on_the_result(
     tmp_path: Path, tiny_bundle: Bundle
 ) -> None:
-    folder = _folder(tmp_path / "clips")
-    plain = evaluate("folder", tiny_bundle, data=folder)
-    tricked = evaluate("folder", tiny_bundle, data=folder, trick="dual-softmax")
+    folder = colour_clips(tmp_path / "clips")
+    plain = evaluate(tiny_bundle, "folder", data=folder)
+    normalized = evaluate(tiny_bundle, "folder", data=folder, score_normalizer="dual-softmax")
     assert plain.options == {}
-    assert "all test queries" in tricked.options["dual-softmax"]
-    assert any("options" in text for text in differences(plain, tricked))
+    assert "all test queries" in normalized.options["dual-softmax"]
+    assert any("options" in text for text in differences(plain, normalized))
     with pytest.raises(UnknownNameError, match="Did you mean 'dual-softmax'"):
-        evaluate("folder", tiny_bundle, data=folder, trick="dual-softmx")
+        evaluate(tiny_bundle, "folder", data=folder, score_normalizer="dual-softmx")
     with pytest.raises(UsageError, match="text against text"):
-        evaluate("ntrex", tiny_bundle, data=folder, trick="dual-softmax")
+        evaluate(tiny_bundle, "ntrex", data=folder, score_normalizer="dual-softmax")
 
 
 def test_dual_softmax_favours_the_query_that_an_item_prefers() -> None:
@@ -222,7 +182,7 @@ def test_dual_softmax_favours_the_query_that_an_item_prefers() -> None:
 
 
 def test_items_find_their_captions_too(tmp_path: Path, tiny_bundle: Bundle) -> None:
-    result = evaluate("folder", tiny_bundle, data=_folder(tmp_path / "clips"))
+    result = evaluate(tiny_bundle, "folder", data=colour_clips(tmp_path / "clips"))
     table = result.tables["media to text: language by recall"]
     assert table.rows == ("en", "de", "sw")
     assert all(row[0] == 100 for row in table.values)

@@ -47,7 +47,7 @@ def evaluate(
     rerun: Annotated[Rerun, Parameter(help="What to do about a result that --out holds already.")] = "always",
     transductive: Annotated[
         str | None,
-        Parameter(help="A trick that uses the other test queries: dual-softmax. Labelled as such."),
+        Parameter(help="Score normalizer that uses the other test queries: dual-softmax. Labelled as such."),
     ] = None,
     seed: Seed = 0,
     json: Json = False,
@@ -96,7 +96,7 @@ def _result(
     out: Path | None,
     rerun: Rerun,
     seed: int,
-    trick: str | None,
+    score_normalizer: str | None,
 ) -> Result:
     from polyreel.evaluation.results import read_result
     from polyreel.evaluation.run import evaluate as measure
@@ -109,7 +109,7 @@ def _result(
     kept = None if out is None else out / f"{benchmark}-{loaded.card.name}.json"
     if kept is not None and rerun != "always" and kept.is_file():
         found = read_result(kept)
-        own = (loaded.card.identity, card.digest, [trick] if trick else [])
+        own = (loaded.card.identity, card.digest, [score_normalizer] if score_normalizer else [])
         if (found.system.identity, found.card_digest, list(found.options)) == own:
             return found
         if rerun == "never":
@@ -117,15 +117,15 @@ def _result(
     elif kept is not None and rerun == "never":
         raise ResultError("there is no such result", item=kept, remedy="Measure it with --rerun only-missing")
     command = f"polyreel eval {benchmark} --bundle {bundle}" + (f" --data {data}" if data else "")
-    command += f" --transductive {trick}" if trick else ""
+    command += f" --transductive {score_normalizer}" if score_normalizer else ""
     with _display() as (display, tell):
         result = measure(
-            benchmark,
             loaded,
+            benchmark,
             data=data,
             languages=languages.split(",") if languages else None,
             seed=seed,
-            trick=trick,
+            score_normalizer=score_normalizer,
             command=command,
             progress=tell,
             download=display.download,
@@ -177,9 +177,9 @@ def _print(result: Result) -> None:
     card = result.card
     stdout.print(f"{card.name}: {card.task}, gallery {result.gallery:,}, {result.label}, seed {result.seed}")
     stdout.print(result_table(result))
-    for trick, used in result.options.items():
+    for name, used in result.options.items():
         stdout.print(
-            f"TRANSDUCTIVE: {trick}, {used}. Not comparable with results without it.", style="bold red"
+            f"TRANSDUCTIVE: {name}, {used}. Not comparable with results without it.", style="bold red"
         )
     if result.gap is not None:
         name = next(iter(result.gap))

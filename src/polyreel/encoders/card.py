@@ -16,6 +16,7 @@ __all__ = [
     "CARD_FILE",
     "BundleCard",
     "Confidence",
+    "EncoderCard",
     "FrameInput",
     "Licence",
     "Measurement",
@@ -97,7 +98,31 @@ class Confidence(_Card):
     subtitle: float
 
 
-class BundleCard(_Card):
+class EncoderCard(_Card):
+    """What every encoder says of itself.
+
+    Attributes:
+        name: what people call it.
+        identity: text that changes when its embeddings do, such as a digest of its weights. A library is
+            bound to it.
+        dim: width of the shared space of texts and clips.
+        frames: pictures that it takes, and features that it makes of each.
+        confidence: cosines from which on a match means something; 0 where that was never measured.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    identity: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    dim: int = Field(gt=0)
+    frames: FrameInput
+    confidence: Confidence = Confidence(clip=0.0, subtitle=0.0)
+
+    @property
+    def label(self) -> str:
+        """Name and start of the identity, as messages show it."""
+        return f"{self.name} ({self.identity[:12]})"
+
+
+class BundleCard(EncoderCard):
     """Contents of ``bundle.json``.
 
     Attributes:
@@ -118,19 +143,12 @@ class BundleCard(_Card):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     identity: str = Field(pattern=r"^[0-9a-f]{64}$")
     description: str
-    dim: int = Field(gt=0)
     text: TextInput
-    frames: FrameInput
     confidence: Confidence
     measured: tuple[Measurement, ...] = ()
     licences: tuple[Licence, ...]
     training: str
     files: Mapping[str, str]
-
-    @property
-    def label(self) -> str:
-        """Name and start of the identity, as messages show it."""
-        return f"{self.name} ({self.identity[:12]})"
 
 
 def identity_of(inputs: Mapping[str, object]) -> str:

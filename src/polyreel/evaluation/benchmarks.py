@@ -11,7 +11,7 @@ from polyreel.datasets.dataset import BenchmarkSpec, Dataset
 from polyreel.datasets.readers.ntrex import read_ntrex
 from polyreel.datasets.readers.xnli import read_xnli
 from polyreel.datasets.registry import DATASETS
-from polyreel.encoders.runtime import Bundle
+from polyreel.encoders.protocol import Encoder
 from polyreel.errors import DatasetError
 from polyreel.evaluation.cards import BenchmarkCard, card_of
 from polyreel.evaluation.items import evaluation_set
@@ -28,22 +28,22 @@ class Inputs:
     """What a benchmark is run with.
 
     Attributes:
-        bundle: what is measured.
+        encoder: what is measured.
         data: folder of the user's data, None if none was named.
         languages: query languages, None for all.
         seed: of the resampling.
         progress: told of what is done.
         download: told of arriving bytes.
-        trick: name of a transductive trick, None for none.
+        score_normalizer: name in ``SCORE_NORMALIZERS``; None leaves the scores as they are.
     """
 
-    bundle: Bundle
+    encoder: Encoder
     data: Path | None
     languages: Sequence[str] | None
     seed: int
     progress: Progress
     download: ArchiveProgress | None = None
-    trick: str | None = None
+    score_normalizer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +77,21 @@ def _run(dataset: Dataset, spec: BenchmarkSpec, card: BenchmarkCard, inputs: Inp
             item=folder if folder is not None else "no --data was given",
             remedy=card.data,
         )
-    bundle, languages, seed, progress = inputs.bundle, inputs.languages, inputs.seed, inputs.progress
+    encoder, languages, seed, progress = inputs.encoder, inputs.languages, inputs.seed, inputs.progress
     if card.relevance == "same sentence":
-        return run_bitext(read_ntrex(folder), bundle, languages=languages, seed=seed, progress=progress)
+        return run_bitext(read_ntrex(folder), encoder, languages=languages, seed=seed, progress=progress)
     if card.relevance == "entailed hypothesis":
-        return run_xnli(read_xnli(folder), bundle, languages=languages, seed=seed, progress=progress)
+        return run_xnli(read_xnli(folder), encoder, languages=languages, seed=seed, progress=progress)
     records = (spec.records or dataset.records)(folder)
     kind = "picture" if card.task == "text->image" else "video"
     return run_retrieval(
         evaluation_set(records, card.name, kind=kind, remedy=card.data),
-        bundle,
+        encoder,
         languages=languages,
         equal_captions=card.relevance == "own item and equal captions",
         seed=seed,
         progress=progress,
-        trick=inputs.trick,
+        score_normalizer=inputs.score_normalizer,
     )
 
 

@@ -1,4 +1,4 @@
-"""Encode the items of a corpus: media through the bundle, in the same way as a library does."""
+"""Encode the items of a corpus: media through the encoder, in the same way as a library does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from polyreel.datasets.records import Frames, Media, VideoFile
 from polyreel.datasets.store.bundle_features import read_frames
-from polyreel.encoders.runtime import Bundle
+from polyreel.encoders.protocol import Encoder
 from polyreel.errors import DatasetError, MediaError
 from polyreel.evaluation.items import Item
 from polyreel.media.jpeg import encode_jpeg
@@ -49,16 +49,16 @@ class Gallery:
 
 
 def encode_gallery(
-    items: Sequence[Item], bundle: Bundle, *, progress: Callable[[int, int], None] | None = None
+    items: Sequence[Item], encoder: Encoder, *, progress: Callable[[int, int], None] | None = None
 ) -> Gallery:
     """Encode every item; one that cannot be read is left out and noted.
 
     Vectors are rounded to float16, as a library keeps them, so that both give the same ranks.
 
     Args:
-        items: what to encode.
-        bundle: what encodes it.
-        progress: told of items done and items in all.
+        items: the items to encode.
+        encoder: the model.
+        progress: called with the items done and the items in all.
 
     Raises:
         DatasetError: no item at all can be read.
@@ -67,7 +67,7 @@ def encode_gallery(
     with DecodeWorker() as worker, OpenArchives() as archives:
         for done, item in enumerate(items):
             try:
-                parts.append(_encode(item.media, bundle, worker, archives))
+                parts.append(_encode(item.media, encoder, worker, archives))
                 kept.append(item)
             except MediaError as error:
                 missing.append(Missing(item.id, str(error)))
@@ -99,16 +99,16 @@ def thumbnail(media: Media) -> str | None:
 
 
 def _encode(
-    media: Media, bundle: Bundle, worker: DecodeWorker, archives: OpenArchives
+    media: Media, encoder: Encoder, worker: DecodeWorker, archives: OpenArchives
 ) -> NDArray[np.float32]:
     """(clips, dim): pictures are one clip, a video is cut as an index run cuts it."""
-    spec = bundle.card.frames
+    spec = encoder.card.frames
     if isinstance(media, Frames):
         pictures = read_frames(media, (spec.width_px, spec.height_px), archives=archives)
-        return bundle.encode_video([bundle.encode_frames(pictures)])
+        return encoder.encode_video([encoder.encode_frames(pictures)])
     options = DecodeOptions(spec.width_px, spec.height_px, spec.fps)
     clips = worker.clips(media.path, options)
-    return np.concatenate([bundle.encode_video([bundle.encode_frames(clip.images)]) for clip in clips])
+    return np.concatenate([encoder.encode_video([encoder.encode_frames(clip.images)]) for clip in clips])
 
 
 def _clip_thumbnail(media: VideoFile) -> bytes:

@@ -125,7 +125,7 @@ class Result(_Result):
         card, card_digest: the benchmark.
         system: the bundle.
         gallery: items in the gallery.
-        options: transductive tricks that were asked for, each with what it used; empty by default.
+        options: name of the score normalizer, if any, and what it used.
         languages: BCP-47 tag -> its figures.
         macro: mean over languages.
         gap: metric -> transfer gap; None without English or without another language.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.encoders.runtime import Bundle
+from polyreel.encoders.protocol import Encoder
 from polyreel.errors import DatasetError
 from polyreel.evaluation.gallery import Gallery, encode_gallery, thumbnail
 from polyreel.evaluation.items import EvaluationSet, Item
@@ -18,7 +18,7 @@ from polyreel.evaluation.summary import Agreement, agreement, language_result
 from polyreel.languages import in_study_order
 from polyreel.metrics.ranks import Ranks, Relevance, rank_scores
 from polyreel.metrics.retrieval import METRICS, expected_rank
-from polyreel.metrics.score_normalizers import apply_trick
+from polyreel.metrics.score_normalizers import normalize_scores
 
 __all__ = ["Measured", "QuerySet", "query_sets", "run_retrieval"]
 
@@ -86,30 +86,30 @@ def query_sets(items: Sequence[Item], *, equal_captions: bool) -> dict[str, Quer
 
 def run_retrieval(
     corpus: EvaluationSet,
-    bundle: Bundle,
+    encoder: Encoder,
     *,
     languages: Sequence[str] | None,
     equal_captions: bool,
     seed: int,
     progress: Progress,
-    trick: str | None = None,
+    score_normalizer: str | None = None,
 ) -> Measured:
     """Encode a corpus and measure text-to-media retrieval, and media-to-text beside it, in each language.
 
     Args:
         corpus: what to measure on.
-        bundle: what is measured.
+        encoder: what is measured.
         languages: the ones to measure; all by default.
         equal_captions: see ``query_sets``.
         seed: of the resampling.
         progress: told of what is done.
-        trick: name of a transductive trick; none by default.
+        score_normalizer: name in ``SCORE_NORMALIZERS``; None leaves the scores as they are.
 
     Raises:
         DatasetError: a language has no query, or no item can be read.
     """
     gallery = encode_gallery(
-        corpus.items, bundle, progress=lambda done, total: progress("encoding the gallery", done, total)
+        corpus.items, encoder, progress=lambda done, total: progress("encoding the gallery", done, total)
     )
     sets = query_sets(gallery.items, equal_captions=equal_captions)
     chosen = list(languages or sets)
@@ -119,7 +119,7 @@ def run_retrieval(
     for done, tag in enumerate(chosen):
         progress("ranking queries", done, len(chosen))
         queries = sets[tag]
-        scores[tag] = apply_trick(trick, gallery.score(bundle.encode_text(queries.texts)))
+        scores[tag] = normalize_scores(score_normalizer, gallery.score(encoder.encode_text(queries.texts)))
         truth = Relevance.of(queries.truth, len(gallery.items))
         ranks[tag] = rank_scores(scores[tag], truth)
         backward[tag] = _backward(scores[tag], truth)

@@ -1,4 +1,4 @@
-"""Measure a bundle on a benchmark and make a result of it."""
+"""Measure an encoder on a benchmark and make a result of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from polyreel._version import __version__
-from polyreel.encoders.runtime import Bundle
+from polyreel.encoders.protocol import CheckedEncoder, Encoder
 from polyreel.errors import DatasetError, UnknownNameError, UsageError
 from polyreel.evaluation.benchmarks import BENCHMARKS, Benchmark, Inputs
 from polyreel.evaluation.cards import BenchmarkCard
@@ -33,52 +33,63 @@ def find_benchmark(name: str) -> Benchmark:
 
 
 def evaluate(
-    name: str,
-    bundle: Bundle,
+    encoder: Encoder,
+    benchmark: str,
     *,
-    data: Path | None = None,
+    data: Path | str | None = None,
     languages: Sequence[str] | None = None,
     seed: int = 0,
-    trick: str | None = None,
+    score_normalizer: str | None = None,
     command: str = "",
     progress: Progress | None = None,
     download: ArchiveProgress | None = None,
 ) -> Result:
-    """Measure ``bundle`` on the benchmark ``name``.
+    """Measure an encoder on a benchmark.
 
     Args:
-        name: registry name.
-        bundle: what is measured.
+        encoder: a bundle, or any object with the methods of ``Encoder``.
+        benchmark: registry name, as ``polyreel eval`` lists them.
         data: folder of the data, where the benchmark is not fetched.
-        languages: query languages; all by default.
-        seed: of the resampling.
-        trick: score normalizer that uses the other queries (``SCORE_NORMALIZERS``), for media;
-            written on the result.
-        command: kept in the result.
-        progress: told of what is done, and of how much of how much.
-        download: told of arriving bytes.
+        languages: BCP-47 tags of the queries; all by default.
+        seed: seed of the bootstrap.
+        score_normalizer: name in ``SCORE_NORMALIZERS``, for benchmarks of media. It uses the other test
+            queries, and is written on the result.
+        command: the command that the result names as its origin.
+        progress: called with the step, the work done and the work in all.
+        download: called as bytes arrive.
 
     Raises:
-        UnknownNameError: no benchmark or trick has this name.
-        UsageError: a trick was asked for where it cannot be applied.
+        UnknownNameError: no benchmark or score normalizer has this name.
+        UsageError: the encoder lacks a method or gives wrong answers, or the score normalizer cannot be
+            applied to this benchmark.
         DatasetError: data are missing, damaged, or not of the size that the card states.
     """
-    benchmark = find_benchmark(name)
-    _require_trick(trick, benchmark.card)
+    chosen = find_benchmark(benchmark)
+    _require_score_normalizer(score_normalizer, chosen.card)
+    checked = CheckedEncoder(encoder)
+    folder = None if data is None else Path(data)
     began = time.monotonic()
     inputs = Inputs(
-        bundle, data, languages, seed, progress or (lambda _what, _done, _total: None), download, trick
+        checked,
+        folder,
+        languages,
+        seed,
+        progress or (lambda _what, _done, _total: None),
+        download,
+        score_normalizer,
     )
-    measured = benchmark.run(inputs)
-    card = benchmark.card_for(data)
+    measured = chosen.run(inputs)
+    card = chosen.card_for(folder)
     _require_counts(card, measured)
     return Result(
         command=command,
         card=card,
         card_digest=card.digest,
-        system=SystemFacts(bundle=bundle.card.name, identity=bundle.card.identity, polyreel=__version__),
+        system=SystemFacts(bundle=checked.card.name, identity=checked.card.identity, polyreel=__version__),
         gallery=measured.gallery,
-        options={} if trick is None else {trick: SCORE_NORMALIZERS[trick][1]},
+        options={}
+        if score_normalizer is None
+        else {score_normalizer: SCORE_NORMALIZERS[score_normalizer][1]},
         languages=measured.languages,
         macro=macro_means(measured.languages),
         gap=gaps(measured.languages),
@@ -94,13 +105,13 @@ def evaluate(
     )
 
 
-def _require_trick(trick: str | None, card: BenchmarkCard) -> None:
-    if trick is None:
+def _require_score_normalizer(name: str | None, card: BenchmarkCard) -> None:
+    if name is None:
         return
-    if trick not in SCORE_NORMALIZERS:
-        raise UnknownNameError("transductive trick", trick, SCORE_NORMALIZERS)
+    if name not in SCORE_NORMALIZERS:
+        raise UnknownNameError("score normalizer", name, SCORE_NORMALIZERS)
     if card.task == "text->text":
-        raise UsageError("no transductive trick for text against text", item=card.name, value=trick)
+        raise UsageError("text against text takes no score normalizer", item=card.name, value=name)
 
 
 def _require_counts(card: BenchmarkCard, measured: Measured) -> None:

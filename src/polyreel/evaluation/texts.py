@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.datasets.readers.xnli import LABELS, NliPremise
-from polyreel.encoders.runtime import Bundle
+from polyreel.encoders.protocol import Encoder
 from polyreel.errors import DatasetError
 from polyreel.evaluation.results import Matrix
 from polyreel.evaluation.retrieval import Measured
@@ -25,7 +25,7 @@ Progress = Callable[[str, int, int], None]
 
 def run_xnli(
     premises: Sequence[NliPremise],
-    bundle: Bundle,
+    encoder: Encoder,
     *,
     languages: Sequence[str] | None,
     seed: int,
@@ -57,8 +57,8 @@ def run_xnli(
     queries, galleries = {}, {}
     for done, tag in enumerate(chosen):
         progress("encoding", done, len(chosen))
-        queries[tag] = bundle.encode_text([premise.premise[tag] for premise in premises])
-        galleries[tag] = bundle.encode_text(
+        queries[tag] = encoder.encode_text([premise.premise[tag] for premise in premises])
+        galleries[tag] = encoder.encode_text(
             [premise.hypotheses[label][tag] for premise in premises for label in LABELS]
         )
     tables: dict[str, dict[str, dict[str, float]]] = {
@@ -106,7 +106,7 @@ def run_xnli(
 
 def run_bitext(
     sentences: Mapping[str, Sequence[str]],
-    bundle: Bundle,
+    encoder: Encoder,
     *,
     languages: Sequence[str] | None,
     seed: int,
@@ -116,7 +116,7 @@ def run_bitext(
 
     Args:
         sentences: tag -> sentences, row by row translations of each other.
-        bundle: what is measured.
+        encoder: what is measured.
         languages: query languages; all but English by default.
         seed: of the resampling.
         progress: told of what is done.
@@ -129,11 +129,11 @@ def run_bitext(
         raise DatasetError("no sentences in this language", value=", ".join(absent))
     count = len(sentences[_PIVOT])
     truth = Relevance.of([[i] for i in range(count)], count)
-    gallery = bundle.encode_text(list(sentences[_PIVOT]))
+    gallery = encoder.encode_text(list(sentences[_PIVOT]))
     results, scores = {}, {}
     for done, tag in enumerate(chosen):
         progress("encoding and ranking", done, len(chosen))
-        scores[tag] = bundle.encode_text(list(sentences[tag])) @ gallery.T
+        scores[tag] = encoder.encode_text(list(sentences[tag])) @ gallery.T
         ranks = rank_scores(scores[tag], truth)
         back = rank_scores(np.ascontiguousarray(scores[tag].T), truth)
         extra = {"r@1 from English": 100 * recall_at(back, 1)}

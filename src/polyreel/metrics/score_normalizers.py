@@ -1,4 +1,4 @@
-"""Tricks that use the other test queries. Off unless asked for by name, and then written on the result.
+"""Score normalizers use the other test queries: off unless named, and then written on the result.
 
 A system that is searched by one person at a time has no other queries, so a figure that was made with one of
 these is not comparable with one that was made without: ``differences`` says so.
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from polyreel.errors import UnknownNameError
 
-__all__ = ["SCORE_NORMALIZERS", "apply_trick", "dual_softmax"]
+__all__ = ["SCORE_NORMALIZERS", "dual_softmax", "normalize_scores"]
 
 _TEMPERATURE = 0.05
 
@@ -38,14 +38,14 @@ SCORE_NORMALIZERS: Mapping[str, tuple[Callable[[NDArray[np.floating]], NDArray[n
 """Name -> what it does to the scores, and what it uses."""
 
 
-def apply_trick(name: str | None, scores: NDArray[np.floating]) -> NDArray[np.floating]:
-    """The scores as they are without a name.
+def normalize_scores(name: str | None, scores: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The scores as the named normalizer changes them; without a name, as they are.
 
     Raises:
-        UnknownNameError: there is no such trick.
+        UnknownNameError: no score normalizer has this name.
     """
     if name is None:
         return scores
     if name not in SCORE_NORMALIZERS:
-        raise UnknownNameError("transductive trick", name, SCORE_NORMALIZERS)
+        raise UnknownNameError("score normalizer", name, SCORE_NORMALIZERS)
     return SCORE_NORMALIZERS[name][0](scores)

@@ -13,7 +13,7 @@ from typing import Any, assert_never
 import numpy as np
 
 from polyreel.clips import Clip
-from polyreel.encoders.runtime import Bundle
+from polyreel.encoders.protocol import Encoder
 from polyreel.errors import MediaError
 from polyreel.library.index.decode_pool import DecodePoolEvent, Duplicate, Job, ReadFailed, run_decode_pool
 from polyreel.library.index.events import Committed, IndexEvent, Planned, Progressed, Settled
@@ -80,7 +80,7 @@ class IndexReport:
 def index(
     paths: Iterable[Path],
     folder: Path,
-    bundle: Bundle,
+    bundle: Encoder,
     *,
     location: str,
     workers: int = 2,
@@ -170,7 +170,7 @@ class _Run:
     def __init__(
         self,
         writer: Writer,
-        bundle: Bundle,
+        bundle: Encoder,
         known: Mapping[str, Mapping[str, Any]],
         commit_every_s: float,
         tell: Callable[[IndexEvent], None],

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.encoders.runtime import Bundle
+from polyreel.encoders.protocol import Encoder
 from polyreel.files import write_atomically
 from polyreel.library.search.search_index import SearchIndex
 
@@ -76,7 +76,7 @@ class Calibration:
         return _share_below(self.lines, cosine, language)
 
 
-def load_background(bundle: Bundle, cache_folder: Path) -> Background:
+def load_background(bundle: Encoder, cache_folder: Path) -> Background:
     """The background queries as ``bundle`` encodes them, kept in ``cache_folder`` where that can be written.
 
     Encoding takes seconds, reading what was kept milliseconds.

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.encoders.runtime import Bundle
+from polyreel.encoders.protocol import Encoder
 from polyreel.errors import DecodeError, MediaError
 from polyreel.media.limited import DecodeOptions, DecodeWorker, Limits
 
@@ -52,7 +52,7 @@ class Example:
 
 
 def encode_example(
-    path: Path, bundle: Bundle, *, name: str | None = None, limits: Limits = EXAMPLE_LIMITS
+    path: Path, bundle: Encoder, *, name: str | None = None, limits: Limits = EXAMPLE_LIMITS
 ) -> Example:
     """Decode a picture or the first minute of a clip in a process of its own, and encode it.
 
@@ -78,7 +78,7 @@ def encode_example(
     return Example(bundle.encode_video([features])[0], thumbnail, len(frames) == 1)
 
 
-def _decode(path: Path, bundle: Bundle, limits: Limits) -> tuple[list[NDArray[np.uint8]], bytes]:
+def _decode(path: Path, bundle: Encoder, limits: Limits) -> tuple[list[NDArray[np.uint8]], bytes]:
     spec = bundle.card.frames
     options = DecodeOptions(spec.width_px, spec.height_px, spec.fps)
     frames: list[NDArray[np.uint8]] = []

@@ -11,6 +11,7 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from polyreel.encoders.protocol import Encoder
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
 from polyreel.library.index.progress_file import read_progress
@@ -61,7 +62,7 @@ class Library:
     def __init__(
         self,
         folder: Path,
-        load_bundle: Callable[[str], Bundle] = _load_bundle,
+        load_bundle: Callable[[str], Encoder] = _load_bundle,
         *,
         refresh: Literal["at each search", "when asked"] = "at each search",
         locator: Locator | None = None,
@@ -330,4 +331,6 @@ class Library:
         return paths, np.maximum.reduceat(scores, starts, axis=1)
 
     def _require_own_bundle(self, state: LibraryState) -> None:
-        require_bundle(self.folder, state, generation_of(self.bundle.card, str(self.bundle.folder)))
+        # Only a bundle has a folder; another encoder is found by its name.
+        location = str(getattr(self.bundle, "folder", self.bundle.card.name))
+        require_bundle(self.folder, state, generation_of(self.bundle.card, location))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from polyreel.encoders.card import BundleCard
+from polyreel.encoders.card import EncoderCard
 from polyreel.errors import BundleMismatchError, LibraryError, LibraryVersionError
 from polyreel.files import write_atomically
 
@@ -79,7 +79,7 @@ class LibraryState(BaseModel):
         return self.generations[self.active_generation]
 
 
-def generation_of(card: BundleCard, location: str) -> Generation:
+def generation_of(card: EncoderCard, location: str) -> Generation:
     """The generation that the bundle of ``card``, found at ``location``, would make."""
     return Generation(bundle=card.name, identity=card.identity, location=location, dim=card.dim)
 

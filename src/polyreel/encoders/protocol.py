@@ -1,0 +1,136 @@
+"""The methods that evaluation and the library need of a model: those of a bundle, or of a short class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyreel.arrays import as_array, raise_if_any
+from polyreel.encoders.card import EncoderCard
+from polyreel.errors import UsageError
+
+__all__ = ["CheckedEncoder", "Encoder"]
+
+_METHODS = ("encode_text", "encode_frames", "encode_video")
+_UNIT_LENGTH_WITHIN = 1e-3
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """A model that puts texts and clips into one space, where they are compared by their cosine.
+
+    A ``Bundle`` is one. An encoder of one's own needs no base class::
+
+        class MyModel:
+            card = EncoderCard(
+                name="my-model", identity="weights-1", dim=512,
+                frames=FrameInput(width_px=224, height_px=224, fps=1, dim=512),
+            )
+
+            def encode_text(self, texts): ...    # (texts, 512)
+            def encode_frames(self, frames): ... # (frames, 224, 224, 3) uint8 -> (frames, 512)
+            def encode_video(self, clips): ...   # one (frames, 512) array a clip -> (clips, 512)
+    """
+
+    @property
+    def card(self) -> EncoderCard:
+        """Name, identity, sizes."""
+        ...
+
+    def encode_text(self, texts: Sequence[str], /) -> NDArray[np.float32]:
+        """Vectors of texts in any language, (texts, dim)."""
+        ...
+
+    def encode_frames(self, frames: NDArray[np.uint8], /) -> NDArray[np.float32]:
+        """Features of upright RGB pictures: (frames, height, width, 3) -> (frames, features)."""
+        ...
+
+    def encode_video(self, clips: Sequence[NDArray[np.float32]], /) -> NDArray[np.float32]:
+        """Vectors of clips, (clips, dim), from the features of each one's frames, (frames, features)."""
+        ...
+
+
+class CheckedEncoder:
+    """An encoder whose every answer is checked before it is used.
+
+    Answers may be anything that numpy reads as an array of numbers. Vectors that are not of unit length are
+    scaled to it, so that a dot product is a cosine.
+
+    Args:
+        encoder: the model.
+
+    Raises:
+        UsageError: the model lacks a method or a card; from its methods, an answer is of another shape than
+            the card states, is not numbers, or is not finite. The message names the rows.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        if isinstance(encoder, type):
+            raise UsageError(
+                "an encoder is an object, not a class", item=encoder.__name__, remedy="Pass an instance of it"
+            )
+        missing = [name for name in _METHODS if not callable(getattr(encoder, name, None))]
+        if not hasattr(encoder, "card"):
+            missing.append("card")
+        kind = type(encoder).__name__
+        if missing:
+            raise UsageError(
+                "not an encoder",
+                item=kind,
+                value=f"it lacks {', '.join(missing)}",
+                remedy="Pass a bundle (load_encoder), or give the class what polyreel.encoders.Encoder lists",
+            )
+        if not isinstance(encoder.card, EncoderCard):
+            raise UsageError(
+                "the encoder's card is not an EncoderCard",
+                item=f"{kind}.card",
+                value=type(encoder.card).__name__,
+                remedy="Make one: EncoderCard(name=..., identity=..., dim=..., frames=FrameInput(...))",
+            )
+        self._encoder = encoder
+        self.card: EncoderCard = encoder.card
+
+    def encode_text(self, texts: Sequence[str], /) -> NDArray[np.float32]:
+        """Unit vectors of texts, (texts, dim)."""
+        return self._vectors("encode_text", self._encoder.encode_text(texts), len(texts))
+
+    def encode_frames(self, frames: NDArray[np.uint8], /) -> NDArray[np.float32]:
+        """Features of pictures, (frames, features)."""
+        width = self.card.frames.dim
+        return self._numbers("encode_frames", self._encoder.encode_frames(frames), (len(frames), width))
+
+    def encode_video(self, clips: Sequence[NDArray[np.float32]], /) -> NDArray[np.float32]:
+        """Unit vectors of clips, (clips, dim)."""
+        return self._vectors("encode_video", self._encoder.encode_video(clips), len(clips))
+
+    def _vectors(self, method: str, answer: object, count: int) -> NDArray[np.float32]:
+        vectors = self._numbers(method, answer, (count, self.card.dim))
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        # Vectors that are of unit length already keep every bit; a vector of zeros has no direction.
+        off = (np.abs(lengths - 1) > _UNIT_LENGTH_WITHIN) & (lengths > 0)
+        return np.divide(vectors, lengths, out=vectors.copy(), where=off) if off.any() else vectors
+
+    def _numbers(self, method: str, answer: object, shape: tuple[int, int]) -> NDArray[np.float32]:
+        where = f"{type(self._encoder).__name__}.{method}"
+        found = as_array(answer, where)
+        if found.dtype.kind not in "fiu":
+            raise UsageError("an encoder's answer is not numbers", item=where, value=f"dtype {found.dtype}")
+        if found.shape != shape:
+            raise UsageError(
+                "an encoder's answer is of another shape",
+                item=where,
+                value=f"{found.shape}, expected {shape}",
+                remedy="Give one row for each input, as wide as the card states",
+            )
+        with np.errstate(over="ignore"):  # what is beyond float32 is refused with its row
+            single = np.asarray(found, np.float32)
+        raise_if_any(
+            ~np.isfinite(single).all(axis=1),
+            "an encoder's answer is not finite",
+            "Correct the model, or leave those inputs out",
+            of=where,
+        )
+        return single

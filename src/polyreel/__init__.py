@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from polyreel.client.opening import VideoLibrary
     from polyreel.client.opening import open_library as open  # noqa: A004
     from polyreel.client.remote import connect
+    from polyreel.encoders.protocol import Encoder
     from polyreel.encoders.runtime import Bundle
     from polyreel.evaluation.results import Result
     from polyreel.library.index.events import IndexEvent
@@ -122,7 +123,7 @@ def load_encoder(name_or_folder: str | Path = "small", *, threads: int = 0) -> B
 
 
 def evaluate(
-    encoder: Bundle | str | Path,
+    encoder: Encoder | str | Path,
     benchmark: str,
     *,
     data: str | Path | None = None,
@@ -148,9 +149,7 @@ def evaluate(
     from polyreel.evaluation.run import evaluate as measure
 
     loaded = load_encoder(encoder) if isinstance(encoder, str | Path) else encoder
-    return measure(
-        benchmark, loaded, data=None if data is None else Path(data), languages=languages, seed=seed
-    )
+    return measure(loaded, benchmark, data=data, languages=languages, seed=seed)
 
 
 def _lacks(extra: str, error: ModuleNotFoundError) -> Exception:

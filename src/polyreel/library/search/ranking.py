@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.encoders.card import BundleCard
+from polyreel.encoders.card import EncoderCard
 from polyreel.library.results import Evidence, Hit, SearchResult, SubtitleEvidence
 from polyreel.library.search.calibration import FALSE_ALARM_RATE
 from polyreel.library.search.exact import best_rows
@@ -44,7 +44,7 @@ class Ranking:
     """
 
     def __init__(
-        self, snapshot: LibrarySnapshot, card: BundleCard, query: SearchQuery, vector: Vector
+        self, snapshot: LibrarySnapshot, card: EncoderCard, query: SearchQuery, vector: Vector
     ) -> None:
         self._snapshot, self._card, self._query, self._vector = snapshot, card, query, vector
         self._allowed = _allowed_clips(snapshot, query)

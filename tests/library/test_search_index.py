@@ -142,6 +142,53 @@ def test_a_damaged_copy_is_made_anew(library, layouts, part, damage):
     assert len(layouts) == 1, "the copy was not repaired"
 
 
+def paths(library: Path) -> list[str]:
+    return [Path(path).name for path in load(library).videos["path"].to_pylist()]
+
+
+def test_restoring_an_old_library_json_shows_what_was_there_then(library, tiny_bundle, layouts):
+    videos = library.parent / "videos"
+    old = (library / "library.json").read_bytes()
+    film(videos / "new.mp4", "red")
+    index_films(videos, library, tiny_bundle)
+    assert "new.mp4" in paths(library)
+    (library / "library.json").write_bytes(old)
+    assert "new.mp4" not in paths(library)
+    film(videos / "other.mp4", "blue")
+    (videos / "new.mp4").unlink()
+    index_films(videos, library, tiny_bundle)  # the same number of a commit, and other contents
+    assert "new.mp4" not in paths(library)
+    assert "other.mp4" in paths(library)
+
+
+def test_the_cache_of_another_library_is_not_taken(library, tmp_path, tiny_bundle):
+    film(tmp_path / "one" / "one.mp4", "red")
+    other = Path(shutil.copytree(library, tmp_path / "other"))
+    film(tmp_path / "two" / "two.mp4", "red")
+    index_films(tmp_path / "one", library, tiny_bundle)
+    index_films(tmp_path / "two", other, tiny_bundle)
+    shutil.rmtree(library / "cache")
+    shutil.copytree(other / "cache", library / "cache")
+    assert "one.mp4" in paths(library)
+    assert "two.mp4" not in paths(library)
+
+
+PARTS = ("clips.arrow", "clips.npy", "subtitles.arrow", "subtitles.npy", "videos.arrow")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_of_another_cache_does_not_fit(library, tmp_path, tiny_bundle, layouts, part):
+    before = load(library)
+    film(tmp_path / "one" / "one.mp4", "red", "blue", "green", "red", each_s=3)
+    subtitles(tmp_path / "one" / "one.srt", (0, 1, "a"), (1, 2, "b"), (2, 3, "c"), (3, 4, "d"), (4, 5, "e"))
+    index_films(tmp_path / "one", tmp_path / "other", tiny_bundle)
+    layouts.clear()
+    shutil.copy(cached(tmp_path / "other") / part, cached(library) / "replacement")
+    (cached(library) / "replacement").replace(cached(library) / part)
+    assert same(load(library), before)
+    assert len(layouts) == 1
+
+
 def test_it_can_be_done_without_where_nothing_can_be_written(library, layouts, monkeypatch):
     before = load(library)
     shutil.rmtree(library / "cache")
@@ -174,8 +221,7 @@ def test_old_copies_go_and_those_of_other_processes_stay(library, layouts):
 
 
 def cached_of(library: Path) -> Path:
-    state = read_state(library)
-    return library / "cache" / f"{state.commit}-{state.active_generation}-{searchable._LAYOUT}"
+    return library / "cache" / f"{read_state(library).key}-{searchable._LAYOUT}"
 
 
 def test_an_open_search_outlives_its_copy(library):

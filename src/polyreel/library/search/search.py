@@ -294,7 +294,7 @@ class Library:
         """Take up what was committed since; whether there was anything. Searches go on meanwhile."""
         with self._refreshing:
             state = require_state(self.folder)
-            if self._snapshot is not None and state.commit == self._snapshot.state.commit:
+            if self._snapshot is not None and state.key == self._snapshot.state.key:
                 return False
             self._require_own_bundle(state)
             self._snapshot = LibrarySnapshot(self.folder, state, self._locator)

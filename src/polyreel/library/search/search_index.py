@@ -1,8 +1,8 @@
 """A library laid out for searching: a float matrix of clips, one of subtitles, and what each row stands for.
 
-Laying it out reads every table once. The result is kept beside the tables, memory-mapped, under the number of
-the commit that it was made from, so that a search needs neither the tables nor the time; it can be deleted at
-will.
+Laying it out reads every table once. The result is kept beside the tables, memory-mapped, under the key of
+the state that it was made from, so that a search needs neither the tables nor the time; it can be deleted at
+will, and what does not fit the state is made anew.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ __all__ = ["CACHE", "SearchIndex", "load_search_index"]
 
 CACHE = "cache"
 _LAYOUT = 3
+_CLIP_COLUMNS = ["clip_id", "video", "path", "start_s", "end_s", "thumbnail"]
+_SUBTITLE_COLUMNS = ["subtitle_id", "text", "language", "clip"]
+_VIDEO_COLUMNS = ["path", "video", "size_bytes", "mtime_ns", "first", "clips", "duration_s", "languages"]
 _MAKING_S = 3600.0
 
 
@@ -55,9 +58,9 @@ class SearchIndex:
 def load_search_index(folder: Path, state: LibraryState) -> SearchIndex:
     """The library as of ``state``, from its cache or, where there is none yet, from its tables."""
     home = folder / CACHE
-    cached = home / f"{state.commit}-{state.active_generation}-{_LAYOUT}"
-    with contextlib.suppress(OSError, EOFError, ValueError, pa.ArrowException):
-        return _read(cached)
+    cached = home / f"{state.key}-{_LAYOUT}"
+    with contextlib.suppress(OSError, EOFError, LookupError, ValueError, pa.ArrowException):
+        return _fitting(_read(cached), state.generation.dim)
     laid_out = _lay_out(TableReader(folder, state))
     # A library on a read-only or full disk is searched from memory.
     with contextlib.suppress(OSError):
@@ -82,6 +85,34 @@ def _read(cached: Path) -> SearchIndex:
         np.load(cached / "subtitles.npy", mmap_mode="r", allow_pickle=False),
         _read_table(cached / "videos.arrow"),
     )
+
+
+def _fitting(found: SearchIndex, dim: int) -> SearchIndex:
+    """``found``, if its parts belong together.
+
+    Raises:
+        ValueError: they do not.
+    """
+    clips, subtitles, videos = len(found.clips), len(found.subtitles), found.videos
+    fits = (
+        found.clips.column_names == _CLIP_COLUMNS
+        and found.subtitles.column_names == _SUBTITLE_COLUMNS
+        and videos.column_names == _VIDEO_COLUMNS
+        and found.clip_vectors.shape == (clips, dim)
+        and found.subtitle_vectors.shape == (subtitles, dim)
+        and found.clip_vectors.dtype == found.subtitle_vectors.dtype == np.float32
+        and _are_rows(found.subtitles["clip"], clips)
+        and _are_rows(videos["first"], clips)
+        and pc.sum(videos["clips"]).as_py() in ({clips} if clips else {None, 0})
+    )
+    if not fits:
+        raise ValueError("the parts of a cache do not belong together")
+    return found
+
+
+def _are_rows(column: pa.ChunkedArray, rows: int) -> bool:
+    limits = pc.min_max(column).as_py()
+    return limits["min"] is None or (limits["min"] >= 0 and limits["max"] < rows)
 
 
 def _read_table(path: Path) -> pa.Table:
@@ -116,9 +147,9 @@ def _lay_out(snapshot: TableReader) -> SearchIndex:
     subtitles = subtitles.append_column("clip", pa.array(_clip_of_each(subtitles, clips), pa.int64()))
     subtitles = subtitles.filter(pc.greater_equal(subtitles["clip"], 0))
     return SearchIndex(
-        clips.select(["clip_id", "video", "path", "start_s", "end_s", "thumbnail"]).combine_chunks(),
+        clips.select(_CLIP_COLUMNS).combine_chunks(),
         _vectors_of(clips["clip_id"], vectors),
-        subtitles.select(["subtitle_id", "text", "language", "clip"]).combine_chunks(),
+        subtitles.select(_SUBTITLE_COLUMNS).combine_chunks(),
         _vectors_of(subtitles["subtitle_id"], vectors),
         _videos(clips, subtitles),
     )

@@ -7,6 +7,9 @@ finds newer ones left by a killed run takes them back.
 
 from __future__ import annotations
 
+import hashlib
+import json
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,6 +23,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "Generation",
     "LibraryState",
+    "first_state",
     "generation_of",
     "read_state",
     "require_bundle",
@@ -27,7 +31,9 @@ __all__ = [
     "write_state",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+# Version 1 had neither an id nor a revision; both are added by the next commit.
+_READABLE = (1, SCHEMA_VERSION)
 _FILE = "library.json"
 
 
@@ -59,7 +65,9 @@ class LibraryState(BaseModel):
 
     Attributes:
         schema_version: layout of the library.
-        commit: counts commits; a new number means new contents.
+        library_id: the library's own, wherever its folder goes; empty until one of version 1 is written.
+        revision: drawn anew by each commit, so that no two states of any libraries share one.
+        commit: counts commits.
         active_generation: number of the generation that searches use.
         generations: number -> its bundle.
         tables: table -> version that belongs to this commit.
@@ -68,6 +76,8 @@ class LibraryState(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: int
+    library_id: str = ""
+    revision: str = ""
     commit: int
     active_generation: int
     generations: Mapping[int, Generation]
@@ -77,6 +87,38 @@ class LibraryState(BaseModel):
     def generation(self) -> Generation:
         """The generation that searches use."""
         return self.generations[self.active_generation]
+
+    @property
+    def key(self) -> str:
+        """Tells these contents from those of other commits, libraries and restored backups."""
+        versions = sorted(self.tables.items())
+        facts = [self.library_id, self.revision, self.commit, self.generation.identity, versions]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
+
+    def after(self, tables: Mapping[str, int]) -> LibraryState:
+        """The next commit, at these versions of the tables."""
+        return self.model_copy(
+            update={
+                "schema_version": SCHEMA_VERSION,
+                "library_id": self.library_id or uuid.uuid4().hex,
+                "revision": uuid.uuid4().hex,
+                "commit": self.commit + 1,
+                "tables": tables,
+            }
+        )
+
+
+def first_state(generation: Generation, tables: Mapping[str, int]) -> LibraryState:
+    """A new library with one generation."""
+    return LibraryState(
+        schema_version=SCHEMA_VERSION,
+        library_id=uuid.uuid4().hex,
+        revision=uuid.uuid4().hex,
+        commit=0,
+        active_generation=1,
+        generations={1: generation},
+        tables=tables,
+    )
 
 
 def generation_of(card: EncoderCard, location: str) -> Generation:
@@ -127,11 +169,11 @@ def read_state(folder: Path) -> LibraryState | None:
         raise LibraryError("the library cannot be read", item=path, value=error.strerror) from error
     try:
         version = _SchemaOnly.model_validate_json(text).schema_version
-        if version != SCHEMA_VERSION:
+        if version not in _READABLE:
             raise LibraryVersionError(
                 "the library is of another version",
                 item=folder,
-                value=f"schema {version}, this polyreel reads {SCHEMA_VERSION}",
+                value=f"schema {version}, this polyreel reads up to {SCHEMA_VERSION}",
                 remedy="Update polyreel, or index into another folder with --library",
             )
         return LibraryState.model_validate_json(text)

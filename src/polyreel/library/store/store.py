@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from polyreel.errors import LibraryBusyError, LibraryError
 from polyreel.files import exclusive_lock
 from polyreel.library.store.state import (
-    SCHEMA_VERSION,
     Generation,
     LibraryState,
+    first_state,
     read_state,
     require_bundle,
     require_state,
@@ -181,16 +181,7 @@ def create_library(folder: Path, generation: Generation) -> None:
                 name: database.create_table(name, schema=schema, mode="overwrite").version
                 for name, schema in schemas.items()
             }
-            write_state(
-                folder,
-                LibraryState(
-                    schema_version=SCHEMA_VERSION,
-                    commit=0,
-                    active_generation=1,
-                    generations={1: generation},
-                    tables=tables,
-                ),
-            )
+            write_state(folder, first_state(generation, tables))
 
 
 class Writer:
@@ -339,7 +330,7 @@ class Writer:
     def _publish(self) -> None:
         self._files.secure()
         versions = {name: table.version for name, table in self._tables.items()}
-        self._state = self._state.model_copy(update={"commit": self._state.commit + 1, "tables": versions})
+        self._state = self._state.after(versions)
         write_state(self.folder, self._state)
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 
 import videos
 from polyreel.errors import DecodeError, MediaError
@@ -220,7 +224,7 @@ def test_an_empty_file_is_called_empty(tmp_path):
 def test_what_is_no_video_is_refused(tmp_path, content):
     path = tmp_path / "renamed.mp4"
     path.write_bytes(content)
-    assert "no video" in str(error_of(path))
+    assert "is not a video" in str(error_of(path))
 
 
 def test_a_missing_index_is_named_for_every_file_that_misses_it(tmp_path):
@@ -230,7 +234,7 @@ def test_a_missing_index_is_named_for_every_file_that_misses_it(tmp_path):
 
 
 def test_a_download_that_broke_before_its_index_is_refused(tmp_path):
-    assert "no video" in str(error_of(videos.truncate(videos.write_video(tmp_path / "half.mp4"), 0.5)))
+    assert "is not a video" in str(error_of(videos.truncate(videos.write_video(tmp_path / "half.mp4"), 0.5)))
 
 
 def test_a_download_that_broke_after_its_index_gives_the_part_that_came(tmp_path):
@@ -304,3 +308,231 @@ def test_a_forbidden_file_is_called_forbidden(tmp_path):
     path = videos.write_video(tmp_path / "private.mp4")
     path.chmod(0)
     assert "permission" in str(error_of(path))
+
+
+def write_streams(
+    path: Path,
+    *,
+    video_s: Sequence[float],
+    sound_s: tuple[float, float] | None = None,
+    codec: str = "libx264",
+    frame_options: Callable[[VideoFrame], None] = lambda _frame: None,
+    repeats: int = 0,
+    **codec_facts: Any,
+) -> Path:
+    """A video whose frames show the clock, at 25 a second, and have the time stamps ``video_s``.
+
+    Args:
+        path: where.
+        video_s: time stamps of the frames.
+        sound_s: start and end of a sound track.
+        codec: encoder of the pictures.
+        frame_options: called with each frame before it is encoded.
+        repeats: empty packets that follow, one a frame.
+        codec_facts: attributes of the encoder.
+    """
+    options = {"preset": "ultrafast", "bf": "0"} if codec == "libx264" else {}
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 25)
+        for name, value in codec_facts.items():
+            setattr(stream.codec_context, name, value)
+        sound = container.add_stream("aac", rate=48_000) if sound_s else None
+        packets = []
+        for number, at_s in enumerate(video_s):
+            frame = VideoFrame.from_ndarray(videos.clock(number / 25)).reformat(
+                160, 120, format=stream.pix_fmt, interpolation="POINT"
+            )
+            frame.time_base, frame.pts = Fraction(1, 25), round(at_s * 25)
+            frame_options(frame)
+            packets += stream.encode(frame)
+        packets += stream.encode(None)
+        last = packets[-1]
+        for number in range(1, repeats + 1):
+            empty = av.Packet(0)
+            empty.stream, empty.time_base = stream, last.time_base
+            empty.pts = empty.dts = last.pts + number * round(Fraction(1, 25) / last.time_base)
+            packets.append(empty)
+        if sound is not None:
+            packets += videos._silence(sound, sound_s[0], sound_s[1] - sound_s[0])
+        for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
+            container.mux(packet)
+    return path
+
+
+def steady(seconds: float, start_s: float = 0.0) -> list[float]:
+    return [start_s + number / 25 for number in range(round(seconds * 25))]
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mpg"])
+def test_time_stamps_that_start_again_are_read_to_the_end(tmp_path, suffix):
+    codec = "libx264" if suffix == ".ts" else "mpeg2video"
+    parts = [videos.write_video(tmp_path / f"{n}{suffix}", seconds=4, codec=codec) for n in "ab"]
+    path = tmp_path / f"both{suffix}"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+
+    given, shown, health = read(path)
+
+    assert given == pytest.approx(range(8), abs=0.2)
+    assert shown == pytest.approx([0, 1, 2, 3] * 2, abs=0.2)
+    assert health.duration_got_s == pytest.approx(8, abs=0.2)
+    assert "time stamps jump 1 times" in " ".join(health.remarks)
+
+
+def test_one_frame_hours_ahead_costs_no_other(tmp_path):
+    parts = [(0.0, 2.4), (7200.0, 0.04), (2.4, 3.6)]
+    files = [
+        videos.write_video(tmp_path / f"{start_s}.ts", seconds=seconds, start_offset_s=start_s)
+        for start_s, seconds in parts
+    ]
+    path = tmp_path / "stray.ts"
+    path.write_bytes(b"".join(file.read_bytes() for file in files))
+    given, _, health = read(path)
+    assert given == pytest.approx(range(6), abs=0.081)
+    assert health.frames_decoded > 100
+    assert "jump 1 times" in " ".join(health.remarks)
+
+
+def test_a_long_still_is_a_gap_and_no_jump(tmp_path):
+    path = write_streams(tmp_path / "slides.mkv", video_s=[*steady(2), *steady(2, 60.0)])
+    given, _, health = read(path)
+    assert given == pytest.approx([0, 1, 60, 61], abs=0.081)
+    assert health.remarks == ()
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+def test_pictures_that_begin_after_the_sound_have_the_players_times(tmp_path, suffix):
+    # So measured in Chromium 140: at 2.5 s it shows what lies 0.5 s into the pictures.
+    path = write_streams(tmp_path / f"late{suffix}", video_s=steady(5, 2.0), sound_s=(0.0, 7.0))
+    given, shown, health = read(path)
+    assert given == pytest.approx([2, 3, 4, 5, 6], abs=0.081)
+    assert given == pytest.approx([time_s + 2 for time_s in shown], abs=0.0011)
+    assert health.duration_got_s == pytest.approx(7, abs=0.1)
+    assert health.duration_asked_s == pytest.approx(7, abs=0.1)
+    assert health.remarks == ()
+
+
+@pytest.mark.parametrize("bf", ["0", "2"])
+def test_an_avi_with_dropped_frames_has_true_times_to_its_last_picture(tmp_path, bf):
+    times = [*steady(2), *steady(2.04, 4.0)]
+    path = tmp_path / "dropped.avi"
+    videos.write_video(path, times_s=None, seconds=1)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast", "bf": bf})
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 25)
+        for time_s in times:
+            frame = VideoFrame.from_ndarray(videos.clock(time_s)).reformat(160, 120, format="yuv420p")
+            frame.time_base, frame.pts = Fraction(1, 25), round(time_s * 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    given, shown, _ = read(path)
+    assert given == pytest.approx(shown, abs=0.0011)
+    assert given == pytest.approx([0, 1, 4, 5, 6], abs=0.081)
+
+
+def test_empty_packets_repeat_the_picture_and_are_not_damage(tmp_path):
+    path = write_streams(tmp_path / "still.nut", video_s=steady(2), repeats=100)
+    _, _, health = read(path)
+    assert health.bad_packets == 0
+    assert health.duration_got_s == pytest.approx(6, abs=0.1)
+    assert health.remarks == ()
+
+
+def mirror(matrix: Sequence[int], path: Path) -> Path:
+    """Give an mp4 the display matrix ``a b c d``."""
+    data = bytearray(path.read_bytes())
+    start, _ = videos.find_box(bytes(data), b"moov", b"trak", b"tkhd")
+    a, b, c, d = (value << 16 for value in matrix)
+    struct.pack_into(">9i", data, start + 48, a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(bytes(data))
+    return path
+
+
+@pytest.mark.parametrize(
+    "matrix", [(-1, 0, 0, 1), (1, 0, 0, -1), (0, 1, 1, 0), (0, -1, -1, 0), (0, 1, -1, 0)]
+)
+def test_mirrored_pictures_are_put_right(tmp_path, matrix):
+    path = mirror(matrix, videos.write_video(tmp_path / "selfie.mp4", picture=videos.corner, seconds=0.2))
+    (frame,) = frames(path)
+    red = (frame.image[..., 0] > 200) & (frame.image[..., 1] < 90)
+    rows, columns = np.nonzero(red)
+    height, width, _ = frame.image.shape
+    assert (rows.mean() > height / 2, columns.mean() > width / 2) == displayed_corner(path)
+
+
+def test_pixels_that_are_not_square_give_the_shape_of_the_screen(tmp_path):
+    path = write_streams(tmp_path / "dvd.mp4", video_s=steady(0.4), sample_aspect_ratio=Fraction(3, 2))
+    with VideoReader(path) as reader:
+        (picture,) = reader.pictures()
+        assert picture.display_size == (240, 120)
+        assert picture.image().shape == (120, 240, 3)
+        assert reader.health.width_px == 240
+
+
+def test_transparent_pictures_stand_on_white(tmp_path):
+    path = tmp_path / "logo.mov"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("qtrle", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "argb"
+        clear = np.zeros((64, 64, 4), np.uint8)
+        clear[:32] = (255, 0, 0, 255)
+        container.mux(stream.encode(VideoFrame.from_ndarray(clear, format="rgba").reformat(format="argb")))
+        container.mux(stream.encode(None))
+    (frame,) = frames(path)
+    assert frame.image[10, 10].tolist() == [255, 0, 0]
+    assert frame.image[50, 10].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize(("transfer", "white"), [(16, 0.5807), (18, 0.75)])
+def test_hdr_is_shown_as_ordinary_screens_show_it(tmp_path, transfer, white):
+    """A white page of 203 candela (ITU-R BT.2408) beside black and a dark red."""
+    path = tmp_path / "phone.mp4"
+    code = round(white * 65535)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx265", rate=25, options={"x265-params": "log-level=none:pools=1"})
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p10le"
+        stream.codec_context.color_trc, stream.codec_context.color_primaries = transfer, 9
+        stream.codec_context.colorspace = 9
+        pixels = np.zeros((120, 160, 3), np.uint16)
+        pixels[:, :80] = code
+        frame = VideoFrame.from_ndarray(pixels, format="rgb48le").reformat(
+            format="yuv420p10le", dst_colorspace="ITU709"
+        )
+        frame.color_trc, frame.color_primaries = transfer, 9
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    (frame,) = frames(path)
+    assert frame.image[60, 40].min() > 170
+    assert frame.image[60, 120].max() < 10
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"ffconcat version 1.0\nfile other.mp4\n",
+        b"#EXTM3U\n#EXTINF:1,\nother.ts\n",
+        b"<?xml version='1.0'?>\n<MPD/>",
+    ],
+)
+def test_a_playlist_is_refused_as_one(tmp_path, content):
+    videos.write_video(tmp_path / "other.mp4", seconds=0.2)
+    path = tmp_path / "list.mp4"
+    path.write_bytes(content)
+    error = error_of(path)
+    assert "playlist" in str(error)
+    assert "permission" not in str(error)
+
+
+def test_an_animated_avif_gives_its_animation(tmp_path):
+    path = tmp_path / "wave.avif"
+    with av.open(str(path), "w", format="avif") as container:
+        stream = container.add_stream("libsvtav1", rate=5, options={"preset": "12", "svtav1-params": "lp=1"})
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        for number in range(10):
+            frame = VideoFrame.from_ndarray(videos.clock(number / 5)).reformat(160, 120, format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 5)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    assert len(read(path, 5.0)[0]) == 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import struct
 import zipfile
@@ -9,6 +10,7 @@ import zipfile
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 import videos
 from polyreel.errors import MediaError
@@ -40,10 +42,23 @@ def test_pictures_of_many_kinds_are_read_as_another_decoder_reads_them(suffix):
     assert np.abs(read_picture(encoded(suffix)).astype(int) - shown).mean() < 3
 
 
-@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_turned_photo_is_upright(orientation):
     shown = shown_by_opencv(turned(orientation))
     assert np.abs(read_picture(turned(orientation)).astype(int) - shown).mean() < 3
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_a_turned_picture_with_opacity_is_upright(orientation, kind):
+    facts = Image.Exif()
+    facts[0x0112] = orientation
+    file = io.BytesIO()
+    Image.fromarray(CORNER).convert("RGBA").save(
+        file, kind, exif=facts, **({"lossless": True} if kind == "WEBP" else {})
+    )
+    shown = shown_by_opencv(turned(orientation))
+    assert np.abs(read_picture(file.getvalue()).astype(int) - shown).mean() < 3
 
 
 def test_the_size_asked_for_is_the_size_given():

@@ -110,6 +110,12 @@ def test_a_fade_is_no_cut():
     assert len(cut(fade, end_s=10.0)) == 1
 
 
+@pytest.mark.parametrize("end_s", [0.0, 3.0, 4.0])
+def test_no_span_is_of_zero_seconds(end_s):
+    spans = cut([(4.0, RED)], end_s=end_s)
+    assert [(span.start_s, span.end_s) for span, _ in spans] == [(4.0, 4.04)]
+
+
 def test_without_frames_there_is_no_span():
     assert Windower().finish(5.0) is None
 

@@ -11,7 +11,8 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from polyreel.errors import DecodeError, MediaError
-from polyreel.media.decode import Health, Picture, next_due_s, on_white
+from polyreel.media.appearance import on_white
+from polyreel.media.decode import Health, Picture, next_due_s
 
 if TYPE_CHECKING:
     from PIL.WebPImagePlugin import WebPImageFile

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import errno
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,6 +21,7 @@ import av
 import av.error
 import av.logging
 import numpy as np
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
@@ -28,8 +31,17 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from polyreel.errors import DecodeError, LimitError, MediaError
+from polyreel.media.appearance import (
+    UPRIGHT,
+    Orientation,
+    has_opacity,
+    is_hdr,
+    on_white,
+    orientation_of,
+    tone_mapped,
+)
 
-__all__ = ["Frame", "Health", "Picture", "VideoReader", "clock_start_s", "next_due_s", "on_white"]
+__all__ = ["Frame", "Health", "Picture", "VideoReader", "clock_start_s", "next_due_s"]
 
 # Sampling a few frames a second from a faster video may skip frames that no other frame refers to: their
 # times stay true and a third of the work is saved.
@@ -41,10 +53,20 @@ _TIME_EPSILON_S = 1e-6
 _PRIMING_S = 0.1
 # Sound that begins this long before the pictures has time stamps of its own.
 _LONGEST_LEAD_S = 3_600.0
-# Pixel formats that hold an opacity.
-_TRANSPARENT = frozenset(
-    {"abgr", "argb", "bgra", "pal8", "rgba", "rgba64be", "rgba64le", "ya16be", "ya16le", "ya8", "yuva420p"}
+# A step back by more than reordered frames make is a clock that starts again; one this far ahead may be a
+# stray time stamp.
+_BACK_S = 0.5
+_AHEAD_S = 10.0
+# More frames than fit into the time that they cover, by this factor, are worth a remark.
+_CROWDED = 3.0
+_HEAD_BYTES = 1_024
+# Formats that FFmpeg reads by opening other files.
+_PLAYLIST = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:ffconcat version|#EXTM3U|\[playlist\]"
+    rb"|(?:<\?xml[^>]*>\s*)?<(?:MPD|SmoothStreamingMedia|ASX)\b)",
+    re.IGNORECASE,
 )
+_STILL_CODECS = frozenset({"bmp", "gif", "mjpeg", "png", "tiff", "webp"})
 
 
 class Health(BaseModel):
@@ -100,28 +122,27 @@ class Picture:
 
     time_s: float
     _frame: VideoFrame
-
-    @property
-    def quarter_turns(self) -> int:
-        """Counter-clockwise quarter turns that bring the picture upright, 0 to 3."""
-        return round(self._frame.rotation / 90) % 4
+    _orientation: Orientation = UPRIGHT
+    _pixel_aspect: Fraction = Fraction(1)
 
     @property
     def display_size(self) -> tuple[int, int]:
-        """Width and height in pixels of the upright picture."""
-        size = (self._frame.width, self._frame.height)
-        return size[::-1] if self.quarter_turns % 2 else size
+        """Width and height in pixels of the upright picture with square pixels."""
+        width, height = round(self._frame.width * self._pixel_aspect), self._frame.height
+        return (height, width) if self._orientation.transposed else (width, height)
 
     def image(self, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
         """The upright picture, (height, width, 3) uint8 RGB, scaled to ``size`` (width, height) if given."""
         width, height = size or self.display_size
-        if self.quarter_turns % 2:
+        if self._orientation.transposed:
             width, height = height, width
+        frame = on_white(self._frame) if has_opacity(self._frame) else self._frame
+        hdr = is_hdr(frame)
         # One thread: starting more for each frame costs ten times what scaling it does.
-        scaled = self._frame.reformat(
-            width, height, format="rgb24", interpolation=Interpolation.AREA, threads=1
-        )
-        return np.ascontiguousarray(np.rot90(scaled.to_ndarray(), self.quarter_turns))
+        scaled = frame.reformat(
+            width, height, format="rgb48le" if hdr else "rgb24", interpolation=Interpolation.AREA, threads=1
+        ).to_ndarray()
+        return self._orientation.apply(tone_mapped(scaled, frame) if hdr else scaled)
 
 
 class VideoReader:
@@ -149,7 +170,12 @@ class VideoReader:
         self._rotation_deg = 0
         self._size = (codec.width, codec.height)
         self._decoded = self._sampled = self._damaged = self._bad_packets = 0
-        self._last_s = 0.0
+        self._last_s = self._repeated_until_s = 0.0
+        self._jumps = 0
+        # The clock of players: other than the first picture's where sound begins before it.
+        self._zero_s = clock_start_s(self._container)
+        self._unit_s = float(self._stream.time_base or 0)
+        self._is_avi = self._container.format.name == "avi"
         self._remarks: list[str] = []
 
     def __enter__(self) -> Self:
@@ -163,23 +189,29 @@ class VideoReader:
     @property
     def duration_asked_s(self) -> float | None:
         """Length of the video in seconds as its container states it."""
-        if self._stream.duration is not None and self._stream.time_base is not None:
-            return float(self._stream.duration * self._stream.time_base)
+        unit = self._stream.time_base
+        if self._stream.duration is not None and unit is not None:
+            lead_s = float((self._stream.start_time or 0) * unit) - self._zero_s
+            return float(self._stream.duration * unit) + (lead_s if 0 < lead_s < _LONGEST_LEAD_S else 0.0)
         if self._container.duration is not None:
-            return self._container.duration / av.time_base
+            end_s = self._container.duration / av.time_base
+            # Matroska states the time of its end, which is its length only if it starts at 0.
+            return end_s - max(0.0, self._zero_s) if "matroska" in self._container.format.name else end_s
         return None
 
     @property
     def health(self) -> Health:
         """What has come out so far; complete once ``pictures`` is exhausted."""
         remarks = list(self._remarks)
-        asked, got = self.duration_asked_s, self._last_s + self._frame_length_s
-        end_s = got
-        if self._stream.duration is None and self._stream.start_time and self._stream.time_base:
-            # Matroska states the time of its end, which is its length only if it starts at 0.
-            end_s += float(self._stream.start_time * self._stream.time_base)
-        if asked is not None and asked - end_s > max(_DURATION_TOLERANCE_S, 0.02 * asked):
+        asked = self.duration_asked_s
+        got = max(self._last_s + self._frame_length_s, self._repeated_until_s)
+        if asked is not None and asked - got > max(_DURATION_TOLERANCE_S, 0.02 * asked):
             remarks.append(f"the pictures end at {got:.1f} s of the {asked:.1f} s that the file states")
+        if self._jumps:
+            remarks.append(f"the time stamps jump {self._jumps} times; times go on from the frame before")
+        decoded_s = self._decoded * self._frame_length_s
+        if decoded_s > _CROWDED * got + _DURATION_TOLERANCE_S:
+            remarks.append(f"{self._decoded} frames, {decoded_s:.1f} s by their rate, cover {got:.1f} s only")
         if self._bad_packets:
             remarks.append(f"{self._bad_packets} damaged packets were passed over")
         if self._damaged:
@@ -203,6 +235,11 @@ class VideoReader:
         rate = self._stream.average_rate
         return 1.0 / float(rate) if rate else 0.0
 
+    @property
+    def _pixel_aspect(self) -> Fraction:
+        stated = self._stream.sample_aspect_ratio
+        return stated if stated and Fraction(1, 10) < stated < 10 else Fraction(1)
+
     def pictures(self, fps: float = 1.0) -> Iterator[Picture]:
         """The first frame at or after each multiple of ``1 / fps`` seconds.
 
@@ -213,7 +250,7 @@ class VideoReader:
             LimitError: the decoder could not have the memory it asked for.
         """
         rate = self._stream.average_rate
-        fast = rate is not None and float(rate) >= max(_SKIPPABLE_RATE_FPS, 4 * fps)
+        fast = rate is not None and float(rate) >= max(_SKIPPABLE_RATE_FPS, 4 * fps) and not self._is_avi
         dense = 0
         due_s = 0.0
         for time_s, frame in self._timed_frames():
@@ -228,7 +265,7 @@ class VideoReader:
                 continue
             due_s = next_due_s(time_s, fps)
             self._sampled += 1
-            picture = Picture(time_s, frame)
+            picture = Picture(time_s, frame, orientation_of(frame), self._pixel_aspect)
             self._rotation_deg, self._size = -frame.rotation % 360, picture.display_size
             yield picture
         if not self._decoded:
@@ -240,19 +277,57 @@ class VideoReader:
             )
 
     def _timed_frames(self) -> Iterator[tuple[float, VideoFrame]]:
-        start = self._stream.start_time
-        unit = float(self._stream.time_base or 0)
+        """Frames with their times on the player's clock. Where time stamps jump, time goes on."""
+        shift_s = -self._zero_s
+        stated_s = self.duration_asked_s or math.inf
+        last_s: float | None = None
+        held: tuple[float, VideoFrame] | None = None  # far ahead of the frame before; the next one tells
+        first_stamp_s = None
         for frame in self._all_frames():
             self._decoded += 1
             self._damaged += frame.is_corrupt
-            stamp = frame.pts if frame.pts is not None else frame.dts
-            if stamp is None:
-                yield (self._decoded - 1) * self._frame_length_s, frame
+            stamp_s = self._stamp_s(frame)
+            if stamp_s is None:
+                ahead = 1 if held is None else 2
+                time_s = (self._decoded - 1) * self._frame_length_s
+                time_s = time_s if last_s is None else last_s + ahead * self._frame_length_s
+            else:
+                if first_stamp_s is None:
+                    first_stamp_s = stamp_s
+                    if self._stream.start_time is None or self._is_avi:
+                        shift_s = -stamp_s
+                time_s = stamp_s + shift_s
+            if held is not None and last_s is not None:
+                is_stray = time_s < held[0] - _BACK_S
+                if is_stray or held[0] > stated_s + _DURATION_TOLERANCE_S:
+                    self._jumps += 1
+                    step_s = last_s + self._frame_length_s - held[0]
+                    held = held[0] + step_s, held[1]
+                    if not is_stray:
+                        shift_s, time_s = shift_s + step_s, time_s + step_s
+                last_s = held[0]
+                yield held
+                held = None
+            if last_s is not None and time_s < last_s - max(_BACK_S, 4 * self._frame_length_s):
+                self._jumps += 1
+                step_s = last_s + self._frame_length_s - time_s
+                shift_s, time_s = shift_s + step_s, time_s + step_s
+            elif last_s is not None and time_s > last_s + _AHEAD_S:
+                held = time_s, frame
                 continue
-            if start is None:
-                start = stamp
+            last_s = time_s
             # Frames that lie before the start belong to an edit list and are not shown.
-            yield max(0.0, (stamp - start) * unit), frame
+            yield max(0.0, time_s), frame
+        if held is not None and last_s is not None:
+            is_stray = held[0] > stated_s + _DURATION_TOLERANCE_S
+            self._jumps += is_stray
+            yield (last_s + self._frame_length_s if is_stray else held[0]), held[1]
+
+    def _stamp_s(self, frame: VideoFrame) -> float | None:
+        # AVI knows the order of decoding alone. What FFmpeg makes of it for showing is wrong behind dropped
+        # frames; the time of the packet that brought the frame out is right but for a constant.
+        stamp = frame.dts if frame.pts is None or self._is_avi else frame.pts
+        return None if stamp is None else stamp * self._unit_s
 
     def _all_frames(self) -> Iterator[VideoFrame]:
         packets = self._container.demux(self._stream)
@@ -266,8 +341,17 @@ class VideoReader:
                 packet = None
             if packet is None:
                 break
+            if packet.size == 0:  # the frame before is shown on; a decoder would take it for the end
+                self._note_repeat(packet)
+                continue
             yield from self._decode(packet)
         yield from self._decode(None)
+
+    def _note_repeat(self, packet: Packet[VideoStream]) -> None:
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        if stamp is not None and not self._jumps:
+            end_s = stamp * self._unit_s - self._zero_s + self._frame_length_s
+            self._repeated_until_s = max(self._repeated_until_s, end_s)
 
     def _decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         try:
@@ -297,17 +381,19 @@ def clock_start_s(container: InputContainer) -> float:
 
     A difference as small as the priming of a sound codec or the reordering of frames is none.
     """
-    pictures = av.stream.Disposition.attached_pic
-    starts = [
-        (stream.type != "video", float(stream.start_time * stream.time_base))
-        for stream in (*container.streams.video, *container.streams.audio)
-        if stream.start_time is not None and stream.time_base and not stream.disposition & pictures
-    ]
-    if not starts:
-        return 0.0
-    first_picture_s = min(starts)[1]
-    lead_s = first_picture_s - min(start_s for _, start_s in starts)
+    stream = _main_stream(container)
+    first_picture_s = None if stream is None else _start_s(stream)
+    sounds = [start_s for sound in container.streams.audio if (start_s := _start_s(sound)) is not None]
+    if first_picture_s is None:
+        return min(sounds, default=0.0)
+    lead_s = first_picture_s - min(sounds, default=first_picture_s)
     return first_picture_s - (lead_s if _PRIMING_S < lead_s < _LONGEST_LEAD_S else 0.0)
+
+
+def _start_s(stream: VideoStream | AudioStream) -> float | None:
+    if stream.start_time is None or stream.time_base is None:
+        return None
+    return float(stream.start_time * stream.time_base)
 
 
 def next_due_s(time_s: float, fps: float) -> float:
@@ -315,40 +401,45 @@ def next_due_s(time_s: float, fps: float) -> float:
     return (math.floor(time_s * fps + _TIME_EPSILON_S) + 1) / fps
 
 
-def on_white(frame: VideoFrame) -> VideoFrame:
-    """The frame without opacity. Scaling would show what colour lies hidden under transparent pixels."""
-    if frame.format.name not in _TRANSPARENT:
-        return frame
-    pixels = frame.to_ndarray(format="rgba").astype(np.uint16)
-    opacity = pixels[..., 3:]
-    mixed = (pixels[..., :3] * opacity + 255 * (255 - opacity) + 127) // 255
-    return VideoFrame.from_ndarray(mixed.astype(np.uint8), format="rgb24")
-
-
 def _open(path: Path) -> InputContainer:
     log: list[tuple[int, str, str]] = []
     try:
-        if path.stat().st_size == 0:
-            raise MediaError("the file is empty", item=path, value="0 bytes", remedy="Copy it again")
-        with _logged_errors() as log:
-            # The "file:" prefix keeps a name such as "http:x" or "concat:x" from being read as a protocol.
-            return av.open(f"file:{path}", metadata_errors="replace")
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
     except FileNotFoundError as error:
         raise MediaError("the file is gone", item=path, remedy="Run index again") from error
     except PermissionError as error:
         raise MediaError(
             "no permission to read the file", item=path, remedy="Change its permissions and run index again"
         ) from error
+    except OSError as error:
+        raise _not_a_video(path, error.strerror) from error
+    if not head:
+        raise MediaError("the file is empty", item=path, value="0 bytes", remedy="Copy it again")
+    if _PLAYLIST.match(head):
+        raise MediaError(
+            "the file is a playlist, which names other files",
+            item=path,
+            remedy="Index the files that it names",
+        )
+    try:
+        with _logged_errors() as log:
+            # The "file:" prefix keeps a name such as "http:x" or "concat:x" from being read as a protocol.
+            return av.open(f"file:{path}", metadata_errors="replace")
     except (MemoryError, av.error.MemoryError) as error:
         raise _out_of_memory(path) from error
     except (av.error.FFmpegError, OSError) as error:
         detail = next((text.strip() for _, _, text in reversed(log) if text.strip()), str(error.strerror))
-        raise MediaError(
-            "the file is no video that can be opened",
-            item=path,
-            value=detail,
-            remedy="It may be damaged, cut short or not a video at all; play it elsewhere to see",
-        ) from error
+        raise _not_a_video(path, detail) from error
+
+
+def _not_a_video(path: Path, detail: str | None) -> MediaError:
+    return MediaError(
+        "the file is not a video that can be opened",
+        item=path,
+        value=detail,
+        remedy="It may be damaged, cut short or not a video at all; play it elsewhere to see",
+    )
 
 
 @contextmanager
@@ -366,17 +457,41 @@ def _logged_errors() -> Iterator[list[tuple[int, str, str]]]:
 
 
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:
-    pictures = av.stream.Disposition.attached_pic
-    streams = [stream for stream in container.streams.video if not stream.disposition & pictures]
-    if not streams:
+    stream = _main_stream(container)
+    if stream is None:
         kinds = sorted(
             {"a cover picture" if s.type == "video" else s.type for s in container.streams} or {"nothing"}
         )
         raise MediaError("the file has no video stream", item=path, value=f"it holds {', '.join(kinds)}")
-    stream = max(streams, key=lambda s: (s.codec_context is not None and s.width * s.height, -s.index))
     if stream.codec_context is None:
         raise MediaError("no decoder for this video's codec", item=path)
     return stream
+
+
+def _main_stream(container: InputContainer) -> VideoStream | None:
+    """The largest stream of moving pictures; a cover is none, whether or not it says so."""
+    flag = av.stream.Disposition.attached_pic
+    streams = [stream for stream in container.streams.video if not stream.disposition & flag]
+    if container.streams.audio:
+        streams = [stream for stream in streams if not _is_cover(stream)]
+    return max(streams, default=None, key=_preference)
+
+
+def _is_cover(stream: VideoStream) -> bool:
+    return (
+        stream.frames == 1 and stream.codec_context is not None and stream.codec_context.name in _STILL_CODECS
+    )
+
+
+def _preference(stream: VideoStream) -> tuple[bool, bool, int, int]:
+    codec = stream.codec_context
+    is_still = stream.frames == 1 or (codec is not None and codec.name in _STILL_CODECS - {"gif", "mjpeg"})
+    return (
+        codec is not None,
+        not is_still,
+        stream.width * stream.height if codec is not None else 0,
+        -stream.index,
+    )
 
 
 def _out_of_memory(path: Path) -> LimitError:

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.errors import MediaError
-from polyreel.media.decode import Picture, on_white
+from polyreel.media.appearance import UPRIGHT, Orientation, orientation_of
+from polyreel.media.decode import Picture
 from polyreel.media.drawings import is_drawing, rasterised
 
 __all__ = ["PICTURE_SUFFIXES", "OpenArchives", "read_bytes", "read_picture"]
@@ -25,6 +26,18 @@ __all__ = ["PICTURE_SUFFIXES", "OpenArchives", "read_bytes", "read_picture"]
 PICTURE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".svg", ".tif", ".tiff", ".webp"})
 _MEMBER = "!"
 _MAX_BYTES = 64 << 20
+_ORIENTATION_TAG = 0x0112
+_EXIF_WITHIN = 1 << 20
+_EXIF = {
+    1: UPRIGHT,
+    2: Orientation(mirrored=True),
+    3: Orientation(mirrored=True, flipped=True),
+    4: Orientation(flipped=True),
+    5: Orientation(transposed=True),
+    6: Orientation(transposed=True, mirrored=True),
+    7: Orientation(transposed=True, mirrored=True, flipped=True),
+    8: Orientation(transposed=True, flipped=True),
+}
 
 
 class OpenArchives:
@@ -103,10 +116,25 @@ def read_picture(
         data = rasterised(data, size, item=item)
     try:
         with av.logging.Capture(), av.open(io.BytesIO(data), mode="r") as container:
-            frame = on_white(next(container.decode(video=0)))
+            frame = next(container.decode(video=0))
     except (av.error.FFmpegError, StopIteration, IndexError) as error:
         raise MediaError("the file is no picture that can be read", item=item, value=error) from error
-    return Picture(0.0, frame).image(size)
+    return Picture(0.0, frame, _orientation_in_exif(data) or orientation_of(frame)).image(size)
+
+
+def _orientation_in_exif(data: bytes) -> Orientation | None:
+    if b"exif" not in data[:_EXIF_WITHIN].lower() and data[:4] not in {b"II*\0", b"MM\0*"}:
+        return None
+    # Imported late: most pictures have none. FFmpeg tells of the turn, but not of the mirror.
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            stated = image.getexif().get(_ORIENTATION_TAG)
+    # Pillow raises many kinds of error on harmed files, which FFmpeg may still read.
+    except Exception:
+        return None
+    return _EXIF.get(stated) if isinstance(stated, int) else None
 
 
 def _within_limit(data: bytes, reference: str) -> bytes:

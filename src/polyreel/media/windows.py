@@ -18,6 +18,8 @@ _MIN_CLIP_S = 2.0
 # pairs of different clips and for 2% of frames one second apart, some of which are true cuts.
 _STRONG_CHANGE = 0.18
 _GRID = 8
+# How long a last frame is seen of which nobody says how long.
+_SHORTEST_S = 0.04
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,9 @@ class Windower:
 
     def finish(self, end_s: float) -> Span | None:
         """The last span, which ends with the video at ``end_s``; None if there was no frame."""
-        return self._close(max(end_s, self._times[-1])) if self._times else None
+        if not self._times:
+            return None
+        return self._close(end_s if end_s > self._times[-1] else self._times[-1] + _SHORTEST_S)
 
     def _close(self, next_s: float) -> Span:
         end_s = min(next_s, self._start_s + self.max_s)

@@ -54,7 +54,8 @@ _QUARTER_TURNS = (
 def orientation_of(frame: VideoFrame) -> Orientation:
     """What the frame's display matrix asks for."""
     try:
-        matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+        side_data: Any = frame.side_data  # a mapping, which PyAV's own types deny
+        matrix = side_data.get(Type.DISPLAYMATRIX)
     except ValueError:  # PyAV 18 knows no EXIF, and then reads none of the others
         matrix = None
     if matrix is not None:
@@ -92,7 +93,7 @@ def is_hdr(frame: VideoFrame) -> bool:
     return frame.color_trc in {_PQ, _HLG}
 
 
-def tone_mapped(rgb: NDArray[np.uint16], frame: VideoFrame) -> NDArray[np.uint8]:
+def tone_mapped(rgb: NDArray[Any], frame: VideoFrame) -> NDArray[np.uint8]:
     """The picture of an HDR frame for ordinary screens.
 
     Args:

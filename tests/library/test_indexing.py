@@ -11,8 +11,7 @@ import pytest
 import videos
 from films import Held, film, holdings, index_films, open_library, orphans, subtitles
 from polyreel.errors import BundleMismatchError, LimitError, UsageError
-from polyreel.library.index import decode_pool as lanes
-from polyreel.library.index import indexing
+from polyreel.library.index import decode_pool, indexing
 from polyreel.library.index.events import Committed, Planned, Progressed, Settled
 from polyreel.library.store.doctor import examine
 from polyreel.library.store.state import read_state
@@ -36,14 +35,14 @@ def folder(tmp_path):
 def decoded(monkeypatch):
     """Names of the files whose pictures were decoded since it was last cleared."""
     seen: list[str] = []
-    decode = lanes.DecodeWorker.decode
+    decode = decode_pool.DecodeWorker.decode
 
     def noting(worker, path, options):
         if options.pictures:
             seen.append(path.name)
         return decode(worker, path, options)
 
-    monkeypatch.setattr(lanes.DecodeWorker, "decode", noting)
+    monkeypatch.setattr(decode_pool.DecodeWorker, "decode", noting)
     return seen
 
 
@@ -78,7 +77,7 @@ def test_a_second_run_reads_nothing(folder, library, tiny_bundle, decoded, monke
     index_films(folder, library, tiny_bundle)
     decoded.clear()
     state = read_state(library)
-    monkeypatch.setattr(lanes, "sha256_of", lambda path: pytest.fail(f"{path} was read"))
+    monkeypatch.setattr(decode_pool, "sha256_of", lambda path: pytest.fail(f"{path} was read"))
     report = index_films(folder, library, tiny_bundle)
     assert (report.found, report.unchanged, report.unchanged_failed) == (2, 2, 1)
     assert not report.changed
@@ -284,7 +283,7 @@ def test_a_file_without_permission_is_tried_at_every_run(folder, library, tiny_b
 
     for _ in range(2):
         with monkeypatch.context() as patch:
-            patch.setattr(lanes, "sha256_of", refuse)
+            patch.setattr(decode_pool, "sha256_of", refuse)
             report = index_films(folder, library, tiny_bundle)
         (problem,) = map(str, report.failed)
         assert problem.startswith(f"the file cannot be read: {path} (Permission denied).")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -16,8 +15,7 @@ from polyreel.client.documents import (
     VideosDocument,
 )
 from polyreel.encoders.card import BundleCard
-from polyreel.errors import UsageError
-from polyreel.languages import MAX_QUERY_CHARS, UNKNOWN, parse_tag
+from polyreel.languages import MAX_QUERY_CHARS
 from polyreel.library.results import (
     Contents,
     IndexStatus,
@@ -33,12 +31,10 @@ from polyreel.server.files import thumbnail_response, video_response
 from polyreel.server.state import Server, ServerState
 from polyreel.server.uploads import form_in, read_example
 
-__all__ = ["API", "filter_of", "router"]
+__all__ = ["API", "router"]
 
 API = "/api/v1"
 _MAX_TOP = 1_000
-_MAX_FOLDER_CHARS = 4_096
-_YEAR_S = 3.2e7
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorDocument, "description": "The request cannot be met as it is"},
@@ -90,40 +86,7 @@ VideoId = Annotated[str, Path(min_length=1, max_length=64, description="Hash of 
 ClipId = Annotated[str, Path(min_length=1, max_length=64, description="Name of a clip, from a search")]
 
 
-def filter_of(
-    folder: Annotated[
-        str | None, Query(max_length=_MAX_FOLDER_CHARS, description="Only videos below this folder")
-    ] = None,
-    min_duration_s: Annotated[float | None, Query(ge=0, le=_YEAR_S)] = None,
-    max_duration_s: Annotated[float | None, Query(ge=0, le=_YEAR_S)] = None,
-    subtitles: Annotated[
-        str | None, Query(max_length=35, description="Only videos with subtitles in this language")
-    ] = None,
-    after: Annotated[date | None, Query(description="Only files changed on this day or later")] = None,
-    before: Annotated[date | None, Query(description="Only files changed on this day or earlier")] = None,
-) -> Filter:
-    """The filters in an address.
-
-    Args:
-        folder: below this folder.
-        min_duration_s: least length in seconds.
-        max_duration_s: greatest length in seconds.
-        subtitles: BCP-47 tag of a language that there are subtitles in, or "und".
-        after: first day on which the file was changed.
-        before: last day on which the file was changed.
-
-    Raises:
-        UsageError: a span is empty, or ``subtitles`` is not a language tag.
-    """
-    tag = None
-    if subtitles is not None:
-        tag = parse_tag(subtitles) or (UNKNOWN if subtitles == UNKNOWN else None)
-        if tag is None:
-            raise UsageError("not a language tag", value=repr(subtitles), remedy="Use a tag such as en or sw")
-    return Filter(folder, min_duration_s, max_duration_s, tag, after, before)
-
-
-Filters = Annotated[Filter, Depends(filter_of)]
+Filters = Annotated[Filter, Depends()]
 
 
 @router.get("/search", response_model=SearchResult, tags=["search"])

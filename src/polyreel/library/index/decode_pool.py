@@ -1,4 +1,4 @@
-"""Decode many files side by side: each lane is a thread that hashes files and drives one decoding worker."""
+"""Decode many files side by side: each thread hashes files and drives one decoding process."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _PATIENCE_S = 0.2
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One file on its way into the library. Lanes fill ``video``; everything else belongs to the consumer.
+    """One file on its way into the library. The pool fills ``video``, the consumer everything else.
 
     Attributes:
         found: the file.
-        options: what is wanted of it.
+        options: what to decode.
         video: hash of its content, known after it was read once.
         duration_s: stated length, for progress.
         images: frames of the clip that is open.
@@ -61,14 +61,14 @@ DecodePoolEvent = DecodeEvent | Duplicate | ReadFailed | MediaError
 
 
 def run_decode_pool(
-    jobs: Iterable[Job], *, lanes: int, limits: Limits, seen: set[str]
+    jobs: Iterable[Job], *, workers: int, limits: Limits, seen: set[str]
 ) -> Iterator[tuple[Job, DecodePoolEvent]]:
     """Events of all ``jobs``, those of one job in order; each job's last is not ``Opened``, ``Frame`` or
     ``ClipEnd``.
 
     Args:
         jobs: what to do; a job that has its ``video`` already is not hashed.
-        lanes: how many files are decoded at once.
+        workers: how many files are decoded at once.
         limits: what one file may take.
         seen: hashes that need no decoding; those of ``jobs`` are added.
     """
@@ -77,14 +77,14 @@ def run_decode_pool(
     for job in jobs:
         todo.put(job)
         count += 1
-    crew = _Crew(todo, seen, limits)
-    threads = [threading.Thread(target=crew.lane, name=f"lane-{i}") for i in range(min(lanes, count))]
+    pool = _DecodePool(todo, seen, limits)
+    threads = [threading.Thread(target=pool.run, name=f"decode-{i}") for i in range(min(workers, count))]
     for thread in threads:
         thread.start()
     try:
         running = len(threads)
         while running:
-            message = crew.out.get()
+            message = pool.out.get()
             if isinstance(message, BaseException):
                 raise message
             if message is None:
@@ -92,12 +92,12 @@ def run_decode_pool(
             else:
                 yield message
     finally:
-        crew.stop.set()
+        pool.stop.set()
         for thread in threads:
             thread.join()
 
 
-class _Crew:
+class _DecodePool:
     def __init__(self, todo: queue.SimpleQueue[Job], seen: set[str], limits: Limits) -> None:
         self._todo, self._seen, self._limits = todo, seen, limits
         self._claiming = threading.Lock()
@@ -106,7 +106,7 @@ class _Crew:
         )
         self.stop = threading.Event()
 
-    def lane(self) -> None:
+    def run(self) -> None:
         try:
             with DecodeWorker(self._limits) as worker:
                 while not self.stop.is_set():

@@ -104,7 +104,7 @@ def index(
         prune: forget files that are gone even if nothing is left in their folder, or that is gone too.
         exclude: patterns, as in a ``.gitignore``, of what to pass over.
         commit_every_s: how much work, in seconds, a kill may cost.
-        on_event: told of progress.
+        on_event: called with each step of the progress.
 
     Raises:
         UsageError: a path does not exist.
@@ -125,11 +125,11 @@ def index(
         run.start(found, plan)
         pictures = bundle.card.frames
         options = DecodeOptions(pictures.width_px, pictures.height_px, pictures.fps)
-        lanes = functools.partial(run_decode_pool, lanes=workers, limits=limits or Limits(), seen=run.seen)
+        decode = functools.partial(run_decode_pool, workers=workers, limits=limits or Limits(), seen=run.seen)
         try:
-            for job, event in lanes(_jobs(plan, options)):
+            for job, event in decode(_jobs(plan, options)):
                 run.take(job, event)
-            for job, event in lanes(run.subtitles_of_copies()):
+            for job, event in decode(run.subtitles_of_copies()):
                 run.take(job, event)
         except KeyboardInterrupt:
             run.report.interrupted = True
@@ -145,16 +145,16 @@ def index(
 def _to_both(
     shown: ProgressFile, on_event: Callable[[IndexEvent], None] | None
 ) -> Callable[[IndexEvent], None]:
-    def tell(event: IndexEvent) -> None:
+    def both(event: IndexEvent) -> None:
         shown.take(event)
         if on_event is not None:
             on_event(event)
 
-    return tell
+    return both
 
 
 def _jobs(plan: Plan, options: DecodeOptions) -> list[Job]:
-    # Long files first, so that the last lane to finish does not start with the longest.
+    # Long files first, so that the last worker to finish does not start with the longest.
     reads = sorted(plan.read, key=lambda video: -video.size_bytes)
     again = [_subtitles_job(video, row["video"]) for video, row in plan.resubtitle]
     return again + [Job(video, options) for video in reads]
@@ -165,7 +165,7 @@ def _subtitles_job(found: FoundVideo, video: str) -> Job:
 
 
 class _Run:
-    """The consumer of the lanes: encodes, collects and commits. One thread only."""
+    """The consumer of the decode pool: encodes, collects and commits. One thread only."""
 
     def __init__(
         self,
@@ -173,10 +173,10 @@ class _Run:
         bundle: Encoder,
         known: Mapping[str, Mapping[str, Any]],
         commit_every_s: float,
-        tell: Callable[[IndexEvent], None],
+        on_event: Callable[[IndexEvent], None],
     ) -> None:
         self.report = IndexReport()
-        self._writer, self._bundle, self._known, self._tell = writer, bundle, known, tell
+        self._writer, self._bundle, self._known, self._on_event = writer, bundle, known, on_event
         self._commit_every_s, self._committed_at = commit_every_s, time.monotonic()
         # One part for each file, appended at once: wherever an interrupt comes, no file is pending by half.
         self._pending: list[Commit] = []
@@ -201,7 +201,7 @@ class _Run:
                 self._settled.pop(row["video"], None)
                 self.seen.discard(row["video"])
         total = sum(video.size_bytes for video in plan.read)
-        self._tell(Planned(len(plan.read) + len(plan.resubtitle), total))
+        self._on_event(Planned(len(plan.read) + len(plan.resubtitle), total))
 
     def take(self, job: Job, event: DecodePoolEvent) -> None:
         """Deal with one event of one file."""
@@ -260,7 +260,7 @@ class _Run:
         )
         job.vectors.append(self._bundle.encode_video([features])[0])
         if job.duration_s:
-            self._tell(Progressed(job.found.size_bytes * (clip.end_s - clip.start_s) / job.duration_s))
+            self._on_event(Progressed(job.found.size_bytes * (clip.end_s - clip.start_s) / job.duration_s))
 
     def _finish_file(self, job: Job, finished: Finished) -> None:
         if _has_changed(job.found):
@@ -373,9 +373,9 @@ class _Run:
             if job.clips:
                 self._writer.drop_thumbnails(job.video)
         done = sum(clip["end_s"] - clip["start_s"] for clip in job.clips)
-        told = done / job.duration_s if job.duration_s else 0.0
-        self._tell(Progressed(job.found.size_bytes * (1 - told) if job.options.pictures else 0.0))
-        self._tell(Settled(job.found.path, error))
+        counted = done / job.duration_s if job.duration_s else 0.0
+        self._on_event(Progressed(job.found.size_bytes * (1 - counted) if job.options.pictures else 0.0))
+        self._on_event(Settled(job.found.path, error))
 
     def _commit(self) -> None:
         self._committed_at = time.monotonic()
@@ -383,7 +383,7 @@ class _Run:
         if not change:
             return
         self._writer.commit(change)
-        self._tell(Committed(tuple(row["path"] for row in change.files)))
+        self._on_event(Committed(tuple(row["path"] for row in change.files)))
 
 
 def _add_vectors(part: Commit, kind: str, ids: Sequence[str], video: str, vectors: Sequence[Any]) -> None:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Annotated
+
+from pydantic import Field
 
 from polyreel.errors import UsageError
+from polyreel.languages import UNKNOWN, parse_tag
 
 __all__ = ["EVERYTHING", "Filter"]
+
+
+_Duration = Annotated[float | None, Field(ge=0, le=3.2e7)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,19 +24,22 @@ class Filter:
     Attributes:
         folder: below this folder; absolute, or from the library's common folder (``LibrarySnapshot.root``).
         min_duration_s, max_duration_s: length of the video in seconds, both included.
-        subtitles: BCP-47 tag of a language that it has subtitles in.
+        subtitles: BCP-47 tag of a language that it has subtitles in; "und" is unknown.
         after, before: first and last day on which the file was last changed, UTC, both included.
 
     Raises:
-        UsageError: a span is empty or negative.
+        UsageError: a span is empty, or ``subtitles`` is not a language tag.
     """
 
-    folder: str | None = None
-    min_duration_s: float | None = None
-    max_duration_s: float | None = None
-    subtitles: str | None = None
-    after: date | None = None
-    before: date | None = None
+    # The limits and descriptions are those of the REST API, which takes each condition from the address.
+    folder: Annotated[str | None, Field(max_length=4096, description="Only videos below this folder")] = None
+    min_duration_s: _Duration = None
+    max_duration_s: _Duration = None
+    subtitles: Annotated[
+        str | None, Field(max_length=35, description="Only videos with subtitles in this language")
+    ] = None
+    after: Annotated[date | None, Field(description="Only files changed on this day or later")] = None
+    before: Annotated[date | None, Field(description="Only files changed on this day or earlier")] = None
 
     def __post_init__(self) -> None:
         for low, high in ((self.min_duration_s, self.max_duration_s), (self.after, self.before)):
@@ -37,6 +47,13 @@ class Filter:
                 raise UsageError(
                     "no video can match this filter", value=f"from {low} to {high}", remedy="Swap the two"
                 )
+        if self.subtitles not in {None, UNKNOWN}:
+            tag = parse_tag(str(self.subtitles))
+            if tag is None:
+                raise UsageError(
+                    "not a language tag", value=repr(self.subtitles), remedy="Use a tag such as en or sw"
+                )
+            object.__setattr__(self, "subtitles", tag)
 
     def __bool__(self) -> bool:
         return any(getattr(self, name) is not None for name in self.__slots__)

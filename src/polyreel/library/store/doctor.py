@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from polyreel.encoders.card import BundleCard, read_card
 from polyreel.encoders.registry import list_bundles
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleError
 from polyreel.library.index.plan import OK
+from polyreel.library.results import LibraryResult
 from polyreel.library.store.state import Generation
 from polyreel.library.store.store import open_snapshot
 from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES
@@ -25,17 +24,15 @@ __all__ = ["FileProblem", "LibraryHealth", "examine"]
 _PACKAGES = ("polyreel", "av", "lancedb", "onnxruntime", "pyarrow", "tokenizers")
 
 
-class FileProblem(BaseModel):
+class FileProblem(LibraryResult):
     """A file that was left out, or read in part."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: str
     status: str
     message: str
 
 
-class LibraryHealth(BaseModel):
+class LibraryHealth(LibraryResult):
     """What ``examine`` finds.
 
     Attributes:
@@ -49,8 +46,6 @@ class LibraryHealth(BaseModel):
         space_bytes: part -> bytes on disk.
         versions: package -> version.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     library: str
     schema_version: int
@@ -78,7 +73,7 @@ def examine(folder: Path) -> LibraryHealth:
     state = snapshot.state
     rows = snapshot.read(FILES, ["path", "video", "status", "message"]).sort_by("path").to_pylist()
     problems = [
-        FileProblem(path=row["path"], status=row["status"], message=row["message"])
+        FileProblem(**{name: row[name] for name in FileProblem.model_fields})
         for row in rows
         if row["message"]
     ]

@@ -19,13 +19,13 @@ class Conditioner(nn.Module):
 
     Args:
         dim: width of x and v.
-        spec: size of the transformer; its width is that of the result.
+        spec: Size of the transformer; its width is that of the result. By default one layer of width 384.
     """
 
-    def __init__(self, dim: int, spec: PoolingSpec) -> None:
+    def __init__(self, dim: int, spec: PoolingSpec | None = None) -> None:
         super().__init__()
         self.kinds = nn.Parameter(torch.empty(2, dim).normal_(std=dim**-0.5))
-        self.pooling = TransformerPooling(dim, spec)
+        self.pooling = TransformerPooling(dim, spec or PoolingSpec(width=384, layers=1))
 
     def forward(
         self, text: Float[Tensor, "texts dim"], video: Float[Tensor, "texts dim"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, TypedDict, Unpack
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -26,14 +27,7 @@ from polyreel.losses.nce import (
     pairs_within,
     text_pair_losses,
 )
-from polyreel.models.specs import (
-    ConditionalCrossLingualSpec,
-    DistillationSpec,
-    InterModalSpec,
-    IntraModalSpec,
-    ObjectiveSpec,
-    TextContrastiveSpec,
-)
+from polyreel.models.specs import ConditionalCrossLingualSpec, DistillationSpec, ObjectiveSpec
 
 __all__ = [
     "OBJECTIVES",
@@ -49,29 +43,53 @@ __all__ = [
 ]
 
 ENGLISH = "en"
+MMP_TEMPERATURE = 0.1
+Average = Literal["language", "text"]
+
+
+class Options(TypedDict, total=False):
+    """Keyword arguments of every objective; see ``Objective``."""
+
+    weight: float
+    temperature: float | None
+    average: Average
 
 
 class Objective(nn.Module):
-    """One named term.
+    """One named term of the loss, over a batch of embeddings.
+
+    Args:
+        weight: Factor of the term in ``Objectives``; the term itself is not multiplied by it.
+        temperature: What cosines are divided by. None takes what ``forward`` is given.
+        average: ``language`` averages over the texts of each language and then over the languages, so that
+            every language counts alike; ``text`` averages over all texts.
 
     Attributes:
-        name: as recipes and logs call it.
-        requires: what a batch must have for the term to mean anything: ``video``, ``masked`` views, several
-            ``languages`` of one item, ``english`` among them.
+        name: Name in recipes and logs.
+        requires: What a batch must have for the term to mean anything: ``video``, ``masked`` views, several
+            ``languages`` of one item, ``english`` among them. What is missing costs 0.
     """
 
     name: str
     requires: frozenset[str]
 
-    def __init__(self, spec: ObjectiveSpec) -> None:
+    def __init__(
+        self, *, weight: float = 1.0, temperature: float | None = None, average: Average = "language"
+    ) -> None:
         super().__init__()
-        self.weight = spec.weight
-        self._temperature, self._average = spec.temperature, spec.average
+        self.weight, self._temperature, self._average = weight, temperature, average
 
-    def forward(self, encoded: Encoded, temperature: Float[Tensor, ""]) -> Float[Tensor, ""]:
-        """The term of a batch; ``temperature`` is the model's, which the term's own replaces."""
-        if self._temperature is not None:
-            temperature = torch.full_like(temperature, self._temperature).detach()
+    def forward(self, encoded: Encoded, temperature: Float[Tensor, ""] | None = None) -> Float[Tensor, ""]:
+        """The term of a batch.
+
+        Args:
+            encoded: Batch of unit vectors.
+            temperature: Temperature of the model, which may be trained; the term's own takes its place. 0.1,
+                as in MMP, where there is neither.
+        """
+        own = MMP_TEMPERATURE if temperature is None and self._temperature is None else self._temperature
+        if own is not None or temperature is None:
+            temperature = encoded.text.new_tensor(own).detach()
         # Sums of exponentials need float32 even where the towers run in half precision.
         with torch.autocast(encoded.text.device.type, enabled=False):
             return self._term(encoded, temperature.to(encoded.text.dtype))
@@ -94,6 +112,14 @@ class InterModal(Objective):
 
     averaged over the texts of each language and over the languages. Source: Huang et al. 2021 (MMP),
     inter-modal objective; multiple positives are ours.
+
+    Requirements:
+        ``Encoded.video``. Items with the same ``concept`` are not negatives of each other.
+
+    Relations:
+        With one text an item, one language and no shared concept it is the loss of CLIP (Radford et al.
+        2021). ``Distillation`` keeps the ranking of English instead of the diagonal. ``inter_modal_nce`` is
+        the same for plain tensors.
     """
 
     name = "inter_modal"
@@ -121,6 +147,13 @@ class IntraModal(Objective):
     Texts: ``NCE(x -> view of x; negatives: views of texts in the same language about other concepts)``,
     averaged over the languages; videos likewise. The mean of the two where both are there. Source: Huang et
     al. 2021 (MMP), intra-modal objective; the mask is what makes the view.
+
+    Requirements:
+        ``Encoded.text_masked`` or ``Encoded.video_masked``: vectors of the same rows from masked input.
+
+    Relations:
+        With dropout in place of masks it is SimCSE (Gao et al. 2021). ``intra_modal_nce`` is the same for
+        plain tensors.
     """
 
     name = "intra_modal"
@@ -150,21 +183,27 @@ class ConditionalCrossLingual(Objective):
         NCE((x|v) -> (y|v); negatives: (y'|v') in the language of y about items of other concepts)
 
     averaged over the ordered pairs of texts of every pair of languages, and over the pairs of languages. The
-    video is the pivot. Source: Huang et al. 2021 (MMP), conditional cross-lingual objective. Every
-    ``(y'|v')`` holds its own video, so the term alone could be solved without reading: it belongs beside
-    others.
+    video is the pivot. Source: Huang et al. 2021 (MMP), conditional cross-lingual objective.
 
     Args:
-        spec: the term.
-        dim: width of the embeddings; the term owns the ``Conditioner`` that makes ``(x|v)``.
+        conditioner: Module that makes unit vectors (texts, width) of the vectors of texts (texts, dim) and of
+            their videos (texts, dim), such as ``Conditioner``. Its parameters are trained with the towers.
+        options: As in ``Objective``.
+
+    Requirements:
+        ``Encoded.video``, and texts of one item in two languages.
+
+    Relations:
+        Every ``(y'|v')`` holds its own video, so the term alone could be solved without reading: use it
+        beside ``InterModal`` or ``TextContrastive``, which is the same without the video.
     """
 
     name = "conditional_cross_lingual"
     requires = frozenset({"video", "languages"})
 
-    def __init__(self, spec: ConditionalCrossLingualSpec, *, dim: int) -> None:
-        super().__init__(spec)
-        self.conditioner = Conditioner(dim, spec.conditioner)
+    def __init__(self, conditioner: nn.Module, **options: Unpack[Options]) -> None:
+        super().__init__(**options)
+        self.conditioner = conditioner
 
     def _term(self, encoded: Encoded, temperature: Tensor) -> Tensor:
         seen = _texts_with_video(encoded)
@@ -186,15 +225,26 @@ class TextContrastive(Objective):
         NCE(x -> y; negatives: texts in the language of y about items of other concepts)
 
     averaged over the ordered pairs of texts of every pair of languages, and over the pairs of languages. With
-    ``pairs: all`` captions of one language are pairs too. Source: ours, after the translation ranking of
+    ``pairs="all"`` captions of one language are pairs too. Source: ours, after the translation ranking of
     Feng et al. 2022 (LaBSE).
+
+    Args:
+        pairs: ``languages`` pairs texts of different languages, ``all`` also texts of one language.
+        options: As in ``Objective``.
+
+    Requirements:
+        Two or more texts of one item; in different languages under ``pairs="languages"``.
+
+    Relations:
+        The text-only counterpart of ``ConditionalCrossLingual``. ``text_contrastive_nce`` is the same for
+        plain tensors.
     """
 
     name = "text_contrastive"
 
-    def __init__(self, spec: TextContrastiveSpec) -> None:
-        super().__init__(spec)
-        self._same_language = spec.pairs == "all"
+    def __init__(self, pairs: Literal["languages", "all"] = "languages", **options: Unpack[Options]) -> None:
+        super().__init__(**options)
+        self._same_language = pairs == "all"
         self.requires = frozenset() if self._same_language else frozenset({"languages"})
 
     def _term(self, encoded: Encoded, temperature: Tensor) -> Tensor:
@@ -217,16 +267,23 @@ class Distillation(Objective):
     2023 (C2KD); the mean over several English texts and the sharpness s are ours.
 
     Args:
-        spec: the term; ``spec.sharpness`` is s.
-        english: number of English among the languages.
+        english: Number of English in ``Encoded.language``.
+        sharpness: s; below 1 sharpens the teacher.
+        options: As in ``Objective``.
+
+    Requirements:
+        ``Encoded.video``, and English beside other languages in texts of one item.
+
+    Relations:
+        Stands beside ``InterModal``, which trains the English texts: they get no gradient here.
     """
 
     name = "distillation"
     requires = frozenset({"video", "languages", "english"})
 
-    def __init__(self, spec: DistillationSpec, *, english: int) -> None:
-        super().__init__(spec)
-        self._sharpness, self._english = spec.sharpness, english
+    def __init__(self, english: int, *, sharpness: float = 1.0, **options: Unpack[Options]) -> None:
+        super().__init__(**options)
+        self._sharpness, self._english = sharpness, english
 
     def _term(self, encoded: Encoded, temperature: Tensor) -> Tensor:
         english = encoded.language == self._english
@@ -286,8 +343,8 @@ class Objectives(nn.Module):
         """What a batch must have for every term to mean something."""
         return frozenset().union(*(term.requires for term in self._each()))
 
-    def forward(self, encoded: Encoded, temperature: Float[Tensor, ""]) -> Losses:
-        """The terms of a batch and their weighted sum."""
+    def forward(self, encoded: Encoded, temperature: Float[Tensor, ""] | None = None) -> Losses:
+        """The terms of a batch and their weighted sum; ``temperature`` as in ``Objective``."""
         terms = {term.name: term(encoded, temperature) for term in self._each()}
         total = sum((term.weight * terms[term.name] for term in self._each()), start=_nothing(encoded))
         return Losses(total, terms)
@@ -297,10 +354,10 @@ class Objectives(nn.Module):
 
 
 def build_objectives(specs: Sequence[ObjectiveSpec], *, dim: int, languages: Sequence[str]) -> Objectives:
-    """The terms that a recipe names.
+    """The terms of a recipe.
 
     Args:
-        specs: one a term.
+        specs: One for each term.
         dim: width of the embeddings.
         languages: tags in the order of their numbers in ``Encoded.language``.
 
@@ -314,9 +371,10 @@ def build_objectives(specs: Sequence[ObjectiveSpec], *, dim: int, languages: Seq
 
 
 def _build(spec: ObjectiveSpec, dim: int, languages: Sequence[str]) -> Objective:
+    options = spec.model_dump(exclude={"name", "mask_rate", "conditioner"})  # the mask makes the batch
     match spec:
         case ConditionalCrossLingualSpec():
-            return ConditionalCrossLingual(spec, dim=dim)
+            return ConditionalCrossLingual(Conditioner(dim, spec.conditioner), **options)
         case DistillationSpec():
             if ENGLISH not in languages:
                 raise UsageError(
@@ -324,13 +382,9 @@ def _build(spec: ObjectiveSpec, dim: int, languages: Sequence[str]) -> Objective
                     value=", ".join(languages),
                     remedy="Add 'en' to the languages or leave the objective out",
                 )
-            return Distillation(spec, english=list(languages).index(ENGLISH))
-        case TextContrastiveSpec():
-            return TextContrastive(spec)
-        case InterModalSpec():
-            return InterModal(spec)
-        case IntraModalSpec():
-            return IntraModal(spec)
+            return Distillation(list(languages).index(ENGLISH), **options)
+        case _:
+            return OBJECTIVES[spec.name](**options)
 
 
 def _nothing(encoded: Encoded) -> Float[Tensor, ""]:

@@ -169,48 +169,36 @@ if not TYPE_CHECKING:  # or a type checker would believe that any name is here
         """Import a module or class when it is used for the first time (PEP 562)."""
         match name:
             case "codeswitch":
-                import polyreel.codeswitch as found
-            case "connect":
-                from polyreel.client.remote import connect
-
-                return connect
+                import polyreel.codeswitch as module
             case "datasets":
-                import polyreel.datasets as found
+                import polyreel.datasets as module
             case "encoders":
-                import polyreel.encoders as found
+                import polyreel.encoders as module
             case "errors":
-                import polyreel.errors as found
+                import polyreel.errors as module
             case "losses":
                 try:
-                    import polyreel.losses as found
+                    import polyreel.losses as module
                 except ModuleNotFoundError as error:
                     raise _lacks("train", error) from error
             case "metrics":
-                import polyreel.metrics as found
+                import polyreel.metrics as module
             case "ClipScore" | "Hit" | "SearchResult" | "Video":
-                import polyreel.library.results
-
-                return getattr(polyreel.library.results, name)
+                import polyreel.library.results as module
             case "Filter":
-                from polyreel.library.search.filters import Filter
-
-                return Filter
+                import polyreel.library.search.filters as module
             case "IndexReport":
-                from polyreel.library.index.indexing import IndexReport
-
-                return IndexReport
+                import polyreel.library.index.indexing as module
             case "Result":
-                from polyreel.evaluation.results import Result
-
-                return Result
+                import polyreel.evaluation.results as module
             case "VideoLibrary":
-                from polyreel.client.opening import VideoLibrary
-
-                return VideoLibrary
+                import polyreel.client.opening as module
+            case "connect":
+                import polyreel.client.remote as module
             case "open":
                 from polyreel.client.opening import open_library
 
                 return open_library
             case _:
                 raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return found
+        return module if module.__name__ == f"{__name__}.{name}" else getattr(module, name)

@@ -35,7 +35,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
 class Spec(BaseModel):
-    """Part of a study, as its file says it."""
+    """Part of a document: what a file of a study says, or of its results."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

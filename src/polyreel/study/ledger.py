@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from polyreel.report.wording import measure
 from polyreel.study.claims import AboveChance, ClaimSpec, Difference, RelativeLoss, ShareKept
-from polyreel.study.design import GAP, OTHERS
+from polyreel.study.design import GAP, OTHERS, Spec
 from polyreel.study.summary import Estimated, StudyResults
 
 __all__ = ["Claim", "Measured", "Verdict", "judge_claims"]
@@ -22,11 +20,7 @@ Verdict = Literal["supported", "not supported", "cannot be tested here"]
 _SHARE = "share of English above chance"
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Measured(_Document):
+class Measured(Spec):
     """A figure that a claim stands or falls with.
 
     Attributes:
@@ -58,7 +52,7 @@ class Measured(_Document):
         return self.high < self.needs_above
 
 
-class Claim(_Document):
+class Claim(Spec):
     """One line of the ledger.
 
     Attributes:

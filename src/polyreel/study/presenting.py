@@ -44,7 +44,6 @@ def render_study(results: StudyResults, claims: Sequence[Claim]) -> StudyPage:
         tables=[_table(results, encoder, fact.name) for encoder, fact in _each(results)],
         drawings=drawings,
         contrasts=_grouped(results),
-        examples=_examples(results),
         limits=limits_of(results),
     )
     return StudyPage(page, {drawn.name: drawn.data for drawn in drawings})
@@ -61,24 +60,13 @@ def markdown_page(results: StudyResults, claims: Sequence[Claim]) -> str:
         "[results.json](results.json) and [claims.json](claims.json).",
         "",
     ]
-    question, rest = _question(claims), [claim for claim in claims if claim.number]
-    if question is not None:
+    if (question := _question(claims)) is not None:
         verdict = f"**{question.verdict.capitalize()}.** {question.because}"
         lines += ["## The question", "", question.sentence, "", verdict, "", *_measured_lines(question)]
     for encoder, fact in _each(results):
-        lines += _markdown_table(results, encoder, fact.name)
-    lines += ["## Differences", ""]
-    lines += _markdown_contrasts(results)
-    lines += _markdown_coverage(results)
-    if rest:
-        lines += ["## Claims", "", "| no. | claim | verdict | why |", "|---|---|---|---|"]
-        lines += [
-            f"| {claim.number} | {_cell(claim.sentence)} | {claim.verdict} | {_cell(claim.because)} |"
-            for claim in rest
-        ]
-        lines.append("")
-    lines += ["## What the data do not show", ""]
-    lines += [f"- {limit}" for limit in limits_of(results)]
+        lines += _markdown_figures(results, encoder, fact)
+    lines += [*_markdown_contrasts(results), *_markdown_coverage(results), *_markdown_claims(claims)]
+    lines += ["## What the data do not show", "", *(f"- {limit}" for limit in limits_of(results))]
     return "\n".join(lines) + "\n"
 
 
@@ -167,106 +155,81 @@ def _grouped(results: StudyResults) -> list[dict[str, object]]:
     ]
 
 
-def _examples(results: StudyResults) -> list[dict[str, object]]:
-    return [
-        {
-            "arm": arm,
-            "clip": example.clip,
-            "uri": _uri(example.picture),
-            "rows": [
-                {
-                    "language": tag,
-                    "query": text,
-                    "hits": [
-                        {"clip": hit.clip, "uri": _uri(hit.picture), "wanted": hit.wanted}
-                        for hit in example.hits[tag]
-                    ],
-                }
-                for tag, text in example.queries.items()
-            ],
-        }
-        for arm, examples in results.examples.items()
-        for example in examples
-    ]
-
-
-def _uri(picture: str | None) -> str | None:
-    return None if picture is None else f"data:image/jpeg;base64,{picture}"
-
-
-def _markdown_table(results: StudyResults, encoder: str, benchmark: str) -> list[str]:
-    fact = next(fact for fact in results.benchmarks if fact.name == benchmark)
+def _markdown_figures(results: StudyResults, encoder: str, fact: BenchmarkFacts) -> list[str]:
     outcomes = [*(["en"] if "en" in fact.languages else []), *_MAIN]
-    head = " | ".join(_TITLES.get(outcome, outcome) for outcome in outcomes)
-    rows = [
-        f"| {found.arm} | " + " | ".join(_written(found.figures.get(outcome)) for outcome in outcomes) + " |"
-        for found in results.figures
-        if (found.encoder, found.benchmark) == (encoder, benchmark)
-    ]
     return [
-        f"## {benchmark}, {encoder}",
+        f"## {fact.name}, {encoder}",
         "",
         f"{fact.metric} in %, {fact.queries:,} queries in each of {', '.join(fact.languages)}, gallery "
         f"{fact.gallery:,}; [95% intervals] for new seeds and queries.",
         "",
-        f"| arm | {head} |",
-        "|---" * (1 + len(outcomes)) + "|",
-        *rows,
-        "",
+        *_markdown_table(
+            ["arm", *(_TITLES.get(outcome, outcome) for outcome in outcomes)],
+            [
+                [found.arm, *(_written(found.figures.get(outcome)) for outcome in outcomes)]
+                for found in results.figures
+                if (found.encoder, found.benchmark) == (encoder, fact.name)
+            ],
+        ),
     ]
 
 
 def _markdown_contrasts(results: StudyResults) -> list[str]:
     """Of the means, and of a language that is left out; the other languages are in the report."""
-    shown = [
-        c
-        for c in results.contrasts
-        if c.outcome in (ALL, OTHERS, AGREEMENT) or c.one.endswith(f" {c.outcome}")
-    ]
     head = ["benchmark", "encoder", "arms", "of", "difference", "p", "could be seen", "outcome"]
-    return [
-        f"| {' | '.join(head)} |",
-        "|---" * len(head) + "|",
-        *(_contrast_row(contrast) for contrast in shown),
-        "",
+    rows = [
+        [
+            found.benchmark,
+            found.encoder,
+            f"{found.one} − {found.other}",
+            found.outcome,
+            f"{signed(found.difference)} [{signed(found.low)}, {signed(found.high)}]",
+            p_value(found.p),
+            f"{found.detectable:.1f}",
+            found.words,
+        ]
+        for found in results.contrasts
+        if found.outcome in (ALL, OTHERS, AGREEMENT) or found.one.endswith(f" {found.outcome}")
     ]
+    return ["## Differences", "", *_markdown_table(head, rows)]
 
 
 def _markdown_coverage(results: StudyResults) -> list[str]:
     """What the lexicons translate, and whether that goes with what switching adds."""
-    roles = results.recipe.design.switching
-    if not results.trends or roles is None:
+    roles, trends = results.recipe.design.switching, results.trends
+    if not trends or roles is None:
         return []
-    lines = ["## Lexicon coverage and gain", ""]
-    lines += [
-        "Words of English captions that the lexicon translates, and "
-        f"{roles.arm} − {roles.baseline} in that language, in points."
-    ]
-    head = ["language", "coverage", *(f"{trend.benchmark}, {trend.encoder}" for trend in results.trends)]
-    lines += ["", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    rows = []
     for tag, share in results.coverage.items():
-        gains = [
-            results.contrast(trend.encoder, roles.arm, roles.baseline, trend.benchmark, tag)
-            for trend in results.trends
-        ]
-        cells = [tag, f"{100 * share:.0f}%", *(signed(gain.difference) if gain else "–" for gain in gains)]
-        lines.append(f"| {' | '.join(cells)} |")
-    trends = [f"{trend.rho:+.2f} (p {p_value(trend.p)})" for trend in results.trends]
-    return [*lines, f"| Spearman's rho | | {' | '.join(trends)} |", ""]
-
-
-def _contrast_row(found: Contrast) -> str:
-    cells = [
-        found.benchmark,
-        found.encoder,
-        f"{found.one} − {found.other}",
-        found.outcome,
-        f"{signed(found.difference)} [{signed(found.low)}, {signed(found.high)}]",
-        p_value(found.p),
-        f"{found.detectable:.1f}",
-        found.words,
+        gains = [results.contrast(t.encoder, roles.arm, roles.baseline, t.benchmark, tag) for t in trends]
+        rows.append(
+            [tag, f"{100 * share:.0f}%", *(signed(gain.difference) if gain else "–" for gain in gains)]
+        )
+    rows.append(["Spearman's rho", "", *(f"{trend.rho:+.2f} (p {p_value(trend.p)})" for trend in trends)])
+    return [
+        "## Lexicon coverage and gain",
+        "",
+        "Words of English captions that the lexicon translates, and "
+        f"{roles.arm} − {roles.baseline} in that language, in points.",
+        "",
+        *_markdown_table(
+            ["language", "coverage", *(f"{trend.benchmark}, {trend.encoder}" for trend in trends)], rows
+        ),
     ]
-    return f"| {' | '.join(cells)} |"
+
+
+def _markdown_claims(claims: Sequence[Claim]) -> list[str]:
+    rows = [
+        [str(claim.number), _cell(claim.sentence), claim.verdict, _cell(claim.because)]
+        for claim in claims
+        if claim.number
+    ]
+    return ["## Claims", "", *_markdown_table(["no.", "claim", "verdict", "why"], rows)] if rows else []
+
+
+def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [f"| {' | '.join(row)} |".replace("|  |", "| |") for row in (head, *rows)]
+    return [lines[0], "|---" * len(head) + "|", *lines[1:], ""]
 
 
 def _measured_lines(claim: Claim) -> list[str]:

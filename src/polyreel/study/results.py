@@ -8,19 +8,16 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from polyreel.evaluation.results import Matrix
 from polyreel.files import write_atomically
+from polyreel.study.design import Spec
 
 __all__ = ["BenchmarkValues", "CellResult", "Example", "Hit", "read_cell", "write_cell"]
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class BenchmarkValues(_Document):
+class BenchmarkValues(Spec):
     """One benchmark.
 
     Attributes:
@@ -56,7 +53,7 @@ class BenchmarkValues(_Document):
         return np.array(self.values[tag])
 
 
-class Hit(_Document):
+class Hit(Spec):
     """A clip that was found; ``picture`` is a small JPEG in base64."""
 
     clip: str
@@ -64,7 +61,7 @@ class Hit(_Document):
     wanted: bool
 
 
-class Example(_Document):
+class Example(Spec):
     """One clip asked for in several languages: language -> query, and what came first."""
 
     clip: str
@@ -73,7 +70,7 @@ class Example(_Document):
     hits: Mapping[str, tuple[Hit, ...]]
 
 
-class CellResult(_Document):
+class CellResult(Spec):
     """One arm with one encoder and one seed.
 
     Attributes:

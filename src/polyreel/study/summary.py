@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 from polyreel.evaluation.results import Matrix
 from polyreel.metrics.significance import (
@@ -18,7 +17,7 @@ from polyreel.metrics.significance import (
     rank_correlation,
 )
 from polyreel.study.arms import arms_of, contrasts_of
-from polyreel.study.design import AGREEMENT, ALL, GAP, OTHERS, OUTCOMES, TOGETHER, SwitchingRoles
+from polyreel.study.design import AGREEMENT, ALL, GAP, OTHERS, OUTCOMES, TOGETHER, Spec, SwitchingRoles
 from polyreel.study.recipe import StudyRecipe
 from polyreel.study.results import BenchmarkValues, CellResult, Example
 
@@ -43,11 +42,7 @@ _LEAST_LANGUAGES = 4
 Array = NDArray[np.float64]
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Estimated(_Document):
+class Estimated(Spec):
     """A figure with its 95% interval, for new seeds and new queries."""
 
     value: float
@@ -55,7 +50,7 @@ class Estimated(_Document):
     high: float
 
 
-class ArmFigures(_Document):
+class ArmFigures(Spec):
     """One arm with one encoder on one benchmark.
 
     Attributes:
@@ -77,7 +72,7 @@ class ArmFigures(_Document):
     matrix: Matrix | None = None
 
 
-class Contrast(_Document):
+class Contrast(Spec):
     """One arm against another, in points.
 
     Attributes:
@@ -116,7 +111,7 @@ class Contrast(_Document):
         return "better" if self.difference > 0 else "worse"
 
 
-class BenchmarkFacts(_Document):
+class BenchmarkFacts(Spec):
     """What was asked: metric, gallery, queries in each language, languages."""
 
     name: str
@@ -126,7 +121,7 @@ class BenchmarkFacts(_Document):
     languages: tuple[str, ...]
 
 
-class CoverageTrend(_Document):
+class CoverageTrend(Spec):
     """Whether switching helps a language more whose lexicon translates more: Spearman's correlation over
     languages of lexicon coverage and the gain of the code-switched arm over its baseline.
 
@@ -143,7 +138,7 @@ class CoverageTrend(_Document):
     p: float
 
 
-class StudyResults(_Document):
+class StudyResults(Spec):
     """``results.json``.
 
     Attributes:

@@ -11,8 +11,8 @@ from made_up import make_card, make_language, make_result
 
 from polyreel.evaluation.results import LanguageResult, MissingItem, Result
 from polyreel.report.comparison import Comparison, compare
-from polyreel.report.entries import Entry
 from polyreel.report.grouping import group_results
+from polyreel.report.labelled import LabelledResult
 
 
 def with_hits(hits: dict[str, Sequence[float]], *, clusters: Sequence[int] | None = None) -> Result:
@@ -23,7 +23,7 @@ def with_hits(hits: dict[str, Sequence[float]], *, clusters: Sequence[int] | Non
 
 
 def compared(one: Result, other: Result) -> Comparison:
-    return compare(Entry("one", one), Entry("other", other))
+    return compare(LabelledResult("one", one), LabelledResult("other", other))
 
 
 def rows_of(comparison: Comparison) -> dict[str, tuple[float, float]]:

@@ -14,7 +14,7 @@ from made_up import jpeg, make_card, make_result, worst_query
 
 from polyreel.errors import ResultError, UsageError
 from polyreel.evaluation.results import Matrix, MissingItem, Result
-from polyreel.report.entries import check_result
+from polyreel.report.labelled import check_result
 from polyreel.report.report import make_report
 
 EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>$\\frac{{7*7}}"

@@ -73,7 +73,7 @@ def _require_place(out: Path) -> None:
 
 def _read(paths: list[Path]) -> list[Result]:
     from polyreel.evaluation.results import read_result
-    from polyreel.report.entries import check_result
+    from polyreel.report.labelled import check_result
 
     results = []
     for path in paths:

@@ -130,13 +130,13 @@ class _Follower:
         self._logged = -1
 
     def __call__(self, event: StudyEvent) -> None:
-        from polyreel.study.running import Planned, Progressed
+        from polyreel.study.running import GridPlanned, GridProgressed
 
         match event:
-            case Planned(cells, missing, seconds):
+            case GridPlanned(cells, missing, seconds):
                 self._progress.console.print(_plan(cells, missing, seconds), markup=False, soft_wrap=True)
                 self._progress.reset(self._task, total=cells, completed=cells - missing)
-            case Progressed(done, cells, what):
+            case GridProgressed(done, cells, what):
                 self._progress.update(self._task, description=what, completed=done, total=cells)
                 if (
                     self._progress.disable and int(done) > self._logged

@@ -9,7 +9,7 @@ import numpy as np
 
 from polyreel.evaluation.results import LanguageResult, Result, differences
 from polyreel.metrics.significance import holm, paired_bootstrap, permutation_test
-from polyreel.report.entries import Entry
+from polyreel.report.labelled import LabelledResult
 from polyreel.report.wording import p_value, signed
 
 __all__ = ["MEAN", "Comparison", "LanguageComparison", "compare", "obstacles"]
@@ -95,7 +95,7 @@ class Comparison:
         return sentence + "."
 
 
-def compare(one: Entry, other: Entry) -> Comparison:
+def compare(one: LabelledResult, other: LabelledResult) -> Comparison:
     """Set ``other`` against ``one``: R@1 in each language, with intervals, tests and Holm's correction.
 
     The seed is that of ``one``.

@@ -10,7 +10,7 @@ from polyreel.errors import UsageError
 from polyreel.evaluation.cards import BenchmarkCard
 from polyreel.evaluation.results import Result
 from polyreel.report.comparison import Comparison, compare, obstacles
-from polyreel.report.entries import Entry, check_result, labelled
+from polyreel.report.labelled import LabelledResult, check_result, labelled
 
 __all__ = ["BenchmarkGroup", "group_results"]
 
@@ -27,11 +27,11 @@ class BenchmarkGroup:
     """
 
     card: BenchmarkCard
-    sets: tuple[tuple[Entry, ...], ...]
+    sets: tuple[tuple[LabelledResult, ...], ...]
     comparisons: tuple[Comparison, ...]
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[LabelledResult, ...]:
         """All results, set by set."""
         return tuple(entry for entries in self.sets for entry in entries)
 
@@ -57,9 +57,9 @@ def group_results(results: Sequence[Result]) -> tuple[BenchmarkGroup, ...]:
     return tuple(groups)
 
 
-def _comparable_sets(entries: Sequence[Entry]) -> tuple[tuple[Entry, ...], ...]:
+def _comparable_sets(entries: Sequence[LabelledResult]) -> tuple[tuple[LabelledResult, ...], ...]:
     """Nothing differs within a set: that is an equivalence, so one member stands for all."""
-    sets: list[list[Entry]] = []
+    sets: list[list[LabelledResult]] = []
     for entry in entries:
         for members in sets:
             if not obstacles(members[0].result, entry.result):

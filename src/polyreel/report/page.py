@@ -14,8 +14,8 @@ from polyreel.evaluation.cards import BenchmarkCard
 from polyreel.evaluation.results import Result, WorstQuery
 from polyreel.languages import clean
 from polyreel.report.agreement import describe_agreement
-from polyreel.report.entries import Entry
 from polyreel.report.grouping import BenchmarkGroup
+from polyreel.report.labelled import LabelledResult
 from polyreel.report.plots import dot_plot, gap_plot, heat_map
 from polyreel.report.rendering import render_template
 from polyreel.report.wording import headline, measure, shown_metrics
@@ -63,7 +63,7 @@ def _group_view(group: BenchmarkGroup, group_id: str) -> dict[str, object]:
     }
 
 
-def _set_view(entries: Sequence[Entry], set_id: str) -> dict[str, object]:
+def _set_view(entries: Sequence[LabelledResult], set_id: str) -> dict[str, object]:
     result = entries[0].result
     name = measure(headline(result)).title
     plots = [
@@ -82,7 +82,7 @@ def _set_view(entries: Sequence[Entry], set_id: str) -> dict[str, object]:
     }
 
 
-def _system_view(entry: Entry, system_id: str) -> dict[str, object]:
+def _system_view(entry: LabelledResult, system_id: str) -> dict[str, object]:
     result = entry.result
     maps = [
         _Drawing(
@@ -132,7 +132,7 @@ def _jpeg_uri(picture: str | None) -> str | None:
     return "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")
 
 
-def _glance(entry: Entry) -> dict[str, object]:
+def _glance(entry: LabelledResult) -> dict[str, object]:
     result = entry.result
     name = headline(result)
     english = result.languages.get("en")

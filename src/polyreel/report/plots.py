@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from polyreel.evaluation.results import Matrix
 from polyreel.languages import clean
-from polyreel.report.entries import Entry
+from polyreel.report.labelled import LabelledResult
 from polyreel.report.wording import best_of, headline, measure
 
 __all__ = ["curve_plot", "dot_plot", "gap_plot", "heat_map", "point_plot", "row_plot"]
@@ -68,7 +68,7 @@ class _Interval(Protocol):
     def high(self) -> float | None: ...
 
 
-def dot_plot(entries: Sequence[Entry], *, id_prefix: str) -> Markup:
+def dot_plot(entries: Sequence[LabelledResult], *, id_prefix: str) -> Markup:
     """The headline metric of each language as a dot with its 95% interval, systems side by side.
 
     Args:
@@ -210,7 +210,7 @@ def _reach(row: Sequence[_Interval]) -> NDArray[np.float64]:
     return np.maximum([low, high], 0.0)
 
 
-def gap_plot(entries: Sequence[Entry], *, id_prefix: str) -> Markup | None:
+def gap_plot(entries: Sequence[LabelledResult], *, id_prefix: str) -> Markup | None:
     """How many points each language lies below English, as bars; None where no result has a gap.
 
     Args:
@@ -392,7 +392,7 @@ def _legend(figure: Figure, axes: Axes) -> None:
     )
 
 
-def _range_in_words(entry: Entry, name: str) -> str:
+def _range_in_words(entry: LabelledResult, name: str) -> str:
     best, worst = best_of(name, entry.result.languages)
     value = {tag: entry.result.languages[tag].metrics[name].value for tag in (best, worst)}
     words = f"mean {entry.result.macro[name].value:.1f}"

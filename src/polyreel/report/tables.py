@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from polyreel.evaluation.results import Estimate
 from polyreel.languages import clean
 from polyreel.report.comparison import Comparison
-from polyreel.report.entries import Entry
 from polyreel.report.grouping import BenchmarkGroup
+from polyreel.report.labelled import LabelledResult
 from polyreel.report.wording import headline, measure, p_value, shown_metrics, signed
 
 __all__ = ["latex_tables", "markdown_tables"]
@@ -107,7 +107,7 @@ def _tables(group: BenchmarkGroup) -> Iterator[_Table]:
         yield _pair(f"{group.card.name}-pair-{number}", group.card.name, pair)
 
 
-def _per_language(name: str, entries: Sequence[Entry]) -> _Table:
+def _per_language(name: str, entries: Sequence[LabelledResult]) -> _Table:
     first = entries[0].result
     metric = headline(first)
     rows = tuple(
@@ -129,7 +129,7 @@ def _per_language(name: str, entries: Sequence[Entry]) -> _Table:
     )
 
 
-def _means(name: str, entries: Sequence[Entry]) -> _Table:
+def _means(name: str, entries: Sequence[LabelledResult]) -> _Table:
     first = entries[0].result
     metrics = shown_metrics(first)
     columns = [_figures(metric, [entry.result.macro[metric] for entry in entries]) for metric in metrics]
@@ -177,11 +177,11 @@ def _figures(metric: str, figures: Sequence[Estimate]) -> list[_Cell]:
     ]
 
 
-def _marked(entry: Entry) -> str:
+def _marked(entry: LabelledResult) -> str:
     return entry.label + ("†" if entry.result.options else "")
 
 
-def _remarks(entries: Sequence[Entry]) -> str:
+def _remarks(entries: Sequence[LabelledResult]) -> str:
     result = entries[0].result
     remarks = [" Bold: best; it need not be significantly so."] if len(entries) > 1 else []
     machine = [

@@ -11,9 +11,9 @@ from polyreel.study.design import OTHERS, Spec
 
 __all__ = [
     "AboveChance",
+    "ArmDifference",
     "ClaimList",
     "ClaimSpec",
-    "Difference",
     "MeasureOfClaim",
     "RelativeLoss",
     "ShareKept",
@@ -33,7 +33,7 @@ class _Measured(Spec):
     decides: bool = True
 
 
-class Difference(_Measured):
+class ArmDifference(_Measured):
     """One arm minus another.
 
     Attributes:
@@ -88,7 +88,7 @@ class ShareKept(_Measured):
 
 
 MeasureOfClaim = Annotated[
-    Difference | AboveChance | RelativeLoss | ShareKept, Field(discriminator="measure")
+    ArmDifference | AboveChance | RelativeLoss | ShareKept, Field(discriminator="measure")
 ]
 
 
@@ -133,5 +133,5 @@ def names_in(claims: Sequence[ClaimSpec]) -> Iterator[tuple[str, str, str]]:
             yield from ((place, "arm", name) for name in found.arms)
             named = (found.benchmark, found.against if isinstance(found, RelativeLoss) else None)
             yield from ((place, "benchmark", name) for name in named if name is not None)
-            if isinstance(found, Difference):
+            if isinstance(found, ArmDifference):
                 yield place, "outcome", found.outcome

@@ -10,17 +10,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from polyreel.report.wording import measure
-from polyreel.study.claims import AboveChance, ClaimSpec, Difference, RelativeLoss, ShareKept
+from polyreel.study.claims import AboveChance, ArmDifference, ClaimSpec, RelativeLoss, ShareKept
 from polyreel.study.design import GAP, OTHERS, Spec
 from polyreel.study.summary import Estimated, StudyResults
 
-__all__ = ["Claim", "Measured", "Verdict", "judge_claims"]
+__all__ = ["Claim", "MeasuredFigure", "Verdict", "judge_claims"]
 
 Verdict = Literal["supported", "not supported", "cannot be tested here"]
 _SHARE = "share of English above chance"
 
 
-class Measured(Spec):
+class MeasuredFigure(Spec):
     """A figure that a claim stands or falls with.
 
     Attributes:
@@ -66,7 +66,7 @@ class Claim(Spec):
     sentence: str
     experiment: str
     refuted_if: str
-    measured: tuple[Measured, ...] = ()
+    measured: tuple[MeasuredFigure, ...] = ()
     verdict: Verdict
     because: str
     would_test: str
@@ -83,7 +83,7 @@ def judge_claims(claims: Sequence[ClaimSpec], results: StudyResults) -> tuple[Cl
 def _judged(spec: ClaimSpec, results: StudyResults) -> Claim:
     recipe = results.recipe
     decider = next(iter(recipe.pretraining if spec.encoder == "pretrained" else recipe.encoders), None)
-    measured: list[Measured] = []
+    measured: list[MeasuredFigure] = []
     # The deciding encoder comes first, and False before True.
     for encoder in sorted(recipe.encoders, key=lambda name: name != decider):
         for wanted in spec.measures:
@@ -107,7 +107,7 @@ def _judged(spec: ClaimSpec, results: StudyResults) -> Claim:
     )
 
 
-def _verdict(spec: ClaimSpec, deciding: Sequence[Measured]) -> tuple[Verdict, str]:
+def _verdict(spec: ClaimSpec, deciding: Sequence[MeasuredFigure]) -> tuple[Verdict, str]:
     if spec.untestable and not deciding:
         return "cannot be tested here", spec.untestable
     if not deciding:
@@ -126,7 +126,7 @@ def _verdict(spec: ClaimSpec, deciding: Sequence[Measured]) -> tuple[Verdict, st
     return "not supported", f"The interval leaves it open: {'; '.join(seen)}."
 
 
-def _difference(wanted: Difference, results: StudyResults, encoder: str) -> Measured | None:
+def _difference(wanted: ArmDifference, results: StudyResults, encoder: str) -> MeasuredFigure | None:
     benchmark = wanted.benchmark or results.first_retrieval
     one, other = wanted.arms
     found = results.contrast(encoder, one, other, benchmark, wanted.outcome)
@@ -136,7 +136,7 @@ def _difference(wanted: Difference, results: StudyResults, encoder: str) -> Meas
         value, low, high = -found.difference, -found.high, -found.low
     else:
         return None
-    return Measured(
+    return MeasuredFigure(
         what=f"{one} minus {other}, {wanted.outcome}, {benchmark}",
         value=value,
         low=low,
@@ -146,7 +146,7 @@ def _difference(wanted: Difference, results: StudyResults, encoder: str) -> Meas
     )
 
 
-def _above_chance(wanted: AboveChance, results: StudyResults, encoder: str) -> Measured | None:
+def _above_chance(wanted: AboveChance, results: StudyResults, encoder: str) -> MeasuredFigure | None:
     benchmark = wanted.benchmark or results.first_retrieval
     arm = wanted.arms[0]
     found, fact = results.figure(encoder, arm, benchmark), results.fact(benchmark)
@@ -163,7 +163,7 @@ def _above_chance(wanted: AboveChance, results: StudyResults, encoder: str) -> M
         what = f"{arm} in {worst}, the worst language, against chance ({chance:.2f}), {benchmark}"
     else:
         return None
-    return Measured(
+    return MeasuredFigure(
         what=what,
         value=figure.value,
         low=figure.low,
@@ -173,7 +173,7 @@ def _above_chance(wanted: AboveChance, results: StudyResults, encoder: str) -> M
     )
 
 
-def _relative_loss(wanted: RelativeLoss, results: StudyResults, encoder: str) -> Measured | None:
+def _relative_loss(wanted: RelativeLoss, results: StudyResults, encoder: str) -> MeasuredFigure | None:
     """The interval treats the two losses as independent."""
     one, other = (name or results.first_retrieval for name in (wanted.benchmark, wanted.against))
     first, second = wanted.arms
@@ -185,7 +185,7 @@ def _relative_loss(wanted: RelativeLoss, results: StudyResults, encoder: str) ->
     return _share(what, a[0] - b[0], reach)
 
 
-def _share_kept(wanted: ShareKept, results: StudyResults, encoder: str) -> Measured | None:
+def _share_kept(wanted: ShareKept, results: StudyResults, encoder: str) -> MeasuredFigure | None:
     benchmark, arm = wanted.benchmark or results.first_retrieval, wanted.arms[0]
     loss = _loss(results, encoder, arm, benchmark)
     if loss is None:
@@ -194,8 +194,8 @@ def _share_kept(wanted: ShareKept, results: StudyResults, encoder: str) -> Measu
     return _share(what, 1 - loss[0], loss[1] / 2, above=wanted.above)
 
 
-def _share(what: str, value: float, reach: float, *, above: float = 0.0) -> Measured:
-    return Measured(
+def _share(what: str, value: float, reach: float, *, above: float = 0.0) -> MeasuredFigure:
+    return MeasuredFigure(
         what=what,
         value=round(value, 4),
         low=round(value - reach, 4),
@@ -217,8 +217,8 @@ def _loss(results: StudyResults, encoder: str, arm: str, benchmark: str) -> tupl
     return gap.value / above, (gap.high - gap.low) / above
 
 
-_MEASURES: Mapping[type, Callable[[Any, StudyResults, str], Measured | None]] = {
-    Difference: _difference,
+_MEASURES: Mapping[type, Callable[[Any, StudyResults, str], MeasuredFigure | None]] = {
+    ArmDifference: _difference,
     AboveChance: _above_chance,
     RelativeLoss: _relative_loss,
     ShareKept: _share_kept,

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Grid",
+    "GridPlanned",
+    "GridProgressed",
     "OnStudyEvent",
-    "Planned",
-    "Progressed",
     "StudyEvent",
     "prepare_grid",
     "run_grid",
@@ -50,7 +50,7 @@ _PROBES, _SURPRISING_S = 3, 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class GridPlanned:
     """What is to be done.
 
     Attributes:
@@ -65,7 +65,7 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class Progressed:
+class GridProgressed:
     """How far the grid is.
 
     Attributes:
@@ -79,7 +79,7 @@ class Progressed:
     what: str
 
 
-StudyEvent = Planned | Progressed
+StudyEvent = GridPlanned | GridProgressed
 OnStudyEvent = Callable[[StudyEvent], None]
 
 
@@ -148,7 +148,7 @@ def prepare_grid(recipe: StudyRecipe, *, out: Path, data: Path | None, on_progre
 
     def report(what: str, done: int, total: int) -> None:
         share = f" {done:,} of {total:,}" if total else ""
-        on_progress(Progressed(0.0, len(cells), what + share))
+        on_progress(GridProgressed(0.0, len(cells), what + share))
 
     study_data = StudyData(recipe, data, on_progress=report)
     report("reading the benchmarks", 0, 0)
@@ -214,7 +214,7 @@ def run_grid(grid: Grid, *, on_progress: OnStudyEvent) -> tuple[CellResult, ...]
     with _alone(grid.out):
         cache = TowerCache()
         _pretrain(grid, missing, on_progress)
-        on_progress(Planned(len(grid.tasks), len(missing), _estimate(grid, missing)))
+        on_progress(GridPlanned(len(grid.tasks), len(missing), _estimate(grid, missing)))
         (grid.out / _CELLS).mkdir(parents=True, exist_ok=True)
         done = len(grid.tasks) - len(missing)
         for number, task in enumerate(missing):
@@ -235,7 +235,7 @@ def _pretrain(grid: Grid, missing: Sequence[_Task], on_progress: OnStudyEvent) -
                 grid.recipe,
                 encoder,
                 on_progress=lambda what, step, steps: on_progress(
-                    Progressed(done, len(grid.tasks), f"{what} {step:,} of {steps:,}")
+                    GridProgressed(done, len(grid.tasks), f"{what} {step:,} of {steps:,}")
                 ),
             )
 
@@ -273,18 +273,18 @@ def _cell_result(
     steps, texts = 0, 0
     switched: dict[str, float] = {}
     if task.recipe is None:
-        on_progress(Progressed(done, count, f"measuring {cell.name}"))
+        on_progress(GridProgressed(done, count, f"measuring {cell.name}"))
         towers = _untrained(grid, cell, cache)
     else:
         folder = _run_folder(grid, task)
 
         def on_share(share: float) -> None:
-            on_progress(Progressed(done + share, count, f"training {cell.name}"))
+            on_progress(GridProgressed(done + share, count, f"training {cell.name}"))
 
         trained = _train(grid, task, on_share)
         if trained is None:
             return None
-        on_progress(Progressed(done + 1.0, count, f"measuring {cell.name}"))
+        on_progress(GridProgressed(done + 1.0, count, f"measuring {cell.name}"))
         steps = trained
         texts, switched = _texts_seen(folder), _switched(grid, task.recipe)
         from polyreel.training.checkpoints import load_checkpoint

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from polyreel.errors import ResultError
 from polyreel.evaluation.results import Estimate, LanguageResult, Result
 
-__all__ = ["Entry", "check_result", "labelled"]
+__all__ = ["LabelledResult", "check_result", "labelled"]
 
 _ROUNDING = 0.01
 _LARGEST = 1e12
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LabelledResult:
     """A result under a name that no other result of its benchmark has."""
 
     label: str
@@ -43,16 +43,16 @@ def check_result(result: Result, *, item: object) -> None:
         )
 
 
-def labelled(results: Sequence[Result]) -> list[Entry]:
+def labelled(results: Sequence[Result]) -> list[LabelledResult]:
     """The results of one benchmark, each under a name that no other one has."""
-    entries: dict[str, Entry] = {}
+    entries: dict[str, LabelledResult] = {}
     for result in results:
         label = name = " + ".join([result.label, *result.options])
         number = 1
         while name in entries:
             number += 1
             name = f"{label} no. {number}"
-        entries[name] = Entry(name, result)
+        entries[name] = LabelledResult(name, result)
     return list(entries.values())
 
 

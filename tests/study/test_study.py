@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import pytest
 import yaml
 
 import toys
+from polyreel import study
 from polyreel.datasets.store.table import open_table
 from polyreel.errors import DatasetError, RecipeError, UsageError
 from polyreel.metrics.consistency import overlap_at
@@ -157,6 +159,15 @@ def test_a_study_of_two_arms_is_one_file(world: toys.World, tmp_path: Path) -> N
     page = (outcome.folder / "index.md").read_text(encoding="utf-8")
     assert "| 1 | A lower temperature finds more videos in English. |" in page
     assert "## The question" not in page
+
+
+def test_the_code_of_studies_knows_no_particular_study() -> None:
+    arms = yaml.safe_load((STUDIES / "mmp" / "arms.yaml").read_text(encoding="utf-8"))["arms"]
+    names = re.compile(rf"\b({'|'.join(arms)}|MMP|HowTo100M|MSR-?VTT)\b", re.IGNORECASE)
+    room = Path(study.__file__).parent
+    for path in (*room.glob("*.py"), *room.glob("templates/*")):
+        found = names.search(path.read_text(encoding="utf-8"))
+        assert found is None, f"{path}: {found}"
 
 
 def test_pages_are_made_again_where_only_claims_change(

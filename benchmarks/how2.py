@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import common
-from polyreel.datasets.how2.aligning import AlignmentReport, align
+from polyreel.datasets.how2.aligning import AlignmentReport, align_video
 from polyreel.datasets.how2.building.filtering import filtered
 from polyreel.datasets.how2.reader import How2Files, find_how2
 from polyreel.languages import STUDY_LANGUAGES
@@ -83,7 +83,7 @@ def read(folder: Path) -> dict[str, float]:
     opened_s = time.perf_counter() - began
     files.detected()
     detected_s = time.perf_counter() - began - opened_s
-    clips = sum(1 for _ in align(files.videos(), report))
+    clips = sum(1 for video in files.videos() for _ in align_video(video, report))
     return {
         "open_s": opened_s,
         "detect_s": detected_s,

@@ -47,7 +47,15 @@ class Problems:
     def add(
         self, what: str, *, item: object, value: object = None, remedy: str | None = None, count: int = 1
     ) -> None:
-        """Remember that ``what`` is wrong with ``item``, in ``count`` places."""
+        """Remember that ``what`` is wrong with ``item``, in ``count`` places.
+
+        Args:
+            what: the fault, as a clause; faults are counted by it.
+            item: file, line or name that has it.
+            value: what was found there.
+            remedy: what the reader can do.
+            count: in how many places.
+        """
         self.counts[what] += count
         if self._on_problem is None and self._kept[what] >= _KEPT_PER_KIND:
             return
@@ -59,7 +67,14 @@ class Problems:
             self._on_problem(problem)
 
     def leave_out(self, what: str, *, item: object, value: object = None, remedy: str | None = None) -> None:
-        """Remember that ``item`` is left out because of ``what``."""
+        """Remember that ``item`` is left out because of ``what``.
+
+        Args:
+            what: why it is left out, as a clause.
+            item: what is left out.
+            value: what was found there.
+            remedy: what the reader can do.
+        """
         self.add(f"{what}: left out", item=item, value=value, remedy=remedy)
         self._missing.append(Missing(str(item), what))
 

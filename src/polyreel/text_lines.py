@@ -28,6 +28,11 @@ def numbered_lines(
     """Lines of a UTF-8 file that are not blank, with their numbers from 1, without line ends and byte order
     mark.
 
+    Args:
+        path: the file, gzip or not.
+        problems: told of lines that are too long or not UTF-8; they are left out.
+        max_line_bytes: length from which a line is too long.
+
     Raises:
         DatasetError: the file cannot be read, or is gzip and cut short.
     """
@@ -52,7 +57,15 @@ def numbered_lines(
 
 
 def report_line(problems: Problems, what: str, path: Path, line: int, value: str) -> None:
-    """Name a line that is left out, and show how it begins."""
+    """Name a line that is left out, and show how it begins.
+
+    Args:
+        problems: told of the line.
+        what: why it is left out.
+        path: the file.
+        line: its number, from 1.
+        value: its text, of which the beginning is shown.
+    """
     problems.add(what, item=f"{path}, line {line:,}", value=repr(value[:SHOWN_CHARS]))
 
 

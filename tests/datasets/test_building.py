@@ -4,6 +4,7 @@ import io
 import json
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,6 @@ from polyreel.datasets.how2.building.collecting import listed_videos
 from polyreel.datasets.how2.building.downloading import YtDlp, is_platform_id
 from polyreel.datasets.how2.building.filtering import boilerplate_reason, filtered, is_other_language
 from polyreel.datasets.how2.building.pipeline import BuildReport, Plugins, build_captions, build_videos
-from polyreel.datasets.how2.building.plugins import GivenTranscripts
 from polyreel.datasets.how2.building.recognising import WhisperRecogniser
 from polyreel.datasets.how2.building.translating import CTranslate2Translator
 from polyreel.datasets.how2.reader import How2Files, find_how2
@@ -107,11 +107,21 @@ def test_a_missing_language_is_translated_and_says_so(tmp_path):
     assert "a language is not translated: kitchen (cs: no language has this name" in str(problem)
 
 
+@dataclass(frozen=True)
+class Heard:
+    """A recogniser of what it was given."""
+
+    by_name: dict[str, list[Caption]]
+
+    def transcribe(self, video):
+        return self.by_name.get(video.name, ())
+
+
 def test_speech_is_recognised_only_where_no_subtitle_is(tmp_path):
     kitchen(tmp_path)
     film(tmp_path / "silent.mp4", "red", "blue")
     heard = [Caption(ENGLISH[0], "en", 0.0, 2.0)]
-    recogniser = GivenTranscripts({"silent.mp4": heard, "kitchen.mkv": heard})
+    recogniser = Heard({"silent.mp4": heard, "kitchen.mkv": heard})
     records, missing, report = build(
         listed_videos([tmp_path], Problems()), tmp_path / "work", plugins=Plugins(recogniser=recogniser)
     )

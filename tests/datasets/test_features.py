@@ -46,7 +46,7 @@ def test_each_clip_has_its_own_rows(folder, records, monkeypatch):
         assert (rows == index).all()
     assert not store.of(3).flags.writeable
     facts = table.manifest.features["numbers"]
-    assert (facts.clips, facts.rows, facts.per_second) == (30, 60, True)
+    assert (facts.clips, facts.rows, facts.rate_hz) == (30, 60, 1.0)
     assert sum("shard-" in name for name in facts.files) > 1
     table.verify()
 

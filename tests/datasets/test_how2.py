@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from written import NFC, NFD, write
 
 from polyreel.clips import Caption
-from polyreel.datasets.how2.aligning import AlignmentReport, align, align_video
+from polyreel.datasets.how2.aligning import AlignmentReport, align_video
 from polyreel.datasets.how2.reader import How2Files, find_how2
 from polyreel.datasets.how2.scanning import scan
 from polyreel.datasets.how2.tracks import Track, VideoTracks, cleaned
 from polyreel.datasets.how2.values import parse_value
-from polyreel.datasets.records import with_missing
 from polyreel.errors import DatasetError
 from polyreel.languages import clean
 from polyreel.problems import Problems
@@ -32,7 +31,11 @@ def value(*lines: tuple[str, float | None, float | None]) -> dict[str, list[obje
 def read(folder: Path, **options: str) -> tuple[list, AlignmentReport, Problems]:
     problems, report = Problems(), AlignmentReport()
     files = How2Files(find_how2(folder, problems), problems)
-    return list(with_missing(align(files.videos(), report, **options), problems)), report, problems
+    records = []
+    for video in files.videos():
+        records += align_video(video, report, **options)
+        records += problems.drain()
+    return [*records, *problems.drain()], report, problems
 
 
 def texts(record) -> dict[str, str]:
@@ -363,7 +366,8 @@ def test_the_report_says_what_was_used():
     report = AlignmentReport()
     english = track(*[(f"e{n}", 4.0 * n, 4.0 * n + 4.0) for n in range(4)])
     german = track(("d0", 0.0, 4.0), ("d1", 4.0, 7.0), ("weit weg", 90.0, 92.0))
-    list(align([VideoTracks("v", {"en": english, "de": german}), VideoTracks("w", {"en": english})], report))
+    for video in (VideoTracks("v", {"en": english, "de": german}), VideoTracks("w", {"en": english})):
+        list(align_video(video, report))
     assert (report.videos, report.clips, report.anchor_lines) == (2, 8, 8)
     assert report.summary()["de"] == {
         "videos": 1,

@@ -54,7 +54,7 @@ def test_what_cannot_be_read_costs_only_itself(tmp_path):
     assert [one.clip.video for one in found if isinstance(one, Record)] == ["good"]
     assert [one for one in found if isinstance(one, Missing)] == [
         Missing("bad", "subtitles cannot be read"),
-        Missing("huge", "a video has no subtitles"),
+        Missing("huge", "subtitles cannot be read"),
         Missing("mute", "a video has no subtitles"),
     ]
     assert "bad.en.srt" in str(problems.examples[0])

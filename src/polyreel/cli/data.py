@@ -20,10 +20,11 @@ from rich.progress import (
 from rich.table import Table
 
 from polyreel.cli.data_codeswitch import codeswitch
-from polyreel.cli.data_how2 import How2Options, build_how2_table, print_report
+from polyreel.cli.data_how2 import How2Options, build_how2_table, print_problems, print_report
 from polyreel.cli.options import Json, absolute, load_bundle
 from polyreel.cli.output import BuildDisplay, print_json, stderr, stdout
 from polyreel.errors import DatasetError, UnknownNameError, UsageError
+from polyreel.problems import Problems
 
 if TYPE_CHECKING:
     from polyreel.datasets.checks.findings import CheckReport
@@ -117,6 +118,10 @@ def build(
     features: Annotated[
         str | None, Parameter(help="Bundle, by name or folder, whose image tower encodes all media.")
     ] = None,
+    feature_files: Annotated[
+        Path | None,
+        Parameter(help="Folder or zip of <video>.npy, a row a second, to add as features of that name."),
+    ] = None,
     how2: How2Options | None = None,
     json: Json = False,
 ) -> int:
@@ -138,12 +143,17 @@ def build(
             )
     if features is not None:
         manifest = _add_features(out, features)
+    problems = Problems()
+    if feature_files is not None:
+        manifest = _add_feature_files(out, absolute(feature_files), problems)
     if json:
-        print_json(_built(manifest, out) | ({"build": report.document()} if report else {}))
+        left_out = {"feature_files_left_out": dict(problems.counts)} if feature_files else {}
+        print_json(_built(manifest, out) | ({"build": report.document()} if report else {}) | left_out)
         return 0
     _print_built(manifest, out)
     if report is not None:
         print_report(report)
+    print_problems(problems)
     return 0
 
 
@@ -205,6 +215,14 @@ def _add_features(folder: Path, bundle: str) -> Manifest:
     loaded = load_bundle(bundle)
     with _display() as (_, tell):
         add_bundle_features(folder, loaded, progress=lambda done, total: tell("features", done, total))
+    return read_manifest(folder)
+
+
+def _add_feature_files(folder: Path, source: Path, problems: Problems) -> Manifest:
+    from polyreel.datasets.store.feature_files import add_feature_files
+    from polyreel.datasets.store.manifest import read_manifest
+
+    add_feature_files(folder, source, problems)
     return read_manifest(folder)
 
 

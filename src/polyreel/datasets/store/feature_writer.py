@@ -96,6 +96,11 @@ def _shards(
 def float16_rows(rows: NDArray[np.floating], dim: int, clip_id: str) -> NDArray[np.float16]:
     """(rows, dim) features as they are kept.
 
+    Args:
+        rows: (rows, dim) features as they were given.
+        dim: width that they should have.
+        clip_id: whose they are, for messages.
+
     Raises:
         DatasetError: they are of another width, not finite, or too large for float16.
     """

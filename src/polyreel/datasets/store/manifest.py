@@ -118,11 +118,6 @@ class FeatureSet(_Facts):
     files: Mapping[str, StoredFile]
 
     @property
-    def per_second(self) -> bool:
-        """Whether there is one row for each second of video."""
-        return self.rate_hz == 1.0
-
-    @property
     def folder(self) -> str:
         """Path below the corpus that all its files are in."""
         return next(iter(self.files)).rpartition("/")[0]

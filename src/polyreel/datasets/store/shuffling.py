@@ -24,6 +24,12 @@ def shuffled_windows(
     ``WINDOW_BLOCKS`` blocks at a time make a window, whose rows are put in random order. A window is drawn
     from its own number, so that going on from any position costs no more than that one window.
 
+    Args:
+        rows: (rows,) numbers of clips.
+        seed: Seed of the order.
+        epoch: number of the pass over the data; each has an order of its own.
+        start: position to go on from.
+
     Raises:
         ValueError: ``start`` is negative or beyond the last row.
     """

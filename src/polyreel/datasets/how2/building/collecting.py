@@ -27,7 +27,13 @@ class Downloader(Protocol):
     """Fetches subtitle files of a video on a platform: ``YtDlp``."""
 
     def fetch(self, video: str, folder: Path, *, languages: Sequence[str]) -> None:
-        """Write ``<video>.<language>.vtt`` and the like into ``folder``, or raise ``DatasetError``."""
+        """Write ``<video>.<language>.vtt`` and the like into ``folder``, or raise ``DatasetError``.
+
+        Args:
+            video: its id on the platform.
+            folder: where the files go.
+            languages: BCP-47 tags of the subtitles that are wanted.
+        """
         ...
 
 
@@ -106,6 +112,13 @@ def collect(
 
     Regional variants count as their language. Of several tracks in one language the longest is taken.
     Speech is recognised only where there is no subtitle at all.
+
+    Args:
+        source: the video.
+        problems: told of what cannot be read.
+        languages: BCP-47 tags that are wanted.
+        downloader: fetches subtitles of a video on a platform, where there is one.
+        recogniser: takes down speech where there is no subtitle.
     """
     captions = _found(source, problems, languages, downloader)
     creation: SampleCreation = "found"

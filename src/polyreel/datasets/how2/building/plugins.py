@@ -5,13 +5,13 @@ A run goes on from an earlier one only if its plug-ins have the same ``repr``, s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 from polyreel.clips import Caption
 
-__all__ = ["GivenTranscripts", "Recogniser", "Translator"]
+__all__ = ["Recogniser", "Translator"]
 
 
 class Translator(Protocol):
@@ -40,19 +40,3 @@ class Recogniser(Protocol):
             DatasetError: the sound cannot be read; the build goes on without.
         """
         ...
-
-
-class GivenTranscripts:
-    """A recogniser that knows what is said because it was told: for tests, and for transcripts made
-    elsewhere.
-
-    Args:
-        by_name: file name of the video -> its captions.
-    """
-
-    def __init__(self, by_name: Mapping[str, Sequence[Caption]]) -> None:
-        self._by_name = by_name
-
-    def transcribe(self, video: Path) -> Sequence[Caption]:
-        """The captions given for this file name."""
-        return self._by_name.get(video.name, ())

@@ -77,7 +77,13 @@ class WorkFolder:
         return Finished(tracks, {tag: Counter(reasons) for tag, reasons in stored.dropped.items()})
 
     def store(self, video: str, fingerprint: Sequence[object], finished: Finished) -> None:
-        """Note the video as finished, all at once."""
+        """Note the video as finished, all at once.
+
+        Args:
+            video: its id.
+            fingerprint: what the tracks were made of; another one makes them stale.
+            finished: its tracks, and what was dropped.
+        """
         stored = _File(
             made_of=self._made_of(fingerprint),
             tracks={

@@ -68,6 +68,11 @@ class CTranslate2Translator:
     def translate(self, texts: Sequence[str], *, source: str, target: str) -> list[str]:
         """As many translations as texts; empty for a text of more than 400 tokens, which would be cut.
 
+        Args:
+            texts: in the source language.
+            source: BCP-47 tag of the texts.
+            target: BCP-47 tag of the translations.
+
         Raises:
             UnknownNameError: the model does not know a language, or there is none for the pair.
             DatasetError: the model cannot be loaded.

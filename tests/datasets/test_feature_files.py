@@ -7,10 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_records import record
 from written import fails, write
 
 from polyreel.clips import Clip
-from polyreel.datasets.store.howto_features import HowToFeatures, features_of_clips
+from polyreel.datasets.store.feature_files import FeatureFiles, add_feature_files, features_of_clips
+from polyreel.datasets.store.table import open_table
+from polyreel.datasets.store.table_writer import write_table
 from polyreel.errors import UnknownNameError
 from polyreel.problems import Problems
 
@@ -37,8 +40,8 @@ def npz(**arrays) -> bytes:
     return file.getvalue()
 
 
-def features(source, **options) -> HowToFeatures:
-    return HowToFeatures(source, Problems(), **options)
+def features(source, **options) -> FeatureFiles:
+    return FeatureFiles(source, Problems(), **options)
 
 
 def test_a_folder_and_a_zip_hold_a_file_a_video(tmp_path):
@@ -71,7 +74,7 @@ def test_a_pickle_is_refused_by_name_and_the_safe_way_is_named(tmp_path, name):
     fails(lambda: features(tmp_path / name), "numpy.save") if name != "a.bin" else None
     write(tmp_path, {"b.npy": npy(ROWS)})
     problems = Problems()
-    assert list(HowToFeatures(tmp_path, problems)) == ["b"]
+    assert list(FeatureFiles(tmp_path, problems)) == ["b"]
     assert [missing.id for missing in problems.drain()] == [name]
 
 
@@ -152,3 +155,14 @@ def test_a_clip_takes_the_seconds_that_it_touches(tmp_path):
         "features are not finite",
         "a video has no features",
     }
+
+
+def test_a_table_gets_the_features_under_the_name_of_their_folder(tmp_path):
+    write(tmp_path / "S3D", {"a.npy": npy(ROWS)})
+    write_table(tmp_path / "table", [record("a", "one", end_s=2.0), record("b", "two")], name="some")
+    problems = Problems()
+    assert add_feature_files(tmp_path / "table", tmp_path / "S3D", problems) == "s3d"
+    store = open_table(tmp_path / "table").features("s3d")
+    assert np.array_equal(store.of(0), ROWS[:2].astype(np.float16))
+    assert (store.dim, store.rate_hz, len(store.of(1))) == (DIM, 1.0, 0)
+    assert problems.counts == {"a video has no features: left out": 1}

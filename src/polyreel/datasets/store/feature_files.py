@@ -20,11 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.clips import Clip
+from polyreel.datasets.store.feature_writer import write_features
+from polyreel.datasets.store.table import open_table
 from polyreel.errors import DatasetError, UnknownNameError
 from polyreel.media.suffixes import VIDEO_SUFFIXES
 from polyreel.problems import Problems
 
-__all__ = ["HowToFeatures", "features_of_clips"]
+__all__ = ["FeatureFiles", "add_feature_files", "features_of_clips"]
 
 _ARRAYS = {".npy", ".npz"}
 _PICKLES = {".bin", ".ckpt", ".dill", ".joblib", ".pickle", ".pkl", ".pt", ".pth"}
@@ -49,7 +51,7 @@ _UNREADABLE = (
 _MOST_BYTES = 1 << 30  # an hour at 4 kB a row is 15 MB
 
 
-class HowToFeatures:
+class FeatureFiles:
     """Features of many videos, read one at a time.
 
     Args:
@@ -175,13 +177,40 @@ class HowToFeatures:
         return path.read_bytes() if self._zip is None else self._zip.read(member)
 
 
+def add_feature_files(table_folder: Path, source: Path, problems: Problems) -> str:
+    """Add the features in ``source`` to a table, under the name of that folder or zip.
+
+    Args:
+        table_folder: of the table.
+        source: folder or zip of ``<video>.npy``.
+        problems: told of clips that are left out.
+
+    Returns:
+        The name of the features.
+
+    Raises:
+        DatasetError: there are no features, or the table cannot be read or written.
+    """
+    name = source.stem.lower()
+    features, table = FeatureFiles(source, problems), open_table(table_folder)
+    clips = (table.clip(index) for index in range(len(table)))
+    rows = features_of_clips(features, clips, problems)
+    write_features(table_folder, name, rows, dim=features.dim, rate_hz=features.rate_hz)
+    return name
+
+
 def features_of_clips(
-    features: HowToFeatures, clips: Iterable[Clip], problems: Problems
+    features: FeatureFiles, clips: Iterable[Clip], problems: Problems
 ) -> Iterator[tuple[str, NDArray[np.floating]]]:
     """Clip id and the rows of the seconds that the clip touches, for ``write_features``.
 
     A video's file is read once if its clips follow each other. A clip whose video has no features, broken
     ones, or ones that end before it starts, is left out and reported.
+
+    Args:
+        features: of the videos.
+        clips: best in the order of the table, so that a video is read once.
+        problems: told of what is left out.
     """
     current: str | None = None
     rows: NDArray[np.floating] | None = None
@@ -199,7 +228,7 @@ def features_of_clips(
             )
 
 
-def _rows(features: HowToFeatures, video: str, problems: Problems) -> NDArray[np.floating] | None:
+def _rows(features: FeatureFiles, video: str, problems: Problems) -> NDArray[np.floating] | None:
     if video not in features:
         problems.leave_out("a video has no features", item=video)
         return None

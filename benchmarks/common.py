@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.metrics.ranks import Relevance, rank_scores
-from polyreel.metrics.retrieval import recall_at
+from polyreel.metrics.retrieval import hits_at
 from polyreel.packages.members import cache_dir
 
 SKIPPED = 3
@@ -259,7 +259,7 @@ def recall(
     """Cut-off -> recall of each query in percent, (queries,); ``truth`` is each query's one right column."""
     relevance = Relevance.of([[int(column)] for column in truth], scores.shape[1])
     ranks = rank_scores(scores, relevance)
-    return {k: 100 * recall_at(ranks, k) for k in cutoffs}
+    return {k: 100 * hits_at(ranks, k) for k in cutoffs}
 
 
 def unit_rows(rows: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -11,8 +11,8 @@ from polyreel.evaluation.benchmarks import BENCHMARKS
 from polyreel.evaluation.items import evaluation_set
 from polyreel.evaluation.results import differences, read_result
 from polyreel.evaluation.run import evaluate
-from polyreel.evaluation.scoring import score_matrix
 from polyreel.metrics.score_normalizers import dual_softmax
+from polyreel.metrics.scores import score_matrix
 
 
 def test_a_folder_of_ones_own_clips_is_measured_in_every_language(
@@ -140,7 +140,7 @@ def test_results_of_different_galleries_do_not_compare(tmp_path: Path, tiny_bund
 
 
 def test_a_constant_matrix_is_not_good_at_anything() -> None:
-    document = score_matrix(np.zeros((1000, 1000), np.float32), [[i] for i in range(1000)])
+    document = score_matrix(np.zeros((1000, 1000), np.float32), [[i] for i in range(1000)]).to_dict()
     assert document["r@1"] == pytest.approx(0.1)
     assert document["mean_rank"] == document["median_rank"] == 500.5
     assert set(document) >= {"n_queries", "gallery", "r@1", "r@5", "r@10", "median_rank", "mrr", "ci95"}

@@ -21,9 +21,9 @@ from polyreel.metrics.retrieval import (
     METRICS,
     average_precision,
     expected_rank,
+    gain_at,
+    hits_at,
     metric_bounds,
-    ndcg_at,
-    recall_at,
     reciprocal_rank,
 )
 
@@ -36,9 +36,9 @@ def test_ties_are_expectations_over_all_orders(query: tuple[list[float], list[in
     ranks = ranks_of(scores, relevant)
     for k in (1, 2, 5, 10):
         expected = expectation(lambda hits, k=k: tied_orders.recall(hits, k), scores, relevant)
-        assert recall_at(ranks, k)[0] == pytest.approx(expected, abs=EXACT)
+        assert hits_at(ranks, k)[0] == pytest.approx(expected, abs=EXACT)
         expected = expectation(lambda hits, k=k: tied_orders.ndcg(hits, k), scores, relevant)
-        assert ndcg_at(ranks, k)[0] == pytest.approx(expected, abs=EXACT)
+        assert gain_at(ranks, k)[0] == pytest.approx(expected, abs=EXACT)
     expected = expectation(tied_orders.rank, scores, relevant)
     assert expected_rank(ranks)[0] == pytest.approx(expected, abs=EXACT)
     expected = expectation(lambda hits: 1 / tied_orders.rank(hits), scores, relevant)
@@ -58,12 +58,12 @@ def test_without_ties_they_are_those_of_trec_eval_and_scikit_learn(
     theirs = evaluator.evaluate({"q": {str(item): score for item, score in enumerate(scores)}})["q"]
     ranks = ranks_of(scores, relevant)
     ours = {
-        "success_1": recall_at(ranks, 1),
-        "success_5": recall_at(ranks, 5),
-        "success_10": recall_at(ranks, 10),
+        "success_1": hits_at(ranks, 1),
+        "success_5": hits_at(ranks, 5),
+        "success_10": hits_at(ranks, 10),
         "recip_rank": reciprocal_rank(ranks),
         "map": average_precision(ranks),
-        "ndcg_cut_10": ndcg_at(ranks, 10),
+        "ndcg_cut_10": gain_at(ranks, 10),
     }
     assert {name: values[0] for name, values in ours.items()} == pytest.approx(theirs, abs=EXACT)
     with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
@@ -77,7 +77,7 @@ def test_ndcg_with_ties_is_that_of_scikit_learn(query: tuple[list[float], list[i
     truth = np.isin(np.arange(len(scores)), relevant).astype(float)
     with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
         theirs = ndcg_score([truth], [scores], k=min(k, len(scores)))
-    assert ndcg_at(ranks_of(scores, relevant), k)[0] == pytest.approx(theirs, abs=EXACT)
+    assert gain_at(ranks_of(scores, relevant), k)[0] == pytest.approx(theirs, abs=EXACT)
 
 
 @st.composite
@@ -92,7 +92,7 @@ def test_large_tied_groups_follow_the_hypergeometric_law(group: tuple[int, int, 
     ranks = Ranks(10_000, np.array([0, 1]), *(np.array([count]) for count in group))
     shown = min(max(k - above, 0), tied)
     missed = hypergeom.pmf(0, tied, relevant, shown)
-    assert recall_at(ranks, k)[0] == pytest.approx(1 - missed, abs=EXACT)
+    assert hits_at(ranks, k)[0] == pytest.approx(1 - missed, abs=EXACT)
     # P(first relevant is the p-th) = P(none among p - 1) * relevant / rest.
     place = np.arange(1, tied - relevant + 2)
     chance = hypergeom.pmf(0, tied, relevant, place - 1) * relevant / (tied - place + 1)
@@ -126,7 +126,7 @@ def test_a_constant_matrix_with_many_relevant_items_is_quick() -> None:
     count = 300
     truth = Relevance.of([list(range(i, count)) for i in range(count)], count)
     ranks = rank_scores(np.zeros((count, count)), truth)
-    assert recall_at(ranks, 1) == pytest.approx([(count - i) / count for i in range(count)], abs=EXACT)
+    assert hits_at(ranks, 1) == pytest.approx([(count - i) / count for i in range(count)], abs=EXACT)
     assert average_precision(ranks)[0] == pytest.approx(1)
 
 
@@ -146,7 +146,7 @@ def test_bounds_of_an_unknown_metric_name_the_nearest() -> None:
         metric_bounds("mr", 10)
 
 
-@pytest.mark.parametrize("metric", [recall_at, ndcg_at])
+@pytest.mark.parametrize("metric", [hits_at, gain_at])
 def test_a_cut_off_counts_from_one(metric: object) -> None:
     with pytest.raises(UsageError, match="counts from 1"):
         metric(ranks_of([1.0, 2.0], [0]), 0)  # type: ignore[operator]
@@ -154,5 +154,5 @@ def test_a_cut_off_counts_from_one(metric: object) -> None:
 
 def test_a_cut_off_beyond_the_gallery_finds_everything() -> None:
     ranks = ranks_of([1.0, 2.0, 3.0], [0])
-    assert recall_at(ranks, 10**9)[0] == 1
-    assert ndcg_at(ranks, 10**9)[0] == pytest.approx(1 / math.log2(4))
+    assert hits_at(ranks, 10**9)[0] == 1
+    assert gain_at(ranks, 10**9)[0] == pytest.approx(1 / math.log2(4))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from polyreel.errors import UsageError
 from polyreel.metrics.ranks import Ranks, Relevance, rank_embeddings, rank_scores
-from polyreel.metrics.retrieval import METRICS, expected_rank, recall_at
+from polyreel.metrics.retrieval import METRICS, expected_rank, hits_at
 
 
 def own(count: int) -> Relevance:
@@ -323,5 +323,5 @@ class TestTrapsThatPeersFellInto:
         ours = METRICS["r@1"](ranks).mean()
         sorted_, error = self.recall_by_sorting(queries @ videos.T)
         assert ours == pytest.approx(sorted_, abs=4 * error + 1e-9)
-        unharmed = np.delete(recall_at(ranks, 1), np.s_[100:150])
+        unharmed = np.delete(hits_at(ranks, 1), np.s_[100:150])
         assert ours < 100 * unharmed.mean()

@@ -119,7 +119,7 @@ def demo_recall(
     The gallery is whole videos, each scored by its best clip, as a search does.
     """
     from polyreel.metrics.ranks import Relevance, rank_scores
-    from polyreel.metrics.retrieval import recall_at
+    from polyreel.metrics.retrieval import hits_at
 
     wanted = {clip.id for clip in clips}
     recall = {}
@@ -131,7 +131,7 @@ def demo_recall(
         rows = [row for row, clip in enumerate(clips) if clip.id in place]  # one may not have decoded
         truth = Relevance.of([[place[clips[row].id]] for row in rows], len(columns))
         ranks = rank_scores(scores[np.ix_(rows, columns)], truth)
-        recall[language] = {f"r@{k}": round(float(recall_at(ranks, k).mean()) * 100, 2) for k in _CUTOFFS}
+        recall[language] = {f"r@{k}": round(float(hits_at(ranks, k).mean()) * 100, 2) for k in _CUTOFFS}
     recall["mean"] = {
         f"r@{k}": round(float(np.mean([recall[language][f"r@{k}"] for language in languages])), 2)
         for k in _CUTOFFS

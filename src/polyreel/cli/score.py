@@ -35,9 +35,9 @@ def score(
 
     Example: polyreel score sim.npy --truth truth.json
     """
-    from polyreel.evaluation.scoring import score_matrix
+    from polyreel.metrics.scores import score_matrix
 
-    document = score_matrix(_matrix(similarity), _truth(truth), seed=seed)
+    document = score_matrix(_matrix(similarity), _truth(truth), seed=seed).to_dict()
     if json:
         print_json(document)
         return 0

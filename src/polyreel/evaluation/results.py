@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from polyreel.errors import ResultError
 from polyreel.evaluation.cards import BenchmarkCard
+from polyreel.metrics.tables import data_frame
 
 __all__ = [
     "Estimate",
@@ -163,6 +164,22 @@ class Result(_Result):
     def label(self) -> str:
         """Bundle and start of its identity."""
         return f"{self.system.bundle} ({self.system.identity[:8]})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values, as ``--json`` prints it."""
+        return self.model_dump(mode="json")
+
+    def to_frame(self) -> Any:
+        """A pandas DataFrame with a row for each language and metric.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        return data_frame(
+            {"language": tag, "n_queries": found.n_queries, "metric": name, **figure.model_dump()}
+            for tag, found in self.languages.items()
+            for name, figure in found.metrics.items()
+        )
 
 
 def read_result(path: Path) -> Result:

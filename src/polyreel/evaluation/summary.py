@@ -22,8 +22,8 @@ from polyreel.metrics.consistency import (
     transfer_gap,
 )
 from polyreel.metrics.ranks import Ranks
-from polyreel.metrics.retrieval import METRICS, expected_rank, metric_bounds, recall_at
-from polyreel.metrics.significance import bootstrap_mean, bootstrap_median
+from polyreel.metrics.retrieval import hits_at
+from polyreel.metrics.scores import score_ranks
 
 __all__ = [
     "Agreement",
@@ -48,38 +48,23 @@ def language_result(
     """All metrics of one language with intervals; a single item gives figures without intervals.
 
     Args:
-        ranks: of its queries.
+        ranks: ranks of its queries.
         clusters: (queries,) which item each query is about.
-        seed: of the resampling.
+        seed: seed of the bootstrap.
         percentages: further metrics, a value from 0 to 100 for each query.
     """
-    further = dict(percentages or {})
-    values = {name: metric(ranks) for name, metric in METRICS.items()} | further
-    bounds = [(0.0, 100.0) if name in further else metric_bounds(name, ranks.gallery) for name in values]
-    expected = expected_rank(ranks)
-    metrics = {name: Estimate(value=float(column.mean())) for name, column in values.items()}
-    metrics["median_rank"] = Estimate(value=float(np.median(expected)))
-    if len(np.unique(clusters)) > 1:
-        matrix = np.stack(list(values.values()), axis=1)
-        low, high = np.array(bounds).T
-        means = bootstrap_mean(matrix, bounds=(low, high), clusters=clusters, seed=seed)
-        for name, interval in zip(values, zip(means.low, means.high, strict=True), strict=True):
-            metrics[name] = _estimate(metrics[name].value, *interval)
-        median = bootstrap_median(expected, clusters=clusters, seed=seed)
-        metrics["median_rank"] = _estimate(metrics["median_rank"].value, median.low, median.high)
+    found = score_ranks(ranks, clusters=clusters, seed=seed, percentages=percentages)
+    metrics = {}
+    for name, value in found.values.items():
+        low, high = found.intervals[name] or (None, None)
+        metrics[name] = Estimate(value=value, low=low, high=high)
     return LanguageResult(
         n_queries=ranks.n_queries,
         metrics=metrics,
-        ranks=tuple(np.round(expected, 4).tolist()),
-        hits=tuple(np.round(recall_at(ranks, 1), 6).tolist()),
+        ranks=tuple(np.round(found.per_query["median_rank"], 4).tolist()),
+        hits=tuple(np.round(hits_at(ranks, 1), 6).tolist()),
         clusters=tuple(clusters.tolist()),
     )
-
-
-def _estimate(
-    value: float, low: np.floating | NDArray[np.float64], high: np.floating | NDArray[np.float64]
-) -> Estimate:
-    return Estimate(value=value, low=float(low), high=float(high))
 
 
 def macro_means(languages: Mapping[str, LanguageResult]) -> dict[str, Estimate]:

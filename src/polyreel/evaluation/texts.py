@@ -15,7 +15,7 @@ from polyreel.evaluation.retrieval import Measured
 from polyreel.evaluation.summary import agreement, language_result
 from polyreel.languages import in_study_order
 from polyreel.metrics.ranks import Ranks, Relevance, rank_scores
-from polyreel.metrics.retrieval import METRICS, recall_at
+from polyreel.metrics.retrieval import METRICS, hits_at
 
 __all__ = ["run_bitext", "run_xnli"]
 
@@ -136,7 +136,7 @@ def run_bitext(
         scores[tag] = encoder.encode_text(list(sentences[tag])) @ gallery.T
         ranks = rank_scores(scores[tag], truth)
         back = rank_scores(np.ascontiguousarray(scores[tag].T), truth)
-        extra = {"r@1 from English": 100 * recall_at(back, 1)}
+        extra = {"r@1 from English": 100 * hits_at(back, 1)}
         results[tag] = language_result(ranks, np.arange(count), seed=seed, percentages=extra)
     figures, tables = _agreement(scores, truth, "")
     return Measured(count, results, figures, tables, (), ())

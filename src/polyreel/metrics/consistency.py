@@ -11,13 +11,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from polyreel.arrays import as_array, raise_if_any
 from polyreel.errors import UnknownNameError, UsageError
-from polyreel.metrics.ranks import Ranks, refuse
-from polyreel.metrics.retrieval import recall_at
+from polyreel.metrics.ranks import Ranks
+from polyreel.metrics.retrieval import hits_at
+from polyreel.metrics.tables import Tabular
 
 __all__ = [
     "PairwiseAgreement",
@@ -39,7 +42,7 @@ _RANK_C_DEPTH = 40
 
 
 @dataclass(frozen=True, slots=True)
-class PairwiseAgreement:
+class PairwiseAgreement(Tabular):
     """How far every two languages agree.
 
     Attributes:
@@ -58,9 +61,17 @@ class PairwiseAgreement:
         """Over pairs of different languages and queries."""
         return float(self.values.mean())
 
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each pair of languages."""
+        return [
+            {"language": one, "other": other, "agreement": float(self.matrix[i, j])}
+            for i, one in enumerate(self.languages)
+            for j, other in enumerate(self.languages)
+        ]
+
 
 @dataclass(frozen=True, slots=True)
-class TransferGap:
+class TransferGap(Tabular):
     """What is lost outside the source language.
 
     Attributes:
@@ -75,8 +86,12 @@ class TransferGap:
     relative: float
     per_language: Mapping[str, float]
 
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each other language."""
+        return [{"language": tag, "gap": gap} for tag, gap in self.per_language.items()]
 
-def overlap_at(scores: Scores, k: int) -> PairwiseAgreement:
+
+def overlap_at(scores: Mapping[str, ArrayLike], k: int) -> PairwiseAgreement:
     """Share of the first ``k`` items that two languages have in common, 0 to 1.
 
     ``|top_k(l) & top_k(m)| / k``; with ties ``sum over items of p_l p_m / k``, where ``p`` is the probability
@@ -93,12 +108,13 @@ def overlap_at(scores: Scores, k: int) -> PairwiseAgreement:
         UsageError: fewer than two languages, shapes that differ, no query, a type that is no float, a score
             that is not finite, or a ``k`` out of range; the message names the language.
     """
-    languages = _checked(scores)
+    scores = _checked(scores)
+    languages = tuple(scores)
     _check_cut(scores, k)
     return _weighted_overlap(scores, languages, np.array([k]), np.ones(1))
 
 
-def rank_c(scores: Scores) -> PairwiseAgreement:
+def rank_c(scores: Mapping[str, ArrayLike]) -> PairwiseAgreement:
     """RankC (Qi, Fernandez and Bisazza 2023): overlap at all cut-offs, the first ones weighing most, 0 to 1.
 
     ``sum over j = 1..N of w_j P@j`` with ``P@j`` the overlap at ``j`` and ``w = softmax(N, N - 1, .., 1)``,
@@ -112,14 +128,15 @@ def rank_c(scores: Scores) -> PairwiseAgreement:
     Raises:
         UsageError: as ``overlap_at``.
     """
-    languages = _checked(scores)
+    scores = _checked(scores)
+    languages = tuple(scores)
     gallery = next(iter(scores.values())).shape[1]
     cuts = np.arange(1, min(gallery, _RANK_C_DEPTH) + 1)
     weights = np.exp(1.0 - cuts) * (math.expm1(-1) / math.expm1(-gallery))
     return _weighted_overlap(scores, languages, cuts, weights)
 
 
-def kendall_top_k(scores: Scores, k: int) -> PairwiseAgreement:
+def kendall_top_k(scores: Mapping[str, ArrayLike], k: int) -> PairwiseAgreement:
     """Kendall's tau-b of two languages' scores over the first ``k`` items of either, -1 to 1.
 
     ``(concordant - discordant) / sqrt(pairs untied in l * pairs untied in m)`` (Kendall 1945) over pairs of
@@ -136,7 +153,8 @@ def kendall_top_k(scores: Scores, k: int) -> PairwiseAgreement:
     Raises:
         UsageError: as ``overlap_at``.
     """
-    languages = _checked(scores)
+    scores = _checked(scores)
+    languages = tuple(scores)
     _check_cut(scores, k)
     matrices = list(scores.values())
     queries, gallery = matrices[0].shape
@@ -201,7 +219,7 @@ def all_languages_recall_at_1(ranks: Mapping[str, Ranks]) -> float:
         language.
     """
     _check_ranks(ranks)
-    return float(np.prod([recall_at(own, 1) for own in ranks.values()], axis=0).mean())
+    return float(np.prod([hits_at(own, 1) for own in ranks.values()], axis=0).mean())
 
 
 def transfer_gap(per_language: Mapping[str, float], source: str = "en") -> TransferGap:
@@ -331,8 +349,9 @@ def _tau_b(
     return tau
 
 
-def _checked(scores: Scores) -> tuple[str, ...]:
-    _check_languages(scores)
+def _checked(given: Mapping[str, ArrayLike]) -> dict[str, NDArray[np.floating]]:
+    _check_languages(given)
+    scores = {tag: as_array(matrix, f"scores of {tag}") for tag, matrix in given.items()}
     first = next(iter(scores))
     for tag, matrix in scores.items():
         if matrix.ndim != 2 or 0 in matrix.shape:
@@ -352,8 +371,8 @@ def _checked(scores: Scores) -> tuple[str, ...]:
         if matrix.dtype.kind != "f":
             raise UsageError("scores must be floating point", item=tag, value=str(matrix.dtype))
         bad = np.array([not np.isfinite(row).all() for row in matrix])
-        refuse(bad, "scores are not finite", "Nothing is dropped: correct the scores", of=tag)
-    return tuple(scores)
+        raise_if_any(bad, "scores are not finite", "Nothing is dropped: correct the scores", of=tag)
+    return scores
 
 
 def _check_ranks(ranks: Mapping[str, Ranks]) -> None:
@@ -371,6 +390,12 @@ def _check_ranks(ranks: Mapping[str, Ranks]) -> None:
 
 
 def _check_languages(given: Mapping[str, object]) -> None:
+    if not isinstance(given, Mapping):
+        raise UsageError(
+            "agreement needs a mapping of languages",
+            value=type(given).__name__,
+            remedy="Give language -> scores",
+        )
     if len(given) < 2:
         raise UsageError("agreement needs two languages", item=", ".join(given) or "none")
 

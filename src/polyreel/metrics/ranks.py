@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from polyreel.arrays import as_array, raise_if_any
 from polyreel.errors import UsageError
 
 __all__ = ["Ranks", "Relevance", "rank_embeddings", "rank_scores"]
@@ -45,29 +46,38 @@ class Relevance:
             UsageError: there is no query, or a list is empty, is no list of whole numbers, names a column
                 twice or one that is not there; the message names the rows.
         """
-        if not len(truth):
+        try:
+            lists = [_column_list(columns) for columns in truth]
+        except TypeError as error:
+            raise UsageError(
+                "truth is not a list",
+                value=type(truth).__name__,
+                remedy="Give for each query a list of the relevant columns, as [[0], [1, 5]]",
+            ) from error
+        if not lists:
             raise UsageError("there is no query", remedy="Give at least one")
-        lists = [_column_list(columns) for columns in truth]
-        refuse(
+        raise_if_any(
             [columns is None for columns in lists],
             "truth is not a list of columns",
             "Give each query a list of whole numbers, also where it has only one",
         )
         kept = [columns for columns in lists if columns is not None]
         counts = np.array([len(columns) for columns in kept], np.int64)
-        refuse(counts == 0, "queries without a relevant item", "Leave them out, and say so")
+        raise_if_any(counts == 0, "queries without a relevant item", "Leave them out, and say so")
         offsets = np.concatenate([[0], np.cumsum(counts)])
         columns = np.concatenate(kept)
         owners = np.repeat(np.arange(len(kept)), counts)
         outside = (columns < 0) | (columns >= gallery)
-        refuse(
+        raise_if_any(
             np.bincount(owners[outside], minlength=len(kept)) > 0,
             "truth names columns that are not there",
             f"The gallery has {gallery:,} columns, counted from 0",
         )
         pairs = np.sort(owners * gallery + columns)
         twice = pairs[1:][pairs[1:] == pairs[:-1]] // gallery
-        refuse(np.bincount(twice, minlength=len(kept)) > 0, "truth names a column twice", "Name each once")
+        raise_if_any(
+            np.bincount(twice, minlength=len(kept)) > 0, "truth names a column twice", "Name each once"
+        )
         return cls(gallery, offsets, columns)
 
     @property
@@ -136,7 +146,7 @@ class Ranks:
         if not chosen.size:
             raise UsageError("no query is chosen", remedy="A metric of nothing has no value: leave it out")
         chosen = chosen.astype(np.int64)
-        refuse(
+        raise_if_any(
             (chosen < 0) | (chosen >= self.n_queries),
             "chosen queries are not there",
             f"There are {self.n_queries:,}",
@@ -148,37 +158,39 @@ class Ranks:
 
 
 def rank_scores(
-    similarity: NDArray[np.floating], truth: Relevance, *, memory_bytes: int = _MEMORY_BYTES
+    similarity: ArrayLike, truth: Relevance | Sequence[Sequence[int]], *, memory_bytes: int = _MEMORY_BYTES
 ) -> Ranks:
     """Rank a given similarity matrix, a few rows at a time (it may be memory-mapped).
 
     Args:
         similarity: (queries, gallery) float16, float32 or float64; higher is better.
-        truth: what is relevant.
+        truth: relevant columns of each query.
         memory_bytes: how much the rows in work may take; one row is always possible.
 
     Raises:
         UsageError: the shape is not that of ``truth``, the type is no float, or a score is not finite; the
             message names the rows, and nothing is dropped.
     """
-    if similarity.shape != (truth.n_queries, truth.gallery):
+    scores = _floats("scores", similarity)
+    if not isinstance(truth, Relevance):
+        if scores.ndim != 2:
+            raise UsageError("scores must be a matrix, queries by gallery", value=f"shape {scores.shape}")
+        truth = Relevance.of(truth, scores.shape[1])
+    if scores.shape != (truth.n_queries, truth.gallery):
         raise UsageError(
             "similarity and truth disagree",
-            value=f"shape {similarity.shape}, truth for {truth.n_queries:,} x {truth.gallery:,}",
+            value=f"shape {scores.shape}, truth for {truth.n_queries:,} x {truth.gallery:,}",
             remedy="Give one row for each truth list and one column for each gallery item",
         )
-    _refuse_type("scores", similarity)
     # float16 compares slowly, and float32 holds each of its values.
-    dtype = np.result_type(similarity.dtype, np.float32)
-    return _rank(
-        lambda rows: np.ascontiguousarray(similarity[rows], dtype), truth, dtype.itemsize, memory_bytes
-    )
+    dtype = np.result_type(scores.dtype, np.float32)
+    return _rank(lambda rows: np.ascontiguousarray(scores[rows], dtype), truth, dtype.itemsize, memory_bytes)
 
 
 def rank_embeddings(
-    queries: NDArray[np.floating],
-    gallery: NDArray[np.floating],
-    truth: Relevance,
+    queries: ArrayLike,
+    gallery: ArrayLike,
+    truth: Relevance | Sequence[Sequence[int]],
     *,
     memory_bytes: int = _MEMORY_BYTES,
 ) -> Ranks:
@@ -190,26 +202,29 @@ def rank_embeddings(
     Args:
         queries: (queries, dim) float16, float32 or float64; products are taken in float32.
         gallery: (items, dim), likewise.
-        truth: what is relevant.
+        truth: relevant items of each query.
         memory_bytes: how much the scores in work may take; one row is always possible.
 
     Raises:
         UsageError: shapes disagree, the type is no float, or a vector or a product is not finite; the message
             names the rows.
     """
-    if queries.ndim != 2 or gallery.ndim != 2 or queries.shape[1] != gallery.shape[1] or not queries.shape[1]:
-        raise UsageError("queries and gallery disagree", value=f"shapes {queries.shape} and {gallery.shape}")
-    if (len(queries), len(gallery)) != (truth.n_queries, truth.gallery):
+    vectors, items = _floats("query vectors", queries), _floats("gallery vectors", gallery)
+    if vectors.ndim != 2 or items.ndim != 2 or vectors.shape[1] != items.shape[1] or not items.shape[1]:
+        raise UsageError("queries and gallery disagree", value=f"shapes {vectors.shape} and {items.shape}")
+    if not isinstance(truth, Relevance):
+        truth = Relevance.of(truth, len(items))
+    if (len(vectors), len(items)) != (truth.n_queries, truth.gallery):
         raise UsageError(
             "embeddings and truth disagree",
-            value=f"{len(queries):,} x {len(gallery):,} against {truth.n_queries:,} x {truth.gallery:,}",
+            value=f"{len(vectors):,} x {len(items):,} against {truth.n_queries:,} x {truth.gallery:,}",
         )
-    asked, items = _float32("query", queries), _float32("gallery", gallery)
+    vectors, items = _float32("query", vectors), _float32("gallery", items)
     copies, originals = _duplicates(items)
 
     def scores(rows: slice) -> NDArray[np.floating]:
         with np.errstate(over="ignore", invalid="ignore"):  # an overflow is refused with its row
-            block = asked[rows] @ items.T
+            block = vectors[rows] @ items.T
         if len(copies):
             block[:, copies] = block[:, originals]
         return block
@@ -235,7 +250,7 @@ def _rank(
                 counts[query] = len(own)
                 found += own
         levels.append(np.array(found, np.int64).reshape(-1, 3))
-    refuse(broken, "scores are not finite", "Nothing is dropped: correct the scores")
+    raise_if_any(broken, "scores are not finite", "Nothing is dropped: correct the scores")
     above, tied, relevant = np.ascontiguousarray(np.concatenate(levels).T)
     return Ranks(truth.gallery, np.concatenate([[0], np.cumsum(counts)]), above, tied, relevant)
 
@@ -275,23 +290,16 @@ def _column_list(columns: Sequence[int]) -> NDArray[np.int64] | None:
 
 
 def _float32(name: str, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
-    _refuse_type(f"{name} vectors", vectors)
     with np.errstate(over="ignore"):
         single = np.ascontiguousarray(vectors, np.float32)
-    refuse(~np.isfinite(single).all(axis=1), f"{name} vectors are not finite", "Correct them")
+    raise_if_any(~np.isfinite(single).all(axis=1), f"{name} vectors are not finite", "Correct them")
     return single
 
 
-def _refuse_type(name: str, values: NDArray[np.floating]) -> None:
-    if values.dtype.kind != "f":
-        raise UsageError(f"{name} must be floating point", value=str(values.dtype))
-
-
-def refuse(bad: ArrayLike, what: str, remedy: str, *, of: str = "") -> None:
-    """Raise a UsageError that names the first few rows that are bad (of ``of``), if any is."""
-    rows = np.flatnonzero(bad).tolist()
-    if rows:
-        shown = ", ".join(map(str, rows[:5]))
-        more = f" and {len(rows) - 5:,} more" if len(rows) > 5 else ""
-        owner = f" of {of}" if of else ""
-        raise UsageError(what, item=f"rows {shown}{more}{owner}", remedy=remedy)
+def _floats(name: str, values: ArrayLike) -> NDArray[np.floating]:
+    found = as_array(values, name)
+    if not hasattr(values, "dtype") and found.dtype.kind in "iu":  # a list of whole numbers chose no type
+        found = found.astype(np.float64)
+    if found.dtype.kind != "f":
+        raise UsageError(f"{name} must be floating point", value=str(found.dtype))
+    return found

@@ -20,14 +20,14 @@ __all__ = [
     "METRICS",
     "average_precision",
     "expected_rank",
+    "gain_at",
+    "hits_at",
     "metric_bounds",
-    "ndcg_at",
-    "recall_at",
     "reciprocal_rank",
 ]
 
 
-def recall_at(ranks: Ranks, k: int) -> NDArray[np.float64]:
+def hits_at(ranks: Ranks, k: int) -> NDArray[np.float64]:
     """Probability that a relevant item is among the first ``k``, (queries,), 0 to 1.
 
     ``1 - C(t - r, m) / C(t, m)`` with ``m = k - a`` tied items shown. Random: ``k / N``.
@@ -65,7 +65,7 @@ def reciprocal_rank(ranks: Ranks) -> NDArray[np.float64]:
     return values
 
 
-def ndcg_at(ranks: Ranks, k: int = 10) -> NDArray[np.float64]:
+def gain_at(ranks: Ranks, k: int = 10) -> NDArray[np.float64]:
     """Normalised discounted cumulative gain with binary relevance, (queries,), 0 to 1.
 
     Discount ``1 / log2(1 + rank)``; every tied item has its group's mean discount (McSherry and Najork 2008).
@@ -115,12 +115,12 @@ def metric_bounds(name: str, gallery: int) -> tuple[float, float]:
 
 
 METRICS: Mapping[str, Callable[[Ranks], NDArray[np.float64]]] = {
-    "r@1": lambda ranks: 100 * recall_at(ranks, 1),
-    "r@5": lambda ranks: 100 * recall_at(ranks, 5),
-    "r@10": lambda ranks: 100 * recall_at(ranks, 10),
+    "r@1": lambda ranks: 100 * hits_at(ranks, 1),
+    "r@5": lambda ranks: 100 * hits_at(ranks, 5),
+    "r@10": lambda ranks: 100 * hits_at(ranks, 10),
     "mean_rank": expected_rank,
     "mrr": reciprocal_rank,
-    "ndcg@10": lambda ranks: ndcg_at(ranks, 10),
+    "ndcg@10": lambda ranks: gain_at(ranks, 10),
     "map": average_precision,
 }
 """Name -> values for each query, whose mean is the metric; recalls are percentages. The median rank is the
@@ -128,8 +128,8 @@ median over queries of ``expected_rank``."""
 
 
 def _check_cut(k: int) -> None:
-    if k < 1:
-        raise UsageError("a cut-off counts from 1", value=k)
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise UsageError("a cut-off is a whole number and counts from 1", value=k)
 
 
 def _mean_reciprocal(above: NDArray[np.int64], tied: NDArray[np.int64], gallery: int) -> NDArray[np.float64]:

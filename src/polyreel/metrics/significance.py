@@ -21,8 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from polyreel.arrays import as_array, raise_if_any
 from polyreel.errors import UsageError
-from polyreel.metrics.ranks import refuse
+from polyreel.metrics.tables import Tabular
 
 __all__ = [
     "Difference",
@@ -46,7 +47,7 @@ _ALL_ORDERS_OF = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(Tabular):
     """Where a figure may well lie.
 
     Attributes:
@@ -59,7 +60,7 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Tabular):
     """One system against another.
 
     Attributes:
@@ -74,7 +75,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class SeedSummary:
+class SeedSummary(Tabular):
     """A method that was trained several times.
 
     Attributes:
@@ -91,7 +92,7 @@ class SeedSummary:
 
 
 def bootstrap_mean(
-    values: NDArray[np.floating],
+    values: ArrayLike,
     *,
     bounds: Bounds | None = None,
     clusters: Labels | None = None,
@@ -112,7 +113,7 @@ def bootstrap_mean(
         resamples: how many. The ends of the interval are themselves good to about ``2 / sqrt(resamples)`` of
             its length.
         level: how often the interval should hold the truth.
-        seed: of the resampling.
+        seed: seed of the bootstrap.
 
     Raises:
         UsageError: a value is not finite or out of bounds (the message names the rows), labels and values
@@ -121,11 +122,11 @@ def bootstrap_mean(
     _check_options(resamples, level)
     table = _checked(values, bounds)
     means = _resampled_means(table, bounds, clusters, resamples, seed)
-    return _interval(means, table.mean(axis=0), level, np.shape(values)[1:])
+    return _interval(means, table.mean(axis=0), level, _float64(values).shape[1:])
 
 
 def bootstrap_median(
-    values: NDArray[np.floating],
+    values: ArrayLike,
     *,
     bounds: tuple[float, float] | None = None,
     clusters: Labels | None = None,
@@ -143,12 +144,13 @@ def bootstrap_median(
         clusters: see ``bootstrap_mean``, as for the other arguments and errors.
         resamples: how many.
         level: how often the interval should hold the truth.
-        seed: of the resampling.
+        seed: seed of the bootstrap.
     """
     _check_options(resamples, level)
-    if np.ndim(values) != 1:
-        raise UsageError("a median needs one value for each query", value=f"shape {np.shape(values)}")
-    column = _checked(values, bounds)[:, 0]
+    given = _float64(values)
+    if given.ndim != 1:
+        raise UsageError("a median needs one value for each query", value=f"shape {given.shape}")
+    column = _checked(given, bounds)[:, 0]
     sample = _Sample.of(len(column), clusters, least=2 if bounds is None else 1)
     order = np.argsort(column, kind="stable")
     owner = sample.cluster[order]
@@ -165,8 +167,8 @@ def bootstrap_median(
 
 
 def paired_bootstrap(
-    a: NDArray[np.floating],
-    b: NDArray[np.floating],
+    a: ArrayLike,
+    b: ArrayLike,
     *,
     bounds: tuple[float, float] | None = None,
     clusters: Labels | None = None,
@@ -185,8 +187,8 @@ def paired_bootstrap(
         bounds: lowest and highest value that the metric can have.
         clusters: see ``bootstrap_mean``, as for the other arguments and errors.
         resamples: how many; the least p is ``2 / (resamples + 1)``.
-        level: of the interval.
-        seed: of the resampling.
+        level: coverage of the interval, 0 to 1.
+        seed: seed of the bootstrap.
     """
     _check_options(resamples, level)
     gains = _differences(a, b, bounds)
@@ -200,8 +202,8 @@ def paired_bootstrap(
 
 
 def permutation_test(
-    a: NDArray[np.floating],
-    b: NDArray[np.floating],
+    a: ArrayLike,
+    b: ArrayLike,
     *,
     clusters: Labels | None = None,
     resamples: int = 10_000,
@@ -219,7 +221,7 @@ def permutation_test(
         b: (queries,) values of the second, of the same queries in the same order.
         clusters: (queries,) labels; queries of one label are swapped together. None: each by itself.
         resamples: how many random sign patterns.
-        seed: of the signs.
+        seed: seed of the random signs.
 
     Raises:
         UsageError: as ``bootstrap_mean``.
@@ -244,9 +246,7 @@ def permutation_test(
     return (1 + reached) / (resamples + 1)
 
 
-def aggregate_seeds(
-    values: NDArray[np.floating], *, clusters: Labels | None = None, level: float = 0.95
-) -> SeedSummary:
+def aggregate_seeds(values: ArrayLike, *, clusters: Labels | None = None, level: float = 0.95) -> SeedSummary:
     """A method's mean over ``S`` training seeds that were all measured on the same queries.
 
     Seeds and queries are crossed random effects. With ``B = between_sd^2 / S``; ``W`` the squared standard
@@ -270,12 +270,12 @@ def aggregate_seeds(
         UsageError: fewer than two seeds or clusters, or a value is not finite.
     """
     _check_options(100, level)
-    if np.ndim(values) != 2 or len(values) < 2:
+    given = _float64(values)
+    if given.ndim != 2 or len(given) < 2:
         raise UsageError(
-            "seeds need values of shape (seeds, queries), two seeds at least",
-            value=f"shape {np.shape(values)}",
+            "seeds need values of shape (seeds, queries), two seeds at least", value=f"shape {given.shape}"
         )
-    table = _checked(np.asarray(values).T, None)
+    table = _checked(given.T, None)
     sample = _Sample.of(len(table), clusters, least=2)
     seeds = table.shape[1]
     means, over_seeds = table.mean(axis=0), table.mean(axis=1, keepdims=True)
@@ -314,7 +314,7 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class RankCorrelation:
+class RankCorrelation(Tabular):
     """Whether two figures of the same things rise together.
 
     Attributes:
@@ -334,12 +334,12 @@ def rank_correlation(
     Args:
         one, other: (things,) figures; equal ones share their mean rank.
         resamples: permutations drawn where there are too many for all.
-        seed: of these.
+        seed: seed of the permutations.
 
     Raises:
         UsageError: fewer than three things, or not as many of one as of the other.
     """
-    first, second = (_centred_ranks(np.asarray(values, np.float64)) for values in (one, other))
+    first, second = (_centred_ranks(_float64(values)) for values in (one, other))
     if len(first) < 3 or first.shape != second.shape:
         raise UsageError(
             "a rank correlation needs two figures of at least three things",
@@ -451,28 +451,34 @@ def _ends(bounds: Bounds | None, metrics: int) -> tuple[NDArray[np.float64], NDA
     )
 
 
-def _checked(values: NDArray[np.floating], bounds: Bounds | None) -> NDArray[np.float64]:
+def _float64(values: ArrayLike) -> NDArray[np.float64]:
+    found = as_array(values, "values")
+    if found.dtype.kind not in "biuf":
+        raise UsageError("values are not numbers", value=str(found.dtype))
+    return found.astype(np.float64, copy=False)
+
+
+def _checked(values: ArrayLike, bounds: Bounds | None) -> NDArray[np.float64]:
     """Values as (queries, metrics), all finite and within bounds."""
-    table = np.asarray(values, np.float64)
+    table = _float64(values)
     if table.ndim not in (1, 2) or not len(table):
         raise UsageError("values are (queries,) or (queries, metrics)", value=f"shape {table.shape}")
     table = table.reshape(len(table), -1)
-    refuse(~np.isfinite(table).all(axis=1), "values are not finite", "Nothing is dropped: correct them")
+    raise_if_any(~np.isfinite(table).all(axis=1), "values are not finite", "Nothing is dropped: correct them")
     low, high = _ends(bounds, table.shape[1])
     slack = 1e-9 * np.where(np.isfinite(high - low), high - low, 0.0)
     outside = (table < low - slack) | (table > high + slack)
-    refuse(outside.any(axis=1), "values are out of bounds", "Give the bounds of this metric")
+    raise_if_any(outside.any(axis=1), "values are out of bounds", "Give the bounds of this metric")
     return table
 
 
-def _differences(
-    a: NDArray[np.floating], b: NDArray[np.floating], bounds: tuple[float, float] | None
-) -> NDArray[np.float64]:
-    if np.ndim(a) != 1 or np.shape(a) != np.shape(b):
+def _differences(a: ArrayLike, b: ArrayLike, bounds: tuple[float, float] | None) -> NDArray[np.float64]:
+    first, second = _float64(a), _float64(b)
+    if first.ndim != 1 or first.shape != second.shape:
         raise UsageError(
-            "two systems are compared query by query", value=f"shapes {np.shape(a)} and {np.shape(b)}"
+            "two systems are compared query by query", value=f"shapes {first.shape} and {second.shape}"
         )
-    return _checked(a, bounds)[:, 0] - _checked(b, bounds)[:, 0]
+    return _checked(first, bounds)[:, 0] - _checked(second, bounds)[:, 0]
 
 
 def _check_options(resamples: int, level: float) -> None:

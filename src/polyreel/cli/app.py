@@ -24,6 +24,7 @@ from polyreel.cli import (
     serve,
     study,
     train,
+    videos,
 )
 from polyreel.cli.output import print_error
 from polyreel.errors import PolyreelError
@@ -45,6 +46,7 @@ app.command(index.index)
 app.command(search.search)
 app.command(serve.serve)
 app.command(doctor.doctor)
+app.command(videos.app)
 app.command(bundles.app)
 app.command(data.app)
 app.command(demo.demo)

@@ -1,0 +1,103 @@
+"""``polyreel videos``: what a library knows, and where it lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from rich.table import Table
+from rich.text import Text
+
+from polyreel.cli.options import Json, LibraryOption, default_library
+from polyreel.cli.output import clock, print_json, stdout
+
+__all__ = ["app"]
+
+app = App(name="videos", help="The videos of a library: list them, forget them, tell where they are now.")
+
+
+@app.command(name="list")
+def list_(
+    *,
+    library: LibraryOption = None,
+    missing: Annotated[bool, Parameter(negative="", help="Only those that are not on the disk now.")] = False,
+    json: Json = False,
+) -> int:
+    """Videos that the library knows, with all paths of each.
+
+    Example: polyreel videos list --missing
+    """
+    from polyreel.library.store.known_videos import known_videos
+
+    videos = known_videos(default_library(library))
+    if missing:
+        videos = tuple(video for video in videos if not any(file.on_disk for file in video.files))
+    if json:
+        print_json([video.model_dump(mode="json") for video in videos])
+        return 0
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("length", "clips", "lines"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("file", overflow="fold")
+    for video in videos:
+        facts = (clock(video.duration_s), f"{video.clips:,}", f"{video.lines:,}")
+        for place, file in enumerate(video.files):
+            state = "" if file.on_disk else "  (not on the disk)"
+            state += "" if file.status == "ok" else "  (left out)"
+            table.add_row(*(facts if place == 0 else ("", "", "copy")), Text(file.path + state))
+    stdout.print(table)
+    return 0
+
+
+@app.command
+def forget(
+    paths: Annotated[list[Path], Parameter(help="Files, and folders of them.")],
+    /,
+    *,
+    library: LibraryOption = None,
+    json: Json = False,
+) -> int:
+    """Forget videos: they are no longer found. The files are not touched, and indexing them finds them again.
+
+    Example: polyreel videos forget ~/Videos/old
+    """
+    from polyreel.library.store.known_videos import forget as forget_paths
+
+    gone = forget_paths(default_library(library), paths)
+    if json:
+        print_json({"forgotten": list(gone)})
+    else:
+        stdout.print(f"Forgot {len(gone):,} file{'' if len(gone) == 1 else 's'}.")
+    return 0
+
+
+@app.command
+def relocate(
+    old: Annotated[Path, Parameter(help="Folder or file, as the library knows it.")],
+    new: Annotated[Path, Parameter(help="Where it is now.")],
+    /,
+    *,
+    library: LibraryOption = None,
+    json: Json = False,
+) -> int:
+    """Tell the library that a folder has moved; nothing is read again.
+
+    Example: polyreel videos relocate /media/old-disk/films /media/new-disk/films
+    """
+    from polyreel.library.store.known_videos import relocate as relocate_paths
+
+    done = relocate_paths(default_library(library), old, new)
+    if json:
+        print_json(done.model_dump(mode="json"))
+        return 0 if done.moved else 1
+    stdout.print(f"{len(done.moved):,} file{'' if len(done.moved) == 1 else 's'} moved.")
+    if done.missing:
+        stdout.print(
+            f"{len(done.missing):,} are not there, or of another size, and stay as they were:", style="yellow"
+        )
+        for path in done.missing[:10]:
+            stdout.print(f"  {path}", markup=False, soft_wrap=True)
+        if len(done.missing) > 10:
+            stdout.print(f"  and {len(done.missing) - 10:,} more: see 'polyreel videos list --missing'.")
+    return 0 if done.moved else 1

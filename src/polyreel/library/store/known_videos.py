@@ -1,0 +1,192 @@
+"""The videos that a library knows: list them, forget them, follow them to another place."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from polyreel.errors import UsageError
+from polyreel.library.store.state import require_state
+from polyreel.library.store.store import Commit, open_snapshot, writing
+from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES
+
+__all__ = ["KnownFile", "KnownVideo", "Relocation", "forget", "known_videos", "relocate"]
+
+
+class KnownFile(BaseModel):
+    """One path of a video.
+
+    Attributes:
+        path: as it was indexed.
+        on_disk: whether a file is there now.
+        status: "ok", "failed" or "unreadable".
+        message: what was wrong with it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str
+    on_disk: bool
+    status: str
+    message: str
+
+
+class KnownVideo(BaseModel):
+    """One content, and all paths that it has.
+
+    Attributes:
+        id: hash of the content.
+        files: its paths, those on the disk first.
+        clips, lines: how many can be searched.
+        duration_s: seconds that were read.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    files: tuple[KnownFile, ...]
+    clips: int
+    lines: int
+    duration_s: float
+
+
+class Relocation(BaseModel):
+    """What ``relocate`` did.
+
+    Attributes:
+        moved: paths that are now known at their new place.
+        missing: paths that the library knows below the old place and that are not at the new one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    moved: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def known_videos(folder: Path) -> tuple[KnownVideo, ...]:
+    """All videos of the library in ``folder``, by their first path.
+
+    Raises:
+        LibraryError: there is no library, or it cannot be read.
+    """
+    snapshot = open_snapshot(folder)
+    files: dict[str, list[KnownFile]] = {}
+    for row in snapshot.read(FILES, ["path", "video", "status", "message"]).to_pylist():
+        file = KnownFile(
+            path=row["path"],
+            on_disk=os.path.exists(row["path"]),  # noqa: PTH110  a million paths need no objects
+            status=row["status"],
+            message=row["message"],
+        )
+        files.setdefault(row["video"], []).append(file)
+    clips = (
+        snapshot.read(CLIPS, ["video", "end_s"])
+        .group_by("video")
+        .aggregate([("end_s", "max"), ("end_s", "count")])
+    )
+    spans = {row["video"]: (row["end_s_max"], row["end_s_count"]) for row in clips.to_pylist()}
+    lines = Counter(snapshot.read(SUBTITLES, ["video"])["video"].to_pylist())
+    videos = []
+    for video, own in files.items():
+        duration_s, count = spans.get(video, (0.0, 0))
+        ordered = tuple(sorted(own, key=lambda file: (not file.on_disk, file.path)))
+        videos.append(
+            KnownVideo(id=video, files=ordered, clips=count, lines=lines[video], duration_s=duration_s)
+        )
+    return tuple(sorted(videos, key=lambda video: video.files[0].path))
+
+
+def forget(folder: Path, paths: Iterable[Path]) -> tuple[str, ...]:
+    """Let the library forget files, and all files below folders; the files themselves are not touched.
+
+    Args:
+        folder: the library.
+        paths: files and folders, whether or not they are still there.
+
+    Returns:
+        The paths that were forgotten.
+
+    Raises:
+        UsageError: the library knows nothing at or below a path.
+        LibraryBusyError: another process is writing the library.
+    """
+    with writing(folder, require_state(folder).generation) as writer:
+        known = writer.snapshot.read(FILES, ["path"])["path"].to_pylist()
+        gone: set[str] = set()
+        for place in paths:
+            gone.update(_require_known(known, place))
+        writer.commit(Commit(removed_paths=sorted(gone)))
+        writer.drop_orphans()
+        writer.tidy()
+    return tuple(sorted(gone))
+
+
+def relocate(folder: Path, old: Path, new: Path) -> Relocation:
+    """Tell the library that what it knows at or below ``old`` lies at or below ``new`` now; nothing is read.
+
+    A file that is not at the new place, or is of another size there, stays known at the old one.
+
+    Args:
+        folder: the library.
+        old: folder or file, as the library knows it.
+        new: where it is now.
+
+    Raises:
+        UsageError: the library knows nothing at ``old``, or nothing is at ``new``.
+        LibraryBusyError: another process is writing the library.
+    """
+    place = _absolute(new)
+    if not place.exists():
+        raise UsageError(
+            "no such file or folder", item=place, remedy="Check the path, and that its drive is mounted"
+        )
+    with writing(folder, require_state(folder).generation) as writer:
+        files = writer.snapshot.read(FILES)
+        below = _require_known(files["path"].to_pylist(), old)
+        moved: list[str] = []
+        missing: list[str] = []
+        rows: list[dict[str, Any]] = []
+        for row in files.to_pylist():
+            if row["path"] not in below:
+                continue
+            there = place / Path(row["path"]).relative_to(_absolute(old))
+            if _size_of(there) == row["size_bytes"]:
+                moved.append(row["path"])
+                rows.append({**row, "path": str(there)})
+            else:
+                missing.append(row["path"])
+        stay = {row["path"] for row in rows}
+        writer.commit(Commit(files=rows, removed_paths=[path for path in moved if path not in stay]))
+        writer.tidy()
+    return Relocation(moved=tuple(moved), missing=tuple(missing))
+
+
+def _require_known(known: Sequence[str], place: Path) -> set[str]:
+    """The known paths at or below ``place``."""
+    wanted = str(_absolute(place))
+    found = {path for path in known if path == wanted or path.startswith(wanted.rstrip("/") + "/")}
+    if not found:
+        raise UsageError(
+            "the library knows no video there",
+            item=wanted,
+            remedy="See 'polyreel videos list' for those it knows",
+        )
+    return found
+
+
+def _absolute(path: Path) -> Path:
+    # As an index run names files: links are kept.
+    return Path(os.path.normpath(path.expanduser().absolute()))
+
+
+def _size_of(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None

@@ -1,0 +1,105 @@
+"""Videos that a library knows: listed with their copies, forgotten, followed to another place."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from films import film, holdings, index_films, open_library, subtitles
+from polyreel.cli.app import main
+from polyreel.errors import UsageError
+from polyreel.library.store.known_videos import forget, known_videos, relocate
+
+
+@pytest.fixture
+def place(tmp_path, tiny_bundle):
+    videos = tmp_path / "videos"
+    film(videos / "sub" / "a.mp4", "red", "blue", each_s=3)
+    subtitles(videos / "sub" / "a.srt", (0, 1, "the dog"))
+    film(videos / "b.mp4", "green")
+    shutil.copy(videos / "b.mp4", videos / "sub" / "copy.mp4")
+    index_films(videos, tmp_path / "library", tiny_bundle)
+    return tmp_path
+
+
+def test_videos_are_listed_with_all_their_paths(place):
+    b, a = known_videos(place / "library")
+    assert [file.path for file in b.files] == [
+        str(place / "videos/b.mp4"),
+        str(place / "videos/sub/copy.mp4"),
+    ]
+    assert (a.clips, a.lines, a.duration_s) == (2, 1, pytest.approx(6, abs=0.3))
+    (place / "videos" / "b.mp4").unlink()
+    b = next(video for video in known_videos(place / "library") if video.id == b.id)
+    assert [(file.path.rsplit("/", 1)[1], file.on_disk) for file in b.files] == [
+        ("copy.mp4", True),
+        ("b.mp4", False),
+    ]
+
+
+def test_what_is_forgotten_is_no_longer_found(place):
+    assert len(open_library(place / "library").search("red").hits) == 3
+    assert forget(place / "library", [place / "videos" / "sub" / "a.mp4"]) == (
+        str(place / "videos/sub/a.mp4"),
+    )
+    assert {hit.video.rsplit("/", 1)[1] for hit in open_library(place / "library").search("red").hits} == {
+        "b.mp4"
+    }
+    assert set(holdings(place / "library")) == {
+        str(place / "videos/b.mp4"),
+        str(place / "videos/sub/copy.mp4"),
+    }
+    assert (place / "videos" / "sub" / "a.mp4").exists()
+
+
+def test_a_folder_is_forgotten_whole_even_if_it_is_gone(place):
+    shutil.rmtree(place / "videos" / "sub")
+    assert len(forget(place / "library", [place / "videos" / "sub"])) == 2
+    assert set(holdings(place / "library")) == {str(place / "videos/b.mp4")}
+
+
+def test_a_folder_that_moved_is_followed_without_reading(place, tiny_bundle):
+    (place / "videos").rename(place / "moved")
+    (place / "moved" / "b.mp4").write_bytes(b"another size")
+    done = relocate(place / "library", place / "videos", place / "moved")
+    assert (len(done.moved), done.missing) == (2, (str(place / "videos/b.mp4"),))
+    hits = open_library(place / "library").search("red").hits
+    assert str(place / "moved/sub/a.mp4") in {hit.video for hit in hits}
+    report = index_films(place / "moved" / "sub", place / "library", tiny_bundle)
+    assert (report.indexed, report.unchanged) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda place: forget(place / "library", [place / "vid"]),
+        lambda place: relocate(place / "library", place / "vid", place),
+    ],
+)
+def test_a_place_that_the_library_does_not_know_is_refused(place, act):
+    before = holdings(place / "library")
+    with pytest.raises(UsageError, match=r"knows no video there.*videos list"):
+        act(place)
+    assert holdings(place / "library") == before
+
+
+def test_a_new_place_that_is_not_there_is_refused(place):
+    with pytest.raises(UsageError, match=r"no such file or folder.*mounted"):
+        relocate(place / "library", place / "videos", place / "nowhere")
+
+
+def test_from_the_command_line(place, capsys):
+    where = ["--library", str(place / "library")]
+    assert main(["videos", "list", *where]) == 0
+    assert "copy" in capsys.readouterr().out
+    (place / "videos" / "sub").rename(place / "elsewhere")
+    assert main(["videos", "list", "--missing", "--json", *where]) == 0
+    (missing,) = json.loads(capsys.readouterr().out)
+    assert missing["files"][0]["path"].endswith("a.mp4")
+    assert main(["videos", "relocate", str(place / "videos/sub"), str(place / "elsewhere"), *where]) == 0
+    assert "2 files moved." in capsys.readouterr().out
+    assert main(["videos", "forget", str(place / "elsewhere"), "--json", *where]) == 0
+    assert len(json.loads(capsys.readouterr().out)["forgotten"]) == 2
+    assert main(["videos", "forget", str(place / "elsewhere"), *where]) == 2

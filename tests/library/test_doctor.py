@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from films import film, index_films, subtitles
+from polyreel.cli.app import main
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import LibraryError
 from polyreel.library.store.doctor import examine
 from polyreel.library.store.state import read_state, write_state
+from polyreel.library.store.store import writing
 
 
 @pytest.fixture
@@ -95,3 +97,48 @@ def test_files_that_go_while_it_looks_do_not_stop_it(library, monkeypatch):
 
     monkeypatch.setattr(Path, "stat", gone)
     assert examine(library).space_bytes["thumbs"] == 0
+
+
+def test_a_lost_table_of_vectors_is_damage(library, capsys):
+    shutil.rmtree(library / "gen-1.lance")
+    health = examine(library)
+    assert not health.usable
+    assert "the table gen-1 cannot be read" in health.damage[0]
+    assert "3 of 3 clips have no vector" in health.damage[1]
+    assert main(["doctor", "--library", str(library)]) == 1
+    out = capsys.readouterr().out
+    assert "cannot be found" in out
+    assert "Every file was read in full" not in out
+
+
+@pytest.mark.parametrize("table", ["clips", "subtitles", "files"])
+def test_a_damaged_table_is_named_beside_what_is_whole(library, table):
+    for part in (library / f"{table}.lance" / "data").iterdir():
+        part.write_bytes(b"no table" * 9)
+    health = examine(library)
+    assert not health.usable
+    assert [what for what in health.damage if f"the table {table} cannot be read" in what]
+    assert health.bundle_state == "installed and whole"
+
+
+def test_lost_vectors_and_pictures_are_counted(library, tiny_bundle):
+    with writing(library, read_state(library).generation) as writer:
+        writer._tables["gen-1"].delete("kind = 'subtitle'")
+        writer._publish()
+    next((library / "thumbs").rglob("*.jpg")).unlink()
+    assert [what.partition(".")[0] for what in examine(library).damage] == [
+        "2 of 2 subtitle lines have no vector and cannot be found",
+        "1 clips have lost their picture",
+    ]
+
+
+def test_files_and_folders_that_are_gone_are_named(library, tmp_path, capsys):
+    (tmp_path / "videos").rename(tmp_path / "elsewhere")
+    health = examine(library)
+    assert health.usable
+    assert [Path(path).name for path in health.missing] == ["a.mp4", "b.mp4", "c.mp4"]
+    assert health.gone_folders == (str(tmp_path / "videos"),)
+    main(["doctor", "--library", str(library)])
+    out = capsys.readouterr().out
+    assert f"The folder {tmp_path / 'videos'} is gone: is a drive not mounted?" in out
+    assert "videos relocate" in out

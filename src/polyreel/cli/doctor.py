@@ -9,6 +9,8 @@ from polyreel.cli.output import print_json, size, stdout
 
 __all__ = ["doctor"]
 
+_SHOWN = 10
+
 
 def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
     """Report the library's health: unreadable files and why, versions, space, bundle.
@@ -32,6 +34,21 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
     table.add_row("space", ", ".join(f"{name} {size(used)}" for name, used in health.space_bytes.items()))
     table.add_row("versions", ", ".join(f"{name} {version}" for name, version in health.versions.items()))
     stdout.print(table)
+    for damage in health.damage:
+        stdout.print(f"\n{damage}", style="red", markup=False, soft_wrap=True)
+    if health.missing:
+        stdout.print(
+            f"\n{len(health.missing):,} files can be found and are not on the disk now:", style="yellow"
+        )
+        for path in health.missing[:_SHOWN]:
+            stdout.print(f"  {path}", markup=False, soft_wrap=True)
+        if len(health.missing) > _SHOWN:
+            stdout.print(f"  and {len(health.missing) - _SHOWN:,} more: see 'polyreel videos list --missing'")
+        for folder in health.gone_folders:
+            stdout.print(
+                f"The folder {folder} is gone: is a drive not mounted?", markup=False, soft_wrap=True
+            )
+        stdout.print("'polyreel videos relocate OLD NEW' tells where they are now, 'forget' drops them.")
     if health.failed:
         stdout.print(f"\n{len(health.failed):,} files are left out:", style="yellow")
         for problem in health.failed:
@@ -41,6 +58,6 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
         stdout.print(f"\n{len(health.remarks):,} files were read in part:", style="yellow")
         for problem in health.remarks:
             stdout.print(f"  {problem.path}: {problem.message}", markup=False, soft_wrap=True)
-    if not health.failed and not health.remarks:
+    if not (health.failed or health.remarks or health.damage or health.missing):
         stdout.print("Every file was read in full.")
     return 0 if health.usable else 1

@@ -5,22 +5,24 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from polyreel.encoders.card import BundleCard, read_card
 from polyreel.encoders.registry import list_bundles
 from polyreel.encoders.runtime import Bundle
-from polyreel.errors import BundleError
+from polyreel.errors import BundleError, LibraryError
 from polyreel.library.index.plan import OK
 from polyreel.library.results import LibraryResult
 from polyreel.library.store.state import Generation
-from polyreel.library.store.store import open_snapshot
+from polyreel.library.store.store import TableReader, open_snapshot
 from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES
 
 __all__ = ["FileProblem", "LibraryHealth", "examine"]
 
+_RESTORE = "Restore the library from a backup, or index into another folder with --library"
 _PACKAGES = ("polyreel", "av", "lancedb", "onnxruntime", "pyarrow", "tokenizers")
 
 
@@ -39,9 +41,12 @@ class LibraryHealth(LibraryResult):
         library: its folder.
         schema_version, commit: of its ``library.json``.
         bundle, bundle_state: the bundle that it needs, and whether that is here and whole.
-        usable: whether it can be searched now.
+        usable: whether it can be searched now, all of it.
+        damage: what of the library itself cannot be read or found, and what to do.
         videos, paths, clips, subtitles: what it holds; one video can lie at several paths.
         failed: files that are left out.
+        missing: files that can be found and are not on the disk now; copies that are there do not help.
+        gone_folders: their highest folders that are gone as well: moved, or on a drive that is not mounted.
         remarks: files that were read, with what was not as it should be.
         space_bytes: part -> bytes on disk.
         versions: package -> version.
@@ -57,7 +62,10 @@ class LibraryHealth(LibraryResult):
     paths: int
     clips: int
     subtitles: int
+    damage: tuple[str, ...]
     failed: tuple[FileProblem, ...]
+    missing: tuple[str, ...]
+    gone_folders: tuple[str, ...]
     remarks: tuple[FileProblem, ...]
     space_bytes: Mapping[str, int]
     versions: Mapping[str, str]
@@ -71,7 +79,15 @@ def examine(folder: Path) -> LibraryHealth:
     """
     snapshot = open_snapshot(folder)
     state = snapshot.state
-    rows = snapshot.read(FILES, ["path", "video", "status", "message"]).sort_by("path").to_pylist()
+    look = _Look(snapshot)
+    rows = look.rows(FILES, ["path", "video", "status", "message"])
+    rows.sort(key=lambda row: row["path"])
+    clips, lines = look.rows(CLIPS, ["clip_id", "thumbnail"]), look.rows(SUBTITLES, ["subtitle_id"])
+    vectors = {row["id"] for row in look.rows(snapshot.embeddings, ["id"])}
+    look.require_vectors("clip", {row["clip_id"] for row in clips}, vectors)
+    look.require_vectors("subtitle line", {row["subtitle_id"] for row in lines}, vectors)
+    look.require_pictures(row["thumbnail"] for row in clips)
+    missing = [row["path"] for row in rows if row["status"] == OK and not os.path.exists(row["path"])]  # noqa: PTH110
     problems = [
         FileProblem(**{name: row[name] for name in FileProblem.model_fields})
         for row in rows
@@ -84,16 +100,54 @@ def examine(folder: Path) -> LibraryHealth:
         commit=state.commit,
         bundle=state.generation.label,
         bundle_state=bundle_state,
-        usable=usable,
+        usable=usable and not look.damage,
         videos=len({row["video"] for row in rows if row["status"] == OK}),
         paths=len(rows),
-        clips=snapshot.count(CLIPS),
-        subtitles=snapshot.count(SUBTITLES),
+        clips=len(clips),
+        subtitles=len(lines),
+        damage=tuple(look.damage),
+        missing=tuple(missing),
+        gone_folders=_gone_folders(missing),
         failed=tuple(problem for problem in problems if problem.status != OK),
         remarks=tuple(problem for problem in problems if problem.status == OK),
         space_bytes={path.name: _used(path) for path in sorted(folder.iterdir()) if path.is_dir()},
         versions={"python": platform.python_version(), **_versions()},
     )
+
+
+class _Look:
+    """Reads tables and notes what is wrong, so that one broken part does not hide the others."""
+
+    def __init__(self, snapshot: TableReader) -> None:
+        self._snapshot = snapshot
+        self.damage: list[str] = []
+
+    def rows(self, table: str, columns: list[str]) -> list[dict[str, Any]]:
+        try:
+            found: list[dict[str, Any]] = self._snapshot.read(table, columns).to_pylist()
+        except LibraryError as error:
+            self.damage.append(f"the table {table} cannot be read ({error.value}). {_RESTORE}")
+            return []
+        return found
+
+    def require_vectors(self, what: str, ids: set[str], vectors: set[str]) -> None:
+        if lost := len(ids - vectors):
+            self.damage.append(
+                f"{lost:,} of {len(ids):,} {what}s have no vector and cannot be found. {_RESTORE}"
+            )
+
+    def require_pictures(self, thumbnails: Iterable[str]) -> None:
+        lost = sum(not (self._snapshot.folder / name).exists() for name in thumbnails)
+        if lost:
+            self.damage.append(f"{lost:,} clips have lost their picture. {_RESTORE}")
+
+
+def _gone_folders(missing: Iterable[str]) -> tuple[str, ...]:
+    gone: set[str] = set()
+    for path in missing:
+        above = [folder for folder in Path(path).parents if not folder.exists()]
+        gone.update(str(folder) for folder in above[-1:])
+    return tuple(sorted(gone))
 
 
 def _bundle_state(generation: Generation) -> tuple[str, bool]:

@@ -84,7 +84,7 @@ def test_every_room_stands_in_the_architecture():
 
 TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # `benchmarks/demo_recall.py`, or from the package: `library/results.py`.
-PATH = re.compile(r"(?<![\w./~-])([a-z0-9_]+/[\w/-]*\w\.(?:py|toml|tsv|yaml))")
+PATH = re.compile(r"(?<![\w./~-])([a-z0-9_]+/[\w/-]*\w\.(?:py|toml|yaml))")
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 

@@ -208,7 +208,7 @@ def test_kills_while_the_copy_for_searching_is_written(tmp_path, tiny_bundle):
         kill_soon_after("caching", (0.0, 0.001, 0.003), tiny_bundle.folder, library, tmp_path / "videos")
     ):
         assert run.acknowledged
-        assert open_library(library).search("red").hits[0].visual == pytest.approx(1, abs=1e-3)
+        assert open_library(library).search("red").hits[0].evidence.visual == pytest.approx(1, abs=1e-3)
         film(
             tmp_path / "videos" / f"{number}.mp4", "green", COLOURS[number]
         )  # so that the next run writes it

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -536,3 +536,61 @@ def test_an_animated_avif_gives_its_animation(tmp_path):
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     assert len(read(path, 5.0)[0]) == 10
+
+
+def test_a_fragmented_file_without_an_index_has_its_whole_length(tmp_path):
+    path = tmp_path / "stream.mp4"
+    flags = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+    with path.open("wb") as file, av.open(_Pipe(file), "w", format="mp4", options=flags) as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast", "g": "25"})
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        for number in range(100):
+            frame = VideoFrame.from_ndarray(videos.clock(number / 25)).reformat(160, 120, format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    given, _, health = read(path)
+    assert given == pytest.approx([0, 1, 2, 3], abs=0.081)
+    assert health.duration_asked_s == pytest.approx(4)
+    assert health.remarks == ()
+
+
+class _Pipe:
+    """A file that cannot seek."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.write = file.write
+
+
+@pytest.mark.parametrize("limited", [True, False])
+@pytest.mark.parametrize("matrix", [1, 5, 9])
+def test_colours_follow_the_tags_of_the_stream(tmp_path, matrix, limited):
+    path = tmp_path / "green.mp4"
+    colour_range = 1 if limited else 2
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        stream.codec_context.colorspace, stream.codec_context.color_range = matrix, colour_range
+        frame = VideoFrame.from_ndarray(videos.solid((0, 255, 0))(0)).reformat(
+            format="yuv420p", dst_colorspace=matrix, dst_color_range=colour_range
+        )
+        frame.colorspace, frame.color_range = matrix, colour_range
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    (frame,) = frames(path)
+    assert np.abs(frame.image.reshape(-1, 3).astype(int) - (0, 255, 0)).max() <= 3
+
+
+def test_a_cover_without_its_flag_is_no_video(tmp_path):
+    path = tmp_path / "song.mov"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=1)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuvj420p"
+        sound = container.add_stream("aac", rate=48_000)
+        container.mux(stream.encode(VideoFrame.from_ndarray(videos.clock(0)).reformat(format="yuvj420p")))
+        container.mux(stream.encode(None))
+        for packet in videos._silence(sound, 0.0, 2.0):
+            container.mux(packet)
+    with av.open(str(path)) as container:
+        assert not container.streams.video[0].disposition & av.stream.Disposition.attached_pic
+    assert "a cover picture, audio" in str(error_of(path))

@@ -15,6 +15,7 @@ import videos
 from polyreel.clips import Caption
 from polyreel.errors import MediaError
 from polyreel.media import subtitles
+from polyreel.media.limited import DecodeOptions, DecodeWorker, Finished
 from polyreel.media.subtitles import SubtitleTrack, read_sidecars, read_subtitles, sidecars
 
 DOG_DE = "Ein größerer Hund läuft über die Straße"
@@ -441,3 +442,35 @@ def test_texts_of_an_mp4_cut_by_copy_keep_their_times(tmp_path):
     (track,), problems = read_subtitles(part)
     assert problems == []
     assert [(c.text, round(c.start_s)) for c in track.captions] == [("first", 2), ("second", 11)]
+
+
+def test_tracks_beyond_what_one_message_holds_are_left_out_and_named(film, monkeypatch):
+    beside(film, "film.de.srt", srt(DOG_DE * 5, GIRLS_DE * 5))
+    beside(film, "film.en.srt", srt("kept", "too"))
+    monkeypatch.setattr(subtitles, "_MAX_TOTAL_CHARS", 300)
+    (track,), (problem,) = read_subtitles(film)
+    assert track.source == "film.en.srt"
+    assert "film.de.srt" in str(problem)
+
+
+def test_bad_subtitle_files_cost_a_worker_neither_their_video_nor_the_lines_of_the_next(film):
+    for number, content in enumerate(
+        [
+            "<?xml version='1.0'?><tt xmlns='http://www.w3.org/ns/ttml'><p begin='9t'>&x;</p></tt>",
+            '{"start": [1e300, Infinity]',
+            "[" * 50_000,
+            "1\n99999:00:00,000 --> 99999:00:01,000\nwords\n",
+        ]
+    ):
+        beside(film, f"film.{number}.srt", content)
+    other = videos.write_video(film.with_name("other.mp4"), seconds=0.2)
+    beside(film, "other.en.srt", srt("its own", "lines"))
+    with DecodeWorker() as worker:
+        first, second = (list(worker.decode(path, DecodeOptions(8, 8)))[-1] for path in (film, other))
+    assert isinstance(first, Finished)
+    assert isinstance(second, Finished)
+    assert first.health is not None
+    assert len(first.problems) == 4
+    assert all(f"film.{number}.srt" in problem for number, problem in enumerate(first.problems))
+    assert [caption.text for track in second.subtitles for caption in track.captions] == ["its own", "lines"]
+    assert second.problems == ()

@@ -95,6 +95,7 @@ _ENCODINGS = {
 }
 # Signs that every language may use; they say nothing.
 _NEUTRAL = frozenset("“”„‘’‚«»‹›–—…•¿¡°§№€£™♪♫´\u00a0、。，！？：；（）「」『』《》・ー～　·")
+_APOSTROPHES = frozenset("’‘´·…")
 _UTF16_ARROW = (("utf-16-le", b"-\0-\0>\0"), ("utf-16-be", b"\0-\0-\0>"))
 _SAMPLE_BYTES = 6_000
 _UNSURE_BELOW = 0.5
@@ -176,7 +177,8 @@ def _score(text: str, language: str) -> float:
     weights = _weights(language)
     total, count, before = 0.0, 0, " "
     for char, after in zip(text, f"{text[1:]} ", strict=True):
-        if char > "\x7f" and (char not in _NEUTRAL or (before.isalpha() and after.isalpha())):
+        in_word = before.isalpha() and after.isalpha() and char not in _APOSTROPHES
+        if char > "\x7f" and (in_word or char not in _NEUTRAL):
             total += _weight(char, before, after, weights, language)
             count += 1
         before = char

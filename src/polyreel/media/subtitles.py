@@ -42,7 +42,11 @@ __all__ = [
 SIDECAR_SUFFIXES = (".ass", ".srt", ".ssa", ".vtt")
 _MAX_SIDECAR_BYTES = 32 << 20
 _MAX_LINE_CHARS = 2_000
+# Of all tracks together, each caption counted as so many characters more: six bytes each in a message.
+_MAX_TOTAL_CHARS = 8_000_000
+_CAPTION_COST_CHARS = 40
 _TIME_LIMIT_S = 10.0
+_SHOWN_REMARKS = 3
 _DETECTION_CHARS = 2_000
 # Track formats that carry text; the others are pictures of text.
 _TEXT_CODECS = frozenset({"ass", "mov_text", "srt", "ssa", "subrip", "text", "webvtt"})
@@ -153,10 +157,28 @@ def read_subtitles(video: Path) -> tuple[list[SubtitleTrack], list[MediaError]]:
     """
     tracks, problems = read_sidecars(video)
     try:
-        tracks.extend(_read_embedded(video))
+        tracks.extend(_read_embedded(video, problems))
     except (av.error.FFmpegError, OSError) as error:
         problems.append(MediaError("the subtitle tracks cannot be read", item=video, value=error))
-    return [track for track in tracks if track.captions], problems
+    return _within_budget(video, [track for track in tracks if track.captions], problems), problems
+
+
+def _within_budget(
+    video: Path, tracks: list[SubtitleTrack], problems: list[MediaError]
+) -> list[SubtitleTrack]:
+    """The tracks without those that would make all of them too large to be sent to the parent process."""
+    kept, left = [], _MAX_TOTAL_CHARS
+    for track in tracks:
+        size = sum(len(caption.text) + _CAPTION_COST_CHARS for caption in track.captions)
+        if size > left:
+            what = "the subtitle lines are too many and were left out"
+            problems.append(
+                MediaError(what, item=video.with_name(track.source), value=f"{size:,} characters")
+            )
+            continue
+        left -= size
+        kept.append(track)
+    return kept
 
 
 @contextlib.contextmanager
@@ -181,6 +203,11 @@ def _time_limit(path: Path) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def _some(remarks: Sequence[str]) -> str | None:
+    rest = len(remarks) - _SHOWN_REMARKS
+    return "; ".join([*remarks[:_SHOWN_REMARKS], *([f"and {rest} more"] if rest > 0 else [])]) or None
 
 
 def _tag_in_name(video: Path, sidecar: Path) -> str | None:
@@ -209,13 +236,9 @@ def _read_sidecar(path: Path, tag: str | None, problems: list[MediaError]) -> Su
     cues = _parse(text, path, remarks)
     captions = _captions(cues, tag, remarks)
     if not captions:
-        raise MediaError(
-            "no line of the subtitle file can be read", item=path, value="; ".join(remarks) or None
-        )
+        raise MediaError("no line of the subtitle file can be read", item=path, value=_some(remarks))
     if remarks:
-        problems.append(
-            MediaError("the subtitle file was read with doubts", item=path, value="; ".join(remarks))
-        )
+        problems.append(MediaError("the subtitle file was read with doubts", item=path, value=_some(remarks)))
     return SubtitleTrack(path.name, tuple(captions))
 
 
@@ -234,7 +257,7 @@ def _parse(text: str, path: Path, remarks: list[str]) -> list[_Cue]:
     # pysubs2 raises many kinds of error on malformed files; the file holds no line that it knows.
     except (pysubs2.Pysubs2Error, ValueError, LookupError, AttributeError, ArithmeticError) as error:
         raise MediaError(
-            "the subtitle file is not in a known format", item=path, value="; ".join([*remarks, str(error)])
+            "the subtitle file is not in a known format", item=path, value=_some([str(error), *remarks])
         ) from error
 
 
@@ -301,7 +324,7 @@ def _plain_text(text: str) -> str:
     return _BREAK.sub("\n", shown).replace("\\h", " ")
 
 
-def _read_embedded(video: Path) -> Iterator[SubtitleTrack]:
+def _read_embedded(video: Path, problems: list[MediaError]) -> Iterator[SubtitleTrack]:
     with _opened(video) as container:
         streams = [stream.index for stream in _text_streams(container)]
         if not streams:
@@ -320,7 +343,11 @@ def _read_embedded(video: Path) -> Iterator[SubtitleTrack]:
             end_s = at_s + float((packet.duration or 0) * packet.time_base)
             cues[packet.stream.index].append(_Cue(_packet_text(packet), at_s, end_s))
     for number, (index, tag) in enumerate(tags.items()):
-        yield SubtitleTrack(f"track {number}", tuple(_captions(cues[index], tag, [])))
+        remarks: list[str] = []
+        yield SubtitleTrack(f"track {number}", tuple(_captions(cues[index], tag, remarks)))
+        if remarks:
+            where = f"{video}, track {number}"
+            problems.append(MediaError("the subtitle track was cut", item=where, value=_some(remarks)))
 
 
 def _opened(video: Path, options: dict[str, str] | None = None) -> InputContainer:
@@ -357,7 +384,8 @@ def _captions(cues: Iterable[_Cue], tag: str | None, remarks: list[str]) -> list
     for cue in _unrolled(ordered):
         text = clean(cue.text)
         if len(text) > _MAX_LINE_CHARS:
-            remarks.append(f"line {cue.line}: cut after {_MAX_LINE_CHARS:,} characters")
+            place = f"line {cue.line}" if cue.line else f"at {cue.start_s:.1f} s"
+            remarks.append(f"{place}: cut after {_MAX_LINE_CHARS:,} characters")
             text = text[:_MAX_LINE_CHARS].rstrip()
         if text:
             kept.append((text, max(0.0, cue.start_s), cue.end_s))

@@ -31,7 +31,7 @@ def check_result(result: Result, *, item: object) -> None:
         item: named in the message.
 
     Raises:
-        ResultError: lists of another length than stated, figures that are no numbers or not the mean of what
+        ResultError: lists of another length than stated, figures that are not numbers or not the mean of what
             they stand for, ragged tables; the message says which.
     """
     for where, problem in _problems(result):

@@ -99,7 +99,7 @@ class LimitSpec(Spec):
 
 
 def _named(arms: object) -> object:
-    """Arms told their names, which are the keys."""
+    """Arms with their names, which are the keys."""
     if not isinstance(arms, dict):
         return arms
     return {k: {"name": k, **arm} if isinstance(arm, dict) else arm for k, arm in arms.items()}

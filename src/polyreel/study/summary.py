@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,8 @@ _POWER = 1.43
 _DIGITS = 4
 _LEAST_LANGUAGES = 4
 Array = NDArray[np.float64]
+_Mean = TypeVar("_Mean")
+_ByArm = dict[str, dict[str, _Mean]]
 
 
 class Estimated(Spec):
@@ -80,7 +82,7 @@ class Contrast(Spec):
         one, other: the difference is ``one`` minus ``other``.
         difference, low, high: with its 95% interval for new seeds and queries (``aggregate_seeds``).
         within_low, within_high, p: paired bootstrap over queries, for these very seeds.
-        p_holm: corrected for the number of languages; None for what is no language.
+        p_holm: corrected for the number of languages; None for what is not a language.
         detectable: smallest difference that four of five such studies would have found.
     """
 
@@ -331,10 +333,10 @@ def summarise(
         benchmarks=tuple(facts),
         figures=tuple(figures),
         contrasts=tuple(contrasts),
-        switched=_mean_switched(cells),
+        switched=_by_arm(cells, _mean_switched),
         coverage=coverage,
         trends=tuple(_trends(contrasts, coverage, recipe.design.switching)),
-        texts=_mean_texts(cells),
+        texts=_by_arm(cells, lambda group: float(np.mean([cell.texts for cell in group]))),
         examples={cell.arm: cell.examples for cell in reversed(cells) if cell.examples},
     )
 
@@ -458,27 +460,20 @@ def _trends(
             )
 
 
-def _mean_switched(cells: Sequence[CellResult]) -> dict[str, dict[str, dict[str, float]]]:
-    found: dict[str, dict[str, dict[str, float]]] = {}
-    for (encoder, arm), group in _by_arm(cells).items():
-        tags = dict.fromkeys(tag for cell in group for tag in cell.switched)
-        if tags:
-            found.setdefault(encoder, {})[arm] = {
-                tag: round(float(np.mean([cell.switched.get(tag, 0.0) for cell in group])), _DIGITS)
-                for tag in tags
-            }
-    return found
+def _mean_switched(cells: Sequence[CellResult]) -> dict[str, float]:
+    tags = dict.fromkeys(tag for cell in cells for tag in cell.switched)
+    return {
+        tag: round(float(np.mean([cell.switched.get(tag, 0.0) for cell in cells])), _DIGITS) for tag in tags
+    }
 
 
-def _mean_texts(cells: Sequence[CellResult]) -> dict[str, dict[str, float]]:
-    found: dict[str, dict[str, float]] = {}
-    for (encoder, arm), group in _by_arm(cells).items():
-        found.setdefault(encoder, {})[arm] = float(np.mean([cell.texts for cell in group]))
-    return found
-
-
-def _by_arm(cells: Sequence[CellResult]) -> dict[tuple[str, str], list[CellResult]]:
-    found: dict[tuple[str, str], list[CellResult]] = {}
+def _by_arm(cells: Sequence[CellResult], mean: Callable[[Sequence[CellResult]], _Mean]) -> _ByArm[_Mean]:
+    """Encoder -> arm -> what ``mean`` makes of its cells; empty means are left out."""
+    groups: dict[tuple[str, str], list[CellResult]] = {}
     for cell in cells:
-        found.setdefault((cell.encoder, cell.arm), []).append(cell)
+        groups.setdefault((cell.encoder, cell.arm), []).append(cell)
+    found: _ByArm[_Mean] = {}
+    for (encoder, arm), group in groups.items():
+        if (value := mean(group)) != {}:
+            found.setdefault(encoder, {})[arm] = value
     return found

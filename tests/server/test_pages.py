@@ -83,7 +83,7 @@ def test_a_video_has_a_page_with_its_moments(client):
     link = re.search(r'href="(/videos/[^"]+)"', client.get("/?q=white").text)[1].replace("&amp;", "&")
     text = client.get(link).text
     assert "#t=3.000" in text
-    assert text.count("data-seek") == 8  # four moments, each in the strip and in the list
+    assert text.count("data-seek") == 8  # four moments, each in the timeline and in the list
     assert client.get("/videos/unknown").status_code == 404
     bare = client.get(link.partition("?")[0] + "?t=-5").text
     assert "#t=" not in bare

@@ -14,7 +14,7 @@ _WIDTH = 1_000
 # Without a calibration: cosines of the default bundle from nothing to as good as it gets.
 _LEAST, _MOST = 0.1, 0.45
 
-_DRAWING = Markup('<svg class="strip" viewBox="0 0 {} 16" preserveAspectRatio="none" {}>{}</svg>')
+_DRAWING = Markup('<svg class="timeline" viewBox="0 0 {} 16" preserveAspectRatio="none" {}>{}</svg>')
 _HIDDEN, _GROUP = Markup('aria-hidden="true"'), Markup('role="group" aria-label="{}"')
 _BAR = Markup('<rect class="bar" x="{:.1f}" y="0" width="{:.1f}" height="12" opacity="{:.2f}"/>')
 _LINK = Markup('<a href="{}" data-seek="{}" tabindex="-1"><title>{}</title>{}</a>')

@@ -40,9 +40,9 @@ def run(*arguments: object, **options: object) -> subprocess.CompletedProcess:
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory, tiny_bundle):
+def films_folder(tmp_path_factory, tiny_bundle):
     """Films, some with words, one broken; and the library of them."""
-    folder = tmp_path_factory.mktemp("shelf")
+    folder = tmp_path_factory.mktemp("films")
     film(folder / "videos" / "red.mp4", "red")
     film(folder / "videos" / "家庭" / "蓝色 的 天空.mp4", "blue")
     film(folder / "videos" / "talk.mp4", "green", "white", each_s=3)
@@ -60,8 +60,8 @@ def where(folder: Path) -> list[str]:
 # Indexing
 
 
-def test_index_tells_what_it_did(shelf, tmp_path, capsys, tiny_bundle):
-    folder = Path(shutil.copytree(shelf / "videos", tmp_path / "videos"))
+def test_index_tells_what_it_did(films_folder, tmp_path, capsys, tiny_bundle):
+    folder = Path(shutil.copytree(films_folder / "videos", tmp_path / "videos"))
     code, out, _ = ask(capsys, "index", folder, *where(tmp_path), "--bundle", tiny_bundle.folder)
     assert code == 0
     assert "3 videos indexed." in out
@@ -71,17 +71,17 @@ def test_index_tells_what_it_did(shelf, tmp_path, capsys, tiny_bundle):
     assert f"Library: {tmp_path / 'library'}" in out
 
 
-def test_index_again_says_that_nothing_has_changed(shelf, capsys):
-    code, out, _ = ask(capsys, "index", shelf / "videos", *where(shelf))
+def test_index_again_says_that_nothing_has_changed(films_folder, capsys):
+    code, out, _ = ask(capsys, "index", films_folder / "videos", *where(films_folder))
     assert code == 0
     assert "Nothing has changed: 4 videos as indexed before." in out
     assert "1 file failed before" in out
 
 
-def test_index_as_json(shelf, capsys):
-    code, document = ask_json(capsys, "index", shelf / "videos", *where(shelf))
+def test_index_as_json(films_folder, capsys):
+    code, document = ask_json(capsys, "index", films_folder / "videos", *where(films_folder))
     assert code == 0
-    assert document["library"] == str(shelf / "library")
+    assert document["library"] == str(films_folder / "library")
     facts = {key: document[key] for key in ("found", "indexed", "unchanged", "unchanged_failed", "changed")}
     assert facts == {"found": 4, "indexed": 0, "unchanged": 4, "unchanged_failed": 1, "changed": False}
 
@@ -106,8 +106,8 @@ def test_index_fails_where_nothing_could_be_read(tmp_path, capsys, tiny_bundle):
     assert len(document["failed"]) == 1
 
 
-def test_index_keeps_what_cannot_be_found_until_told_to_prune(shelf, tmp_path, capsys, tiny_bundle):
-    folder = Path(shutil.copytree(shelf / "videos", tmp_path / "videos"))
+def test_index_keeps_what_cannot_be_found_until_told_to_prune(films_folder, tmp_path, capsys, tiny_bundle):
+    folder = Path(shutil.copytree(films_folder / "videos", tmp_path / "videos"))
     arguments = ("index", folder, *where(tmp_path))
     ask(capsys, *arguments, "--bundle", tiny_bundle.folder)
     folder.rename(tmp_path / "away")
@@ -120,13 +120,13 @@ def test_index_keeps_what_cannot_be_found_until_told_to_prune(shelf, tmp_path, c
     assert (code, "4 videos removed." in out) == (0, True)
 
 
-def test_the_library_can_be_named_by_the_environment(shelf, capsys, monkeypatch):
-    for value in (shelf / "library", "library", "./../" + shelf.name + "/library"):
-        monkeypatch.chdir(shelf)
+def test_the_library_can_be_named_by_the_environment(films_folder, capsys, monkeypatch):
+    for value in (films_folder / "library", "library", "./../" + films_folder.name + "/library"):
+        monkeypatch.chdir(films_folder)
         monkeypatch.setenv("POLYREEL_LIBRARY", str(value))
         code, out, _ = ask(capsys, "search", "red", "--top", 1)
         assert (code, "red.mp4" in out) == (0, True)
-    monkeypatch.setenv("HOME", str(shelf))
+    monkeypatch.setenv("HOME", str(films_folder))
     monkeypatch.setenv("POLYREEL_LIBRARY", "~/library")
     assert ask(capsys, "doctor")[0] == 0
 
@@ -157,8 +157,8 @@ HIT_FIELDS = {
 }
 
 
-def test_search_as_json_keeps_the_contract(shelf, capsys):
-    code, document = ask_json(capsys, "search", "mbwa anakimbia", *where(shelf))
+def test_search_as_json_keeps_the_contract(films_folder, capsys):
+    code, document = ask_json(capsys, "search", "mbwa anakimbia", *where(films_folder))
     assert code == 0
     assert set(document) == RESULT_FIELDS
     assert (document["query"], document["language"]) == ("mbwa anakimbia", "sw")
@@ -170,14 +170,14 @@ def test_search_as_json_keeps_the_contract(shelf, capsys):
         assert Path(hit["thumbnail"]).is_file()
         assert set(hit["evidence"]) == {"visual", "strength", "subtitle"}
     best = document["hits"][0]
-    assert best["video"] == str(shelf / "videos" / "talk.mp4")
+    assert best["video"] == str(films_folder / "videos" / "talk.mp4")
     assert isinstance(best["start_s"], float)
     assert isinstance(best["evidence"]["visual"], float)
     assert set(best["evidence"]["subtitle"]) == {"text", "language"}
 
 
-def test_json_is_readable_text(shelf, capsys):
-    _, out, _ = ask(capsys, "search", "蓝色", *where(shelf), "--json")
+def test_json_is_readable_text(films_folder, capsys):
+    _, out, _ = ask(capsys, "search", "蓝色", *where(films_folder), "--json")
     assert "蓝色 的 天空.mp4" in out
 
 
@@ -194,18 +194,18 @@ def test_json_is_readable_text(shelf, capsys):
         (["--", "-red"], "red.mp4"),
     ],
 )
-def test_search_finds_the_film(shelf, capsys, monkeypatch, arguments, found):
-    monkeypatch.chdir(shelf / "videos")
-    code, out, _ = ask(capsys, "search", *where(shelf), *arguments)
+def test_search_finds_the_film(films_folder, capsys, monkeypatch, arguments, found):
+    monkeypatch.chdir(films_folder / "videos")
+    code, out, _ = ask(capsys, "search", *where(films_folder), *arguments)
     assert code == 0
     assert found in out.splitlines()[1]
 
 
 @pytest.mark.parametrize("width", [50, 60, 80, 132])
-def test_a_table_with_wide_letters_is_aligned_and_fits(shelf, capsys, monkeypatch, width):
+def test_a_table_with_wide_letters_is_aligned_and_fits(films_folder, capsys, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
-    monkeypatch.chdir(shelf / "videos")
-    code, out, _ = ask(capsys, "search", "狗 跑", *where(shelf))
+    monkeypatch.chdir(films_folder / "videos")
+    code, out, _ = ask(capsys, "search", "狗 跑", *where(films_folder))
     assert code == 0
     head, *rows = out.splitlines()
     assert all(cell_len(line) <= width for line in (head, *rows))
@@ -230,39 +230,41 @@ def test_a_long_subtitle_leaves_room_for_the_file(tmp_path, capsys, monkeypatch,
     assert cell_len(row) <= 80
 
 
-def test_words_in_square_brackets_are_words(shelf, capsys, monkeypatch):
+def test_words_in_square_brackets_are_words(films_folder, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    _, out, _ = ask(capsys, "search", "dog", *where(shelf), "--mode", "subtitles")
+    _, out, _ = ask(capsys, "search", "dog", *where(films_folder), "--mode", "subtitles")
     assert "[en] the dog [bold]runs[/bold] away" in out
 
 
-def test_search_says_when_nothing_matches_well(shelf, capsys):
-    code, out, err = ask(capsys, "search", "zzzz", *where(shelf), "--mode", "visual")
+def test_search_says_when_nothing_matches_well(films_folder, capsys):
+    code, out, err = ask(capsys, "search", "zzzz", *where(films_folder), "--mode", "visual")
     assert code == 0
     assert "Nothing matches well" in err
-    code, out, _ = ask(capsys, "search", "zzzz", *where(shelf), "--mode", "subtitles")
+    code, out, _ = ask(capsys, "search", "zzzz", *where(films_folder), "--mode", "subtitles")
     assert (code, out.strip()) == (0, "Nothing found: the library is empty, or no subtitle matches.")
 
 
 # Doctor and bundles
 
 
-def test_doctor_lists_what_is_left_out_and_why(shelf, capsys, tiny_bundle):
-    code, out, _ = ask(capsys, "doctor", *where(shelf))
+def test_doctor_lists_what_is_left_out_and_why(films_folder, capsys, tiny_bundle):
+    code, out, _ = ask(capsys, "doctor", *where(films_folder))
     assert code == 0
     assert "3 videos, 4 clips, 2 subtitle lines" in out
     assert "1 files are left out:" in out
-    assert str(shelf / "videos" / "broken.mp4") in out
-    code, document = ask_json(capsys, "doctor", *where(shelf))
+    assert str(films_folder / "videos" / "broken.mp4") in out
+    code, document = ask_json(capsys, "doctor", *where(films_folder))
     assert code == 0
     assert document["usable"] is True
     assert document["bundle"] == tiny_bundle.card.label
-    assert [problem["path"] for problem in document["failed"]] == [str(shelf / "videos" / "broken.mp4")]
+    assert [problem["path"] for problem in document["failed"]] == [
+        str(films_folder / "videos" / "broken.mp4")
+    ]
 
 
-def test_doctor_fails_where_the_bundle_is_gone(shelf, tmp_path, capsys, tiny_bundle):
+def test_doctor_fails_where_the_bundle_is_gone(films_folder, tmp_path, capsys, tiny_bundle):
     bundle = shutil.copytree(tiny_bundle.folder, tmp_path / "bundle")
-    ask(capsys, "index", shelf / "videos", *where(tmp_path), "--bundle", bundle)
+    ask(capsys, "index", films_folder / "videos", *where(tmp_path), "--bundle", bundle)
     shutil.rmtree(bundle)
     code, document = ask_json(capsys, "doctor", *where(tmp_path))
     assert (code, document["usable"]) == (1, False)
@@ -380,9 +382,9 @@ BAD_USAGE = {
 
 
 @pytest.mark.parametrize("arguments", BAD_USAGE.values(), ids=BAD_USAGE)
-def test_bad_usage_is_one_clear_message(shelf, tmp_path, monkeypatch, capsys, arguments):
+def test_bad_usage_is_one_clear_message(films_folder, tmp_path, monkeypatch, capsys, arguments):
     monkeypatch.chdir(tmp_path)
-    library = shelf / "library" if arguments[0] == "search" else tmp_path / "library"
+    library = films_folder / "library" if arguments[0] == "search" else tmp_path / "library"
     monkeypatch.setenv("POLYREEL_LIBRARY", str(library))
     code, out, err = ask(capsys, *arguments)
     assert code == 2
@@ -424,51 +426,53 @@ def test_libraries_that_cannot_be_used(tmp_path, capsys, verb, file, text, said)
     assert said in document["error"]["message"]
 
 
-def test_a_library_whose_tables_are_damaged(shelf, tmp_path, capsys):
-    library = Path(shutil.copytree(shelf / "library", tmp_path / "library"))
+def test_a_library_whose_tables_are_damaged(films_folder, tmp_path, capsys):
+    library = Path(shutil.copytree(films_folder / "library", tmp_path / "library"))
     shutil.rmtree(library / "cache")
     for file in (library / "clips.lance").rglob("*.lance"):
         file.write_bytes(b"")
-    for arguments in (("search", "red"), ("index", shelf / "videos")):
+    for arguments in (("search", "red"), ("index", films_folder / "videos")):
         code, out, err = ask(capsys, *arguments, *where(tmp_path))
         assert (code, out) == (1, "")
         assert "the library cannot be" in err
         assert str(library) in err
 
 
-def test_a_library_of_another_bundle(shelf, capsys, other_bundle, tiny_bundle):
-    code, _, err = ask(capsys, "index", shelf / "videos", *where(shelf), "--bundle", other_bundle.folder)
+def test_a_library_of_another_bundle(films_folder, capsys, other_bundle, tiny_bundle):
+    code, _, err = ask(
+        capsys, "index", films_folder / "videos", *where(films_folder), "--bundle", other_bundle.folder
+    )
     assert code == 1
     for part in (tiny_bundle.card.label, other_bundle.card.label, str(tiny_bundle.folder), "--library NEW"):
         assert part in err
 
 
-def test_a_library_that_is_being_written(shelf, capsys):
+def test_a_library_that_is_being_written(films_folder, capsys):
     from filelock import FileLock
 
-    with FileLock(shelf / "library" / "write.lock"):
-        code, _, err = ask(capsys, "index", shelf / "videos", *where(shelf))
+    with FileLock(films_folder / "library" / "write.lock"):
+        code, _, err = ask(capsys, "index", films_folder / "videos", *where(films_folder))
         assert code == 1
         assert "another index run is writing this library" in err
-        assert ask(capsys, "search", "red", *where(shelf))[0] == 0
+        assert ask(capsys, "search", "red", *where(films_folder))[0] == 0
 
 
-def test_an_interrupt_is_no_traceback(shelf, capsys, monkeypatch):
+def test_an_interrupt_is_no_traceback(films_folder, capsys, monkeypatch):
     from polyreel.library.search.search import Library
 
     def interrupt(*_arguments, **_options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Library, "search", interrupt)
-    code, document = ask_json(capsys, "search", "red", *where(shelf))
+    code, document = ask_json(capsys, "search", "red", *where(films_folder))
     assert (code, document["error"]["message"]) == (1, "interrupted")
 
 
 # Real processes
 
 
-def test_a_real_search(shelf):
-    done = run("search", "pes běží", *where(shelf), "--json")
+def test_a_real_search(films_folder):
+    done = run("search", "pes běží", *where(films_folder), "--json")
     assert (done.returncode, done.stderr) == (0, b"")
     document = json.loads(done.stdout)
     assert Path(document["hits"][0]["video"]).name == "talk.mp4"
@@ -495,11 +499,11 @@ def test_names_that_are_not_utf8_in_arguments(tmp_path, as_json):
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
-def test_any_encoding_of_the_terminal_will_do(shelf, encoding):
+def test_any_encoding_of_the_terminal_will_do(films_folder, encoding):
     environment = {**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "200"}
-    done = run("search", "蓝色", *where(shelf), "--mode", "visual", env=environment)
+    done = run("search", "蓝色", *where(films_folder), "--mode", "visual", env=environment)
     assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
-    done = run("search", "蓝色", *where(shelf), "--mode", "visual", "--json", env=environment)
+    done = run("search", "蓝色", *where(films_folder), "--mode", "visual", "--json", env=environment)
     assert done.returncode == 0
     assert "蓝色" in json.loads(done.stdout.decode(encoding))["hits"][0]["video"]
 
@@ -523,10 +527,16 @@ def test_a_disk_that_takes_no_output_is_one_clear_message(as_json):
     assert b"No space left on device" in done.stderr
 
 
-def test_a_full_disk_is_one_clear_message(shelf, tmp_path, capsys, tiny_bundle):
+def test_a_full_disk_is_one_clear_message(films_folder, tmp_path, capsys, tiny_bundle):
     with small_disk(tmp_path / "disk", size_bytes=20_000) as disk:
         code, out, err = ask(
-            capsys, "index", shelf / "videos", "--library", disk / "library", "--bundle", tiny_bundle.folder
+            capsys,
+            "index",
+            films_folder / "videos",
+            "--library",
+            disk / "library",
+            "--bundle",
+            tiny_bundle.folder,
         )
     assert (code, out) == (1, "")
     assert "the disk is full" in err
@@ -551,10 +561,11 @@ def test_help_imports_next_to_nothing():
     assert modules_after("--help") & heavy == set()
 
 
-def test_a_search_imports_only_what_searches(shelf):
-    found = modules_after("search", "red", *where(shelf), "--mode", "visual")
+def test_a_search_imports_only_what_searches(films_folder):
+    found = modules_after("search", "red", *where(films_folder), "--mode", "visual")
     assert found & {"torch", "onnx", "lancedb", "polyreel.encoders.build.small"} == set()
     assert (
-        modules_after("search", "red", *where(shelf)) & {"torch", "onnx", "polyreel.encoders.build.small"}
+        modules_after("search", "red", *where(films_folder))
+        & {"torch", "onnx", "polyreel.encoders.build.small"}
         == set()
     )

@@ -20,7 +20,7 @@ from polyreel.library.search.calibration import (
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory, tiny_bundle):
+def library_folder(tmp_path_factory, tiny_bundle):
     folder = tmp_path_factory.mktemp("calibration")
     for colour in ("red", "blue", "white"):
         film(folder / "videos" / f"{colour}.mp4", colour)
@@ -70,8 +70,8 @@ def test_false_alarms_are_as_rare_as_is_said():
     assert np.mean(passed) == pytest.approx(FALSE_ALARM_RATE, abs=0.01)
 
 
-def test_calibrated_results_say_how_strong_they_are(shelf):
-    library = open_library(shelf)
+def test_calibrated_results_say_how_strong_they_are(library_folder):
+    library = open_library(library_folder)
     before = library.search("red", mode="visual")
     assert (before.false_alarm_rate, before.hits[0].evidence.strength) == (None, None)
     library.calibrate()
@@ -86,7 +86,7 @@ def test_calibrated_results_say_how_strong_they_are(shelf):
     assert library.search("dog", mode="subtitles").hits[0].evidence.strength is None
 
 
-def test_a_new_commit_is_measured_anew(shelf, tmp_path, tiny_bundle):
+def test_a_new_commit_is_measured_anew(library_folder, tmp_path, tiny_bundle):
     film(tmp_path / "videos" / "red.mp4", "red")
     index_films(tmp_path / "videos", tmp_path / "library", tiny_bundle)
     library = open_library(tmp_path / "library")

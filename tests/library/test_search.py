@@ -21,9 +21,9 @@ from tiny_bundle import MEANINGS, PALETTE
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory, tiny_bundle):
+def films_folder(tmp_path_factory, tiny_bundle):
     """A film in each colour, one in three, one with words; and the library of them."""
-    folder = tmp_path_factory.mktemp("shelf")
+    folder = tmp_path_factory.mktemp("films")
     for colour in PALETTE:
         film(folder / "videos" / f"{colour}.mp4", colour)
     film(folder / "videos" / "tricolour.mp4", "blue", "white", "red", each_s=3)
@@ -40,8 +40,8 @@ def shelf(tmp_path_factory, tiny_bundle):
 
 
 @pytest.fixture
-def library(shelf):
-    return open_library(shelf / "library")
+def library(films_folder):
+    return open_library(films_folder / "library")
 
 
 def names(result) -> list[str]:
@@ -63,14 +63,14 @@ def test_a_colour_is_found_in_nine_languages(library, language, word):
     assert result.hits[0].score == result.hits[0].evidence.visual
 
 
-def test_hits_are_ranked_and_complete(library, shelf):
+def test_hits_are_ranked_and_complete(library, films_folder):
     result = library.search("Rot", top=100)
     assert [hit.rank for hit in result.hits] == list(range(1, len(result.hits) + 1))
     assert [hit.score for hit in result.hits] == sorted((hit.score for hit in result.hits), reverse=True)
     for hit in result.hits:
         assert hit.end_s > hit.start_s >= 0
         assert Path(hit.thumbnail).read_bytes().startswith(b"\xff\xd8")
-        assert Path(hit.video).parent == shelf / "videos"
+        assert Path(hit.video).parent == films_folder / "videos"
     assert (result.query, result.bundle, result.mode) == ("Rot", "tiny", "hybrid")
     assert result.took_ms > 0
 
@@ -251,9 +251,9 @@ def test_a_commit_shows_without_opening_the_library_again(tmp_path, tiny_bundle)
     assert names(library.search("zyzzyva", mode="subtitles")) == ["blue"]
 
 
-def test_the_bundle_has_to_be_the_librarys_own(shelf, tmp_path, other_bundle):
+def test_the_bundle_has_to_be_the_librarys_own(films_folder, tmp_path, other_bundle):
     with pytest.raises(BundleMismatchError, match=r"needs the bundle tiny .* not other "):
-        Library(shelf / "library", lambda _location: other_bundle)
+        Library(films_folder / "library", lambda _location: other_bundle)
 
 
 def test_a_library_that_moves_to_another_bundle_under_an_open_one_says_so(
@@ -302,7 +302,7 @@ def test_an_empty_library_gives_no_hits(tmp_path, tiny_bundle):
     assert (paths, scores.shape) == ([], (1, 0))
 
 
-def test_a_damaged_bundle_is_one_clear_error(shelf, tmp_path, tiny_bundle):
+def test_a_damaged_bundle_is_one_clear_error(films_folder, tmp_path, tiny_bundle):
     import shutil
 
     from polyreel.errors import BundleError
@@ -310,7 +310,7 @@ def test_a_damaged_bundle_is_one_clear_error(shelf, tmp_path, tiny_bundle):
     copy = Path(shutil.copytree(tiny_bundle.folder, tmp_path / "tiny"))
     with (copy / "text.onnx").open("ab") as file:
         file.write(b"x")
-    library = Library(shelf / "library", lambda _location: Bundle(copy))
+    library = Library(films_folder / "library", lambda _location: Bundle(copy))
     with pytest.raises(BundleError, match=r"a part of the bundle is damaged.*text\.onnx"):
         library.search("red")
 

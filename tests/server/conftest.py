@@ -17,13 +17,13 @@ from polyreel.encoders.runtime import Bundle
 
 
 @pytest.fixture(scope="session")
-def shelf(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Bundle) -> Path:
+def library_folder(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Bundle) -> Path:
     """The library of ``make_library``, with its videos beside it; not to be changed."""
     return make_library(tmp_path_factory.mktemp("server"), tiny_bundle)
 
 
 @pytest.fixture
-def own_shelf(tmp_path: Path, shelf: Path, tiny_bundle: Bundle) -> Path:
+def own_library(tmp_path: Path, library_folder: Path, tiny_bundle: Bundle) -> Path:
     """A copy of the library with one video, to be harmed."""
     film(tmp_path / "videos" / "red.mp4", "red", "blue")
     index_films(tmp_path / "videos", tmp_path / "library", tiny_bundle)
@@ -31,14 +31,14 @@ def own_shelf(tmp_path: Path, shelf: Path, tiny_bundle: Bundle) -> Path:
 
 
 @pytest.fixture(scope="session")
-def client(shelf: Path) -> Iterator[TestClient]:
+def client(library_folder: Path) -> Iterator[TestClient]:
     """Requests to a server with default settings."""
-    with serving(shelf) as started:
+    with serving(library_folder) as started:
         yield started
 
 
 @pytest.fixture(scope="session")
-def site(shelf: Path) -> Iterator[Listening]:
+def site(library_folder: Path) -> Iterator[Listening]:
     """A server on a port, with default settings."""
-    with listening(shelf) as started:
+    with listening(library_folder) as started:
         yield started

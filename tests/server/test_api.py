@@ -78,8 +78,8 @@ def test_filters_let_through_what_they_say(client, parameters, names, mode):
     assert {video.name for video in VideosDocument.model_validate_json(answer.content).videos} == names
 
 
-def test_a_folder_may_be_given_from_the_root(client, shelf):
-    folder = str(shelf.parent / "videos" / "talks")
+def test_a_folder_may_be_given_from_the_root(client, library_folder):
+    folder = str(library_folder.parent / "videos" / "talks")
     assert {hit.video for hit in search(client, "red", folder=folder).hits} == {"talks/tricolour.mp4"}
 
 

@@ -205,14 +205,14 @@ def test_it_works_without_javascript(visit):
     assert page.inner_text(".card h2 >> nth=0") == "green.mp4"
     page.locator(".thumb").first.click()
     assert "/file" in page.locator("#player").get_attribute("src")
-    page.locator(".tongue summary").click()
+    page.locator(".page-language summary").click()
     page.get_by_role("button", name="Deutsch").click()
     assert page.get_attribute("html", "lang") == "de"
 
 
 def test_the_language_can_be_changed_and_stays(visit):
     page = visit("/?q=red")
-    page.locator(".tongue summary").click()
+    page.locator(".page-language summary").click()
     page.get_by_role("button", name="Čeština").click()
     until(page, "document.documentElement.lang === 'cs'")
     assert page.url.endswith("/?q=red")

@@ -41,8 +41,8 @@ def remote(site):
 
 
 @pytest.fixture(scope="module")
-def local(shelf):
-    library = open_with_tiny_bundle(shelf)
+def local(library_folder):
+    library = open_with_tiny_bundle(library_folder)
     library.calibrate()
     return library
 
@@ -226,18 +226,18 @@ def test_a_server_gives_its_errors_their_kind(remote):
         remote.index("/")
 
 
-def test_open_takes_a_folder_or_an_address(shelf, site, tmp_path):
-    with open_library(shelf) as local, open_library(site.address) as remote:
+def test_open_takes_a_folder_or_an_address(library_folder, site, tmp_path):
+    with open_library(library_folder) as local, open_library(site.address) as remote:
         assert isinstance(local, Library)
         assert isinstance(remote, RemoteLibrary)
         assert names(local.search("red", top=1)) == names(remote.search("red", top=1)) == ["red.mp4"]
-    assert open_library(str(shelf)).search("red").hits
+    assert open_library(str(library_folder)).search("red").hits
     with pytest.raises(LibraryError, match="no library is here"):
         open_library(tmp_path)
 
 
-def test_a_token_opens(shelf):
-    with listening(shelf, token=TOKEN) as started:
+def test_a_token_opens(library_folder):
+    with listening(library_folder, token=TOKEN) as started:
         with pytest.raises(RemoteError, match="the token is missing or wrong"):
             polyreel.connect(started.address)
         with polyreel.connect(started.address, token=TOKEN) as library:

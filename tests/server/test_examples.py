@@ -110,8 +110,8 @@ def test_a_form_without_a_file_is_refused(client):
     )
 
 
-def test_a_file_beyond_the_limit_is_refused(shelf):
-    with serving(shelf, max_upload_bytes=20_000) as client:
+def test_a_file_beyond_the_limit_is_refused(library_folder):
+    with serving(library_folder, max_upload_bytes=20_000) as client:
         answer = send(client, b"\xff\xd8\xff" + b"\0" * 200_000)
         assert answer.status_code == 413
         assert send(client, picture("red")).status_code == 200

@@ -32,9 +32,9 @@ def kind_of(answer) -> str:
     return ErrorDocument.model_validate_json(answer.content).error.kind
 
 
-def test_a_library_that_is_deleted_says_so_and_comes_back(own_shelf, tmp_path):
-    with serving(own_shelf) as client:
-        own_shelf.rename(tmp_path / "elsewhere")
+def test_a_library_that_is_deleted_says_so_and_comes_back(own_library, tmp_path):
+    with serving(own_library) as client:
+        own_library.rename(tmp_path / "elsewhere")
         gone = wait_for(lambda: (answer := client.get(f"{API}/search?q=red")).status_code == 503 and answer)
         assert kind_of(gone) == "LibraryError"
         assert client.get(f"{API}/ready").status_code == 503
@@ -47,7 +47,7 @@ def test_a_library_that_is_deleted_says_so_and_comes_back(own_shelf, tmp_path):
             page = client.get(path)
             assert page.status_code == 503, path
             assert "The library cannot be read now" in page.text
-        (tmp_path / "elsewhere").rename(own_shelf)
+        (tmp_path / "elsewhere").rename(own_library)
         wait_for(lambda: client.get(f"{API}/search?q=red").status_code == 200)
 
 
@@ -56,12 +56,12 @@ def test_a_server_without_a_library_does_not_start(tmp_path):
         create_app(ServerSettings(library=tmp_path), load_bundle)
 
 
-def test_a_model_that_loses_a_part_says_so(own_shelf, tmp_path, tiny_bundle):
+def test_a_model_that_loses_a_part_says_so(own_library, tmp_path, tiny_bundle):
     copy = Path(shutil.copytree(tiny_bundle.folder, tmp_path / "tiny"))
-    state = json.loads((own_shelf / "library.json").read_text())
+    state = json.loads((own_library / "library.json").read_text())
     state["generations"]["1"]["location"] = str(copy)
-    (own_shelf / "library.json").write_text(json.dumps(state))
-    with serving(own_shelf) as client:
+    (own_library / "library.json").write_text(json.dumps(state))
+    with serving(own_library) as client:
         (copy / "frames.onnx").unlink()
         answer = client.post(f"{API}/search/example", files={"file": ("a.jpg", picture("red"))})
         assert (answer.status_code, kind_of(answer)) == (503, "BundleError")
@@ -74,7 +74,7 @@ def best_green(client) -> str:
     return answer.json()["hits"][0]["video"]
 
 
-def test_a_new_commit_shows_without_restart_and_searches_go_on(own_shelf, tiny_bundle):
+def test_a_new_commit_shows_without_restart_and_searches_go_on(own_library, tiny_bundle):
     stop, failures = [], []
 
     def ask(client) -> int:
@@ -86,12 +86,12 @@ def test_a_new_commit_shows_without_restart_and_searches_go_on(own_shelf, tiny_b
                 failures.append(answer.text)
         return count
 
-    with serving(own_shelf) as client, ThreadPoolExecutor(2) as crew:
+    with serving(own_library) as client, ThreadPoolExecutor(2) as crew:
         asking = [crew.submit(ask, client) for _ in range(2)]
         try:
             before = client.get(f"{API}/health").json()["commit"]
-            film(own_shelf.parent / "videos" / "green.mp4", "green")
-            index_films(own_shelf.parent / "videos", own_shelf, tiny_bundle, commit_every_s=0)
+            film(own_library.parent / "videos" / "green.mp4", "green")
+            index_films(own_library.parent / "videos", own_library, tiny_bundle, commit_every_s=0)
             wait_for(lambda: best_green(client) == "green.mp4")
             assert client.get(f"{API}/health").json()["commit"] > before
         finally:
@@ -100,30 +100,30 @@ def test_a_new_commit_shows_without_restart_and_searches_go_on(own_shelf, tiny_b
         assert all(each.result() > 0 for each in asking)
 
 
-def test_a_move_to_another_bundle_is_followed(own_shelf, tmp_path, other_bundle):
-    with serving(own_shelf) as client:
+def test_a_move_to_another_bundle_is_followed(own_library, tmp_path, other_bundle):
+    with serving(own_library) as client:
         assert client.get(f"{API}/bundle").json()["name"] == "tiny"
         moved = tmp_path / "moved"
-        index_films(own_shelf.parent / "videos", moved, other_bundle)
+        index_films(own_library.parent / "videos", moved, other_bundle)
         state = json.loads((moved / "library.json").read_text())
         state["commit"] += 100
         (moved / "library.json").write_text(json.dumps(state))
-        own_shelf.rename(tmp_path / "old")
-        moved.rename(own_shelf)
+        own_library.rename(tmp_path / "old")
+        moved.rename(own_library)
         wait_for(lambda: client.get(f"{API}/bundle").json().get("name") == "other")
         assert client.get(f"{API}/search?q=red").json()["bundle"] == "other"
 
 
-def test_progress_of_a_run_elsewhere_shows(own_shelf):
-    with serving(own_shelf) as client:
-        shown = ProgressFile(own_shelf)
+def test_progress_of_a_run_elsewhere_shows(own_library):
+    with serving(own_library) as client:
+        shown = ProgressFile(own_library)
         from polyreel.library.index.events import Planned, Progressed, Settled
 
         shown.take(Planned(4, 1_000))
         shown._written_at = 0.0
         shown.take(Progressed(250.0))
         shown._written_at = 0.0
-        shown.take(Settled(own_shelf.parent / "videos" / "red.mp4", None))
+        shown.take(Settled(own_library.parent / "videos" / "red.mp4", None))
         document = client.get(f"{API}/index").json()
         assert document == {
             "running": True,
@@ -138,35 +138,35 @@ def test_progress_of_a_run_elsewhere_shows(own_shelf):
         assert client.get(f"{API}/index").json()["running"] is False
 
 
-def test_a_run_that_was_killed_half_way_is_told_from_one_that_runs(own_shelf):
+def test_a_run_that_was_killed_half_way_is_told_from_one_that_runs(own_library):
     dead = subprocess.run(
         [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True
     )
-    shown = ProgressFile(own_shelf)
+    shown = ProgressFile(own_library)
     shown._now = shown._now.model_copy(update={"pid": int(dead.stdout)})
     from polyreel.library.index.events import Planned
 
     shown.take(Planned(4, 1_000))
-    assert read_progress(own_shelf).is_running is False
-    with serving(own_shelf) as client:
+    assert read_progress(own_library).is_running is False
+    with serving(own_library) as client:
         assert client.get(f"{API}/index").json()["running"] is False
         assert "was stopped before its end" in client.get("/library").text
         assert client.get(f"{API}/search?q=red").status_code == 200
 
 
-def test_progress_that_is_no_progress_is_none(own_shelf):
-    (own_shelf / "progress.json").write_text("{")
-    assert read_progress(own_shelf) is None
-    assert read_progress(own_shelf / "nowhere") is None
+def test_progress_that_is_no_progress_is_none(own_library):
+    (own_library / "progress.json").write_text("{")
+    assert read_progress(own_library) is None
+    assert read_progress(own_library / "nowhere") is None
 
 
-def test_a_folder_can_be_indexed_from_outside_if_it_is_allowed(own_shelf, tmp_path):
+def test_a_folder_can_be_indexed_from_outside_if_it_is_allowed(own_library, tmp_path):
     allowed = tmp_path / "videos"
     secret = tmp_path / "secret"
     secret.mkdir()
     film(allowed / "new" / "blue.mp4", "blue")
     (allowed / "way-out").symlink_to(secret)
-    with serving(own_shelf, roots=(allowed,)) as client:
+    with serving(own_library, roots=(allowed,)) as client:
         for folder in (
             secret,
             allowed / ".." / "secret",
@@ -207,7 +207,7 @@ def test_a_full_disk_does_not_stop_searching(tmp_path, tiny_bundle):
             assert client.get(f"{API}/search?q=red").json()["hits"][0]["video"] == "red.mp4"
 
 
-def test_many_wait_in_line_and_the_rest_is_refused(shelf, monkeypatch):
+def test_many_wait_in_line_and_the_rest_is_refused(library_folder, monkeypatch):
     from polyreel.server import search_batcher
 
     monkeypatch.setattr(search_batcher, "_WAITING", 4)
@@ -218,7 +218,7 @@ def test_many_wait_in_line_and_the_rest_is_refused(shelf, monkeypatch):
                 time.sleep(0.3)
             return super().encode_text(texts)
 
-    app = create_app(ServerSettings(library=shelf), lambda location: SlowBundle(Path(location)))
+    app = create_app(ServerSettings(library=library_folder), lambda location: SlowBundle(Path(location)))
     from starlette.testclient import TestClient
 
     with TestClient(
@@ -232,28 +232,28 @@ def test_many_wait_in_line_and_the_rest_is_refused(shelf, monkeypatch):
         assert client.get(f"{API}/search?q=red").status_code == 200
 
 
-def test_the_server_works_where_nobody_may_write(own_shelf):
+def test_the_server_works_where_nobody_may_write(own_library):
     if os.geteuid() == 0:
         pytest.skip("root may write everywhere")
-    for folder in (own_shelf, own_shelf / "cache"):
+    for folder in (own_library, own_library / "cache"):
         folder.chmod(0o500)
     try:
-        with serving(own_shelf) as client:
+        with serving(own_library) as client:
             assert client.get(f"{API}/search?q=red").status_code == 200
     finally:
-        for folder in (own_shelf, own_shelf / "cache"):
+        for folder in (own_library, own_library / "cache"):
             folder.chmod(0o700)
 
 
-def test_a_model_that_cannot_be_run_is_one_message_at_the_start(own_shelf, tmp_path, tiny_bundle, capsys):
+def test_a_model_that_cannot_be_run_is_one_message_at_the_start(own_library, tmp_path, tiny_bundle, capsys):
     from polyreel.cli.app import main
 
     copy = Path(shutil.copytree(tiny_bundle.folder, tmp_path / "tiny"))
-    state = json.loads((own_shelf / "library.json").read_text())
+    state = json.loads((own_library / "library.json").read_text())
     state["generations"]["1"]["location"] = str(copy)
-    (own_shelf / "library.json").write_text(json.dumps(state))
+    (own_library / "library.json").write_text(json.dumps(state))
     (copy / "text.onnx").unlink()
-    assert main(["serve", "--library", str(own_shelf), "--port", "0"]) == 1
+    assert main(["serve", "--library", str(own_library), "--port", "0"]) == 1
     said = capsys.readouterr().err
     assert "a part of the bundle is damaged" in said
     assert "Traceback" not in said

@@ -81,16 +81,16 @@ def mixture(port: int) -> list[str]:
     ]
 
 
-def test_fifty_users_get_answers_without_an_error(shelf):
-    with process_of(shelf) as (port, _):
+def test_fifty_users_get_answers_without_an_error(library_folder):
+    with process_of(library_folder) as (port, _):
         statuses = asyncio.run(ask(port, list(islice(cycle(mixture(port)), 600)), 50))
     assert set(statuses) == {200, 404, 422}
     assert sum(statuses.values()) == 600
 
 
 @pytest.mark.slow
-def test_twenty_thousand_requests_leave_memory_as_it_was(shelf):
-    with process_of(shelf) as (port, process):
+def test_twenty_thousand_requests_leave_memory_as_it_was(library_folder):
+    with process_of(library_folder) as (port, process):
         paths = mixture(port)
         asyncio.run(ask(port, list(islice(cycle(paths), 3_000)), 16))
         before = process.memory_info().rss
@@ -102,12 +102,12 @@ def test_twenty_thousand_requests_leave_memory_as_it_was(shelf):
 
 
 @pytest.mark.slow
-def test_a_thousand_idle_connections_stop_nobody(shelf):
+def test_a_thousand_idle_connections_stop_nobody(library_folder):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 3_000:
         pytest.skip(f"this process may open {hard} files at most")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 3_000), hard))
-    with process_of(shelf) as (port, process), contextlib.ExitStack() as idle:
+    with process_of(library_folder) as (port, process), contextlib.ExitStack() as idle:
         for number in range(1_000):
             connection = idle.enter_context(socket.create_connection(("127.0.0.1", port)))
             if number % 2:  # half of them have begun to say something

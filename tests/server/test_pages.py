@@ -133,8 +133,8 @@ def test_the_model_page_has_the_card(client):
     assert "The quality of this model has not been measured." in text
 
 
-def test_a_language_can_be_chosen(shelf):
-    with serving(shelf) as client:
+def test_a_language_can_be_chosen(library_folder):
+    with serving(library_folder) as client:
         token = form_of(client)
         answer = client.post("/language", data={"form": token, "to": "cs", "next": "/?q=red"})
         assert answer.headers["location"] == "/?q=red"

@@ -35,14 +35,14 @@ def form_token(client, path: str = "/") -> str:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", ""])
-def test_beyond_the_own_machine_a_token_is_needed(shelf, host):
+def test_beyond_the_own_machine_a_token_is_needed(library_folder, host):
     with pytest.raises(UsageError, match=r"needs a token.*POLYREEL_TOKEN"):
-        create_app(ServerSettings(library=shelf, host=host), lambda _location: None)
+        create_app(ServerSettings(library=library_folder, host=host), lambda _location: None)
 
 
-def test_a_token_that_can_be_guessed_is_refused(shelf):
+def test_a_token_that_can_be_guessed_is_refused(library_folder):
     with pytest.raises(UsageError, match="too short to be a secret"):
-        create_app(ServerSettings(library=shelf, token="secret"), lambda _location: None)
+        create_app(ServerSettings(library=library_folder, token="secret"), lambda _location: None)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_only_the_own_machine_is_the_own_machine(host, own):
     assert is_loopback(host) is own
 
 
-def test_with_a_token_nothing_opens_without_it(shelf):
-    with serving(shelf, host="0.0.0.0", token=TOKEN) as client:
+def test_with_a_token_nothing_opens_without_it(library_folder):
+    with serving(library_folder, host="0.0.0.0", token=TOKEN) as client:
         for path in (f"{API}/search?q=red", f"{API}/videos", f"{API}/metrics", f"{API}/openapi.json"):
             answer = client.get(path)
             assert answer.status_code == 401
@@ -75,8 +75,8 @@ def test_with_a_token_nothing_opens_without_it(shelf):
         assert (page.status_code, page.headers["location"]) == (303, "/login?next=%2Flibrary%3Fpage%3D1")
 
 
-def test_a_browser_enters_with_the_token_once(shelf):
-    with serving(shelf, host="0.0.0.0", token=TOKEN) as client:
+def test_a_browser_enters_with_the_token_once(library_folder):
+    with serving(library_folder, host="0.0.0.0", token=TOKEN) as client:
         seal = form_token(client, "/login?next=/model")
         wrong = client.post("/login", data={"form": seal, "token": "guess", "next": "/model"})
         assert wrong.status_code == 401
@@ -95,8 +95,8 @@ def test_a_browser_enters_with_the_token_once(shelf):
 @pytest.mark.parametrize(
     "wanted", ["https://evil.example", "//evil.example", "/\\evil.example", "evil", "/\t/evil"]
 )
-def test_nobody_is_led_to_another_site(shelf, wanted):
-    with serving(shelf, token=TOKEN) as client:
+def test_nobody_is_led_to_another_site(library_folder, wanted):
+    with serving(library_folder, token=TOKEN) as client:
         seal = form_token(client, "/login")
         answer = client.post("/login", data={"form": seal, "token": TOKEN, "next": wanted})
         assert answer.headers["location"] == "/"
@@ -121,8 +121,8 @@ def test_addresses_and_own_names_are_known(client, host):
     assert client.get(f"{API}/health", headers={"Host": host}).status_code == 200
 
 
-def test_a_name_can_be_given(shelf):
-    with serving(shelf, names=("Videos.Example",)) as client:
+def test_a_name_can_be_given(library_folder):
+    with serving(library_folder, names=("Videos.Example",)) as client:
         assert client.get(f"{API}/health", headers={"Host": "videos.example"}).status_code == 200
 
 
@@ -195,9 +195,9 @@ def test_what_was_typed_is_shown_as_text(client):
 # Files
 
 
-def test_a_range_is_a_range(client, shelf):
+def test_a_range_is_a_range(client, library_folder):
     address = f"{API}/videos/{video_ids(client)['red.mp4']}/file"
-    whole = (shelf.parent / "videos" / "red.mp4").read_bytes()
+    whole = (library_folder.parent / "videos" / "red.mp4").read_bytes()
     answer = client.get(address, headers={"Range": "bytes=10-19"})
     assert (answer.status_code, answer.content) == (206, whole[10:20])
     assert answer.headers["content-range"] == f"bytes 10-19/{len(whole)}"
@@ -226,9 +226,9 @@ def harm(path: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["gone", "link", "fifo", "other", "folder"])
-def test_only_what_was_indexed_is_served(own_shelf, how):
-    video = own_shelf.parent / "videos" / "red.mp4"
-    with serving(own_shelf) as client:
+def test_only_what_was_indexed_is_served(own_library, how):
+    video = own_library.parent / "videos" / "red.mp4"
+    with serving(own_library) as client:
         address = f"{API}/videos/{video_ids(client)['red.mp4']}/file"
         assert client.get(address).status_code == 200
         harm(video, how)
@@ -238,11 +238,11 @@ def test_only_what_was_indexed_is_served(own_shelf, how):
         assert client.get(f"{API}/search?q=red").status_code == 200
 
 
-def test_a_thumbnail_that_leads_out_is_not_served(own_shelf, tmp_path):
+def test_a_thumbnail_that_leads_out_is_not_served(own_library, tmp_path):
     (tmp_path / "secret").write_bytes(b"secret")
-    with serving(own_shelf) as client:
+    with serving(own_library) as client:
         address = client.get(f"{API}/search?q=red").json()["hits"][0]["thumbnail"]
-        (file,) = (own_shelf / "thumbs").glob("*/*/0000000000.jpg")
+        (file,) = (own_library / "thumbs").glob("*/*/0000000000.jpg")
         file.unlink()
         file.symlink_to(tmp_path / "secret")
         assert client.get(address).status_code == 404
@@ -279,8 +279,8 @@ def test_a_body_that_lies_about_its_length_is_refused(client):
     assert client.post("/language", content=pieces()).status_code in {400, 413}
 
 
-def test_one_client_cannot_ask_without_end(shelf):
-    with serving(shelf, searches_per_s=0.2) as client:
+def test_one_client_cannot_ask_without_end(library_folder):
+    with serving(library_folder, searches_per_s=0.2) as client:
         answers = [client.get(f"{API}/search?q=red") for _ in range(4)]
         assert [answer.status_code for answer in answers] == [200, 200, 429, 429]
         assert answers[-1].headers["retry-after"]
@@ -300,14 +300,14 @@ def test_rates_recover_with_time_and_forget_the_quiet():
     assert len(rates._buckets) == 10_000
 
 
-def test_logs_do_not_tell_what_was_searched(shelf, caplog):
+def test_logs_do_not_tell_what_was_searched(library_folder, caplog):
     caplog.set_level("INFO", "polyreel.server.access")
-    with serving(shelf) as client:
+    with serving(library_folder) as client:
         client.get(f"{API}/search?q=sesquipedalian")
         client.get("/?q=sesquipedalian")
     assert "/api/v1/search" in caplog.text
     assert "sesquipedalian" not in caplog.text
-    with serving(shelf, log_queries=True) as client:
+    with serving(library_folder, log_queries=True) as client:
         client.get("/?q=sesquipedalian")
     assert "sesquipedalian" in caplog.text
 
@@ -341,8 +341,8 @@ def test_what_is_no_http_ends_with_an_answer(site, text):
     assert b"400" in ask_raw(site.port, text + b"\r\n\r\n")
 
 
-def test_slow_heads_and_bodies_are_not_waited_for(shelf):
-    with listening(shelf, head_timeout_s=0.3, body_timeout_s=0.3) as started:
+def test_slow_heads_and_bodies_are_not_waited_for(library_folder):
+    with listening(library_folder, head_timeout_s=0.3, body_timeout_s=0.3) as started:
         began = time.monotonic()
         assert ask_raw(started.port, b"GET / HTTP/1.1\r\nHost: loc") == b""
         assert ask_raw(started.port, b"") == b""

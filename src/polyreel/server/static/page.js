@@ -88,7 +88,7 @@
     const writing = here?.matches("input, select, textarea, video");
     if (event.key === "Escape") {
       if (stop(true)) event.preventDefault();
-      else document.querySelectorAll(".tongue[open]").forEach((menu) => { menu.open = false; });
+      else document.querySelectorAll(".page-language[open]").forEach((menu) => { menu.open = false; });
     } else if (event.key === "/" && !writing && box) {
       event.preventDefault();
       box.focus();

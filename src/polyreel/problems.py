@@ -15,7 +15,7 @@ _KEPT_PER_KIND = 20
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """An item or file that a corpus should have and has not."""
+    """An item or file that a dataset should have and does not have."""
 
     id: str
     reason: str

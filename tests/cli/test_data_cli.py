@@ -126,7 +126,7 @@ def test_a_fetched_dataset_is_checked_by_its_name(photos, capsys, monkeypatch, c
         (("build", "emoji", "--from", ".", "--out", "t"), 1, "emoji-datasource-google"),
         (("check", "vatex"), 1, "polyreel data build vatex --from DIR"),
         (("check", "stmps"), 2, "Did you mean 'stamps'?"),
-        (("check", "./nothing"), 1, "no corpus is here"),
+        (("check", "./nothing"), 1, "no table of a dataset is here"),
         (("check", ".", "--sample", "-1"), 2, "--sample"),
     ],
 )

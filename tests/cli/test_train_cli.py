@@ -80,7 +80,7 @@ def test_mistakes_are_listed_and_end_with_two(world, tmp_path, capsys):
         assert main(["train", str(recipe), "--data", str(world.home), *extra]) == 2
         said = "".join(capsys.readouterr())
         assert "batch.batch_siz: there is no such key. Did you mean 'batch_size'?" in said
-        assert "data.0.corpus: no corpus has this name: 'filmz'" in said
+        assert "data.0.corpus: no dataset has this name: 'filmz'" in said
         assert "Traceback" not in said
 
 

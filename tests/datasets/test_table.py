@@ -155,7 +155,7 @@ def test_a_corpus_of_nothing_is_refused_with_the_reason(tmp_path):
     fails(lambda: write_table(tmp_path, [], name="made"), "not one clip")
     gone = [Missing("a", "no picture")]
     fails(lambda: write_table(tmp_path, gone, name="made"), "not one clip", "1 were left out", "no picture")
-    fails(lambda: open_table(tmp_path), "no corpus is here", tmp_path)
+    fails(lambda: open_table(tmp_path), "no table of a dataset is here", tmp_path)
 
 
 def test_clips_whose_ids_hash_alike_are_told_apart(tmp_path, monkeypatch):

@@ -102,7 +102,7 @@ def test_data_that_is_not_there_or_does_not_fit_is_told_at_once(world, tmp_path)
     for part in (
         "data.0.features: no kind of features of films has this name: 'toi'. Did you mean 'toy'?",
         "data.1.languages: there is no caption in 'sw'",
-        "data.2.corpus: no corpus has this name: 'film'",
+        "data.2.corpus: no dataset has this name: 'film'",
         "data.3.split: no split of films has this name: 'trian'. Did you mean 'train'?",
         "data.4.corpus: the dataset is not there",
         "code_switching.lexicons: no lexicon for a language",

@@ -34,7 +34,7 @@ def test_mistakes_of_the_recipe_and_of_its_data_are_told_together(world, tmp_pat
     found = check(path, overrides, data=world.home)
     for part in (
         "batch.capions: there is no such key",
-        "data.0.corpus: no corpus has this name: 'filmz'",
+        "data.0.corpus: no dataset has this name: 'filmz'",
         "objectives.0: distillation pairs languages, and there is one",
         "objectives.0: distillation learns from English",
         "objectives.1: text_contrastive pairs texts of an item: set batch.captions",

@@ -75,10 +75,10 @@ def build_how2_table(out: Path, captions: Path | None, options: How2Options) -> 
         captions: folder of ``how2_[lang].json``, None for videos alone.
         options: as given on the command line.
     """
-    from polyreel.datasets.how2.building.corpus import How2Plan, build_how2
     from polyreel.datasets.how2.building.downloading import YtDlp
     from polyreel.datasets.how2.building.pipeline import Plugins
     from polyreel.datasets.how2.building.recognising import WhisperRecogniser
+    from polyreel.datasets.how2.building.table import How2Plan, build_how2
     from polyreel.datasets.how2.building.translating import CTranslate2Translator
 
     plan = How2Plan(

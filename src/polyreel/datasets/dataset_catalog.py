@@ -1,4 +1,4 @@
-"""Corpora by name, opened; one that is not there as a table is built from its dataset on the way."""
+"""Datasets by name, opened; one that is not there as a table is built on the way."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MANIFEST = "manifest.json"
 
 
 class DatasetCatalog:
-    """Where recipes find corpora.
+    """Where recipes find datasets.
 
     A name means, in this order: a table in ``data / name``; a folder that is a table; a dataset of the
     registry, read from ``data / name`` or fetched, and kept as a table in the cache. A dataset that packages
@@ -63,7 +63,7 @@ class DatasetCatalog:
             if (folder / _MANIFEST).is_file():
                 return folder
         if name not in DATASETS:
-            raise UnknownNameError("corpus", name, DATASETS)
+            raise UnknownNameError("dataset", name, DATASETS)
         dataset = DATASETS[name]
         if dataset.fetch is None and self._given(name) is None:
             raise DatasetError(
@@ -75,7 +75,7 @@ class DatasetCatalog:
         return built if (built / _MANIFEST).is_file() else None
 
     def table(self, name: str) -> DatasetTable:
-        """The corpus of that name, built if it is not there as a table.
+        """The table of that name, built if it is not there as a table.
 
         Raises:
             UnknownNameError, DatasetError: see ``where``.
@@ -86,8 +86,8 @@ class DatasetCatalog:
         return self._tables[name]
 
     def features(self, name: str, wanted: Sequence[str]) -> tuple[str, ...]:
-        """The kinds of features of a corpus that a run reads: those ``wanted``, or else what the default
-        bundle makes of its pictures, now if they are not there; none for a corpus of text.
+        """The kinds of features of a dataset that a run reads: those ``wanted``, or else what the default
+        bundle makes of its pictures, now if they are not there; none for a dataset of text.
 
         Raises:
             UnknownNameError: it has no such features.

@@ -15,7 +15,7 @@ from polyreel.packages.members import cache_dir, sha256_of
 
 __all__ = ["build_dataset", "count_differences", "fetch_dataset", "fetched_table"]
 
-# A folder with more files is one of videos, whose digests would take longer than the corpus.
+# A folder with more files is one of videos, whose digests would take longer than building the table.
 _DIGESTED_FILES = 64
 
 
@@ -91,7 +91,7 @@ def count_differences(manifest: Manifest) -> list[str]:
     """A sentence for each split that has another number of clips than published."""
     try:
         published = find_dataset(manifest.name).published or {}
-    except UsageError:  # a corpus of the user's own
+    except UsageError:  # a dataset of the user's own
         return []
     return [
         f"{split}: {manifest.clips.get(split, 0):,} clips, {count:,} published"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from polyreel.datasets.dataset import BenchmarkSpec, Dataset
-from polyreel.datasets.how2.building.corpus import how2_records
+from polyreel.datasets.how2.building.table import how2_records
 from polyreel.datasets.readers import (
     cldr,
     demo,

@@ -1,4 +1,4 @@
-"""Captions of a corpus: repeated ones, those that are in several splits, and those in another language."""
+"""Captions of a table: repeated ones, those that are in several splits, and those in another language."""
 
 from __future__ import annotations
 

@@ -27,16 +27,16 @@ _LEVELS = ("broken", "warning", "note")
 def check_table(
     folder: Path, *, sample: int = SAMPLE, seed: int = 0, progress: Progress | None = None
 ) -> CheckReport:
-    """Check a corpus on disk.
+    """Check a table on disk.
 
     Args:
-        folder: of the corpus.
+        folder: of the table.
         sample: how many clips of each split have their media decoded and compared.
         seed: draws samples.
         progress: told of what is being done.
 
     Raises:
-        DatasetError: there is no corpus at all; one that is damaged is a finding.
+        DatasetError: there is no table at all; one that is damaged is a finding.
     """
     manifest = read_manifest(folder)
     tell = progress or _silent

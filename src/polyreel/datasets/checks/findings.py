@@ -1,4 +1,4 @@
-"""What a check of a corpus comes to."""
+"""What a check of a table comes to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _Facts(BaseModel):
 
 
 class Finding(_Facts):
-    """One thing to know about a corpus.
+    """One thing to know about a table.
 
     Attributes:
         level: "broken" is to be repaired, "warning" can make a measurement wrong, "note" is good to know.
@@ -76,12 +76,12 @@ class CheckReport(_Facts):
     """Everything that a check found.
 
     Attributes:
-        name, version, folder: which corpus.
+        name, version, folder: which table.
         clips: split -> clips.
         sources: what it was made from, with licences.
         left_out: what its reader met and did not take.
         languages: BCP-47 tag -> captions.
-        media: pictures and videos, None if the files of the corpus are damaged.
+        media: pictures and videos, None if the files of the table are damaged.
         features: name -> clips with rows.
         findings: gravest first.
     """

@@ -1,4 +1,4 @@
-"""Pictures and videos of a corpus: are they there, do they decode, and are some of them in two splits?
+"""Pictures and videos of a table: are they there, do they decode, and are some of them in two splits?
 
 Pictures are compared by a difference hash: 64 bits, one for each pair of neighbours in an 8 x 9 thumbnail,
 which brightness, size and compression leave as they are (Krawetz, "Kind of Like That", 2013).
@@ -58,7 +58,7 @@ def check_media(
     """Look for every medium, and decode those of some clips.
 
     Args:
-        table: the corpus.
+        table: the open table.
         sample: how many clips of each split are decoded; a video counts for twenty.
         seed: draws the sample.
         progress: told of media decoded and to be decoded.

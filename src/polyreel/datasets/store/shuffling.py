@@ -11,7 +11,7 @@ __all__ = ["BLOCK_ROWS", "WINDOW_BLOCKS", "shuffled_windows"]
 
 # Neighbours that are read together: long enough a stretch for a disk's sequential rate.
 BLOCK_ROWS = 256
-# Blocks, from all over the corpus, whose rows are mixed: a batch of thousands still holds far-apart clips.
+# Blocks, from all over the table, whose rows are mixed: a batch of thousands still holds far-apart clips.
 WINDOW_BLOCKS = 32
 
 

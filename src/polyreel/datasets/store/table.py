@@ -1,4 +1,4 @@
-"""A corpus on disk: clips and captions in memory-mapped Arrow files, features beside them.
+"""A table on disk: clips and captions in memory-mapped Arrow files, features beside them.
 
 Nothing is loaded: opening maps the files, and a row is read when it is asked for. A clip is named by its id
 or by its *index*, its row in the order it was written in.
@@ -31,7 +31,7 @@ __all__ = ["DatasetTable", "open_table"]
 
 
 def open_table(folder: Path) -> DatasetTable:
-    """The corpus that ``write_table`` has written; the size of every file is checked, not its content.
+    """The table that ``write_table`` has written; the size of every file is checked, not its content.
 
     Raises:
         DatasetError: there is none, its schema is another one, or a file is missing or cut short.
@@ -42,10 +42,10 @@ def open_table(folder: Path) -> DatasetTable:
 
 
 class DatasetTable:
-    """An open corpus. Two processes, or two threads, may read the same one.
+    """An open table. Two processes, or two threads, may read the same one.
 
     Args:
-        folder: of the corpus.
+        folder: of the table.
         manifest: what it consists of.
     """
 
@@ -58,7 +58,7 @@ class DatasetTable:
         self._ids = _map_npy(data / "ids.npy")
         self._features: dict[str, FeatureStore] = {}
         if not len(self) == self._clips.rows == self._ids.shape[1] == len(self._offsets) - 1:
-            raise DatasetError("the files of the corpus do not belong together", item=folder)
+            raise DatasetError("the files of the table do not belong together", item=folder)
 
     @property
     def name(self) -> str:
@@ -224,7 +224,7 @@ class _ArrowColumns:
             self._reader = pa.ipc.open_file(pa.memory_map(str(path)))
         if tuple(self._reader.schema.names) != columns:
             raise DatasetError(
-                "a file of the corpus has other columns", item=path, value=self._reader.schema.names
+                "a file of the table has other columns", item=path, value=self._reader.schema.names
             )
         self._batches: dict[int, pa.RecordBatch] = {}
         self._reading = threading.Lock()
@@ -252,7 +252,7 @@ class _ArrowColumns:
     def rows_where(self, column: str, value: str) -> NDArray[np.int64]:
         import pyarrow.compute as pc
 
-        # A batch at a time: as one piece, the mask of a large corpus would be a copy of its column.
+        # A batch at a time: as one piece, the mask of a large table would be a copy of its column.
         found = [
             batch * BATCH_ROWS + np.flatnonzero(pc.equal(rows[column], value).to_numpy(zero_copy_only=False))
             for batch, rows in enumerate(self._all_batches())
@@ -283,4 +283,4 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, EOFError) as error:  # Arrow's errors are ValueErrors too
-        raise DatasetError("a file of the corpus cannot be read", item=path, value=error) from error
+        raise DatasetError("a file of the table cannot be read", item=path, value=error) from error

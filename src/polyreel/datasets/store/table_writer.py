@@ -1,4 +1,4 @@
-"""Write records as a corpus on disk: streamed, checked one by one, and committed as a whole."""
+"""Write records as a table on disk: streamed, checked one by one, and committed as a whole."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def write_table(
     sources: Sequence[Source] = (),
     progress: Callable[[int], None] | None = None,
 ) -> Manifest:
-    """Write a corpus; one that is there is replaced once the new one is complete.
+    """Write a table; one that is there is replaced once the new one is complete.
 
     Features are kept where the clips have stayed what they were. Texts are put into NFC.
 
     Args:
-        folder: of the corpus.
+        folder: of the table.
         records: streamed; a ``Missing`` among them is counted by its reason and otherwise passed over.
         name: of the dataset.
         sources: what it was made from.
@@ -75,7 +75,7 @@ def write_table(
 
     Raises:
         DatasetError: a clip comes twice; a record has an unknown language code, an empty caption or a time
-            that cannot be; there is no record at all; another process writes the corpus. What is there stays.
+            that cannot be; there is no record at all; another process writes the table. What is there stays.
     """
     with writing(folder), scratch_folder(folder) as work:
         tally = _write_files(work, records, progress)
@@ -94,7 +94,7 @@ def write_table(
             features=_kept_features(folder, files["clips.arrow"].sha256),
         )
         place = folder / manifest.data_folder
-        # The corpus that is there may be of equal content: it must not be gone, not even for a moment.
+        # The table that is there may be of equal content: it must not be gone, not even for a moment.
         if not all(is_stored(place / file, facts) for file, facts in files.items()):
             shutil.rmtree(place, ignore_errors=True)
             work.replace(place)
@@ -108,7 +108,7 @@ def hash_id(clip_id: str) -> int:
 
 
 def _kept_features(folder: Path, clips_sha256: str) -> dict[str, FeatureSet]:
-    """Features of the corpus that is there, if they are of the very same clips."""
+    """Features of the table that is there, if they are of the very same clips."""
     if not (folder / MANIFEST_FILE).is_file():
         return {}
     try:

@@ -39,7 +39,13 @@ def log_negatives(
     candidate_concept: Int[Tensor, " candidates"],
     temperature: Float[Tensor, ""],
 ) -> Float[Tensor, " anchors"]:
-    """``N(a)`` of every anchor: over the candidates of other concepts. Very negative where there are none."""
+    """``N(a)`` of every anchor: over the candidates of other concepts. Very negative where there are none.
+
+    Args:
+        anchors, candidates: Unit vectors.
+        anchor_concept, candidate_concept: Concept of each.
+        temperature: Scalar that divides cosines.
+    """
 
     def of_block(anchors: Tensor, concept: Tensor) -> Tensor:
         scores = (anchors / temperature) @ candidates.T
@@ -62,7 +68,14 @@ def log_negatives_in(
     candidate_language: Int[Tensor, " candidates"],
     temperature: Float[Tensor, ""],
 ) -> Float[Tensor, " pairs"]:
-    """``N(a)`` of the anchor of each pair over the candidates in the pair's ``language`` alone."""
+    """``N(a)`` of the anchor of each pair over the candidates in the pair's ``language`` alone.
+
+    Args:
+        language, anchor: Of each pair, its language and the row of its anchor.
+        anchors, anchor_concept: Unit vectors and their concepts.
+        candidates, candidate_concept, candidate_language: Unit vectors, their concepts and languages.
+        temperature: Scalar that divides cosines.
+    """
     (tags, rows), pair = torch.unique(torch.stack([language, anchor]), dim=1, return_inverse=True)
     parts = []
     # The pairs come out sorted by language, so the parts follow each other.
@@ -97,7 +110,14 @@ def text_pair_losses(
     language: Int[Tensor, " texts"],
     temperature: Float[Tensor, ""],
 ) -> Float[Tensor, " pairs"]:
-    """NCE of each pair of texts; negatives are texts of other concepts in the language of the second."""
+    """NCE of each pair of texts; negatives are texts of other concepts in the language of the second.
+
+    Args:
+        text: Unit vectors.
+        anchor, other: Rows of the first and second text of each pair.
+        concept, language: Of each text.
+        temperature: Scalar that divides cosines.
+    """
     own = (text[anchor] * text[other]).sum(dim=1) / temperature
     negatives = log_negatives_in(language[other], anchor, text, concept, text, concept, language, temperature)
     return pair_losses(own, negatives)

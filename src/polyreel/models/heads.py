@@ -37,6 +37,11 @@ class ResidualMlpHead(nn.Module):
 def build_head(kind: HeadKind, inputs: int, dim: int, *, width: int) -> nn.Module:
     """The head of a tower.
 
+    Args:
+        kind: As in ``HeadKind``.
+        inputs, dim: Width before and after.
+        width: Width of the inner layer of ``residual-mlp``.
+
     Raises:
         UsageError: ``none`` between two widths.
     """
@@ -55,7 +60,11 @@ def build_head(kind: HeadKind, inputs: int, dim: int, *, width: int) -> nn.Modul
 
 
 def build_branch_head(kind: HeadKind, inputs: int, dim: int, *, width: int) -> nn.Module:
-    """The head of a branch that is added to something, and so starts at zero."""
+    """The head of a branch that is added to something, and so starts at zero.
+
+    Args:
+        kind, inputs, dim, width: As in ``build_head``.
+    """
     if kind == "residual-mlp":
         return ResidualMlpHead(inputs, dim, width=width, skip=None)
     head = nn.Linear(inputs, dim)

@@ -25,8 +25,12 @@ _UNLIMITED = 1_000_000
 class HubEncoder(nn.Module):
     """A ``transformers`` encoder as the text tower wants it.
 
+    Args:
+        model, tokenizer: Parts that ``transformers`` loaded.
+        item: Name of the encoder, for messages.
+
     Attributes:
-        width: of the token states.
+        width: Width of the token states.
         tokenizer, pad_id, positions: how texts are prepared, and how many tokens they may have.
     """
 

@@ -1,18 +1,18 @@
-"""What the text tower reads, and masked views of it."""
+"""What the text tower reads."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
 from tokenizers import Tokenizer
 from torch import Tensor
 
-__all__ = ["TextInputs", "TextReader", "mask_frames"]
+__all__ = ["TextInputs", "TextReader"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,40 +34,20 @@ class TextInputs:
         rows = self.ids if self.features is None else self.features
         return 0 if rows is None else len(rows)
 
-    def chunk(self, rows: slice) -> TextInputs:
-        """The texts of ``rows``."""
-        return self._each(lambda tensor: tensor[rows])
+    def some(self, rows: Int[Tensor, " rows"]) -> TextInputs:
+        """The texts of ``rows``, padded no further than to the longest of them."""
+        if self.mask is None:
+            return self._each(lambda tensor: tensor[rows])
+        longest = int(self.mask[rows].any(dim=0).nonzero().max()) + 1
+        return self._each(lambda tensor: tensor[rows] if tensor.ndim == 1 else tensor[rows, :longest])
 
     def to(self, device: torch.device | str) -> TextInputs:
         """The same on ``device``."""
         return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
-    def masked(self, rate: float, generator: torch.Generator | None = None) -> TextInputs:
-        """A view that lacks about a share ``rate`` of each text: of its tokens, or of the dimensions of
-        ``features`` where tokens are no longer known. The first token, ``<s>``, always stays.
-        """
-        if self.features is not None:
-            kept = torch.rand(self.features.shape, generator=generator).to(self.features.device) >= rate
-            return replace(self, features=self.features * kept)
-        assert self.mask is not None
-        kept = torch.rand(self.mask.shape, generator=generator).to(self.mask.device) >= rate
-        kept[:, 0] = True
-        return replace(self, mask=self.mask & kept)
-
     def _each(self, change: Callable[[Tensor], Tensor]) -> TextInputs:
         parts = (self.ids, self.mask, self.features, self.cut)
         return TextInputs(*(None if part is None else change(part) for part in parts))
-
-
-def mask_frames(
-    mask: Bool[Tensor, "items frames"], rate: float, generator: torch.Generator | None = None
-) -> Bool[Tensor, "items frames"]:
-    """``mask`` without about a share ``rate`` of each item's frames; an item that has frames keeps one."""
-    draw = torch.rand(mask.shape, generator=generator).to(mask.device)
-    # The frame with the highest draw among the real ones stays, whatever the rate.
-    highest = draw.masked_fill(~mask, -1.0).argmax(dim=1, keepdim=True)
-    kept = (draw >= rate).scatter(1, highest, True)
-    return mask & kept
 
 
 class TextReader:

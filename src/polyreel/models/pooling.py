@@ -99,7 +99,12 @@ class TransformerPooling(nn.Module):
 
 
 def sinusoids(steps: int, width: int, *, like: Tensor) -> Float[Tensor, "steps width"]:
-    """Sines in the even and cosines in the odd columns, of wave lengths from 2 pi to 10,000 * 2 pi steps."""
+    """Sines in the even and cosines in the odd columns, of wave lengths from 2 pi to 10,000 * 2 pi steps.
+
+    Args:
+        steps, width: Shape of the result.
+        like: Tensor whose device and type it gets.
+    """
     step = torch.arange(steps, device=like.device, dtype=torch.float32)[:, None]
     column = torch.arange(width, device=like.device)
     angle = step / _LONGEST_WAVE ** ((column - column % 2) / width)
@@ -109,7 +114,14 @@ def sinusoids(steps: int, width: int, *, like: Tensor) -> Float[Tensor, "steps w
 def build_pooling(
     kind: Literal["mean", "transformer"], inputs: int, spec: PoolingSpec, *, time: bool = False
 ) -> MeanPooling | TransformerPooling:
-    """Pooling of states of width ``inputs`` to vectors of width ``dim``."""
+    """Pooling of states to one vector, of the width ``dim`` of the result.
+
+    Args:
+        kind: ``mean`` or ``transformer``.
+        inputs: Width of the states.
+        spec: Size of the transformer.
+        time: Add sinusoids of the step number before the transformer.
+    """
     return MeanPooling(inputs) if kind == "mean" else TransformerPooling(inputs, spec, time=time)
 
 

@@ -115,6 +115,13 @@ def build_engine(
 ) -> Engine:
     """The model as it starts, with its optimiser. Every process begins with the same weights.
 
+    Args:
+        recipe: Recipe of the run.
+        training_sets: What it trains on, for what is estimated from texts.
+        total_steps: Length of the run.
+        device: Where to compute.
+        group: Processes that share a batch.
+
     Raises:
         FetchError, UsageError: a part of the model cannot be had or does not fit.
         TrainingError: there is no checkpoint to start from.
@@ -149,6 +156,13 @@ def build_batches(
     position: Position | None = None,
 ) -> Batches:
     """The run's batches from ``position`` on.
+
+    Args:
+        recipe: Recipe of the run.
+        training_sets: What it trains on.
+        engine: Its model, for hard negatives among texts, and its group.
+        catalog: Where lexicons lie.
+        position: Where to go on; None begins.
 
     Raises:
         DatasetError, UsageError: there are no lexicons to switch with.

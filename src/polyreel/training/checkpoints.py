@@ -154,6 +154,11 @@ class Checkpoints:
     def save(self, state: CheckpointState, parts: Mapping[str, Tensors], *, is_best: bool) -> Path:
         """Write a checkpoint; it counts once it is whole and on the disk.
 
+        Args:
+            state: All that is not a tensor.
+            parts: Name of a file -> its tensors.
+            is_best: Whether it replaces the best checkpoint as well.
+
         Raises:
             TrainingError: the disk is full or fails; the checkpoints that were there still are.
         """

@@ -60,13 +60,20 @@ def jobs_of(batch: Batch, inputs: TextInputs, views: Views) -> dict[str, Job]:
     if views.model.video is not None:
         jobs["video"] = _video_job(batch, batch.frame_mask, views)
         if views.mask_rate is not None:
-            masked = None if batch.frame_mask is None else masked_frames(batch, views.mask_rate)
+            mask = batch.frame_mask
+            masked = None if mask is None else masked_frames(mask, batch.item_key, views.mask_rate)
             jobs["video_masked"] = _video_job(batch, masked, views)
     return jobs
 
 
 def encoded_of(vectors: Mapping[str, Tensor], batch: Batch, group: Group) -> Encoded:
-    """The whole batch, of all processes, from this one's vectors; see ``distributed`` for the gradient."""
+    """The whole batch, of all processes, from this one's vectors; see ``distributed`` for the gradient.
+
+    Args:
+        vectors: Name -> (rows, dim) unit vectors of this process, as ``jobs_of`` names them.
+        batch: Of this process.
+        group: All processes.
+    """
     device = vectors["text"].device
 
     def whole(part: Tensor) -> Tensor:
@@ -84,6 +91,11 @@ def encoded_of(vectors: Mapping[str, Tensor], batch: Batch, group: Group) -> Enc
 def masked_texts(inputs: TextInputs, keys: Tensor, rate: float) -> TextInputs:
     """A view that lacks about a share ``rate`` of each text: of its tokens but the first, or of the
     dimensions of ``features`` where tokens are no longer known.
+
+    Args:
+        inputs: Texts.
+        keys: (texts,) int64, which the draws of each text depend on.
+        rate: Share to leave out, 0 to 1.
     """
     if inputs.features is not None:
         return replace(inputs, features=inputs.features * (uniform(keys, inputs.features.shape[1]) >= rate))
@@ -93,12 +105,17 @@ def masked_texts(inputs: TextInputs, keys: Tensor, rate: float) -> TextInputs:
     return replace(inputs, mask=inputs.mask & kept)
 
 
-def masked_frames(batch: Batch, rate: float) -> Tensor:
-    """``batch.frame_mask`` without about a share ``rate`` of each item's frames; one frame always stays."""
-    assert batch.frame_mask is not None
-    drawn = uniform(batch.item_key, batch.frame_mask.shape[1])
-    highest = drawn.masked_fill(~batch.frame_mask, -1.0).argmax(dim=1, keepdim=True)
-    return batch.frame_mask & (drawn >= rate).scatter(1, highest, True)
+def masked_frames(mask: Tensor, keys: Tensor, rate: float) -> Tensor:
+    """A mask of frames without about a share ``rate`` of each item's; an item that has frames keeps one.
+
+    Args:
+        mask: (items, frames) bool.
+        keys: (items,) int64, which the draws of each item depend on.
+        rate: Share to leave out, 0 to 1.
+    """
+    drawn = uniform(keys, mask.shape[1])
+    highest = drawn.masked_fill(~mask, -1.0).argmax(dim=1, keepdim=True)
+    return mask & (drawn >= rate).scatter(1, highest, True)
 
 
 def _text_job(inputs: TextInputs, views: Views) -> Job:
@@ -109,22 +126,11 @@ def _text_job(inputs: TextInputs, views: Views) -> Job:
     def run(rows: Tensor) -> Callable[[], Tensor]:
         def compute() -> Tensor:
             with views.autocast():
-                return views.model.encode_text(_chunk(inputs, rows).to(views.device))
+                return views.model.encode_text(inputs.some(rows).to(views.device))
 
         return compute
 
     return _job(order, run, rows=len(inputs), views=views)
-
-
-def _chunk(inputs: TextInputs, rows: Tensor) -> TextInputs:
-    """Some of the texts, padded no further than to the longest of them."""
-    if inputs.features is not None:
-        return TextInputs(features=inputs.features[rows])
-    assert inputs.ids is not None
-    assert inputs.mask is not None
-    mask = inputs.mask[rows]
-    longest = int(mask.any(dim=0).nonzero().max()) + 1
-    return TextInputs(ids=inputs.ids[rows, :longest], mask=mask[:, :longest])
 
 
 def _video_job(batch: Batch, mask: Tensor | None, views: Views) -> Job:

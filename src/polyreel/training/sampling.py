@@ -73,7 +73,12 @@ class Supply(Protocol):
         ...
 
     def order(self, *, seed: int, epoch: int, start: int) -> Iterator[int]:
-        """The clips of one epoch from a position on."""
+        """Rows of the clips of one epoch from a position on.
+
+        Args:
+            seed, epoch: What the order depends on.
+            start: Clips that are skipped.
+        """
         ...
 
     def usable(self, row: int) -> bool:

@@ -14,6 +14,11 @@ def rate_factor(step: int, total: int, spec: OptimiserSpec) -> float:
 
     It grows linearly over the warm-up and then stays, or follows half a cosine down to 0, which it would
     reach in the step after the last (Loshchilov and Hutter 2017, without restarts).
+
+    Args:
+        step: Number of the step, from 0.
+        total: Steps of the run.
+        spec: Warm-up and decay.
     """
     if step < spec.warmup_steps:
         return (step + 1) / (spec.warmup_steps + 1)

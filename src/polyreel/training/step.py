@@ -49,7 +49,12 @@ class StepReport:
 
 
 def train_step(engine: Engine, batch: Batch, step: int) -> StepReport:
-    """Follow the gradient of one batch; ``step`` counts from 0.
+    """Follow the gradient of one batch.
+
+    Args:
+        engine: Model, optimiser and average, which are changed.
+        batch: Part of the batch that this process computes.
+        step: Number of the step, from 0.
 
     Raises:
         TrainingError: the loss or its gradient is not finite; nothing was changed then.

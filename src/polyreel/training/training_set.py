@@ -22,13 +22,24 @@ def is_held_out(table: DatasetTable, row: int, share: float) -> bool:
     """Whether a clip is in the part of its split that is kept back for validation.
 
     Clips of one concept, or of one video, are kept back together: one in training would tell about them all.
-    It does not depend on the seed, so that runs of several seeds are judged on the same clips.
+    It does not depend on the seed, so that runs of several seeds are validated on the same clips.
+
+    Args:
+        table: Dataset.
+        row: Index of the clip.
+        share: Share of the split that is kept back, 0 to 1.
     """
     return stable_hash("held-out", table.concept(row) or table.clip(row).video) < share * _WHOLE
 
 
 def texts_of(table: DatasetTable, row: int, languages: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
-    """Language -> normalised captions of a clip, in the order of ``languages``, none empty."""
+    """Language -> normalised captions of a clip, in the order of ``languages``, none empty.
+
+    Args:
+        table: Dataset.
+        row: Index of the clip.
+        languages: Tags of the languages wanted.
+    """
     found: dict[str, list[str]] = {}
     for caption in table.captions(row):
         if caption.language in languages and (text := clean(caption.text)):
@@ -87,7 +98,12 @@ class TrainingSet:
         return sum(store.dim for store in self._stores)
 
     def order(self, *, seed: int, epoch: int, start: int) -> Iterator[int]:
-        """The clips of one epoch from a position on."""
+        """Rows of the clips of one epoch from a position on.
+
+        Args:
+            seed, epoch: What the order depends on.
+            start: Clips that are skipped.
+        """
         return self.table.shuffled(self.split, seed=seed, epoch=epoch, start=start)
 
     def usable(self, row: int) -> bool:

@@ -1,7 +1,7 @@
 """``python benchmarks/ablation.py [LIST] --data DIR``: what each part of a recipe is worth.
 
 LIST (recipes/ablation.yaml) names a recipe, seeds, and arms: the recipe with something changed. Every arm is
-trained with every seed and judged on the recipe's own validation sets. A run that is there already is not
+trained with every seed and validated on the recipe's own validation sets. A run that is there already is not
 trained again, so the command may be stopped and started. Shown are means over clips with 95% intervals over
 seeds and clips, and the difference from the first arm.
 """

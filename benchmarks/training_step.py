@@ -167,7 +167,7 @@ def ours(encoder: Path, pairs: list[tuple[str, str]], seed: int) -> Callable[[],
                 "temperature": TEMPERATURE,
             },
             "objectives": [{"name": "text_contrastive"}],
-            "batch": {"items": len(pairs), "chunk": CHUNK},
+            "batch": {"batch_size": len(pairs), "micro_batch": CHUNK},
             "optimiser": {"lr": 1e-5, "steps": 1000, "decay": "constant", "clip_norm": None},
             "device": "cpu",
         }

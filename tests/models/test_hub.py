@@ -165,7 +165,7 @@ def test_a_text_that_is_too_long_is_cut_and_told_of(folder):
 
 def test_kept_features_give_what_tokens_give(folder):
     tower = text_tower(folder, language_free=True)
-    tower.estimate_language_free({"en": TEXTS[:2], "de": TEXTS[2:]})
+    tower.estimate_language_neutral({"en": TEXTS[:2], "de": TEXTS[2:]})
     kept = TextInputs(features=torch.from_numpy(tower.encode_frozen(TEXTS)))
     torch.testing.assert_close(tower(kept), tower(tower.prepare(TEXTS)))
     with pytest.raises(UsageError, match="learns from tokens"):
@@ -177,12 +177,12 @@ def test_languages_coincide_in_the_language_free_space(folder):
     with pytest.raises(UsageError, match="was not estimated"):
         tower(tower.prepare(TEXTS))
     groups = {"en": ["a dog runs", "the cat sleeps"], "de": ["ein hund läuft", "ein hund"]}
-    tower.estimate_language_free(groups)
+    tower.estimate_language_neutral(groups)
     space = tower.free.space()
     means = [space.free(tower.encode_frozen(texts)).mean(axis=0) for texts in groups.values()]
     np.testing.assert_allclose(means[0], means[1], atol=1e-6)
     with pytest.raises(UsageError, match=r"at least two languages: de"):
-        tower.estimate_language_free({"en": TEXTS, "de": []})
+        tower.estimate_language_neutral({"en": TEXTS, "de": []})
 
 
 def test_the_identity_of_a_frozen_encoder_changes_with_what_it_gives(folder, tmp_path):

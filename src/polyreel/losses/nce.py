@@ -5,7 +5,8 @@ The loss of one positive pair (a, p) with cosines over the temperature t is
     -log( exp(a.p / t) / (exp(a.p / t) + sum over negatives n of exp(a.n / t)) )  =  softplus(N(a) - a.p / t)
 
 with N(a) = log sum over negatives n of exp(a.n / t) (van den Oord et al. 2018, InfoNCE). Whatever shares the
-anchor's concept is no negative; other positives do not compete with p. An anchor without negatives costs 0.
+anchor's concept is not a negative; other positives do not compete with p. An
+anchor without negatives costs 0.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ class ConseTower(nn.Module):
     """The training-free video tower of the default bundle, frozen.
 
     ``unit(sum over frames of softmax(f W + b) E)``: each frame's posterior over the ImageNet classes weights
-    the text embeddings of their names (``bundle.SemanticPooling``).
+    the text embeddings of their names (``SemanticPooling``).
 
     Args:
         semantic: ``W``, ``b`` and ``E``.

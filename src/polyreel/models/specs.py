@@ -124,7 +124,7 @@ class TextTowerSpec(_Spec):
         adapters: low-rank adapters on every layer up to ``layer``.
         pooling: ``mean`` over the tokens, or ``transformer``.
         pooler: size of the transformer pooling.
-        language_free: the pooled vector goes through the projection of ``bundle.LanguageFreeSpace``.
+        language_free: the pooled vector goes through the projection of ``LanguageNeutralProjection``.
         head, head_width: maps to the shared space; width of the inner layer of ``residual-mlp``.
         prefix: put before every text; None takes the encoder's own ("query: " for ``e5-small``).
         max_tokens: longest input in training; a longer text is cut and counted.

@@ -25,13 +25,13 @@ from polyreel.models.inputs import TextInputs, TextReader
 from polyreel.models.pooling import build_pooling, masked_mean, unit
 from polyreel.models.specs import TextTowerSpec
 
-__all__ = ["LanguageFree", "TextTower"]
+__all__ = ["LanguageNeutral", "TextTower"]
 
 _TEXTS_AT_ONCE = 64
 
 
-class LanguageFree(nn.Module):
-    """``unit((x - mean) P)``: without what the languages' means differ in (``bundle.LanguageFreeSpace``).
+class LanguageNeutral(nn.Module):
+    """``unit((x - mean) P)``: without what the languages' means differ in (``LanguageNeutralProjection``).
 
     Args:
         width: of the vectors.
@@ -72,7 +72,7 @@ class LanguageFree(nn.Module):
         if not torch.compiler.is_exporting() and not self.known:
             raise UsageError(
                 "the language-free space was not estimated",
-                remedy="Call TextTower.estimate_language_free with texts of every language before training",
+                remedy="Call TextTower.estimate_language_neutral with texts of each language first",
             )
 
 
@@ -92,7 +92,7 @@ class TextTower(nn.Module):
         # A tuple, because the layers are already registered inside the encoder.
         self._layers, self._parts = tuple(encoder.layers), encoder.parts
         self.pooling = build_pooling(spec.pooling, encoder.width, spec.pooler)
-        self.free = LanguageFree(self.pooling.dim) if spec.language_free else None
+        self.free = LanguageNeutral(self.pooling.dim) if spec.language_free else None
         self.head = build_head(spec.head, self.pooling.dim, dim, width=spec.head_width)
         self.reader = TextReader(
             encoder.tokenizer,
@@ -164,7 +164,7 @@ class TextTower(nn.Module):
                 digest.update(parameter.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
 
-    def estimate_language_free(self, texts: Mapping[str, Sequence[str]]) -> None:
+    def estimate_language_neutral(self, texts: Mapping[str, Sequence[str]]) -> None:
         """Estimate the language-free space from ``texts``, language -> texts, alike but not test texts.
 
         Raises:

@@ -147,7 +147,7 @@ def build_model(
     Args:
         spec: what it is made of.
         space: the language-free space of the text tower; the default bundle's for ``e5-small``. Of another
-            encoder it can also be estimated later, by ``TextTower.estimate_language_free``.
+            encoder it can also be estimated later, by ``TextTower.estimate_language_neutral``.
         semantic: the training-free video tower; the default bundle's if it is needed.
 
     Raises:

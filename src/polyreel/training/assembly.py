@@ -130,7 +130,7 @@ def build_engine(
     model = build_model(recipe.model)
     objectives = build_objectives(recipe.objectives, dim=recipe.model.dim, languages=recipe.text_languages)
     if model.text.free is not None and not model.text.free.known:
-        model.text.estimate_language_free(_sample_texts(recipe, training_sets))
+        model.text.estimate_language_neutral(_sample_texts(recipe, training_sets))
     if recipe.start_from is not None:
         load_checkpoint(Path(recipe.start_from)).load_into(model)
     model.train()

@@ -119,7 +119,7 @@ class Checkpoint:
             raise _damaged(path, error) from error
 
     def load_into(self, model: TwoTowers) -> None:
-        """Give ``model`` the weights that were judged: the running average where there is one.
+        """Give ``model`` the weights that were validated: the running average where there is one.
 
         Raises:
             TrainingError: the files are damaged.

@@ -80,7 +80,7 @@ class Engine:
         return TextInputs(features=torch.from_numpy(self.memo.of(texts)))
 
     def set_rate(self, step: int) -> float:
-        """Give the optimiser the learning rate of ``step``, from 0; the rate of what is no encoder."""
+        """Set the learning rate of ``step``, from 0; returns that of all but the text encoder."""
         factor = rate_factor(step, self.total_steps, self.recipe.optimiser)
         for group in self.optimiser.param_groups:
             group["lr"] = group["highest"] * factor

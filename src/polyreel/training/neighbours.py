@@ -21,7 +21,7 @@ class Neighbours:
     """The most similar clips of each clip, within one corpus.
 
     Similar is the mean of the features where there are some, and otherwise what ``encode`` makes of a
-    caption. Clips of one concept are no negatives of each other and so are left out.
+    caption. Clips of one concept are not negatives of each other and are left out.
 
     Args:
         training_sets: the corpora, by number.

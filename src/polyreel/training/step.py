@@ -29,7 +29,7 @@ class StepReport:
         step: steps done, this one included.
         loss: weighted sum of the terms.
         terms: name -> unweighted term.
-        rate: learning rate of what is no encoder.
+        rate: learning rate of what is not the text encoder.
         gradient: length of the gradient before clipping.
         temperature: of the model.
         items, texts, cut: in the part of this process; texts that were too long and were cut.

@@ -27,7 +27,7 @@ from polyreel.errors import DatasetError, RecipeError, UsageError
 from polyreel.metrics.consistency import overlap_at
 from polyreel.study.arms import arms_of, cells_of, training_document
 from polyreel.study.ledger import judge_claims
-from polyreel.study.measuring import _overlap
+from polyreel.study.measuring import _agreement
 from polyreel.study.presenting import limits_of, markdown_page
 from polyreel.study.recipe import PretrainingSpec, StudyRecipe, read_study
 from polyreel.study.results import CellResult
@@ -269,7 +269,7 @@ def test_agreement_of_a_query_is_that_of_the_evaluation() -> None:
     rng = np.random.default_rng(0)
     scores = {tag: np.round(rng.normal(size=(7, 30)), 1).astype(np.float32) for tag in ("en", "de", "sw")}
     each = [overlap_at({tag: s[[i]] for tag, s in scores.items()}, 10).mean for i in range(7)]
-    assert _overlap(scores) == pytest.approx(100 * np.array(each))
+    assert _agreement(scores, 10) == pytest.approx(100 * np.array(each))
 
 
 # Running

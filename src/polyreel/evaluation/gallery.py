@@ -84,15 +84,15 @@ def encode_gallery(
     return Gallery(tuple(kept), vectors, starts, tuple(missing))
 
 
-def thumbnail(media: Media) -> str | None:
+def thumbnail(media: Media, *, size: tuple[int, int] = _THUMBNAIL_PX) -> str | None:
     """A small JPEG of the middle of ``media`` in base64, None if it cannot be read."""
     try:
         if isinstance(media, Frames):
             middle = media.references[len(media.references) // 2]
-            picture = read_picture(read_bytes(media.root, middle), size=_THUMBNAIL_PX, item=middle)
+            picture = read_picture(read_bytes(media.root, middle), size=size, item=middle)
             jpeg = encode_jpeg(picture)
         else:
-            jpeg = _clip_thumbnail(media)
+            jpeg = _clip_thumbnail(media, max(size))
     except MediaError:
         return None
     return base64.b64encode(jpeg).decode("ascii")
@@ -111,8 +111,8 @@ def _encode(
     return np.concatenate([encoder.encode_video([encoder.encode_frames(clip.images)]) for clip in clips])
 
 
-def _clip_thumbnail(media: VideoFile) -> bytes:
-    options = DecodeOptions(16, 16, thumbnail_px=max(_THUMBNAIL_PX))
+def _clip_thumbnail(media: VideoFile, longest_px: int) -> bytes:
+    options = DecodeOptions(16, 16, thumbnail_px=longest_px)
     with DecodeWorker() as worker:
         thumbnails = [clip.thumbnail for clip in worker.clips(media.path, options)]
     return thumbnails[len(thumbnails) // 2]

@@ -17,7 +17,7 @@ from polyreel.languages import in_study_order
 from polyreel.metrics.ranks import Ranks, Relevance, rank_scores
 from polyreel.metrics.retrieval import METRICS, hits_at
 
-__all__ = ["run_bitext", "run_xnli"]
+__all__ = ["chance_of_first", "run_bitext", "run_xnli"]
 
 _PIVOT = "en"
 Progress = Callable[[str, int, int], None]
@@ -142,14 +142,20 @@ def run_bitext(
     return Measured(count, results, figures, tables, (), ())
 
 
+def chance_of_first(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probability that each column comes first in its row, ties shared: (queries, items)."""
+    best = scores == scores.max(axis=1, keepdims=True)
+    share: NDArray[np.float64] = best / best.sum(axis=1, keepdims=True)
+    return share
+
+
 def _among_own(scores: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Accuracy@1 among each premise's own three, and entailed above contradicting; 0 to 100, ties shared."""
     count, own = len(scores), len(LABELS)
     triples = scores[np.arange(count)[:, None], own * np.arange(count)[:, None] + np.arange(own)].astype(
         np.float64
     )
-    best = triples.max(axis=1, keepdims=True)
-    accuracy = np.where(triples[:, 0] == best[:, 0], 1.0 / (triples == best).sum(axis=1), 0.0)
+    accuracy = chance_of_first(triples)[:, 0]
     against = triples[:, LABELS.index("contradiction")]
     triplet = (triples[:, 0] > against) + 0.5 * (triples[:, 0] == against)
     return 100 * accuracy, 100 * triplet

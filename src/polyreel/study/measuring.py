@@ -1,8 +1,7 @@
-"""Every query of every benchmark, asked of one arm."""
+"""Measure one arm of a study on every benchmark."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,18 +11,17 @@ from numpy.typing import NDArray
 
 from polyreel.datasets.readers.xnli import LABELS, NliPremise
 from polyreel.datasets.records import Frames, Media
-from polyreel.errors import MediaError
+from polyreel.evaluation.gallery import thumbnail
 from polyreel.evaluation.results import Matrix
+from polyreel.evaluation.texts import chance_of_first
 from polyreel.languages import in_study_order
-from polyreel.media.jpeg import encode_jpeg
-from polyreel.media.pictures import read_bytes, read_picture
-from polyreel.metrics.consistency import mean_rank_spread, rank_c
+from polyreel.metrics.consistency import mean_rank_spread, overlap_at, rank_c
 from polyreel.metrics.ranks import Relevance, rank_scores
 from polyreel.metrics.retrieval import METRICS
 from polyreel.study.results import BenchmarkValues, Example, Hit
 from polyreel.study.study_data import GallerySet
 
-__all__ = ["Asked", "TowersLike", "measure"]
+__all__ = ["BenchmarkData", "TowersLike", "measure"]
 
 _TOP = 10
 _SHOWN = 3
@@ -51,7 +49,7 @@ class TowersLike(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class BenchmarkData:
     """The benchmarks of a study.
 
     Attributes:
@@ -83,18 +81,18 @@ class Asked:
 
 
 def measure(
-    towers: TowersLike, asked: Asked, *, with_examples: bool
+    towers: TowersLike, data: BenchmarkData, *, with_examples: bool
 ) -> tuple[list[BenchmarkValues], tuple[Example, ...]]:
-    """All benchmarks that can be asked of an arm.
+    """Measure an arm on all benchmarks that it can be measured on.
 
     Args:
-        towers: of the arm.
-        asked: what.
+        towers: the arm.
+        data: the benchmarks.
         with_examples: also the nearest clips of a few queries, of the first benchmark.
     """
     found: list[BenchmarkValues] = []
     examples: tuple[Example, ...] = ()
-    for gallery in asked.galleries:
+    for gallery in data.galleries:
         if not towers.sees and not gallery.has_classes:
             continue
         clips = towers.clips(gallery.frames)
@@ -102,11 +100,11 @@ def measure(
         relevant = {tag: Relevance.of(places, len(clips)) for tag, places in gallery.relevant.items()}
         found.append(_retrieval(gallery.name, scores, relevant))
         if with_examples and not examples:
-            examples = _examples(gallery, scores, asked)
-    if asked.premises:
-        found.append(_xnli(towers, asked.premises, asked.languages))
-    if asked.sentences:
-        found.append(_bitext(towers, asked.sentences))
+            examples = _examples(gallery, scores, data)
+    if data.premises:
+        found.append(_xnli(towers, data.premises, data.languages))
+    if data.sentences:
+        found.append(_bitext(towers, data.sentences))
     return found, examples
 
 
@@ -126,7 +124,7 @@ def _retrieval(name: str, scores: Scores, relevant: Mapping[str, Relevance]) -> 
         gallery=next(iter(scores.values())).shape[1],
         values={tag: _rounded(own) for tag, own in values.items()},
         together=_rounded(_product(values)),
-        agreement=_rounded(_overlap(scores)),
+        agreement=_rounded(_agreement(scores, _TOP)),
         figures=figures,
     )
 
@@ -159,30 +157,20 @@ def _xnli(towers: TowersLike, premises: Sequence[NliPremise], languages: Sequenc
         return np.asarray(found, np.float64)
 
     against_english = {tag: scores(tag, "en") for tag in tags}
-    values = {
-        tag: 100 * _first_of(found)[:, LABELS.index("entailment")] for tag, found in against_english.items()
-    }
+    entailed = LABELS.index("entailment")
+    values = {tag: 100 * chance_of_first(found)[:, entailed] for tag, found in against_english.items()}
     table = tuple(
-        tuple(float(100 * _first_of(scores(x, y))[:, LABELS.index("entailment")].mean()) for y in tags)
-        for x in tags
+        tuple(float(100 * chance_of_first(scores(x, y))[:, entailed].mean()) for y in tags) for x in tags
     )
-    chosen = np.stack([_first_of(found) for found in against_english.values()])
     return BenchmarkValues(
         name="xnli",
         metric="accuracy@1",
         gallery=len(LABELS),
         values={tag: _rounded(own) for tag, own in values.items()},
         together=_rounded(_product(values)),
-        agreement=_rounded(100 * _pairs_in_common(chosen)),
+        agreement=_rounded(_agreement(against_english, 1)),
         matrix=Matrix(rows=tuple(tags), columns=tuple(tags), values=table),
     )
-
-
-def _first_of(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Chance that each column comes first, ties shared."""
-    best = scores == scores.max(axis=1, keepdims=True)
-    share: NDArray[np.float64] = best / best.sum(axis=1, keepdims=True)
-    return share
 
 
 def _product(values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -190,44 +178,28 @@ def _product(values: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     return product
 
 
-def _overlap(scores: Scores) -> NDArray[np.float64]:
-    """``evaluation.overlap_at`` of each query, 0 to 100: mean over pairs of languages."""
-    k = min(_TOP, next(iter(scores.values())).shape[1])
-    return np.asarray(100 * _pairs_in_common(np.stack([_among_first(own, k) for own in scores.values()])) / k)
-
-
-def _among_first(scores: Rows, k: int) -> NDArray[np.float64]:
-    """Chance that an item is among the first ``k`` of its query, ties shared: (queries, gallery)."""
-    cut = np.partition(scores, -k, axis=1)[:, [-k]]
-    above, tied = scores > cut, scores == cut
-    left = k - above.sum(axis=1, keepdims=True)
-    chance: NDArray[np.float64] = above + tied * left / tied.sum(axis=1, keepdims=True)
-    return chance
-
-
-def _pairs_in_common(chances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(languages, queries, items) -> (queries,): the sum over items of ``p_l p_m``, mean over the pairs."""
-    count = len(chances)
-    if count < 2:
-        return np.full(chances.shape[1], np.nan)
-    pairs = (chances.sum(axis=0) ** 2 - (chances**2).sum(axis=0)).sum(axis=1)
-    return np.asarray(pairs / (count * (count - 1)))
+def _agreement(scores: Mapping[str, NDArray[np.floating]], k: int) -> NDArray[np.float64]:
+    """``overlap_at`` of each query, 0 to 100; nan with one language."""
+    first = next(iter(scores.values()))
+    if len(scores) < 2:
+        return np.full(len(first), np.nan)
+    return np.asarray(100 * overlap_at(scores, min(k, first.shape[1])).values)
 
 
 def _rounded(values: NDArray[np.float64]) -> tuple[float, ...]:
     return tuple(np.round(values, _DIGITS).tolist())
 
 
-def _examples(gallery: GallerySet, scores: Scores, asked: Asked) -> tuple[Example, ...]:
+def _examples(gallery: GallerySet, scores: Scores, data: BenchmarkData) -> tuple[Example, ...]:
     """Clips spread over the gallery, so that they do not depend on what any arm finds."""
-    places = np.unique(np.linspace(0, len(gallery.rows) - 1, asked.examples + 2)[1:-1].astype(int))
+    places = np.unique(np.linspace(0, len(gallery.rows) - 1, data.examples + 2)[1:-1].astype(int))
     pictures: dict[int, str | None] = {}
 
     def picture(place: int) -> str | None:
-        if not asked.show_pictures:
+        if not data.show_pictures:
             return None
         if place not in pictures:
-            pictures[place] = _thumbnail(gallery.table.media(gallery.rows[place]))
+            pictures[place] = _picture_of(gallery.table.media(gallery.rows[place]))
         return pictures[place]
 
     def hits(tag: str, query: int) -> tuple[Hit, ...]:
@@ -253,12 +225,5 @@ def _clip_id(gallery: GallerySet, place: int) -> str:
     return gallery.table.clip(gallery.rows[place]).clip_id
 
 
-def _thumbnail(media: Media | None) -> str | None:
-    if not isinstance(media, Frames):
-        return None
-    reference = media.references[len(media.references) // 2]
-    try:
-        picture = read_picture(read_bytes(media.root, reference), size=_THUMBNAIL_PX, item=reference)
-    except MediaError:
-        return None
-    return base64.b64encode(encode_jpeg(picture)).decode("ascii")
+def _picture_of(media: Media | None) -> str | None:
+    return thumbnail(media, size=_THUMBNAIL_PX) if isinstance(media, Frames) else None

@@ -21,7 +21,7 @@ from polyreel.errors import RecipeError, UsageError
 from polyreel.files import exclusive_lock
 from polyreel.recipes import recipe_error
 from polyreel.study.arms import Cell, cells_of, text_tower, training_document
-from polyreel.study.measuring import Asked, measure
+from polyreel.study.measuring import BenchmarkData, measure
 from polyreel.study.pretraining import PretrainedEncoder, ensure_pretrained, pretrained_encoders
 from polyreel.study.recipe import StudyRecipe
 from polyreel.study.results import CellResult, read_cell, write_cell
@@ -113,7 +113,7 @@ class Grid:
 
     recipe: StudyRecipe
     study_data: StudyData
-    asked: Asked
+    asked: BenchmarkData
     pretrained: Mapping[str, PretrainedEncoder]
     tasks: tuple[_Task, ...]
     out: Path
@@ -152,7 +152,7 @@ def prepare_grid(recipe: StudyRecipe, *, out: Path, data: Path | None, on_progre
 
     study_data = StudyData(recipe, data, on_progress=report)
     report("reading the benchmarks", 0, 0)
-    asked = Asked(
+    asked = BenchmarkData(
         galleries=tuple(study_data.gallery(spec) for spec in recipe.measure.retrieval),
         premises=study_data.premises() if recipe.measure.xnli else (),
         sentences=study_data.sentences() if recipe.measure.bitext else {},

@@ -54,18 +54,20 @@ def run(page: Path) -> Iterator[tuple[Block, str]]:
 
 @pytest.fixture
 def reader(tmp_path, monkeypatch):
-    """Where a reader stands: two videos, and a default bundle that is small enough for tests."""
+    """Where a reader stands: a few videos, and a default bundle that is small enough for tests."""
     write_tiny_bundle(tmp_path / "cache" / "bundles" / DEFAULT_BUNDLE, name=DEFAULT_BUNDLE)
     monkeypatch.setenv("POLYREEL_CACHE", str(tmp_path / "cache"))
     home = tmp_path / "home"
     film(home / "videos" / "flags.mp4", "red", "blue")
     film(home / "videos" / "talk.mp4", "green")
     subtitles(home / "videos" / "talk.en.srt", (0, 2, "the dog runs"))
+    for colour in ("red", "blue"):
+        film(home / "clips" / f"{colour}.mp4", colour)
     monkeypatch.chdir(home)
 
 
 def test_there_are_examples():
-    assert sum(block.kind == "python" for page in PAGES for block in blocks(page)) > 4
+    assert sum(block.kind == "python" for page in PAGES for block in blocks(page)) > 15
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ClipScore",
+    "Encoder",
     "Filter",
     "Hit",
     "IndexReport",
@@ -185,6 +186,8 @@ if not TYPE_CHECKING:  # or a type checker would believe that any name is here
                 import polyreel.metrics as module
             case "ClipScore" | "Hit" | "SearchResult" | "Video":
                 import polyreel.library.results as module
+            case "Encoder":
+                import polyreel.encoders.protocol as module
             case "Filter":
                 import polyreel.library.search.filters as module
             case "IndexReport":

@@ -25,6 +25,7 @@ GROUND = (
     "progress",
     "recipes",
     "text_lines",
+    "units",
 )
 # From the top of the house to the bottom, each wing by itself. Rooms of one storey do not import each other.
 SHARED = (("media",), ("encoders",), ("packages",))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from rich.cells import cell_len
 from disks import small_disk
 from films import film, subtitles
 from polyreel._version import __version__
+from polyreel.cli import app as cli
 from polyreel.cli.app import main
 from polyreel.errors import FetchError
 from polyreel.packages.fetch import FetchReport
@@ -357,6 +359,15 @@ def test_help_lists_every_verb(capsys):
     assert ask(capsys, "--version")[1].strip() == __version__
 
 
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_a_verb_is_where_help_says_and_does_what_it_says(verb):
+    place, said = cli.VERBS[verb]
+    found = cli.build_app([verb])[verb]  # as cyclopts imports it
+    module, _, name = place.partition(":")
+    assert getattr(sys.modules[module], name) in (found, found.default_command)
+    assert " ".join(found.help.partition("\n\n")[0].split()) == said
+
+
 BAD_USAGE = {
     "no such verb": ["serch", "red"],
     "no query": ["search"],
@@ -558,7 +569,25 @@ def modules_after(*arguments: object) -> set[str]:
 
 def test_help_imports_next_to_nothing():
     heavy = {"torch", "onnx", "onnxruntime", "lancedb", "av", "pyarrow", "tokenizers", "py3langid"}
+    heavy |= {"numpy", "pydantic", "rich.progress", "requests", "asyncio"}
     assert modules_after("--help") & heavy == set()
+
+
+def cpu_s(*command: str) -> float:
+    """The least CPU time of a few runs: a busy machine only ever adds to it."""
+    times = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, *command], capture_output=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return min(times)
+
+
+def test_help_and_import_are_quick():
+    """About 0.2 s and 0.02 s of CPU time on an ordinary machine: benchmarks/cold_start.py."""
+    assert cpu_s("-m", "polyreel", "--help") < 0.45
+    assert cpu_s("-c", "import polyreel") - cpu_s("-c", "pass") < 0.06
 
 
 def test_a_search_imports_only_what_searches(films_folder):

@@ -10,52 +10,80 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from polyreel._version import __version__
-from polyreel.cli import (
-    bundles,
-    data,
-    demo,
-    doctor,
-    evaluate,
-    export,
-    index,
-    report,
-    score,
-    search,
-    serve,
-    study,
-    train,
-    videos,
-)
 from polyreel.cli.output import print_error
 from polyreel.errors import PolyreelError
 
-__all__ = ["main"]
+__all__ = ["VERBS", "build_app", "main"]
 
 _FAILED = _INTERRUPTED = 1
 _BAD_USAGE = 2
 
-app = App(
-    name="polyreel",
-    version=__version__,
-    help="Search video in any language, on an ordinary computer.",
-    help_epilogue="Begin with: polyreel index ~/Videos && polyreel search 'mbwa anakimbia'",
-    result_action="return_value",
-    suppress_keyboard_interrupt=False,
-)
-app.command(index.index)
-app.command(search.search)
-app.command(serve.serve)
-app.command(doctor.doctor)
-app.command(videos.app)
-app.command(bundles.app)
-app.command(data.app)
-app.command(demo.demo)
-app.command(evaluate.evaluate, name="eval")
-app.command(report.report)
-app.command(score.score)
-app.command(train.train)
-app.command(study.study)
-app.command(export.export)
+VERBS = {
+    "index": (
+        "polyreel.cli.index:index",
+        "Make video searchable: read what is new or changed, leave what is not.",
+    ),
+    "search": ("polyreel.cli.search:search", "Find moments that match a sentence in any language."),
+    "serve": ("polyreel.cli.serve:serve", "Serve a page to search with, and a REST API for programs."),
+    "doctor": (
+        "polyreel.cli.doctor:doctor",
+        "Report the library's health: unreadable files and why, versions, space, bundle.",
+    ),
+    "videos": (
+        "polyreel.cli.videos:app",
+        "The videos of a library: list them, forget them, tell where they are now.",
+    ),
+    "bundles": ("polyreel.cli.bundles:app", "Models: list them, show one's card, build one."),
+    "data": (
+        "polyreel.cli.data:app",
+        "Datasets: list them, fetch them, build a table of one, check it.",
+    ),
+    "demo": (
+        "polyreel.cli.demo:demo",
+        "Fetch real clips, index them, search them in nine languages and measure the recall.",
+    ),
+    "eval": (
+        "polyreel.cli.evaluate:evaluate",
+        "Measure text-to-video, text-to-image or text-to-text retrieval, per language and across languages.",
+    ),
+    "report": (
+        "polyreel.cli.report:report",
+        "Set results side by side: figures with intervals, plots, paired comparisons, and how each was made.",
+    ),
+    "score": (
+        "polyreel.cli.score:score",
+        "Recall, ranks and MRR of a similarity matrix, with intervals; ties favour nobody and nothing is "
+        "dropped.",
+    ),
+    "train": (
+        "polyreel.cli.train:train",
+        "Train a model as a recipe says; with torchrun, on several processes.",
+    ),
+    "study": (
+        "polyreel.cli.study:study",
+        "Train and measure all arms of a study, and write its report, its results and the ledger of claims.",
+    ),
+    "export": (
+        "polyreel.cli.export:export",
+        "Turn a checkpoint into a bundle that searches and evaluates without PyTorch.",
+    ),
+}
+"""Verb -> where cyclopts finds it when it is called, and its line of help. ``--help`` imports none."""
+
+
+def build_app(called: Sequence[str] = ()) -> App:
+    """All verbs, none of them imported yet; those in ``called`` take their help from their own docstrings."""
+    app = App(
+        name="polyreel",
+        version=__version__,
+        help="Search video in any language, on an ordinary computer.",
+        help_epilogue="Begin with: polyreel index ~/Videos && polyreel search 'mbwa anakimbia'",
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+    )
+    for verb, (place, said) in VERBS.items():
+        app.command(place, name=verb, help=None if verb in called else said)
+    return app
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for terminals that know few letters
     try:
-        code = app(given, exit_on_error=False, print_error=False)
+        code = build_app(given)(given, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except CycloptsError as error:
         print_error(str(error), as_json=as_json, kind=type(error).__name__)

@@ -8,7 +8,8 @@ from cyclopts import App, Parameter
 from rich.table import Table
 
 from polyreel.cli.options import Json
-from polyreel.cli.output import build_display, print_json, size, stdout
+from polyreel.cli.output import print_json, show_progress, stdout
+from polyreel.units import size
 
 __all__ = ["app"]
 
@@ -97,8 +98,9 @@ def build(
     """
     from polyreel.encoders.registry import build_bundle
 
-    with build_display() as display:
-        card = build_bundle(name, force=force, download=display.download, step=display.step)
+    with show_progress() as show:
+        step = show.part_of("building the bundle")
+        card = build_bundle(name, force=force, download=show.download, step=step)
     if json:
         print_json(card.model_dump(mode="json"))
     else:

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter, validators
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from polyreel.cli.data_codeswitch import codeswitch
 from polyreel.cli.data_how2 import How2Options, build_how2_table, print_problems, print_report
 from polyreel.cli.options import Json, absolute, load_bundle
-from polyreel.cli.output import BuildDisplay, print_json, stderr, stdout
+from polyreel.cli.output import print_json, show_progress, stdout
 from polyreel.errors import DatasetError, UnknownNameError, UsageError
 from polyreel.problems import Problems
 
 if TYPE_CHECKING:
     from polyreel.datasets.checks.findings import CheckReport
     from polyreel.datasets.store.manifest import Manifest
+    from polyreel.progress import ProgressDisplay
 
 __all__ = ["app"]
 
@@ -36,7 +27,6 @@ app = App(name="data", help="Datasets: list them, fetch them, build a table of o
 app.command(codeswitch)
 
 _LANGUAGES_SHOWN = 12
-Tell = Callable[[str, int, int], None]
 _STYLES = {"broken": "bold red", "warning": "yellow", "note": "dim"}
 
 
@@ -96,8 +86,8 @@ def fetch(
         find_dataset(name)  # a wrong name among several is better told before an hour of downloads
     made = {}
     for name in names:
-        with _display() as (display, tell):
-            made[name] = fetch_dataset(name, download=display.download, progress=_clips(name, tell))
+        with show_progress() as show:
+            made[name] = fetch_dataset(name, download=show.download, progress=_clips(name, show))
         if not json:
             _print_built(made[name], fetched_table(name))
     if json:
@@ -137,9 +127,9 @@ def build(
     elif how2 is not None and how2.given:
         raise UsageError("these options are for how2 only", item=name, value=", ".join(how2.given))
     else:
-        with _display() as (display, tell):
+        with show_progress() as show:
             manifest = build_dataset(
-                name, out, folder=folder, download=display.download, progress=_clips(name, tell)
+                name, out, folder=folder, download=show.download, progress=_clips(name, show)
             )
     if features is not None:
         manifest = _add_features(out, features)
@@ -178,8 +168,8 @@ def check(
     from polyreel.datasets.checks.checking import check_table
 
     folder = _table_folder(name)
-    with _display() as (_, tell):
-        report = check_table(folder, sample=sample, progress=tell)
+    with show_progress() as show:
+        report = check_table(folder, sample=sample, progress=show)
     if json:
         print_json(report.model_dump(mode="json") | {"broken": report.is_broken})
     else:
@@ -213,8 +203,8 @@ def _add_features(folder: Path, bundle: str) -> Manifest:
     from polyreel.datasets.store.manifest import read_manifest
 
     loaded = load_bundle(bundle)
-    with _display() as (_, tell):
-        add_bundle_features(folder, loaded, progress=lambda done, total: tell("features", done, total))
+    with show_progress() as show:
+        add_bundle_features(folder, loaded, progress=lambda done, total: show("features", done, total))
     return read_manifest(folder)
 
 
@@ -226,37 +216,12 @@ def _add_feature_files(folder: Path, source: Path, problems: Problems) -> Manife
     return read_manifest(folder)
 
 
-@contextmanager
-def _display() -> Iterator[tuple[BuildDisplay, Tell]]:
-    """Progress of downloads and of one named step after the other, with time left."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
-        tasks: dict[str, TaskID] = {}
-
-        def tell(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                for task in tasks.values():
-                    progress.remove_task(task)
-                tasks.clear()
-                tasks[what] = progress.add_task(what, total=total)
-            progress.update(tasks[what], completed=done, total=total)
-
-        yield BuildDisplay(progress), tell
-
-
-def _clips(name: str, tell: Tell) -> Callable[[int], None]:
+def _clips(name: str, show: ProgressDisplay) -> Callable[[int], None]:
     """Progress of clips written, with time left where it is known how many there will be."""
     from polyreel.datasets.registry import find_dataset
 
     published = sum((find_dataset(name).published or {}).values())
-    return lambda done: tell(f"{name}: clips", done, max(done, published))
+    return lambda done: show(f"{name}: clips", done, max(done, published))
 
 
 def _built(manifest: Manifest, folder: Path) -> dict[str, object]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json as json_module
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter, validators
-from rich.progress import track
 from rich.table import Table
 
 from polyreel.cli.options import Json, absolute
-from polyreel.cli.output import print_json, stderr, stdout
+from polyreel.cli.output import print_json, show_progress, stderr, stdout
 from polyreel.errors import DatasetError, UsageError
 from polyreel.files import new_file
 
@@ -81,7 +80,8 @@ def codeswitch(
     problems = Problems()
     texts, others = _read(absolute(captions), problems)
     wanted = [part.strip() for part in languages.split(",") if part.strip()]
-    with stderr.status("reading lexicons") if stderr.is_terminal else contextlib.nullcontext():
+    with show_progress() as progress:
+        progress("reading lexicons", 0, None)
         loaded = load_lexicons(absolute(lexicons), wanted, problems=problems)
     switcher = CodeSwitcher(loaded, rule, seed=seed)
     sample = [text for _, text in texts[:: max(1, len(texts) // _SAMPLE)]]
@@ -89,8 +89,9 @@ def codeswitch(
     if equalise or rate is not None:
         switcher = switcher.equalised(sample, rate=rate)
     examples: list[tuple[str, Switched]] = []
-    with _writer(target) as write:
-        for number, text in _watched(texts):
+    with show_progress() as progress, _writer(target) as write:
+        for done, (number, text) in enumerate(texts):
+            progress("switching", done, len(texts))
             switched = switcher.switch(text, key=number, epoch=epoch)
             write(_line(text, switched))
             if len(examples) < show:
@@ -137,12 +138,6 @@ def _read(path: Path, problems: Problems) -> tuple[list[tuple[int, str]], int]:
             remedy='Give a text a line, or objects such as {"text": "a dog runs", "language": "en"}',
         )
     return texts, len(found) - len(texts)
-
-
-def _watched(texts: list[tuple[int, str]]) -> Iterable[tuple[int, str]]:
-    return track(
-        texts, "switching", console=stderr, transient=True, disable=not stderr.is_terminal, update_period=0.5
-    )
 
 
 @contextlib.contextmanager

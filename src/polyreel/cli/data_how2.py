@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Group, Parameter
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from polyreel.cli.options import absolute
-from polyreel.cli.output import stderr, stdout
+from polyreel.cli.output import show_progress, stdout
 from polyreel.errors import UsageError
 from polyreel.problems import Problems
 
 if TYPE_CHECKING:
-    from polyreel.datasets.how2.building.pipeline import BuildProgress, BuildReport
+    from polyreel.datasets.how2.building.pipeline import BuildReport
     from polyreel.datasets.store.manifest import Manifest
 
 __all__ = ["How2Options", "build_how2_table", "print_problems", "print_report"]
@@ -92,8 +82,10 @@ def build_how2_table(out: Path, captions: Path | None, options: How2Options) -> 
         ),
         **({"languages": _tags(options.languages)} if options.languages else {}),
     )
-    with _videos() as tell:
-        return build_how2(out, plan, on_progress=tell)
+    with show_progress() as show:
+        return build_how2(
+            out, plan, on_progress=lambda now: show(f"how2: {now.video[:24]}", now.done, now.total)
+        )
 
 
 def _tags(given: str) -> tuple[str, ...]:
@@ -106,23 +98,6 @@ def _tags(given: str) -> tuple[str, ...]:
             raise UsageError("not a language", item=repr(part), remedy="Write tags with commas: en,de,sw")
         tags.append(tag.split("-")[0])
     return tuple(dict.fromkeys(tags))
-
-
-@contextmanager
-def _videos() -> Iterator[Callable[[BuildProgress], None]]:
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
-        task = progress.add_task("finding videos", total=None)
-        yield lambda told: progress.update(
-            task, description=f"how2: {told.video[:24]}", completed=told.done, total=told.total
-        )
 
 
 def print_problems(problems: Problems) -> None:

@@ -13,8 +13,9 @@ from rich.table import Table
 
 from polyreel.cli.index import index_with_progress
 from polyreel.cli.options import Json, absolute, load_bundle
-from polyreel.cli.output import build_display, clock, print_json, stderr, stdout
+from polyreel.cli.output import print_json, show_progress, stderr, stdout
 from polyreel.errors import FetchError
+from polyreel.units import clock
 
 if TYPE_CHECKING:
     from polyreel.datasets.readers.demo import DemoClip
@@ -146,8 +147,8 @@ def _fetch(everything: bool) -> list[DemoClip]:
     from polyreel.packages.members import cache_dir
 
     wanted = list(demo_clips()) if everything else shown_in_demo()
-    with build_display() as display:
-        report = fetch([clip.source for clip in wanted], cache_dir() / "clips", progress=display.download)
+    with show_progress() as show:
+        report = fetch([clip.source for clip in wanted], cache_dir() / "clips", progress=show.download)
     for failure in {str(error) for error in report.failures.values()}:
         stderr.print(f"left out: {failure}", style="yellow", markup=False, soft_wrap=True)
     return [clip for clip in wanted if clip.source in report.files]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from rich.table import Table
 
 from polyreel.cli.options import Json, LibraryOption, default_library
-from polyreel.cli.output import print_json, size, stdout
+from polyreel.cli.output import print_json, stdout
+from polyreel.units import size
 
 __all__ = ["doctor"]
 

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from polyreel.cli.options import Json, Seed, load_bundle
-from polyreel.cli.output import BuildDisplay, print_json, stderr, stdout
+from polyreel.cli.output import print_json, show_progress, stdout
 from polyreel.errors import ResultError, UsageError
 from polyreel.files import write_atomically
 
@@ -118,7 +108,7 @@ def _result(
         raise ResultError("there is no such result", item=kept, remedy="Measure it with --rerun only-missing")
     command = f"polyreel eval {benchmark} --bundle {bundle}" + (f" --data {data}" if data else "")
     command += f" --transductive {score_normalizer}" if score_normalizer else ""
-    with _display() as (display, tell):
+    with show_progress() as show:
         result = measure(
             loaded,
             benchmark,
@@ -127,32 +117,13 @@ def _result(
             seed=seed,
             score_normalizer=score_normalizer,
             command=command,
-            progress=tell,
-            download=display.download,
+            progress=show,
+            download=show.download,
         )
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(kept, (result.model_dump_json(indent=1) + "\n").encode())
     return result
-
-
-@contextmanager
-def _display() -> Iterator[tuple[BuildDisplay, Callable[[str, int, int], None]]]:
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=stderr, transient=True) as progress:
-        task = progress.add_task("", total=None)
-
-        def tell(what: str, done: int, total: int) -> None:
-            progress.update(task, description=what, completed=done, total=total)
-
-        yield BuildDisplay(progress), tell
 
 
 def _list(json: bool) -> int:

@@ -9,22 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
-from rich.progress import (
-    BarColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from polyreel.cli.options import Json, LibraryOption, default_library, load_bundle
-from polyreel.cli.output import print_json, stderr, stdout
+from polyreel.cli.output import print_json, show_progress, stdout
 from polyreel.errors import MediaError
+from polyreel.units import count
 
 if TYPE_CHECKING:
     from polyreel.library.index.events import IndexEvent
     from polyreel.library.index.indexing import IndexReport
+    from polyreel.progress import ProgressDisplay
 
 __all__ = ["index", "index_with_progress"]
 
@@ -104,7 +98,7 @@ def index_with_progress(
 
     location = bundle_location(folder, bundle)
     loaded = load_bundle(location)
-    with _progress() as progress:
+    with show_progress() as show:
         return index_library(
             paths,
             folder,
@@ -115,46 +109,30 @@ def index_with_progress(
             retry_failed=retry_failed,
             prune=prune,
             exclude=exclude,
-            on_event=_follow(progress),
+            on_event=_follow(show),
         )
 
 
-def _progress() -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TextColumn("{task.fields[files]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=stderr,
-        transient=True,
-        disable=not stderr.is_terminal,
-    )
-
-
-def _follow(progress: Progress) -> Callable[[IndexEvent], None]:
+def _follow(show: ProgressDisplay) -> Callable[[IndexEvent], None]:
     from polyreel.library.index.events import Planned, Progressed, Settled
 
-    task = progress.add_task("looking for videos", total=None, files="")
-    counts = [0, 0]
+    show("looking for videos", 0, None)
+    done_bytes, total_bytes, done_files, files = 0.0, 0, 0, 0
 
     def follow(event: IndexEvent) -> None:
+        nonlocal done_bytes, total_bytes, done_files, files
         match event:
-            case Planned(files, size_bytes):
-                counts[1] = files
-                progress.update(task, description="indexing", total=max(size_bytes, 1), files=f"0/{files}")
-            case Progressed(size_bytes):
-                progress.advance(task, size_bytes)
-            case Settled(_, error):
-                counts[0] += 1
-                progress.update(task, files=f"{counts[0]}/{counts[1]}")
-                if error is not None:
-                    progress.console.print(f"left out: {error}", style="yellow", markup=False, soft_wrap=True)
-            case _:
+            case Planned(files, total_bytes):
                 pass
+            case Progressed(size_bytes):
+                done_bytes += size_bytes
+            case Settled(_, error):
+                done_files += 1
+                if error is not None:
+                    show.say(f"left out: {error}", style="yellow")
+            case _:
+                return
+        show("indexing", done_bytes, total_bytes, amount=f"{done_files:,}/{files:,} files")
 
     return follow
 
@@ -163,7 +141,7 @@ def _print_report(report: IndexReport, folder: Path) -> None:
     if not report.found and not report.kept and not report.changed:
         stdout.print("No video was found there: nothing to do.")
     elif not report.changed and not report.failed and not report.interrupted:
-        stdout.print(f"Nothing has changed: {_count(report.unchanged, 'video')} as indexed before.")
+        stdout.print(f"Nothing has changed: {count(report.unchanged, 'video')} as indexed before.")
     else:
         parts = [
             (report.indexed, "indexed"),
@@ -173,32 +151,32 @@ def _print_report(report: IndexReport, folder: Path) -> None:
             (report.unchanged, "unchanged"),
         ]
         stdout.print(
-            "; ".join(f"{_count(number, 'video')} {what}" for number, what in parts if number)
+            "; ".join(f"{count(number, 'video')} {what}" for number, what in parts if number)
             or "Nothing done",
             end=".\n",
         )
         if report.clips:
             stdout.print(
-                f"{_count(report.clips, 'new clip')} and {_count(report.subtitles, 'subtitle line')} from "
+                f"{count(report.clips, 'new clip')} and {count(report.subtitles, 'subtitle line')} from "
                 f"{report.video_s / 60:.1f} minutes of video in {report.took_s:.0f} s."
             )
     if report.kept:
         stdout.print(
-            f"Kept {_count(len(report.kept), 'video')} that cannot be found now, because nothing is left "
+            f"Kept {count(len(report.kept), 'video')} that cannot be found now, because nothing is left "
             "where they were: is a drive not mounted? --prune forgets them.",
             style="yellow",
         )
     if report.links:
-        stdout.print(f"Passed over {_count(report.links, 'symbolic link')}.")
+        stdout.print(f"Passed over {count(report.links, 'symbolic link')}.")
     if report.excluded:
-        excluded = _count(report.excluded, "file or folder", "files and folders")
+        excluded = count(report.excluded, "file or folder", "files and folders")
         stdout.print(f"Passed over {excluded} as excluded.")
     if report.texts:
-        stdout.print(f"Passed over {_count(report.texts, 'file')} of TypeScript.")
+        stdout.print(f"Passed over {count(report.texts, 'file')} of TypeScript.")
     _print_failures(report.failed)
     if report.unchanged_failed:
         stdout.print(
-            f"{_count(report.unchanged_failed, 'file')} failed before, not changed: see 'polyreel doctor'."
+            f"{count(report.unchanged_failed, 'file')} failed before, not changed: see 'polyreel doctor'."
         )
     if report.interrupted:
         stdout.print("Interrupted: what was indexed is kept; run the same command to go on.", style="yellow")
@@ -208,7 +186,7 @@ def _print_report(report: IndexReport, folder: Path) -> None:
 def _print_failures(failures: list[MediaError]) -> None:
     if not failures:
         return
-    stdout.print(f"{_count(len(failures), 'item')} could not be read:", style="yellow")
+    stdout.print(f"{count(len(failures), 'item')} could not be read:", style="yellow")
     for failure in failures[:_SHOWN_FAILURES]:
         stdout.print(f"  {failure}", markup=False, soft_wrap=True)
     if len(failures) > _SHOWN_FAILURES:
@@ -218,7 +196,3 @@ def _print_failures(failures: list[MediaError]) -> None:
 def _document(report: IndexReport, folder: Path) -> dict[str, object]:
     document = asdict(report) | {"failed": [str(error) for error in report.failed], "library": str(folder)}
     return document | {"changed": report.changed}
-
-
-def _count(number: int, noun: str, plural: str = "") -> str:
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
-from polyreel.cli.output import build_display
+from polyreel.cli.output import show_progress
 from polyreel.errors import UsageError
 from polyreel.files import absolute
 
@@ -39,8 +39,9 @@ def load_bundle(name_or_folder: str) -> Bundle:
     from polyreel.encoders.registry import locate_bundle
     from polyreel.encoders.runtime import Bundle
 
-    with build_display() as display:
-        folder = locate_bundle(name_or_folder, download=display.download, step=display.step)
+    with show_progress() as show:
+        step = show.part_of("building the bundle")
+        folder = locate_bundle(name_or_folder, download=show.download, step=step)
     return Bundle(folder)
 
 

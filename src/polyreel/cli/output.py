@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 
-from polyreel.packages.fetch import Progress as ArchiveProgress
+from polyreel.progress import ProgressDisplay, progress_display
 
-__all__ = ["BuildDisplay", "build_display", "clock", "print_error", "print_json", "size", "stderr", "stdout"]
+__all__ = ["print_error", "print_json", "show_progress", "stderr", "stdout"]
 
 stdout = Console(highlight=False)
 stderr = Console(stderr=True, highlight=False)
@@ -52,70 +41,6 @@ def print_error(message: str, *, as_json: bool, kind: str) -> None:
     stderr.print(f"polyreel: {message}", style="bold red", markup=False, soft_wrap=True)
 
 
-def clock(seconds: float) -> str:
-    """Time within a video: 0:07, 12:30, 1:02:03."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
-def size(size_bytes: float) -> str:
-    """Bytes for people: 12.3 MB."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size_bytes < 1000:
-            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
-        size_bytes /= 1000
-    return f"{size_bytes:.1f} TB"
-
-
-class BuildDisplay:
-    """Shows archives arriving and the steps of a build."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._tasks: dict[str, TaskID] = {}
-
-    @property
-    def download(self) -> ArchiveProgress:
-        """Callback for bytes that arrive."""
-        return self._download
-
-    def _download(self, archive: str, done: int, total: int | None) -> None:
-        if archive not in self._tasks:
-            self._tasks[archive] = self._progress.add_task(archive[:48], total=total)
-        self._progress.update(self._tasks[archive], completed=done, total=total)
-        if total is not None and done >= total:
-            self._progress.remove_task(self._tasks.pop(archive))
-
-    def step(self, what: str, done: int, total: int) -> None:
-        """Show a step of the build.
-
-        Args:
-            what: is computed.
-            done: number of steps before it.
-            total: number of all steps.
-        """
-        if "step" not in self._tasks:
-            self._tasks["step"] = self._progress.add_task("", total=None)
-        self._progress.update(
-            self._tasks["step"], description=f"building the bundle ({done + 1}/{total}): {what}"
-        )
-        if done >= total:
-            self._progress.remove_task(self._tasks.pop("step"))
-
-
-@contextmanager
-def build_display() -> Iterator[BuildDisplay]:
-    """Progress of downloads and builds on stderr."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    # Where nobody watches, not even the empty lines of a bar that came and went.
-    watched = stderr.is_terminal
-    with Progress(*columns, console=stderr, transient=True, disable=not watched) as progress:
-        yield BuildDisplay(progress)
+def show_progress(*, log_every_s: float = 30.0) -> AbstractContextManager[ProgressDisplay]:
+    """Progress on stderr, until the block ends."""
+    return progress_display(stderr, log_every_s=log_every_s)

@@ -14,6 +14,7 @@ from polyreel.cli.options import Json
 from polyreel.cli.output import print_json, stderr
 from polyreel.errors import UsageError
 from polyreel.files import write_atomically
+from polyreel.units import count
 
 if TYPE_CHECKING:
     from polyreel.evaluation.results import Result
@@ -57,8 +58,7 @@ def report(
     elif out is None:
         sys.stdout.write(text)
     else:
-        count = f"{len(results)} result{'' if len(results) == 1 else 's'}"
-        stderr.print(f"Wrote {out}: {count}.", markup=False, soft_wrap=True)
+        stderr.print(f"Wrote {out}: {count(len(results), 'result')}.", markup=False, soft_wrap=True)
     return 0
 
 

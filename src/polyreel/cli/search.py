@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from polyreel.cli.options import Json, LibraryOption, default_library, load_bundle
-from polyreel.cli.output import clock, print_json, stderr, stdout
+from polyreel.cli.output import print_json, stderr, stdout
+from polyreel.units import clock
 
 if TYPE_CHECKING:
     from polyreel.library.results import Hit

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from polyreel.cli.options import Json, require_torch
-from polyreel.cli.output import print_json, stderr, stdout
+from polyreel.cli.output import print_json, show_progress, stdout
+from polyreel.progress import ProgressDisplay
+from polyreel.units import count, duration
 
 if TYPE_CHECKING:
     from polyreel.study.ledger import Claim
@@ -55,8 +55,8 @@ def study(
     command = shlex.join(
         ["polyreel", "study", str(recipe), "--out", str(out), *(["--data", str(data)] if data else [])]
     )
-    with _display() as on_progress:
-        outcome = run_study(wanted, out=out, data=data, command=command, on_progress=on_progress)
+    with show_progress(log_every_s=0) as show:  # a line for each cell
+        outcome = run_study(wanted, out=out, data=data, command=command, on_progress=_follow(show))
     _print_outcome(outcome, command, json)
     return 1 if outcome.missing else 0  # as after Ctrl-C
 
@@ -69,9 +69,8 @@ def _print_check(found: StudyCheck, recipe: Path, json: bool) -> int:
         return 2 if found.problems else 0
     for problem in found.problems:
         stdout.print(f"  {problem}", style="yellow", markup=False, soft_wrap=True)
-    number = len(found.problems)
-    mistakes = f"{number or 'no'} mistake{'' if number == 1 else 's'}"
-    stdout.print(f"{recipe}: {mistakes}; {found.cells:,} cells", markup=False, soft_wrap=True)
+    mistakes = count(len(found.problems), "mistake")
+    stdout.print(f"{recipe}: {mistakes}; {count(found.cells, 'cell')}", markup=False, soft_wrap=True)
     for line in found.absent:
         stdout.print(line, markup=False, soft_wrap=True)
     return 2 if found.problems else 0
@@ -107,48 +106,21 @@ def _line(claim: Claim) -> str:
     return f"{claim.number:>2}  {claim.verdict}{shown}: {claim.sentence}"
 
 
-@contextmanager
-def _display() -> Iterator[_Follower]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        TextColumn("{task.completed:.1f} of {task.total:.0f} cells"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
-        yield _Follower(progress)
+def _follow(show: ProgressDisplay) -> Callable[[StudyEvent], None]:
+    from polyreel.study.running import GridPlanned, GridProgressed
 
-
-class _Follower:
-    """Shows how far the grid is."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._task = progress.add_task("preparing", total=1)
-        self._logged = -1
-
-    def __call__(self, event: StudyEvent) -> None:
-        from polyreel.study.running import GridPlanned, GridProgressed
-
+    def follow(event: StudyEvent) -> None:
         match event:
             case GridPlanned(cells, missing, seconds):
-                self._progress.console.print(_plan(cells, missing, seconds), markup=False, soft_wrap=True)
-                self._progress.reset(self._task, total=cells, completed=cells - missing)
+                show.say(_plan(cells, missing, seconds))
             case GridProgressed(done, cells, what):
-                self._progress.update(self._task, description=what, completed=done, total=cells)
-                if (
-                    self._progress.disable and int(done) > self._logged
-                ):  # in a log a line for each cell will do
-                    self._logged = int(done)
-                    line = f"{self._logged:,} of {cells:,} cells: {what}"
-                    self._progress.console.print(line, markup=False, soft_wrap=True)
+                show(what, done, cells, amount=f"{int(done):,} of {cells:,} cells")
+
+    return follow
 
 
 def _plan(cells: int, missing: int, seconds: float) -> str:
-    span = f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
     return (
-        f"{missing:,} of {cells:,} cells to run, about {span}, "
+        f"{missing:,} of {cells:,} cells to run, about {duration(seconds)}, "
         "and time to encode texts that a frozen encoder has not seen yet"
     )

@@ -5,29 +5,20 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from polyreel.cli.options import Json, require_torch
-from polyreel.cli.output import print_json, size, stderr, stdout
+from polyreel.cli.output import print_json, show_progress, stdout
+from polyreel.units import count, duration, size
 
 if TYPE_CHECKING:
+    from polyreel.progress import ProgressDisplay
     from polyreel.training.checking import Check
-    from polyreel.training.events import Event, OnProgress, Validated
+    from polyreel.training.events import Event, Validated
     from polyreel.training.recipe import Recipe
     from polyreel.training.run import TrainingResult
 
@@ -74,13 +65,13 @@ def train(
         return _print_check(check_recipe(recipe, changes, data=data), recipe, json)
     wanted = require_recipe(recipe, changes, data=data)
     folder = out or Path("runs") / wanted.run
-    with _display(wanted) as on_progress:
+    with show_progress() as show:
         result = train_recipe(
             wanted,
             out=folder,
             data=data,
             resume="auto" if resume == _AUTO else None if resume is None else Path(resume),
-            on_progress=on_progress,
+            on_progress=_follow(show, wanted),
         )
     if int(os.environ.get("RANK", "0")) == 0:
         again = [
@@ -104,10 +95,7 @@ def _print_check(found: Check, recipe: Path, json: bool) -> int:
         return 2 if found.problems else 0
     for problem in found.problems:
         stdout.print(f"  {problem}", style="yellow", markup=False, soft_wrap=True)
-    number = len(found.problems)
-    stdout.print(
-        f"{recipe}: {number or 'no'} mistake{'' if number == 1 else 's'}", markup=False, soft_wrap=True
-    )
+    stdout.print(f"{recipe}: {count(len(found.problems), 'mistake')}", markup=False, soft_wrap=True)
     for note in found.notes:
         stdout.print(note, markup=False, soft_wrap=True)
     if estimate is not None:
@@ -119,7 +107,7 @@ def _print_check(found: Check, recipe: Path, json: bool) -> int:
             + (
                 ""
                 if estimate.steps is None
-                else f"; of all {estimate.steps:,}: {_span(estimate.steps * estimate.step_s)}"
+                else f"; of all {estimate.steps:,}: {duration(estimate.steps * estimate.step_s)}"
             )
         )
     return 2 if found.problems else 0
@@ -151,54 +139,32 @@ def _print_result(result: TrainingResult, again: str, json: bool) -> None:
     stdout.print(f"Run: {result.folder}", markup=False, soft_wrap=True)
 
 
-@contextmanager
-def _display(recipe: Recipe) -> Iterator[OnProgress]:
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[facts]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
-        yield _Follower(progress, recipe)
+def _follow(show: ProgressDisplay, recipe: Recipe) -> Callable[[Event], None]:
+    from polyreel.training.events import Noted, Preparing, Started, Stepped, Validated
 
+    steps = items = 0
 
-class _Follower:
-    """Shows the progress of a run."""
-
-    def __init__(self, progress: Progress, recipe: Recipe) -> None:
-        self._progress, self._recipe = progress, recipe
-        self._task: TaskID = progress.add_task("preparing", total=None, facts="")
-        self._batch_size = 0
-
-    def __call__(self, event: Event) -> None:
-        from polyreel.training.events import Noted, Preparing, Started, Stepped, Validated
-
+    def follow(event: Event) -> None:
+        nonlocal steps, items
         match event:
             case Preparing(what, done, total):
-                self._progress.update(self._task, description=what, completed=done, total=total or None)
-            case Started(step, total, trained, frozen, batch_size):
-                self._batch_size = batch_size
-                self._say(
-                    f"{trained:,} parameters are trained, {frozen:,} frozen; {total - step:,} steps to go."
+                show(what, done, total)
+            case Started(step, steps, trained, frozen, items):
+                show.say(
+                    f"{trained:,} parameters are trained, {frozen:,} frozen; {steps - step:,} steps to go."
                 )
-                self._progress.reset(self._task, total=total, completed=step, description="training")
+                show("training", step, steps)
             case Stepped(report):
-                facts = f"loss {report.loss:.3f}, {self._batch_size / report.seconds:,.0f} items/s"
-                self._progress.update(self._task, completed=report.step, facts=facts)
+                rate = f"loss {report.loss:.3f}, {items / report.seconds:,.0f} items/s"
+                show("training", report.step, steps, amount=f"{report.step:,}/{steps:,}, {rate}")
             case Validated():
-                self._say(_validated(event, self._recipe))
+                show.say(_validated(event, recipe))
             case Noted(text):
-                self._say(text)
+                show.say(text)
             case _:
                 pass
 
-    def _say(self, text: str) -> None:
-        self._progress.console.print(text, markup=False, soft_wrap=True)
+    return follow
 
 
 def _validated(event: Validated, recipe: Recipe) -> str:
@@ -212,14 +178,3 @@ def _validated(event: Validated, recipe: Recipe) -> str:
     shown = " ".join(f"{tag} {sum(found) / len(found):.3g}" for tag, found in by_language.items())
     star = " (best)" if event.best[1] == event.step else ""
     return f"step {event.step:,}: {metric} {event.score:.3g}{star}: {shown}"
-
-
-def _span(seconds: float) -> str:
-    minutes = seconds / 60
-    return (
-        f"{seconds:.0f} s"
-        if minutes < 2
-        else f"{minutes:.0f} min"
-        if minutes < 120
-        else f"{minutes / 60:.1f} h"
-    )

@@ -15,8 +15,8 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.server.timeline import clock
 from polyreel.server.translations import Translations, negotiate, translations_in
+from polyreel.units import clock
 
 __all__ = [
     "LANGUAGE_COOKIE",

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from markupsafe import Markup
 
 from polyreel.library.results import ClipScore
+from polyreel.units import clock
 
-__all__ = ["clock", "draw_timeline", "strength_shown"]
+__all__ = ["draw_timeline", "strength_shown"]
 
 _WIDTH = 1_000
 # Without a calibration: cosines of the default bundle from nothing to as good as it gets.
@@ -19,13 +20,6 @@ _HIDDEN, _GROUP = Markup('aria-hidden="true"'), Markup('role="group" aria-label=
 _BAR = Markup('<rect class="bar" x="{:.1f}" y="0" width="{:.1f}" height="12" opacity="{:.2f}"/>')
 _LINK = Markup('<a href="{}" data-seek="{}" tabindex="-1"><title>{}</title>{}</a>')
 _HERE = Markup('<rect class="here" x="{:.1f}" y="13" width="{:.1f}" height="3"/>')
-
-
-def clock(seconds: float) -> str:
-    """Time within a video: 0:07, 12:30, 1:02:03."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def strength_shown(clip: ClipScore) -> float:

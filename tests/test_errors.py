@@ -10,7 +10,7 @@ import pytest
 from polyreel import errors
 from polyreel.errors import BundleError, PolyreelError, QueryError, UnknownNameError, UsageError
 
-CLASSES = [getattr(errors, name) for name in errors.__all__]
+CLASSES = [found for name in errors.__all__ if isinstance(found := getattr(errors, name), type)]
 
 
 def test_a_message_says_what_on_which_item_the_value_and_what_to_do():

@@ -26,7 +26,6 @@ A message says what failed, on which item, the value that was found and what to 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 __all__ = [
@@ -50,6 +49,7 @@ __all__ = [
     "TrainingError",
     "UnknownNameError",
     "UsageError",
+    "did_you_mean",
 ]
 
 
@@ -77,11 +77,21 @@ class PolyreelError(Exception):
             head += f": {self.item}"
         if self.value is not None:
             head += f" ({self.value})"
-        return head + "." + (f" {self.remedy}." if self.remedy else "")
+        return head + "." + (f" {self.remedy}.".replace("?.", "?") if self.remedy else "")
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments do not survive the default pickling between processes.
         return (_rebuild, (type(self), self.what, self.item, self.value, self.remedy))
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The remedy for a wrong name: the nearest of the known ones, or else all of them."""
+    # Imported late: most commands end without a wrong name.
+    import difflib
+
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names) or 'none'}"
 
 
 def _rebuild(
@@ -122,13 +132,7 @@ class UnknownNameError(UsageError):
     """
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        names = sorted(known)
-        near = difflib.get_close_matches(name, names, n=1)
-        remedy = f"Did you mean {near[0]!r}" + "?" if near else f"Known: {', '.join(names) or 'none'}"
-        super().__init__(f"no {kind} has this name", item=repr(name), remedy=remedy)
-
-    def __str__(self) -> str:
-        return super().__str__().replace("?.", "?")
+        super().__init__(f"no {kind} has this name", item=repr(name), remedy=did_you_mean(name, known))
 
 
 class MediaError(PolyreelError):

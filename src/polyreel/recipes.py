@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from polyreel.errors import RecipeError, UsageError
+from polyreel.errors import RecipeError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import yaml
@@ -291,15 +290,15 @@ def _message(model: type[BaseModel], error: Any) -> str:
     """What pydantic says, in a recipe's words, with the nearest known name."""
     kind, given, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        return "there is no such key." + _nearest(str(error["loc"][-1]), _keys_at(model, error["loc"]))
+        return "there is no such key. " + did_you_mean(str(error["loc"][-1]), _keys_at(model, error["loc"]))
     if kind == "missing":
         return "is missing"
     if kind == "literal_error":
         expected = context["expected"]
-        return f"{_brief(given)} is not {expected}." + _nearest(str(given), _quoted(expected))
+        return f"{_brief(given)} is not {expected}. " + did_you_mean(str(given), _quoted(expected))
     if kind == "union_tag_invalid":
         known = _quoted(context["expected_tags"])
-        return f"{context['tag']!r} is not a known name." + _nearest(context["tag"], known)
+        return f"{context['tag']!r} is not a known name. " + did_you_mean(context["tag"], known)
     if kind == "value_error":
         return str(context["error"])
     message: str = error["msg"].replace("Input should", "it should")
@@ -313,11 +312,6 @@ def _brief(value: object) -> str:
 
 def _quoted(text: str) -> list[str]:
     return re.findall(r"'([^']*)'", text)
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(sorted(known))}"
 
 
 def _keys_at(model: type[BaseModel], loc: Place) -> list[str]:

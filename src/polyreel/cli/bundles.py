@@ -86,15 +86,19 @@ def show(name: Annotated[str, Parameter(help="Name or folder.")] = "small", /, *
 
 @app.command
 def build(
-    name: Annotated[str, Parameter(help="Name of a bundle that can be built.")] = "small",
+    name: str = "small",
     /,
     *,
-    force: Annotated[bool, Parameter(negative="", help="Build it anew even if it is there.")] = False,
+    force: Annotated[bool, Parameter(negative="")] = False,
     json: Json = False,
 ) -> int:
     """Build a bundle from weights that sit inside ordinary packages.
 
     Example: polyreel bundles build small
+
+    Args:
+        name: Name of a bundle that can be built.
+        force: Build it anew even if it is there.
     """
     from polyreel.encoders.registry import build_bundle
 

@@ -97,27 +97,26 @@ def fetch(
 
 @app.command
 def build(
-    name: Annotated[str, Parameter(help="Name of a dataset.")],
+    name: str,
     /,
     *,
-    out: Annotated[Path, Parameter(help="Folder of the table; one that is there is replaced at the end.")],
-    from_: Annotated[
-        Path | None,
-        Parameter(name=["--from", "--captions"], help="Folder of the dataset; by default it is fetched."),
-    ] = None,
-    features: Annotated[
-        str | None, Parameter(help="Bundle, by name or folder, whose image tower encodes all media.")
-    ] = None,
-    feature_files: Annotated[
-        Path | None,
-        Parameter(help="Folder or zip of <video>.npy, a row a second, to add as features of that name."),
-    ] = None,
+    out: Path,
+    from_: Annotated[Path | None, Parameter(name=["--from", "--captions"])] = None,
+    features: str | None = None,
+    feature_files: Path | None = None,
     how2: How2Options | None = None,
     json: Json = False,
 ) -> int:
     """Build the table of a dataset, and add features if wanted. What was interrupted goes on where it was.
 
     Example: polyreel data build msrvtt-frames --from ~/msrvtt-frames --out vtt --features small
+
+    Args:
+        name: Name of a dataset.
+        out: Folder of the table; one that is there is replaced at the end.
+        from_: Folder of the dataset; by default it is fetched.
+        features: Bundle, by name or folder, whose image tower encodes all media.
+        feature_files: Folder or zip of <video>.npy, a row a second, to add as features of that name.
     """
     from polyreel.datasets.fetching import build_dataset
 
@@ -149,21 +148,19 @@ def build(
 
 @app.command
 def check(
-    name: Annotated[str, Parameter(help="Name of a fetched dataset, or folder of a table.")],
+    name: str,
     /,
     *,
-    sample: Annotated[
-        int,
-        Parameter(
-            help="Clips of each split whose media are decoded; a video counts for twenty.",
-            validator=validators.Number(gte=0),
-        ),
-    ] = 1_000,
+    sample: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 1_000,
     json: Json = False,
 ) -> int:
     """Check a table: files, counts, repeated captions, wrong languages, media. Exit code 1 if broken.
 
     Example: polyreel data check stamps
+
+    Args:
+        name: Name of a fetched dataset, or folder of a table.
+        sample: Clips of each split whose media are decoded; a video counts for twenty.
     """
     from polyreel.datasets.checks.checking import check_table
 

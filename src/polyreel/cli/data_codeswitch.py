@@ -31,45 +31,39 @@ _Share = validators.Number(gte=0, lte=1)
 
 def codeswitch(
     *,
-    captions: Annotated[
-        Path,
-        Parameter(help='English captions: a .txt with one a line, or a .jsonl of texts or {"text": ..}.'),
-    ],
-    lexicons: Annotated[Path, Parameter(help="Folder of lexicons such as en-de.tsv.gz.")],
-    languages: Annotated[str, Parameter(help="Languages to switch into, with commas: de,sw.")],
-    p: Annotated[
-        float, Parameter(help="Probability that a word with a translation is switched.", validator=_Share)
-    ] = 0.5,
-    mode: Annotated[
-        str, Parameter(help="bilingual: one language for each text. multilingual: one for each word.")
-    ] = "bilingual",
-    equalise: Annotated[
-        bool,
-        Parameter(negative="", help="Switch the same share of all words into every language: the highest."),
-    ] = False,
-    rate: Annotated[
-        float | None,
-        Parameter(help="Switch this share of all words into every language.", validator=_Share),
-    ] = None,
-    lemmas: Annotated[
-        bool, Parameter(help="Look words that a lexicon lacks up by lemma: dogs by dog.")
-    ] = True,
-    romanised: Annotated[
-        float, Parameter(help="Share of texts with sobaka for собака.", validator=_Share)
-    ] = 0.0,
-    seed: Annotated[int, Parameter(help="Seed of what is drawn.", validator=validators.Number(gte=0))] = 0,
-    epoch: Annotated[int, Parameter(help="Pass over the data.", validator=validators.Number(gte=0))] = 0,
-    show: Annotated[
-        int, Parameter(help="How many captions to print.", validator=validators.Number(gte=0))
-    ] = 10,
-    out: Annotated[
-        Path | None, Parameter(help="Write all captions here: texts to .txt, texts and counts to .jsonl.")
-    ] = None,
+    captions: Path,
+    lexicons: Path,
+    languages: str,
+    p: Annotated[float, Parameter(validator=_Share)] = 0.5,
+    mode: str = "bilingual",
+    equalise: Annotated[bool, Parameter(negative="")] = False,
+    rate: Annotated[float | None, Parameter(validator=_Share)] = None,
+    lemmas: bool = True,
+    romanised: Annotated[float, Parameter(validator=_Share)] = 0.0,
+    seed: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
+    epoch: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
+    show: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 10,
+    out: Path | None = None,
     json: Json = False,
 ) -> int:
     """Switch words of captions into other languages, and measure how many; training does the same on the fly.
 
     Example: polyreel data codeswitch --captions a.jsonl --lexicons lexicons --languages de,sw --show 20
+
+    Args:
+        captions: English captions: a .txt with one a line, or a .jsonl of texts or {"text": ..}.
+        lexicons: Folder of lexicons such as en-de.tsv.gz.
+        languages: Languages to switch into, with commas: de,sw.
+        p: Probability that a word with a translation is switched.
+        mode: bilingual: one language for each text. multilingual: one for each word.
+        equalise: Switch the same share of all words into every language: the highest.
+        rate: Switch this share of all words into every language.
+        lemmas: Look words that a lexicon lacks up by lemma: dogs by dog.
+        romanised: Share of texts with sobaka for собака.
+        seed: Seed of what is drawn.
+        epoch: Pass over the data.
+        show: How many captions to print.
+        out: Write all captions here: texts to .txt, texts and counts to .jsonl.
     """
     from polyreel.codeswitch.lexicons import load_lexicons
     from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule

@@ -58,12 +58,12 @@ class How2Options:
 
 
 def build_how2_table(out: Path, captions: Path | None, options: How2Options) -> tuple[Manifest, BuildReport]:
-    """Build with a progress bar on stderr. Raises as ``polyreel.datasets.build_how2``.
+    """Build with a progress bar on stderr. Raises as ``build_how2``.
 
     Args:
-        out: folder of the table.
-        captions: folder of ``how2_[lang].json``, None for videos alone.
-        options: as given on the command line.
+        out: Folder of the table.
+        captions: Folder of ``how2_[lang].json``; None where all comes from videos.
+        options: Options that only this dataset has.
     """
     from polyreel.datasets.how2.building.downloading import YtDlp
     from polyreel.datasets.how2.building.pipeline import Plugins

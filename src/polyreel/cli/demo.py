@@ -29,16 +29,17 @@ _SHOWN_HITS = 3
 
 def demo(
     *,
-    everything: Annotated[
-        bool,
-        Parameter(name="--all", negative="", help="Also the large archives, and npm's and Debian's clips."),
-    ] = False,
-    library: Annotated[Path | None, Parameter(help="Folder for the demo's library.")] = None,
+    everything: Annotated[bool, Parameter(name="--all", negative="")] = False,
+    library: Path | None = None,
     json: Json = False,
 ) -> int:
     """Fetch real clips, index them, search them in nine languages and measure the recall.
 
     Example: polyreel demo
+
+    Args:
+        everything: Also the large archives, and npm's and Debian's clips.
+        library: Folder for the demo's library.
     """
     from polyreel.languages import STUDY_LANGUAGES
     from polyreel.library.search.search import Library
@@ -118,6 +119,11 @@ def demo_recall(
     mean.
 
     The gallery is whole videos, each scored by its best clip, as a search does.
+
+    Args:
+        library: Library that holds the clips, and perhaps others.
+        clips: Clips of the demo; those that could not be indexed are no queries.
+        languages: Languages of the captions that are the queries.
     """
     from polyreel.metrics.ranks import Relevance, rank_scores
     from polyreel.metrics.retrieval import hits_at

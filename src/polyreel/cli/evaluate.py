@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from cyclopts import Parameter
 from rich.table import Table
 
 from polyreel.cli.options import Json, Seed, load_bundle
@@ -23,28 +22,30 @@ Rerun = Literal["always", "never", "only-missing"]
 
 
 def evaluate(
-    benchmark: Annotated[
-        str | None, Parameter(help="Name of the benchmark; without one, they are listed.")
-    ] = None,
+    benchmark: str | None = None,
     /,
     *,
-    bundle: Annotated[str, Parameter(help="Bundle to measure: name or folder.")] = "small",
-    data: Annotated[Path | None, Parameter(help="Folder of the benchmark's data.")] = None,
-    languages: Annotated[str | None, Parameter(help="Query languages, as en,de,sw; all by default.")] = None,
-    out: Annotated[
-        Path | None, Parameter(help="Folder to keep the result in, as BENCHMARK-BUNDLE.json.")
-    ] = None,
-    rerun: Annotated[Rerun, Parameter(help="What to do about a result that --out holds already.")] = "always",
-    transductive: Annotated[
-        str | None,
-        Parameter(help="Score normalizer that uses the other test queries: dual-softmax. Labelled as such."),
-    ] = None,
+    bundle: str = "small",
+    data: Path | None = None,
+    languages: str | None = None,
+    out: Path | None = None,
+    rerun: Rerun = "always",
+    transductive: str | None = None,
     seed: Seed = 0,
     json: Json = False,
 ) -> int:
     """Measure text-to-video, text-to-image or text-to-text retrieval, per language and across languages.
 
     Example: polyreel eval demo --bundle small
+
+    Args:
+        benchmark: Name of the benchmark; without one, they are listed.
+        bundle: Bundle to measure: name or folder.
+        data: Folder of the benchmark's data.
+        languages: Query languages, as en,de,sw; all by default.
+        out: Folder to keep the result in, as BENCHMARK-BUNDLE.json.
+        rerun: What to do about a result that --out holds already.
+        transductive: Score normalizer that uses the other test queries: dual-softmax. Labelled as such.
     """
     if benchmark is None:
         return _list(json)

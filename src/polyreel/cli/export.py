@@ -14,16 +14,12 @@ __all__ = ["export"]
 
 
 def export(
-    checkpoint: Annotated[
-        Path, Parameter(help="A checkpoint, or a run's folder, whose best checkpoint is taken.")
-    ],
+    checkpoint: Path,
     /,
     *,
-    out: Annotated[Path, Parameter(help="Folder of the bundle.")],
-    name: Annotated[str | None, Parameter(help="Name of the bundle; the run's by default.")] = None,
-    int8: Annotated[
-        bool, Parameter(negative="", help="Text weights in 8 bits, a quarter of the size.")
-    ] = False,
+    out: Path,
+    name: str | None = None,
+    int8: Annotated[bool, Parameter(negative="")] = False,
     json: Json = False,
 ) -> int:
     """Turn a checkpoint into a bundle that searches and evaluates without PyTorch.
@@ -31,6 +27,12 @@ def export(
     The graphs are held against the model before the bundle appears.
 
     Example: polyreel export runs/smoke --out build/bundle
+
+    Args:
+        checkpoint: A checkpoint, or a run's folder, whose best checkpoint is taken.
+        out: Folder of the bundle.
+        name: Name of the bundle; the run's by default.
+        int8: Text weights in 8 bits, a quarter of the size.
     """
     require_torch()
     from polyreel.training.exporting import export_checkpoint

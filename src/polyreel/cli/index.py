@@ -26,29 +26,16 @@ _SHOWN_FAILURES = 10
 
 
 def index(
-    paths: Annotated[list[Path], Parameter(help="Video files and folders of them.")],
+    paths: list[Path],
     /,
     *,
     library: LibraryOption = None,
-    bundle: Annotated[
-        str | None, Parameter(help="Bundle to index with; by default the library's own.")
-    ] = None,
-    workers: Annotated[
-        int | None, Parameter(help="Files decoded at once.", validator=validators.Number(gte=1, lte=256))
-    ] = None,
-    memory_limit: Annotated[
-        int, Parameter(help="Memory that one file may take, in MB.", validator=validators.Number(gte=64))
-    ] = 1500,
-    retry_failed: Annotated[
-        bool, Parameter(negative="", help="Read files again that failed before.")
-    ] = False,
-    prune: Annotated[
-        bool, Parameter(negative="", help="Forget missing files even if nothing is left where they were.")
-    ] = False,
-    exclude: Annotated[
-        list[str] | None,
-        Parameter(negative="", help="Pattern of what to pass over, as in a .gitignore; repeatable."),
-    ] = None,
+    bundle: str | None = None,
+    workers: Annotated[int | None, Parameter(validator=validators.Number(gte=1, lte=256))] = None,
+    memory_limit: Annotated[int, Parameter(validator=validators.Number(gte=64))] = 1500,
+    retry_failed: Annotated[bool, Parameter(negative="")] = False,
+    prune: Annotated[bool, Parameter(negative="")] = False,
+    exclude: Annotated[list[str] | None, Parameter(negative="")] = None,
     json: Json = False,
 ) -> int:
     """Make video searchable: read what is new or changed, leave what is not.
@@ -57,6 +44,15 @@ def index(
     files are passed over, and what a file named .polyreelignore says, which is written like a .gitignore.
 
     Example: polyreel index ~/Videos
+
+    Args:
+        paths: Video files and folders of them.
+        bundle: Bundle to index with; by default the library's own.
+        workers: Files decoded at once.
+        memory_limit: Memory that one file may take, in MB.
+        retry_failed: Read files again that failed before.
+        prune: Forget missing files even if nothing is left where they were.
+        exclude: Pattern of what to pass over, as in a .gitignore; repeatable.
     """
     folder = default_library(library)
     report = index_with_progress(

@@ -6,9 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING, Literal
 
 from polyreel.cli.options import Json
 from polyreel.cli.output import print_json, stderr
@@ -26,13 +24,11 @@ Format = Literal["html", "markdown", "latex"]
 
 
 def report(
-    results: Annotated[list[Path], Parameter(help="Files that 'polyreel eval --out' wrote.")],
+    results: list[Path],
     /,
     *,
-    out: Annotated[Path | None, Parameter(help="File to write; tables go to stdout without it.")] = None,
-    format: Annotated[  # noqa: A002  # the name of the option
-        Format, Parameter(help="A page to read, or tables for a paper.")
-    ] = "html",
+    out: Path | None = None,
+    format: Format = "html",  # noqa: A002  the option is --format
     json: Json = False,
 ) -> int:
     """Set results side by side: figures with intervals, plots, paired comparisons, and how each was made.
@@ -41,6 +37,11 @@ def report(
     is named.
 
     Example: polyreel report results/*.json --out report.html
+
+    Args:
+        results: Files that 'polyreel eval --out' wrote.
+        out: File to write; tables go to stdout without it.
+        format: A page to read, or tables for a paper.
     """
     if format == "html" and out is None:
         raise UsageError("a report as HTML needs a file", remedy="Name it by --out FILE.html")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json as json_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import Parameter
 from rich.table import Table
 
 from polyreel.cli.options import Json, Seed
@@ -21,12 +20,10 @@ __all__ = ["score"]
 
 
 def score(
-    similarity: Annotated[
-        Path, Parameter(help="A .npy file of floats, queries x gallery, higher is better.")
-    ],
+    similarity: Path,
     /,
     *,
-    truth: Annotated[Path, Parameter(help="A JSON list: for each query, the relevant columns from 0.")],
+    truth: Path,
     seed: Seed = 0,
     json: Json = False,
 ) -> int:
@@ -34,6 +31,10 @@ def score(
     dropped.
 
     Example: polyreel score sim.npy --truth truth.json
+
+    Args:
+        similarity: A .npy file of floats, queries x gallery, higher is better.
+        truth: A JSON list: for each query, the relevant columns from 0.
     """
     from polyreel.metrics.scores import score_matrix
 

@@ -20,23 +20,24 @@ __all__ = ["hit_table", "search"]
 
 
 def search(
-    query: Annotated[
-        str, Parameter(help="What the video shows, in any language.", allow_leading_hyphen=True)
-    ],
+    query: Annotated[str, Parameter(allow_leading_hyphen=True)],
     /,
     *,
     library: LibraryOption = None,
-    top: Annotated[int, Parameter(help="How many hits.", validator=validators.Number(gte=1, lte=1000))] = 10,
-    lang: Annotated[str, Parameter(help="Language of the query as a BCP-47 tag, or auto.")] = "auto",
-    mode: Annotated[
-        Literal["visual", "subtitles", "hybrid"],
-        Parameter(help="Look at pictures, at words spoken, or at both."),
-    ] = "hybrid",
+    top: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000))] = 10,
+    lang: str = "auto",
+    mode: Literal["visual", "subtitles", "hybrid"] = "hybrid",
     json: Json = False,
 ) -> int:
     """Find moments that match a sentence in any language.
 
     Example: polyreel search "mbwa anakimbia"
+
+    Args:
+        query: What the video shows, in any language.
+        top: How many hits.
+        lang: Language of the query as a BCP-47 tag, or auto.
+        mode: Look at pictures, at words spoken, or at both.
     """
     from polyreel.library.search.search import Library
 

@@ -21,30 +21,13 @@ _TOKEN = "POLYREEL_TOKEN"  # noqa: S105  the name of a variable
 def serve(
     *,
     library: LibraryOption = None,
-    host: Annotated[str, Parameter(help="Address to listen on; others than this machine need a token.")] = (
-        "127.0.0.1"
-    ),
-    port: Annotated[
-        int, Parameter(help="Port; 0 takes a free one.", validator=validators.Number(gte=0, lte=65_535))
-    ] = 8420,
-    root: Annotated[
-        tuple[Path, ...], Parameter(help="A folder that may be indexed from the page; can be repeated.")
-    ] = (),
-    name: Annotated[
-        tuple[str, ...], Parameter(help="A host name that it may be asked under; can be repeated.")
-    ] = (),
-    rate: Annotated[
-        float | None,
-        Parameter(
-            help="Searches a second for each client; 0 is no limit. By default 20 for other machines.",
-            validator=validators.Number(gte=0),
-        ),
-    ] = None,
-    max_upload: Annotated[
-        int,
-        Parameter(help="Largest file to search with, in MB.", validator=validators.Number(gte=1, lte=4096)),
-    ] = 64,
-    log_queries: Annotated[bool, Parameter(negative="", help="Log what is searched for.")] = False,
+    host: str = ("127.0.0.1"),
+    port: Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65535))] = 8420,
+    root: tuple[Path, ...] = (),
+    name: tuple[str, ...] = (),
+    rate: Annotated[float | None, Parameter(validator=validators.Number(gte=0))] = None,
+    max_upload: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=4096))] = 64,
+    log_queries: Annotated[bool, Parameter(negative="")] = False,
     json: Json = False,
 ) -> int:
     """Serve a page to search with, and a REST API for programs.
@@ -52,6 +35,15 @@ def serve(
     Only this machine can reach it by default. For others, set POLYREEL_TOKEN to a secret and give --host.
 
     Example: polyreel serve --library demo-library
+
+    Args:
+        host: Address to listen on; others than this machine need a token.
+        port: Port; 0 takes a free one.
+        root: A folder that may be indexed from the page; can be repeated.
+        name: A host name that it may be asked under; can be repeated.
+        rate: Searches a second for each client; 0 is no limit. By default 20 for other machines.
+        max_upload: Largest file to search with, in MB.
+        log_queries: Log what is searched for.
     """
     try:
         from polyreel.server.serving import serve as serve_library

@@ -23,19 +23,12 @@ __all__ = ["study"]
 
 
 def study(
-    recipe: Annotated[Path, Parameter(help="The study, a YAML file.")],
+    recipe: Path,
     /,
     *,
-    out: Annotated[Path, Parameter(help="Folder of the results.")],
-    data: Annotated[
-        Path | None, Parameter(help="Folder that corpora and benchmarks are relative to.")
-    ] = None,
-    check: Annotated[
-        bool,
-        Parameter(
-            negative="", help="Only say what is wrong with the study, what is not there, and how large it is."
-        ),
-    ] = False,
+    out: Path,
+    data: Path | None = None,
+    check: Annotated[bool, Parameter(negative="")] = False,
     json: Json = False,
 ) -> int:
     """Train and measure all arms of a study, and write its report, its results and the ledger of claims.
@@ -44,6 +37,12 @@ def study(
     same tables.
 
     Example: polyreel study studies/mmp/smoke.yaml --out build/study --data ../shared/data
+
+    Args:
+        recipe: The study, a YAML file.
+        out: Folder of the results.
+        data: Folder that corpora and benchmarks are relative to.
+        check: Only say what is wrong with the study, what is not there, and how large it is.
     """
     require_torch()
     from polyreel.study.recipe import read_study

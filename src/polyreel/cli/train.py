@@ -28,25 +28,14 @@ _AUTO = "auto"
 
 
 def train(
-    recipe: Annotated[Path, Parameter(help="The recipe, a YAML file.")],
+    recipe: Path,
     /,
     *,
-    set: Annotated[  # noqa: A002  the option's name
-        list[str] | None,
-        Parameter(
-            name="--set",
-            negative="",
-            help="Change the recipe: optimiser.steps=500, objectives.inter_modal.weight=2. Can be repeated.",
-        ),
-    ] = None,
-    resume: Annotated[
-        str | None, Parameter(help="Go on: 'auto' from where the run is, or a checkpoint or run's folder.")
-    ] = None,
-    check: Annotated[
-        bool, Parameter(negative="", help="Only say what is wrong with the recipe and what a run would take.")
-    ] = False,
-    data: Annotated[Path | None, Parameter(help="Folder that corpora and lexicons are relative to.")] = None,
-    out: Annotated[Path | None, Parameter(help="Folder of the run; by default runs/NAME.")] = None,
+    set: Annotated[list[str] | None, Parameter(negative="")] = None,  # noqa: A002  the option is --set
+    resume: str | None = None,
+    check: Annotated[bool, Parameter(negative="")] = False,
+    data: Path | None = None,
+    out: Path | None = None,
     json: Json = False,
 ) -> int:
     """Train a model as a recipe says; with torchrun, on several processes.
@@ -54,6 +43,14 @@ def train(
     A run that is stopped (SIGTERM, Ctrl-C) saves where it is; --resume auto goes on.
 
     Example: polyreel train recipes/smoke.yaml
+
+    Args:
+        recipe: The recipe, a YAML file.
+        set: Change the recipe: optimiser.steps=500, objectives.inter_modal.weight=2. Can be repeated.
+        resume: Go on: 'auto' from where the run is, or a checkpoint or run's folder.
+        check: Only say what is wrong with the recipe and what a run would take.
+        data: Folder that corpora and lexicons are relative to.
+        out: Folder of the run; by default runs/NAME.
     """
     require_torch()
     from polyreel.training.checking import check as check_recipe

@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from polyreel.cli.options import Json, LibraryOption, default_library
-from polyreel.cli.output import clock, print_json, stdout
+from polyreel.cli.output import print_json, stdout
+from polyreel.units import clock
 
 __all__ = ["app"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from polyreel.datasets.records import Creation, Record, created
-from polyreel.packages.fetch import Progress
 from polyreel.packages.members import Archive
 from polyreel.problems import Missing
+from polyreel.progress import OnProgress
 
 __all__ = ["BenchmarkSpec", "Dataset", "Fetch", "Reader", "Relevance", "Task"]
 
@@ -18,7 +18,7 @@ Task = Literal["text->video", "text->image", "text->text"]
 Relevance = Literal["own item", "own item and equal captions", "entailed hypothesis", "same sentence"]
 Reader = Callable[[Path], Iterable[Record | Missing]]
 """Reads a folder, streaming; what it cannot use is among the records as ``Missing``."""
-Fetch = Callable[[Path, Progress | None], Path]
+Fetch = Callable[[Path, OnProgress | None], Path]
 """Brings a dataset below a cache folder and returns its own folder there."""
 
 

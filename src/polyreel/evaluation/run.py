@@ -13,10 +13,10 @@ from polyreel.errors import DatasetError, UnknownNameError, UsageError
 from polyreel.evaluation.benchmarks import BENCHMARKS, Benchmark, Inputs
 from polyreel.evaluation.cards import BenchmarkCard
 from polyreel.evaluation.results import Result, SystemFacts
-from polyreel.evaluation.retrieval import Measured, Progress
+from polyreel.evaluation.retrieval import Measured
 from polyreel.evaluation.summary import environment, gaps, macro_means, peak_memory_bytes
 from polyreel.metrics.score_normalizers import SCORE_NORMALIZERS
-from polyreel.packages.fetch import Progress as ArchiveProgress
+from polyreel.progress import OnProgress, ignore_progress
 
 __all__ = ["evaluate", "find_benchmark"]
 
@@ -41,8 +41,8 @@ def evaluate(
     seed: int = 0,
     score_normalizer: str | None = None,
     command: str = "",
-    progress: Progress | None = None,
-    download: ArchiveProgress | None = None,
+    progress: OnProgress | None = None,
+    download: OnProgress | None = None,
 ) -> Result:
     """Measure an encoder on a benchmark.
 
@@ -74,7 +74,7 @@ def evaluate(
         folder,
         languages,
         seed,
-        progress or (lambda _what, _done, _total: None),
+        progress or ignore_progress,
         download,
         score_normalizer,
     )

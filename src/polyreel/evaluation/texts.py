@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,11 @@ from polyreel.evaluation.summary import agreement, language_result
 from polyreel.languages import in_study_order
 from polyreel.metrics.ranks import Ranks, Relevance, rank_scores
 from polyreel.metrics.retrieval import METRICS, hits_at
+from polyreel.progress import OnProgress
 
 __all__ = ["chance_of_first", "run_bitext", "run_xnli"]
 
 _PIVOT = "en"
-Progress = Callable[[str, int, int], None]
 
 
 def run_xnli(
@@ -29,7 +29,7 @@ def run_xnli(
     *,
     languages: Sequence[str] | None,
     seed: int,
-    progress: Progress,
+    progress: OnProgress,
 ) -> Measured:
     """X-MNLI retrieval: a premise in one language against all hypotheses in another.
 
@@ -110,7 +110,7 @@ def run_bitext(
     *,
     languages: Sequence[str] | None,
     seed: int,
-    progress: Progress,
+    progress: OnProgress,
 ) -> Measured:
     """Find each sentence's English translation among all of them.
 

@@ -44,6 +44,11 @@ def extract(archive: Path, members: Sequence[Member], folder: Path) -> None:
     """Write ``members`` of ``archive`` into ``folder`` under their ``file_name``, each checked and
     atomically.
 
+    Args:
+        archive: A wheel, a zip, a tar of any compression, or a Debian package.
+        members: Files of this archive.
+        folder: Where to; made if it is not there.
+
     Raises:
         FetchError: the archive cannot be read, or a member is not in it.
         ChecksumError: a member's content is not the expected one; nothing is written for it.
@@ -63,7 +68,10 @@ def extract(archive: Path, members: Sequence[Member], folder: Path) -> None:
 def extract_tree(archive: Path, folder: Path, keep: Callable[[str], str | None]) -> None:
     """Write each file of ``archive`` to the path below ``folder`` that ``keep`` gives for its name, if any.
 
-    ``folder`` is new or empty: nothing is ever overwritten.
+    Args:
+        archive: A wheel, a zip, a tar of any compression, or a Debian package.
+        folder: New or empty: nothing is ever overwritten.
+        keep: Member name -> path relative to ``folder``, or None for a file that is not wanted.
 
     Raises:
         FetchError: the archive cannot be read, or a path leads out of the folder.

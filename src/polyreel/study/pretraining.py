@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from polyreel._version import __version__
 from polyreel.packages.members import cache_dir
+from polyreel.progress import OnProgress
 from polyreel.study.recipe import PretrainingSpec, StudyRecipe
 from polyreel.study.study_data import StudyData
 
@@ -51,9 +52,7 @@ def pretrained_encoders(recipe: StudyRecipe, study_data: StudyData) -> dict[str,
     return found
 
 
-def ensure_pretrained(
-    recipe: StudyRecipe, encoder: PretrainedEncoder, *, on_progress: Callable[[str, int, int], None]
-) -> None:
+def ensure_pretrained(recipe: StudyRecipe, encoder: PretrainedEncoder, *, on_progress: OnProgress) -> None:
     """Pretrain the encoder, unless its weights are there.
 
     Args:

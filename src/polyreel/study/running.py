@@ -146,7 +146,7 @@ def prepare_grid(recipe: StudyRecipe, *, out: Path, data: Path | None, on_progre
     """
     cells = cells_of(recipe)
 
-    def report(what: str, done: int, total: int) -> None:
+    def report(what: str, done: int, total: int | None) -> None:
         share = f" {done:,} of {total:,}" if total else ""
         on_progress(GridProgressed(0.0, len(cells), what + share))
 

@@ -15,6 +15,7 @@ from polyreel.codeswitch.lexicons import load_lexicons
 from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
 from polyreel.errors import UsageError
 from polyreel.files import write_atomically
+from polyreel.progress import ignore_progress
 from polyreel.study.arms import cells_of, contrasts_of
 from polyreel.study.ledger import Claim, judge_claims
 from polyreel.study.presenting import markdown_page, render_study
@@ -77,7 +78,7 @@ def check_study(recipe: StudyRecipe, *, data: Path | None) -> StudyCheck:
         recipe: of the study.
         data: folder that corpora, lexicons and benchmarks are relative to.
     """
-    study_data = StudyData(recipe, data, on_progress=lambda _what, _done, _total: None)
+    study_data = StudyData(recipe, data, on_progress=ignore_progress)
     return StudyCheck(len(cells_of(recipe)), tuple(training_problems(recipe)), tuple(study_data.absent()))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -28,6 +28,7 @@ from polyreel.errors import DatasetError, PolyreelError, UnknownNameError
 from polyreel.languages import clean, in_study_order
 from polyreel.packages.members import cache_dir
 from polyreel.problems import Problems
+from polyreel.progress import OnProgress
 from polyreel.study.design import Arm
 from polyreel.study.recipe import CorpusSpec, PretrainingSpec, RetrievalSpec, StudyRecipe
 
@@ -36,7 +37,7 @@ __all__ = ["GallerySet", "StudyData", "TrainTable"]
 _MANIFEST = "manifest.json"
 _MULTINLI = "multinli"
 _SHUFFLE_SEED = 2021
-OnProgress = Callable[[str, int, int], None]
+OnProgress = OnProgress
 
 
 @dataclass(frozen=True, slots=True)

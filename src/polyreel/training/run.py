@@ -98,7 +98,7 @@ def train(
         report = on_progress if on_progress is not None and group.is_main else _to_nobody
         checkpoint = _resumed(recipe, out, resume)
         catalog = DatasetCatalog(
-            data, recipe.folders, tell=lambda what, done, total: report(Preparing(what, done, total))
+            data, recipe.folders, tell=lambda what, done, total: report(Preparing(what, done, total or 0))
         )
         if problems := problems_of(recipe, catalog):
             lines = tuple(f"{place}: {what}" for place, what in problems)

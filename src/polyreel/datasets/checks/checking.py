@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from polyreel.datasets.checks.captions import check_languages, check_repeats, language_findings
@@ -12,20 +12,18 @@ from polyreel.datasets.fetching import count_differences
 from polyreel.datasets.store.manifest import Manifest, read_manifest
 from polyreel.datasets.store.table import DatasetTable, open_table
 from polyreel.errors import DatasetError
+from polyreel.progress import OnProgress, ignore_progress
 
-__all__ = ["SAMPLE", "Progress", "check_table"]
+__all__ = ["SAMPLE", "check_table"]
 
 SAMPLE = 1_000
 """Clips of each split whose media are decoded, unless told otherwise."""
-
-Progress = Callable[[str, int, int], None]
-"""Told what is being checked, how much of it is done and how much there is."""
 
 _LEVELS = ("broken", "warning", "note")
 
 
 def check_table(
-    folder: Path, *, sample: int = SAMPLE, seed: int = 0, progress: Progress | None = None
+    folder: Path, *, sample: int = SAMPLE, seed: int = 0, progress: OnProgress | None = None
 ) -> CheckReport:
     """Check a table on disk.
 
@@ -39,7 +37,7 @@ def check_table(
         DatasetError: there is no table at all; one that is damaged is a finding.
     """
     manifest = read_manifest(folder)
-    tell = progress or _silent
+    tell = progress or ignore_progress
     tell("files", 0, 1)
     try:
         table = open_table(folder)
@@ -93,7 +91,3 @@ def _features(table: DatasetTable) -> Iterator[Finding]:
         if broken := table.features(name).broken:
             what = f"{len(broken):,} clips have no {name}: their media could not be read"
             yield Finding(level="warning", what=what, count=len(broken), examples=reasons(broken))
-
-
-def _silent(_what: str, _done: int, _total: int) -> None:
-    pass

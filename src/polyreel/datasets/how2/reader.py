@@ -8,7 +8,6 @@ translated is not marked, so ``sample_creation`` is "unknown".
 
 from __future__ import annotations
 
-import difflib
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -20,7 +19,7 @@ from typing import BinaryIO
 from polyreel.datasets.how2.scanning import scan
 from polyreel.datasets.how2.tracks import VideoTracks
 from polyreel.datasets.how2.values import parse_value
-from polyreel.errors import DatasetError
+from polyreel.errors import DatasetError, did_you_mean
 from polyreel.languages import STUDY_LANGUAGES, UNKNOWN, detect, in_study_order, parse_tag
 from polyreel.problems import Problems
 
@@ -45,12 +44,11 @@ def find_how2(folder: Path, problems: Problems) -> dict[str, Path]:
         code = path.stem.removeprefix("how2_")
         tag = parse_tag(code)
         if tag is None:
-            near = difflib.get_close_matches(code, STUDY_LANGUAGES, n=1)
             problems.leave_out(
                 "an unknown language code in a file's name",
                 item=path,
                 value=code,
-                remedy=f"Did you mean {near[0]}" if near else f"Known: {', '.join(STUDY_LANGUAGES)}",
+                remedy=did_you_mean(code, STUDY_LANGUAGES),
             )
         elif tag in found:
             problems.leave_out("two files of one language", item=path, value=f"as {found[tag].name}")

@@ -15,8 +15,8 @@ from polyreel.datasets.reading import locate
 from polyreel.datasets.records import Stream, created, record_of
 from polyreel.datasets.strict_json import parse
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.packages.fetch import Progress
 from polyreel.problems import Missing
+from polyreel.progress import OnProgress
 
 __all__ = [
     "CLDR_PACKAGES",
@@ -61,7 +61,7 @@ class _File(BaseModel):
 _FILE = TypeAdapter(_File)
 
 
-def fetch_cldr(cache_folder: Path, progress: Progress | None = None) -> Path:
+def fetch_cldr(cache_folder: Path, progress: OnProgress | None = None) -> Path:
     """The folder with names and keywords below ``cache_folder``; fetched unless it is there.
 
     Raises:

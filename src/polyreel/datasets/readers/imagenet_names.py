@@ -16,8 +16,9 @@ from polyreel.datasets.records import Stream, created_in, record_of
 from polyreel.datasets.strict_json import parse
 from polyreel.errors import DatasetError
 from polyreel.languages import parse_tag
-from polyreel.packages.fetch import Progress, fetch_tree
+from polyreel.packages.fetch import fetch_tree
 from polyreel.packages.members import Archive
+from polyreel.progress import OnProgress
 
 __all__ = [
     "IMAGENET_NAMES_CREATION",
@@ -49,7 +50,7 @@ _ENGLISH_FILE = TypeAdapter(_English)
 _OTHERS_FILE = TypeAdapter(dict[str, tuple[list[int], list[str]]])
 
 
-def fetch_imagenet_names(cache_folder: Path, progress: Progress | None = None) -> Path:
+def fetch_imagenet_names(cache_folder: Path, progress: OnProgress | None = None) -> Path:
     """The folder with the names below ``cache_folder``; fetched (2 MB) unless it is there.
 
     Raises:

@@ -17,9 +17,10 @@ from polyreel.datasets.records import Stream, created_in, record_of
 from polyreel.datasets.strict_json import parse
 from polyreel.errors import DatasetError
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.packages.fetch import Progress, fetch_tree
+from polyreel.packages.fetch import fetch_tree
 from polyreel.packages.members import Archive
 from polyreel.problems import Missing
+from polyreel.progress import OnProgress
 
 __all__ = ["MEDIAWIKI_ARCHIVE", "MEDIAWIKI_CREATION", "fetch_mediawiki", "mediawiki_records"]
 
@@ -46,7 +47,7 @@ _UNTRANSLATED = 4
 _MESSAGES = TypeAdapter(dict[str, Any])
 
 
-def fetch_mediawiki(cache_folder: Path, progress: Progress | None = None) -> Path:
+def fetch_mediawiki(cache_folder: Path, progress: OnProgress | None = None) -> Path:
     """The folder with the messages below ``cache_folder``; fetched (37 MB) unless it is there.
 
     Raises:

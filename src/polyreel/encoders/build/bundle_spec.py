@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 
-from polyreel.encoders.card import Confidence, Licence, Measurement
 from polyreel.encoders.build.trained_heads import TrainedHeads, read_trained_heads
+from polyreel.encoders.card import Confidence, Licence, Measurement
 
-__all__ = ["DEFAULT_CONFIDENCE", "Step", "BundleSpec", "shipped", "training_free"]
+__all__ = ["DEFAULT_CONFIDENCE", "BundleSpec", "shipped", "training_free"]
 
-Step = Callable[[str, int, int], None]
 """Called with what is being done, steps done and steps in all."""
 
 # benchmarks/confidence.py: the clip cosine tells little about this bundle, the subtitle cosine much.

@@ -31,7 +31,16 @@ class GraphWriter:
         self._inputs: list[onnx.ValueInfoProto] = []
 
     def input(self, name: str, dtype: int, shape: Iterable[str | int]) -> str:
-        """Declare a graph input; a string in ``shape`` names a dynamic axis."""
+        """Declare a graph input.
+
+        Args:
+            name: Name of the input.
+            dtype: One of ``onnx.TensorProto``'s types.
+            shape: Size of each axis; a string names a dynamic one.
+
+        Returns:
+            ``name``, to be an input of nodes.
+        """
         self._inputs.append(helper.make_tensor_value_info(name, dtype, list(shape)))
         return name
 
@@ -41,7 +50,17 @@ class GraphWriter:
         return name
 
     def raw_constant(self, name: str, dtype: int, shape: Iterable[int], raw: bytes) -> str:
-        """Add a constant of a type that numpy does not have, such as packed 4-bit integers."""
+        """Add a constant of a type that numpy does not have, such as packed 4-bit integers.
+
+        Args:
+            name: Name of the constant.
+            dtype: One of ``onnx.TensorProto``'s types.
+            shape: Size of each axis.
+            raw: The values, as ONNX packs them.
+
+        Returns:
+            ``name``, to be an input of nodes.
+        """
         self._constants[name] = helper.make_tensor(name, dtype, list(shape), raw, raw=True)
         return name
 
@@ -71,7 +90,14 @@ class GraphWriter:
     def close(
         self, output: str, name: str, shape: Iterable[str | int], *, metadata: Mapping[str, str] | None = None
     ) -> onnx.ModelProto:
-        """The finished model, its one float32 output being ``output`` under a new ``name``."""
+        """The finished model, checked.
+
+        Args:
+            output: Output of the node whose float32 values the model returns.
+            name: Name that the model's output gets.
+            shape: Size of each axis of it; a string names a dynamic one.
+            metadata: Properties of the model.
+        """
         self._nodes.append(helper.make_node("Identity", [output], [name]))
         graph = helper.make_graph(
             self._nodes,

@@ -48,7 +48,17 @@ def add_head(
 
 
 def beside_prior(graph: GraphWriter, prior: str, trained: str, *, weight: float) -> str:
-    """``[sqrt(1 - w) prior, sqrt(w) trained]`` of unit rows, w being ``weight``; at 1 ``trained`` alone."""
+    """``[sqrt(1 - w) prior, sqrt(w) trained]``: the cosine of two rows is the weighted mean of theirs.
+
+    Args:
+        graph: Graph that is being written.
+        prior: Unit rows of the encoder without training, (batch, dim).
+        trained: Unit rows of the trained head, (batch, other dim).
+        weight: w, 0 to 1; at 1 the rows are ``trained`` alone.
+
+    Returns:
+        The rows, (batch, dim + other dim), of length 1.
+    """
     if weight == 1:
         return trained
     scaled = [

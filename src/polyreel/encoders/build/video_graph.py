@@ -16,8 +16,8 @@ from onnx import TensorProto, numpy_helper, utils
 
 from polyreel.encoders.build.graph import GraphWriter
 from polyreel.encoders.build.head_graph import add_head, beside_prior
-from polyreel.encoders.build.trained_heads import TrainedHeads
 from polyreel.encoders.build.semantic_pooling import SemanticPooling
+from polyreel.encoders.build.trained_heads import TrainedHeads
 
 __all__ = ["IMAGE_TOWER_DIM", "build_video_graph", "class_layer", "frames_graph", "image_tower"]
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from polyreel.encoders.card import CARD_FILE, BundleCard, FrameInput, Licence, TextInput, identity_of
 from polyreel.encoders.build.bundle_spec import DEFAULT_CONFIDENCE
+from polyreel.encoders.card import CARD_FILE, BundleCard, FrameInput, Licence, TextInput, identity_of
 from polyreel.packages.members import sha256_of
 
 __all__ = ["GraphParts", "write_bundle"]

@@ -1,0 +1,1 @@
+"""The default bundle, built from weights that sit inside ordinary packages."""

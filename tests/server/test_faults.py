@@ -8,12 +8,14 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from servers import load_bundle, serving, wait_for
+from starlette.testclient import TestClient
 from test_examples import picture
 
 from disks import small_disk
@@ -22,6 +24,8 @@ from polyreel.client.documents import ErrorDocument
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import LibraryError
 from polyreel.library.index.progress_file import ProgressFile, read_progress
+from polyreel.library.search.search import Library
+from polyreel.server import search_batcher
 from polyreel.server.app import create_app
 from polyreel.server.settings import ServerSettings
 
@@ -98,6 +102,30 @@ def test_a_new_commit_shows_without_restart_and_searches_go_on(own_library, tiny
             stop.append(True)
         assert failures == []
         assert all(each.result() > 0 for each in asking)
+
+
+def test_a_new_commit_does_not_wait_for_the_first_calibration(own_library, tiny_bundle, monkeypatch):
+    calibrating, done = threading.Event(), threading.Event()
+
+    def slow(library) -> None:  # as on a new library, whose background queries are not encoded yet
+        calibrating.set()
+        done.wait(20)
+
+    monkeypatch.setattr(Library, "calibrate", slow)
+    with TestClient(create_app(ServerSettings(library=own_library), load_bundle)) as client:
+        client.base_url = "http://127.0.0.1"
+        try:
+            assert calibrating.wait(10)
+            film(own_library.parent / "videos" / "green.mp4", "green")
+            index_films(own_library.parent / "videos", own_library, tiny_bundle)
+            wait_for(lambda: best_green(client) == "green.mp4", seconds=5)
+        finally:
+            done.set()
+
+
+@pytest.mark.parametrize(("took_s", "pause_s"), [(0.0, 1.0), (0.2, 2.0), (11.0, 3.0), (600.0, 3.0)])
+def test_the_pause_between_two_looks_is_bounded(took_s, pause_s):
+    assert search_batcher._pause_s(took_s, search_batcher._MAX_REFRESH_PAUSE_S) == pause_s
 
 
 def test_a_move_to_another_bundle_is_followed(own_library, tmp_path, other_bundle):

@@ -29,9 +29,12 @@ _WAITING = 512
 _BATCHES_AHEAD = 2
 _VECTORS_KEPT = 4_096
 _LOOK_EVERY_S = 1.0
-# A library that is laid out again at every commit of a long index run would take a core; so the pause grows
-# with what the last time took.
+# A library that is laid out and calibrated again at every commit of a long index run would take a core; so a
+# pause grows with what the last time took. A new commit is to show within seconds all the same; how much a
+# match means may come later.
 _PAUSE_FACTOR = 10.0
+_MAX_REFRESH_PAUSE_S = 3.0
+_MAX_CALIBRATION_PAUSE_S = 30.0
 
 _log = logging.getLogger("polyreel.server")
 
@@ -80,7 +83,7 @@ class SearchBatcher:
         self._problem: PolyreelError | None = None
         self._threads = [
             threading.Thread(target=work, name=f"search-{work.__name__}", daemon=True)
-            for work in (self._encode, self._rank, self._keep_current)
+            for work in (self._encode, self._rank, self._keep_current, self._calibrate)
         ]
 
     def start(self) -> None:
@@ -193,16 +196,11 @@ class SearchBatcher:
         return batch
 
     def _keep_current(self) -> None:
-        calibrated = None
         pause_s = 0.0
         while not self._stop.wait(pause_s):
             began = time.monotonic()
             try:
                 self._take_up_commits()
-                snapshot = self.library.snapshot
-                if calibrated is not snapshot:
-                    self.library.calibrate()
-                    calibrated = snapshot
             except PolyreelError as error:
                 if str(error) != str(self._problem):
                     _log.error("the library cannot be searched: %s", error)
@@ -210,8 +208,24 @@ class SearchBatcher:
             except OSError as error:
                 self._problem = LibraryError("the library cannot be read", value=error.strerror)
             except Exception:
-                _log.exception("the library could not be taken up")
-            pause_s = max(_LOOK_EVERY_S, _PAUSE_FACTOR * (time.monotonic() - began))
+                _log.exception("the new commit could not be opened")
+            pause_s = _pause_s(time.monotonic() - began, _MAX_REFRESH_PAUSE_S)
+
+    def _calibrate(self) -> None:
+        """Not in the loop above: encoding the background queries for the first time takes long, and a new
+        commit does not wait for it."""
+        pause_s = 0.0
+        while not self._stop.wait(pause_s):
+            pause_s = _LOOK_EVERY_S
+            library = self.library
+            if library.snapshot.calibration is not None or self._problem is not None:
+                continue
+            began = time.monotonic()
+            try:
+                library.calibrate()
+            except Exception:
+                _log.exception("the library could not be calibrated")
+            pause_s = _pause_s(time.monotonic() - began, _MAX_CALIBRATION_PAUSE_S)
 
     def _take_up_commits(self) -> None:
         try:
@@ -219,6 +233,10 @@ class SearchBatcher:
         except BundleMismatchError:
             self.library = _opened(self._open_library)
         self._problem = None
+
+
+def _pause_s(took_s: float, most_s: float) -> float:
+    return min(max(_LOOK_EVERY_S, _PAUSE_FACTOR * took_s), most_s)
 
 
 def _opened(open_library: Callable[[], Library]) -> Library:

@@ -20,7 +20,11 @@ OnProgress = Callable[[str, int, int | None], None]
 
 
 def ignore_progress(_what: str, _done: int, _total: int | None) -> None:
-    """An ``OnProgress`` that shows nothing."""
+    """An ``OnProgress`` that shows nothing.
+
+    Args:
+        _what, _done, _total: As ``OnProgress`` describes them; not looked at.
+    """
 
 
 @contextmanager
@@ -75,7 +79,12 @@ class ProgressDisplay:
         self._show("", what, done, total or None, amount)
 
     def download(self, archive: str, done: int, total: int | None) -> None:
-        """Show bytes that arrive, each archive in a bar of its own: an ``OnProgress``."""
+        """Show bytes that arrive, each archive in a bar of its own: an ``OnProgress``.
+
+        Args:
+            archive: Name of the archive.
+            done, total: Bytes that are there, and bytes in all; a total of None is unknown.
+        """
         self._show(archive, archive[:48], done, total, size(done) + (f" of {size(total)}" if total else ""))
         if total is not None and done >= total:
             self._bars.remove_task(self._tasks.pop(archive))

@@ -29,5 +29,11 @@ def size(size_bytes: float) -> str:
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
-    """A number of things: no clips, 1 clip, 1,200 clips."""
+    """A number of things: no clips, 1 clip, 1,200 clips.
+
+    Args:
+        number: How many.
+        noun: One of them.
+        plural: Several of them; by default the noun with an s.
+    """
     return f"{f'{number:,}' if number else 'no'} {noun if number == 1 else plural or noun + 's'}"

@@ -15,7 +15,7 @@ from polyreel.datasets.checks.media import difference_hash
 from polyreel.datasets.records import Frames, VideoFile
 from polyreel.datasets.store.bundle_features import add_bundle_features
 from polyreel.datasets.store.feature_writer import write_features
-from polyreel.datasets.store.manifest import Source
+from polyreel.datasets.store.manifest import DataSource
 from polyreel.datasets.store.table_writer import write_table
 from polyreel.media.jpeg import encode_jpeg
 from polyreel.problems import Missing
@@ -23,7 +23,7 @@ from videos import noise, solid, truncate, write_video
 
 
 def check(folder, records, *, name="made", **options):
-    write_table(folder, records, name=name, sources=[Source(name="s", licence="CC0-1.0")])
+    write_table(folder, records, name=name, sources=[DataSource(name="s", licence="CC0-1.0")])
     return check_table(folder, **options)
 
 

@@ -15,7 +15,7 @@ from written import NFC, NFD, fails
 
 from polyreel.clips import Caption, Clip
 from polyreel.datasets.records import Frames, Record, VideoFile
-from polyreel.datasets.store.manifest import Source, read_manifest, writing
+from polyreel.datasets.store.manifest import DataSource, read_manifest, writing
 from polyreel.datasets.store.shuffling import BLOCK_ROWS, WINDOW_BLOCKS, shuffled_windows
 from polyreel.datasets.store.table import open_table
 from polyreel.datasets.store.table_writer import BATCH_ROWS, write_table
@@ -62,7 +62,7 @@ def test_every_record_comes_back_as_it_was(tmp_path, mixed):
 
 
 def test_the_manifest_counts_what_is_there_and_what_is_not(tmp_path, mixed):
-    source = Source(name="s", licence="CC0-1.0", origin="here", sha256="0" * 64)
+    source = DataSource(name="s", licence="CC0-1.0", origin="here", sha256="0" * 64)
     gone = [Missing(f"x{number}", "no picture") for number in range(5)]
     told = []
     written = write_table(

@@ -10,7 +10,7 @@ import toys
 from polyreel.datasets.dataset_catalog import DatasetCatalog
 from polyreel.training.assembly import build_batches, build_engine, open_training_sets
 from polyreel.training.distributed import Group
-from polyreel.training.encoding import encoded_of, jobs_of
+from polyreel.training.encoding import encoded_of, encodings_of
 from polyreel.training.gradcache import backward
 from polyreel.training.recipe import Recipe
 
@@ -44,6 +44,6 @@ def gradients(recipe: Recipe, world: toys.World, group: Group | None = None) -> 
     def loss(vectors):
         return engine.objectives(encoded_of(vectors, batch, group), engine.model.temperature).total
 
-    backward(jobs_of(batch, inputs, engine.views), loss)
+    backward(encodings_of(batch, inputs, engine.views), loss)
     engine.group.reduce_gradients(own=engine.own, shared=engine.shared)
     return {name: parameter.grad.clone() for name, parameter in engine.named.items()}

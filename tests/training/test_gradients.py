@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from same_runs import gradients
 from torch import nn
 
-from polyreel.training.gradcache import Job, backward
+from polyreel.training.gradcache import ChunkedEncoding, backward
 
 TOLERANCE = 1e-6
 
@@ -41,10 +41,16 @@ def test_two_processes_have_the_gradient_of_the_whole_batch(world, two_processes
         assert all(torch.equal(first[name], second[name]) for name in whole)
 
 
-def jobs_over(inputs: torch.Tensor, module: nn.Module, sizes: Sequence[int]) -> dict[str, Job]:
+def encodings_over(
+    inputs: torch.Tensor, module: nn.Module, sizes: Sequence[int]
+) -> dict[str, ChunkedEncoding]:
     parts = torch.arange(len(inputs)).split(list(sizes))
     chunks = [(rows, lambda rows=rows: module(inputs[rows])) for rows in parts]
-    return {"vectors": Job(chunks, rows=len(inputs), dim=module[-1].out_features, device=inputs.device)}
+    return {
+        "vectors": ChunkedEncoding(
+            chunks, rows=len(inputs), dim=module[-1].out_features, device=inputs.device
+        )
+    }
 
 
 def test_dropout_falls_on_the_same_units_in_both_passes():
@@ -58,7 +64,7 @@ def test_dropout_falls_on_the_same_units_in_both_passes():
         seen.append(vectors["vectors"].detach().clone())
         return vectors["vectors"].square().sum()
 
-    backward(jobs_over(inputs, module, [4, 4, 2]), loss)
+    backward(encodings_over(inputs, module, [4, 4, 2]), loss)
     after = torch.get_rng_state()
     cached, module[1].weight.grad = module[1].weight.grad, None
     torch.manual_seed(0)
@@ -77,21 +83,21 @@ def test_dropout_falls_on_the_same_units_in_both_passes():
 
 def test_a_job_without_rows_costs_nothing():
     module = nn.Sequential(nn.Linear(6, 4))
-    jobs = jobs_over(torch.randn(3, 6), module, [2, 1])
-    jobs["none"] = Job([], rows=3, dim=4, device=torch.device("cpu"))
-    backward(jobs, lambda vectors: vectors["vectors"].sum() + vectors["none"].sum())
+    encodings = encodings_over(torch.randn(3, 6), module, [2, 1])
+    encodings["none"] = ChunkedEncoding([], rows=3, dim=4, device=torch.device("cpu"))
+    backward(encodings, lambda vectors: vectors["vectors"].sum() + vectors["none"].sum())
     assert module[0].weight.grad is not None
 
 
 def test_parts_of_bfloat16_are_joined_as_float32():
     module = nn.Sequential(nn.Linear(6, 4)).bfloat16()
-    jobs = jobs_over(torch.randn(3, 6).bfloat16(), module, [2, 1])
+    encodings = encodings_over(torch.randn(3, 6).bfloat16(), module, [2, 1])
     kinds = []
 
     def loss(vectors):
         kinds.append(vectors["vectors"].dtype)
         return vectors["vectors"].sum()
 
-    backward(jobs, loss)
+    backward(encodings, loss)
     assert kinds == [torch.float32]
     assert module[0].weight.grad.dtype == torch.bfloat16

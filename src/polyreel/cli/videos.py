@@ -22,12 +22,15 @@ app = App(name="videos", help="The videos of a library: list them, forget them, 
 def list_(
     *,
     library: LibraryOption = None,
-    missing: Annotated[bool, Parameter(negative="", help="Only those that are not on the disk now.")] = False,
+    missing: Annotated[bool, Parameter(negative="")] = False,
     json: Json = False,
 ) -> int:
     """Videos that the library knows, with all paths of each.
 
     Example: polyreel videos list --missing
+
+    Args:
+        missing: Only those that are not on the disk now.
     """
     from polyreel.library.store.known_videos import known_videos
 
@@ -53,7 +56,7 @@ def list_(
 
 @app.command
 def forget(
-    paths: Annotated[list[Path], Parameter(help="Files, and folders of them.")],
+    paths: list[Path],
     /,
     *,
     library: LibraryOption = None,
@@ -62,6 +65,9 @@ def forget(
     """Forget videos: they are no longer found. The files are not touched, and indexing them finds them again.
 
     Example: polyreel videos forget ~/Videos/old
+
+    Args:
+        paths: Files, and folders of them.
     """
     from polyreel.library.store.known_videos import forget as forget_paths
 
@@ -75,8 +81,8 @@ def forget(
 
 @app.command
 def relocate(
-    old: Annotated[Path, Parameter(help="Folder or file, as the library knows it.")],
-    new: Annotated[Path, Parameter(help="Where it is now.")],
+    old: Path,
+    new: Path,
     /,
     *,
     library: LibraryOption = None,
@@ -85,6 +91,10 @@ def relocate(
     """Tell the library that a folder has moved; nothing is read again.
 
     Example: polyreel videos relocate /media/old-disk/films /media/new-disk/films
+
+    Args:
+        old: Folder or file, as the library knows it.
+        new: Where it is now.
     """
     from polyreel.library.store.known_videos import relocate as relocate_paths
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from polyreel.datasets.dataset import Dataset
 from polyreel.datasets.registry import find_dataset
-from polyreel.datasets.store.manifest import Manifest, Source
+from polyreel.datasets.store.manifest import DataSource, Manifest
 from polyreel.datasets.store.table_writer import write_table
 from polyreel.errors import DatasetError, UsageError
 from polyreel.packages.members import cache_dir, sha256_of
@@ -100,10 +100,10 @@ def count_differences(manifest: Manifest) -> list[str]:
     ]
 
 
-def _sources(dataset: Dataset, folder: Path) -> tuple[Source, ...]:
+def _sources(dataset: Dataset, folder: Path) -> tuple[DataSource, ...]:
     if dataset.packages:
         return tuple(
-            Source(
+            DataSource(
                 name=package.package,
                 licence=dataset.licences.get(package.package, dataset.licence),
                 origin=f"{package.registry}: {package.package} {package.version}",
@@ -113,8 +113,8 @@ def _sources(dataset: Dataset, folder: Path) -> tuple[Source, ...]:
         )
     files = sorted(path for path in folder.iterdir() if path.is_file())
     if dataset.fetch is not None or not 0 < len(files) <= _DIGESTED_FILES:
-        return (Source(name=dataset.name, licence=dataset.licence, origin=dataset.source),)
+        return (DataSource(name=dataset.name, licence=dataset.licence, origin=dataset.source),)
     return tuple(
-        Source(name=path.name, licence=dataset.licence, origin=dataset.source, sha256=sha256_of(path))
+        DataSource(name=path.name, licence=dataset.licence, origin=dataset.source, sha256=sha256_of(path))
         for path in files
     )

@@ -44,6 +44,13 @@ def run_xnli(
     Agreement is measured twice: over query languages for the English gallery, and over gallery languages for
     English queries.
 
+    Args:
+        premises: Premises with their hypotheses.
+        encoder: The model that is measured.
+        languages: Languages of queries and galleries; all that every premise has by default.
+        seed: Seed of the bootstrap.
+        progress: Called with what is being done, how much of it is done, and how much there is.
+
     Raises:
         DatasetError: there is no premise, or a language is not among its texts.
     """

@@ -19,7 +19,13 @@ _LENGTHS = struct.Struct("<II")
 
 
 def write_message(stream: BinaryIO, header: dict[str, Any], payload: bytes | memoryview = b"") -> None:
-    """Send one message and flush it."""
+    """Send one message and flush it.
+
+    Args:
+        stream: Where to; flushed at the end.
+        header: Anything that JSON can hold.
+        payload: Bytes that follow the header.
+    """
     text = json.dumps(header, ensure_ascii=True).encode()
     stream.write(_LENGTHS.pack(len(text), len(payload)))
     stream.write(text)

@@ -18,7 +18,7 @@ from polyreel.languages import in_study_order
 from polyreel.metrics.consistency import mean_rank_spread, overlap_at, rank_c
 from polyreel.metrics.ranks import Relevance, rank_scores
 from polyreel.metrics.retrieval import METRICS
-from polyreel.study.results import BenchmarkValues, Example, Hit
+from polyreel.study.results import BenchmarkValues, ShownHit, ShownQuery
 from polyreel.study.study_data import GallerySet
 
 __all__ = ["BenchmarkData", "TowersLike", "measure"]
@@ -82,7 +82,7 @@ class BenchmarkData:
 
 def measure(
     towers: TowersLike, data: BenchmarkData, *, with_examples: bool
-) -> tuple[list[BenchmarkValues], tuple[Example, ...]]:
+) -> tuple[list[BenchmarkValues], tuple[ShownQuery, ...]]:
     """Measure an arm on all benchmarks that it can be measured on.
 
     Args:
@@ -91,7 +91,7 @@ def measure(
         with_examples: also the nearest clips of a few queries, of the first benchmark.
     """
     found: list[BenchmarkValues] = []
-    examples: tuple[Example, ...] = ()
+    examples: tuple[ShownQuery, ...] = ()
     for gallery in data.galleries:
         if not towers.sees and not gallery.has_classes:
             continue
@@ -190,7 +190,7 @@ def _rounded(values: NDArray[np.float64]) -> tuple[float, ...]:
     return tuple(np.round(values, _DIGITS).tolist())
 
 
-def _examples(gallery: GallerySet, scores: Scores, data: BenchmarkData) -> tuple[Example, ...]:
+def _examples(gallery: GallerySet, scores: Scores, data: BenchmarkData) -> tuple[ShownQuery, ...]:
     """Clips spread over the gallery, so that they do not depend on what any arm finds."""
     places = np.unique(np.linspace(0, len(gallery.rows) - 1, data.examples + 2)[1:-1].astype(int))
     pictures: dict[int, str | None] = {}
@@ -202,16 +202,16 @@ def _examples(gallery: GallerySet, scores: Scores, data: BenchmarkData) -> tuple
             pictures[place] = _picture_of(gallery.table.media(gallery.rows[place]))
         return pictures[place]
 
-    def hits(tag: str, query: int) -> tuple[Hit, ...]:
+    def hits(tag: str, query: int) -> tuple[ShownHit, ...]:
         order = np.argsort(-scores[tag][query], kind="stable")[:_SHOWN]
         wanted = gallery.relevant[tag][query]
         return tuple(
-            Hit(clip=_clip_id(gallery, place), picture=picture(place), wanted=place in wanted)
+            ShownHit(clip=_clip_id(gallery, place), picture=picture(place), wanted=place in wanted)
             for place in map(int, order)
         )
 
     return tuple(
-        Example(
+        ShownQuery(
             clip=_clip_id(gallery, query),
             picture=picture(query),
             queries={tag: texts[query] for tag, texts in gallery.queries.items()},

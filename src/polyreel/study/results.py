@@ -14,7 +14,7 @@ from polyreel.evaluation.results import Matrix
 from polyreel.files import write_atomically
 from polyreel.study.design import Spec
 
-__all__ = ["BenchmarkValues", "CellResult", "Example", "Hit", "read_cell", "write_cell"]
+__all__ = ["BenchmarkValues", "CellResult", "ShownHit", "ShownQuery", "read_cell", "write_cell"]
 
 
 class BenchmarkValues(Spec):
@@ -53,7 +53,7 @@ class BenchmarkValues(Spec):
         return np.array(self.values[tag])
 
 
-class Hit(Spec):
+class ShownHit(Spec):
     """A clip that was found; ``picture`` is a small JPEG in base64."""
 
     clip: str
@@ -61,13 +61,13 @@ class Hit(Spec):
     wanted: bool
 
 
-class Example(Spec):
+class ShownQuery(Spec):
     """One clip asked for in several languages: language -> query, and what came first."""
 
     clip: str
     picture: str | None = None
     queries: Mapping[str, str]
-    hits: Mapping[str, tuple[Hit, ...]]
+    hits: Mapping[str, tuple[ShownHit, ...]]
 
 
 class CellResult(Spec):
@@ -94,7 +94,7 @@ class CellResult(Spec):
     switched: Mapping[str, float] = {}
     steps: int = 0
     texts: int = 0
-    examples: tuple[Example, ...] = ()
+    examples: tuple[ShownQuery, ...] = ()
     took_s: float = 0.0
 
     def benchmark(self, name: str) -> BenchmarkValues | None:

@@ -19,7 +19,7 @@ from polyreel.metrics.significance import (
 from polyreel.study.arms import arms_of, contrasts_of
 from polyreel.study.design import AGREEMENT, ALL, GAP, OTHERS, OUTCOMES, TOGETHER, Spec, SwitchingRoles
 from polyreel.study.recipe import StudyRecipe
-from polyreel.study.results import BenchmarkValues, CellResult, Example
+from polyreel.study.results import BenchmarkValues, CellResult, ShownQuery
 
 __all__ = [
     "ArmFigures",
@@ -173,7 +173,7 @@ class StudyResults(Spec):
     coverage: Mapping[str, float]
     trends: tuple[CoverageTrend, ...] = ()
     texts: Mapping[str, Mapping[str, float]]
-    examples: Mapping[str, tuple[Example, ...]] = {}
+    examples: Mapping[str, tuple[ShownQuery, ...]] = {}
 
     def figure(self, encoder: str, arm: str, benchmark: str) -> ArmFigures | None:
         """The figures of an arm on a benchmark, if there are any.

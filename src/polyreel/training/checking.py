@@ -23,7 +23,7 @@ from polyreel.training.recipe import Recipe, examine_training_recipe
 from polyreel.training.sampling import Position
 from polyreel.training.step import train_step
 
-__all__ = ["Check", "Estimate", "check", "require_recipe"]
+__all__ = ["Check", "RunEstimate", "check", "require_recipe"]
 
 # What is measured: so many items, of texts with so many words.
 _PROBED_ITEMS = 8
@@ -32,7 +32,7 @@ _FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class RunEstimate:
     """What a run takes on this machine, from a few steps of a small batch.
 
     Attributes:
@@ -66,7 +66,7 @@ class Check:
 
     problems: tuple[str, ...]
     notes: tuple[str, ...]
-    estimate: Estimate | None
+    estimate: RunEstimate | None
 
 
 def check(path: Path, overrides: Sequence[str] = (), *, data: Path | None = None) -> Check:
@@ -127,7 +127,7 @@ def _notes(recipe: Recipe, catalog: DatasetCatalog) -> list[str]:
     return notes
 
 
-def _estimate(recipe: Recipe, catalog: DatasetCatalog) -> Estimate:
+def _estimate(recipe: Recipe, catalog: DatasetCatalog) -> RunEstimate:
     device = (
         torch.device("cpu")
         if recipe.device == "cuda" and not torch.cuda.is_available()
@@ -153,7 +153,7 @@ def _estimate(recipe: Recipe, catalog: DatasetCatalog) -> Estimate:
     trained = sum(p.numel() for p in engine.named.values())
     everything = sum(p.numel() for p in parameters)
     copies = 3 + (recipe.optimiser.ema is not None)
-    return Estimate(
+    return RunEstimate(
         trained=trained,
         frozen=everything - trained,
         steps=recipe.optimiser.steps or _steps_of_epochs(recipe, catalog),

@@ -14,10 +14,10 @@ from polyreel.models.inputs import TextInputs
 from polyreel.models.towers import TwoTowers
 from polyreel.training.batches import Batch
 from polyreel.training.distributed import Group
-from polyreel.training.gradcache import Job
+from polyreel.training.gradcache import ChunkedEncoding
 from polyreel.training.stable_random import uniform
 
-__all__ = ["Views", "encoded_of", "jobs_of", "masked_frames", "masked_texts"]
+__all__ = ["Views", "encoded_of", "encodings_of", "masked_frames", "masked_texts"]
 
 Autocast = Callable[[], AbstractContextManager[object]]
 
@@ -46,7 +46,7 @@ class Views:
         self.micro_batch, self.mask_rate = micro_batch, mask_rate
 
 
-def jobs_of(batch: Batch, inputs: TextInputs, views: Views) -> dict[str, Job]:
+def encodings_of(batch: Batch, inputs: TextInputs, views: Views) -> dict[str, ChunkedEncoding]:
     """What has to be computed for a batch: ``text`` and ``video``, and ``.._masked`` where views are wanted.
 
     Args:
@@ -54,23 +54,25 @@ def jobs_of(batch: Batch, inputs: TextInputs, views: Views) -> dict[str, Job]:
         inputs: its texts, prepared.
         views: how.
     """
-    jobs = {"text": _text_job(inputs, views)}
+    encodings = {"text": _text_encoding(inputs, views)}
     if views.mask_rate is not None:
-        jobs["text_masked"] = _text_job(masked_texts(inputs, batch.text_key, views.mask_rate), views)
+        encodings["text_masked"] = _text_encoding(
+            masked_texts(inputs, batch.text_key, views.mask_rate), views
+        )
     if views.model.video is not None:
-        jobs["video"] = _video_job(batch, batch.frame_mask, views)
+        encodings["video"] = _video_encoding(batch, batch.frame_mask, views)
         if views.mask_rate is not None:
             mask = batch.frame_mask
             masked = None if mask is None else masked_frames(mask, batch.item_key, views.mask_rate)
-            jobs["video_masked"] = _video_job(batch, masked, views)
-    return jobs
+            encodings["video_masked"] = _video_encoding(batch, masked, views)
+    return encodings
 
 
 def encoded_of(vectors: Mapping[str, Tensor], batch: Batch, group: Group) -> Encoded:
     """The whole batch, of all processes, from this one's vectors; see ``distributed`` for the gradient.
 
     Args:
-        vectors: Name -> (rows, dim) unit vectors of this process, as ``jobs_of`` names them.
+        vectors: Name -> (rows, dim) unit vectors of this process, as ``encodings_of`` names them.
         batch: Of this process.
         group: All processes.
     """
@@ -118,7 +120,7 @@ def masked_frames(mask: Tensor, keys: Tensor, rate: float) -> Tensor:
     return mask & (drawn >= rate).scatter(1, highest, True)
 
 
-def _text_job(inputs: TextInputs, views: Views) -> Job:
+def _text_encoding(inputs: TextInputs, views: Views) -> ChunkedEncoding:
     length = inputs.mask.sum(dim=1) if inputs.mask is not None else torch.zeros(len(inputs))
     # Texts of like length share a chunk, so that little of it is padding.
     order = length.argsort(stable=True)
@@ -130,10 +132,10 @@ def _text_job(inputs: TextInputs, views: Views) -> Job:
 
         return compute
 
-    return _job(order, run, rows=len(inputs), views=views)
+    return _chunked(order, run, rows=len(inputs), views=views)
 
 
-def _video_job(batch: Batch, mask: Tensor | None, views: Views) -> Job:
+def _video_encoding(batch: Batch, mask: Tensor | None, views: Views) -> ChunkedEncoding:
     order = batch.has_video.nonzero().squeeze(1)
 
     def run(rows: Tensor) -> Callable[[], Tensor]:
@@ -146,12 +148,14 @@ def _video_job(batch: Batch, mask: Tensor | None, views: Views) -> Job:
 
         return compute
 
-    return _job(order, run, rows=len(batch.items), views=views)
+    return _chunked(order, run, rows=len(batch.items), views=views)
 
 
-def _job(order: Tensor, run: Callable[[Tensor], Callable[[], Tensor]], *, rows: int, views: Views) -> Job:
+def _chunked(
+    order: Tensor, run: Callable[[Tensor], Callable[[], Tensor]], *, rows: int, views: Views
+) -> ChunkedEncoding:
     chunks = [(part.to(views.device), run(part)) for part in _parts(order, views.micro_batch)]
-    return Job(chunks, rows=rows, dim=views.model.spec.dim, device=views.device)
+    return ChunkedEncoding(chunks, rows=rows, dim=views.model.spec.dim, device=views.device)
 
 
 def _parts(order: Tensor, size: int | None) -> Iterator[Tensor]:

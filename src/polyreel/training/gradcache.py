@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Job", "backward"]
+__all__ = ["ChunkedEncoding", "backward"]
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ChunkedEncoding:
     """Something of which one vector each is wanted, in chunks that can be computed one by one.
 
     Attributes:
@@ -34,33 +34,38 @@ class Job:
     device: torch.device
 
 
-def backward(jobs: Mapping[str, Job], loss: Callable[[Mapping[str, Tensor]], Tensor]) -> None:
-    """Add the gradient of ``loss`` over the vectors of all ``jobs`` to the parameters that computed them.
+def backward(
+    encodings: Mapping[str, ChunkedEncoding], loss: Callable[[Mapping[str, Tensor]], Tensor]
+) -> None:
+    """Add the gradient of ``loss`` over the vectors of ``encodings`` to the parameters that computed them.
 
     Args:
-        jobs: name -> how the vectors of that name are computed.
+        encodings: name -> how the vectors of that name are computed.
         loss: name -> (rows, dim) float32 vectors, to one number.
     """
-    if all(len(job.chunks) <= 1 for job in jobs.values()):
-        computed = {name: _in_place(job, [run() for _, run in job.chunks]) for name, job in jobs.items()}
+    if all(len(chunked.chunks) <= 1 for chunked in encodings.values()):
+        computed = {
+            name: _in_place(chunked, [run() for _, run in chunked.chunks])
+            for name, chunked in encodings.items()
+        }
         loss(computed).backward()  # type: ignore[no-untyped-call]
         return
     states: dict[str, list[_RandomState]] = {}
     leaves: dict[str, Tensor] = {}
-    for name, job in jobs.items():
+    for name, chunked in encodings.items():
         states[name], parts = [], []
         with torch.no_grad():
-            for _, run in job.chunks:
-                states[name].append(_RandomState(job.device))
+            for _, run in chunked.chunks:
+                states[name].append(_RandomState(chunked.device))
                 parts.append(run())
-        leaves[name] = _in_place(job, parts).requires_grad_()
+        leaves[name] = _in_place(chunked, parts).requires_grad_()
     loss(leaves).backward()  # type: ignore[no-untyped-call]
-    after = {job.device: _RandomState(job.device) for job in jobs.values()}
-    for name, job in jobs.items():
+    after = {chunked.device: _RandomState(chunked.device) for chunked in encodings.values()}
+    for name, chunked in encodings.items():
         gradient = leaves[name].grad
         if gradient is None:
             continue
-        for (rows, run), state in zip(job.chunks, states[name], strict=True):
+        for (rows, run), state in zip(chunked.chunks, states[name], strict=True):
             state.restore()  # dropout falls on the same units again
             vectors = run()
             if vectors.requires_grad:
@@ -69,12 +74,12 @@ def backward(jobs: Mapping[str, Job], loss: Callable[[Mapping[str, Tensor]], Ten
         state.restore()
 
 
-def _in_place(job: Job, parts: Sequence[Tensor]) -> Tensor:
+def _in_place(chunked: ChunkedEncoding, parts: Sequence[Tensor]) -> Tensor:
     """The chunks' vectors as rows of one float32 tensor; rows that no chunk computes are zero."""
-    whole = torch.zeros(job.rows, job.dim, device=job.device)
+    whole = torch.zeros(chunked.rows, chunked.dim, device=chunked.device)
     if not parts:
         return whole
-    rows = torch.cat([rows for rows, _ in job.chunks])
+    rows = torch.cat([rows for rows, _ in chunked.chunks])
     return whole.index_copy(0, rows, torch.cat(list(parts)).float())
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from polyreel.errors import TrainingError
 from polyreel.losses.objectives import Losses
 from polyreel.training.batches import Batch
-from polyreel.training.encoding import encoded_of, jobs_of
+from polyreel.training.encoding import encoded_of, encodings_of
 from polyreel.training.engine import Engine
 from polyreel.training.gradcache import backward
 
@@ -70,7 +70,7 @@ def train_step(engine: Engine, batch: Batch, step: int) -> StepReport:
         found.append(engine.objectives(encoded, engine.model.temperature))
         return found[0].total
 
-    backward(jobs_of(batch, inputs, engine.views), loss)
+    backward(encodings_of(batch, inputs, engine.views), loss)
     engine.group.reduce_gradients(own=engine.own, shared=engine.shared)
     limit = engine.recipe.optimiser.clip_norm or float("inf")
     gradient = torch.nn.utils.clip_grad_norm_(engine.named.values(), limit)

@@ -64,6 +64,11 @@ class ValidationSet:
     def of_split(cls, table: DatasetTable, split: str, *, items: int | None = None) -> ValidationSet:
         """The first ``items`` clips of a dev split.
 
+        Args:
+            table: Dataset.
+            split: Name of the split.
+            items: Number of clips; None takes all.
+
         Raises:
             UnknownNameError: the corpus has no such split.
             TrainingError: the split is not for validation.
@@ -73,6 +78,11 @@ class ValidationSet:
     @classmethod
     def held_out(cls, table: DatasetTable, share: float, *, items: int | None = None) -> ValidationSet:
         """The first ``items`` clips of the part of the training split that is kept back.
+
+        Args:
+            table: Dataset.
+            share: Share of the training split that is kept back, 0 to 1.
+            items: Number of clips; None takes all.
 
         Raises:
             TrainingError: that are fewer than two.

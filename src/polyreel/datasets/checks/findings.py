@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from polyreel.datasets.store.manifest import LeftOut, Source
+from polyreel.datasets.store.manifest import DataSource, LeftOut
 
 __all__ = ["EXAMPLES", "CheckReport", "Finding", "LanguageCheck", "MediaCheck", "reasons"]
 
@@ -90,7 +90,7 @@ class CheckReport(_Facts):
     version: str
     folder: str
     clips: Mapping[str, int]
-    sources: tuple[Source, ...]
+    sources: tuple[DataSource, ...]
     left_out: tuple[LeftOut, ...]
     languages: Mapping[str, LanguageCheck]
     media: MediaCheck | None

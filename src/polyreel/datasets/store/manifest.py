@@ -34,10 +34,10 @@ __all__ = [
     "DATA_FILES",
     "FEATURES_FOLDER",
     "MANIFEST_FILE",
+    "DataSource",
     "FeatureSet",
     "LeftOut",
     "Manifest",
-    "Source",
     "StoredFile",
     "commit",
     "is_stored",
@@ -59,7 +59,7 @@ class _Facts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Source(_Facts):
+class DataSource(_Facts):
     """Where data came from.
 
     Attributes:
@@ -142,7 +142,7 @@ class Manifest(_Facts):
     schema_version: Literal[1] = 1
     name: str
     version: str
-    sources: tuple[Source, ...]
+    sources: tuple[DataSource, ...]
     clips: Mapping[str, NonNegativeInt]
     captions: Mapping[str, Mapping[str, NonNegativeInt]]
     without_media: int

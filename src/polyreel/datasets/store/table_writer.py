@@ -21,10 +21,10 @@ from polyreel.datasets.records import Frames, Record, VideoFile
 from polyreel.datasets.store.manifest import (
     DATA_FILES,
     MANIFEST_FILE,
+    DataSource,
     FeatureSet,
     LeftOut,
     Manifest,
-    Source,
     commit,
     is_stored,
     read_manifest,
@@ -56,7 +56,7 @@ def write_table(
     records: Iterable[Record | Missing],
     *,
     name: str,
-    sources: Sequence[Source] = (),
+    sources: Sequence[DataSource] = (),
     progress: Callable[[int], None] | None = None,
 ) -> Manifest:
     """Write a table; one that is there is replaced once the new one is complete.

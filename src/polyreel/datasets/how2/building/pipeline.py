@@ -18,7 +18,7 @@ from polyreel.datasets.how2.aligning import AlignmentReport, align_video
 from polyreel.datasets.how2.building.collecting import Downloader, VideoSource, collect
 from polyreel.datasets.how2.building.filtering import filtered
 from polyreel.datasets.how2.building.plugins import Recogniser, Translator
-from polyreel.datasets.how2.building.state import Finished, WorkFolder
+from polyreel.datasets.how2.building.state import FinishedVideo, WorkFolder
 from polyreel.datasets.how2.tracks import Track, VideoTracks
 from polyreel.datasets.records import Record, VideoFile
 from polyreel.errors import PolyreelError
@@ -78,7 +78,7 @@ class BuildReport:
             "examples": [str(problem) for problem in self.problems.examples],
         }
 
-    def note(self, finished: Finished) -> None:
+    def note(self, finished: FinishedVideo) -> None:
         """Add what came of one video."""
         for tag, reasons in finished.dropped.items():
             self.dropped[tag].update(reasons)
@@ -181,7 +181,7 @@ def _built(
     problems: Problems,
     languages: Sequence[str],
     plugins: Plugins,
-) -> Finished:
+) -> FinishedVideo:
     before = len(problems)
     tracks = collect(
         source,
@@ -202,7 +202,7 @@ def _finish(
     problems: Problems,
     languages: Sequence[str],
     translator: Translator | None,
-) -> Finished:
+) -> FinishedVideo:
     """The tracks without useless lines, and missing ones translated."""
     kept, dropped = {}, {}
     for tag, track in tracks.items():
@@ -222,7 +222,7 @@ def _finish(
                 problems.add("a language is not translated", item=video, value=f"{tag}: {error}")
             else:
                 kept[tag] = track
-    return Finished({tag: track for tag, track in kept.items() if len(track)}, dropped)
+    return FinishedVideo({tag: track for tag, track in kept.items() if len(track)}, dropped)
 
 
 def _translated(track: Track, translator: Translator, *, source: str, target: str) -> Track:
@@ -232,7 +232,7 @@ def _translated(track: Track, translator: Translator, *, source: str, target: st
 
 
 def _clips(
-    video: VideoTracks, finished: Finished, report: BuildReport, languages: Sequence[str]
+    video: VideoTracks, finished: FinishedVideo, report: BuildReport, languages: Sequence[str]
 ) -> Iterator[Record | Missing]:
     report.note(finished)
     records = align_video(video, report.alignment, anchor=languages[0])

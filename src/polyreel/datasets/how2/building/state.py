@@ -15,7 +15,7 @@ from polyreel.clips import SampleCreation
 from polyreel.datasets.how2.tracks import Track
 from polyreel.files import write_atomically
 
-__all__ = ["Finished", "WorkFolder"]
+__all__ = ["FinishedVideo", "WorkFolder"]
 
 _VERSION = 1
 
@@ -38,7 +38,7 @@ class _File(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class FinishedVideo:
     """What came of one video.
 
     Attributes:
@@ -62,7 +62,7 @@ class WorkFolder:
         self._folder = folder
         self._settings = [_VERSION, *settings]
 
-    def load(self, video: str, fingerprint: Sequence[object]) -> Finished | None:
+    def load(self, video: str, fingerprint: Sequence[object]) -> FinishedVideo | None:
         """What came of the video if it was finished with these settings and has not changed since."""
         try:
             stored = _File.model_validate_json(self._path(video).read_bytes())
@@ -74,9 +74,9 @@ class WorkFolder:
             tag: Track(lines.text, lines.start, lines.end, lines.sample_creation)
             for tag, lines in stored.tracks.items()
         }
-        return Finished(tracks, {tag: Counter(reasons) for tag, reasons in stored.dropped.items()})
+        return FinishedVideo(tracks, {tag: Counter(reasons) for tag, reasons in stored.dropped.items()})
 
-    def store(self, video: str, fingerprint: Sequence[object], finished: Finished) -> None:
+    def store(self, video: str, fingerprint: Sequence[object], finished: FinishedVideo) -> None:
         """Note the video as finished, all at once.
 
         Args:

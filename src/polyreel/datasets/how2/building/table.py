@@ -18,7 +18,7 @@ from polyreel.datasets.how2.building.pipeline import (
 )
 from polyreel.datasets.how2.reader import How2Files, find_how2
 from polyreel.datasets.records import Record
-from polyreel.datasets.store.manifest import Manifest, Source
+from polyreel.datasets.store.manifest import DataSource, Manifest
 from polyreel.datasets.store.table_writer import write_table
 from polyreel.errors import DatasetError, UsageError
 from polyreel.languages import STUDY_LANGUAGES
@@ -141,11 +141,15 @@ def _files_of(sources: Mapping[str, VideoSource]) -> dict[str, Path]:
     return {video: source.path for video, source in sources.items() if source.path is not None}
 
 
-def _sources(plan: How2Plan) -> list[Source]:
+def _sources(plan: How2Plan) -> list[DataSource]:
     sources = []
     if plan.captions is not None:
-        sources.append(Source(name=str(plan.captions.absolute()), licence=_CAPTIONS_LICENCE, origin=_ORIGIN))
+        sources.append(
+            DataSource(name=str(plan.captions.absolute()), licence=_CAPTIONS_LICENCE, origin=_ORIGIN)
+        )
     if plan.videos:
         given = ", ".join(map(str, plan.videos[:3])) + (", .." if len(plan.videos) > 3 else "")
-        sources.append(Source(name=given, licence="videos: the terms of their authors", origin="subtitles"))
+        sources.append(
+            DataSource(name=given, licence="videos: the terms of their authors", origin="subtitles")
+        )
     return sources

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import unicodedata
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library.results import MODES, SubtitleEvidence
 from polyreel.library.search import fusion
 from polyreel.library.search import search_index as searchable
+from polyreel.library.search.filters import Filter
 from polyreel.library.search.search import Library
 from polyreel.library.store.state import read_state, write_state
 from tiny_bundle import MEANINGS, PALETTE
@@ -342,3 +345,57 @@ def test_a_query_in_one_language_finds_a_subtitle_in_another(tmp_path, small_bun
             assert result.hits[0].evidence.subtitle == SubtitleEvidence(
                 text="The children are playing with a ball in the park.", language="en"
             )
+
+
+# Videos that lie at several paths
+
+
+@pytest.fixture
+def copied(tmp_path, tiny_bundle):
+    """A library of ``a/red.mp4``, its copy ``b/again.mp4`` and ``b/blue.mp4``."""
+    videos = tmp_path / "videos"
+    film(videos / "a" / "red.mp4", "red")
+    film(videos / "b" / "blue.mp4", "blue")
+    shutil.copyfile(videos / "a" / "red.mp4", videos / "b" / "again.mp4")
+    os.utime(videos / "b" / "again.mp4", (1_000_000_000, 1_000_000_000))
+    index_films(videos, tmp_path / "library", tiny_bundle)
+    return tmp_path / "library"
+
+
+def red_of(library):
+    (hit,) = library.search("red", top=1, mode="visual").hits
+    return hit, library.video(hit.video_id), library.clip(hit.clip_id)
+
+
+def test_of_several_paths_the_first_that_is_there_is_shown(copied):
+    videos = copied.parent / "videos"
+    first, other = videos / "a" / "red.mp4", videos / "b" / "again.mp4"
+    with open_library(copied) as library:
+        hit, video, clip = red_of(library)
+        assert (hit.video, hit.media, clip.media) == (str(first),) * 3
+        assert (video.name, video.copies, video.media) == ("a/red.mp4", ("b/again.mp4",), str(first))
+        first.rename(videos / "elsewhere.mp4")
+        hit, video, clip = red_of(library)
+        assert (hit.video, hit.media, clip.media) == (str(other),) * 3
+        assert (video.name, video.copies, video.media) == ("b/again.mp4", ("a/red.mp4",), str(other))
+        assert video.modified.timestamp() == 1_000_000_000
+        other.write_bytes(b"something else")  # not the video any more: the first path is named, as gone
+        assert red_of(library)[0].video == str(first)
+        (videos / "elsewhere.mp4").rename(first)
+        assert red_of(library)[0].video == str(first)
+
+
+def test_copies_count_for_folders_and_the_common_folder(copied, tmp_path, tiny_bundle):
+    with open_library(copied) as library:
+        assert library.contents().folders == ("a", "b")
+        assert [video.id for video in library.videos(filters=Filter(folder="b"))] == [
+            video.id for video in library.videos()
+        ]
+        assert [video.name for video in library.videos(filters=Filter(folder="a"))] == ["a/red.mp4"]
+    outside = tmp_path / "z"
+    outside.mkdir()
+    shutil.copyfile(tmp_path / "videos" / "b" / "blue.mp4", outside / "blue.mp4")
+    index_films([tmp_path / "videos", outside], copied, tiny_bundle)
+    with open_library(copied) as library:
+        video = next(video for video in library.videos() if video.copies == ("z/blue.mp4",))
+        assert video.name == "videos/b/blue.mp4"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from servers import listening, serving
 
+from films import index_films
 from polyreel.client.documents import ErrorDocument, VideosDocument
 from polyreel.errors import UsageError
 from polyreel.server.app import create_app
@@ -236,6 +237,22 @@ def test_only_what_was_indexed_is_served(own_library, how):
         assert answer.status_code == 404
         assert ErrorDocument.model_validate_json(answer.content).error.kind == "NotFoundError"
         assert client.get(f"{API}/search?q=red").status_code == 200
+
+
+def test_of_several_paths_one_that_is_there_is_served(own_library, tiny_bundle):
+    videos = own_library.parent / "videos"
+    content = (videos / "red.mp4").read_bytes()
+    (videos / "z.mp4").write_bytes(content)
+    index_films(videos, own_library, tiny_bundle)
+    with serving(own_library) as client:
+        address = f"{API}/videos/{video_ids(client)['red.mp4']}/file"
+        (videos / "red.mp4").unlink()
+        assert client.get(address).content == content
+        assert client.get(f"{API}/search?q=red&top=1").json()["hits"][0]["video"] == "z.mp4"
+        assert "z.mp4</h1>" in client.get(address.removeprefix(API).removesuffix("/file")).text
+        (videos / "z.mp4").unlink()
+        gone = client.get(address)
+        assert (gone.status_code, gone.json()["error"]["item"]) == (404, "red.mp4")
 
 
 def test_a_thumbnail_that_leads_out_is_not_served(own_library, tmp_path):

@@ -150,14 +150,15 @@ class Video(LibraryResult):
 
     Attributes:
         id: hash of its content.
-        name: path from the library's common folder; the first one where the same content lies at several
-            paths.
+        name: path from the library's common folder; where the same content lies at several paths, the first
+            of them that is still there as it was indexed.
         duration_s: length in seconds.
         clips: number of clips.
         subtitles: BCP-47 tags of its subtitles.
         size_bytes, modified: size of the file, and when it was last changed, as it was indexed.
         thumbnail: JPEG of its middle clip.
         media: the file.
+        copies: the other paths of the same content, from the common folder, whether or not they are there.
     """
 
     id: str
@@ -169,6 +170,7 @@ class Video(LibraryResult):
     modified: datetime
     thumbnail: Place
     media: Place
+    copies: tuple[str, ...] = ()
 
 
 class LibraryClip(LibraryResult):

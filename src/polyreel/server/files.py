@@ -36,14 +36,14 @@ def video_response(snapshot: LibrarySnapshot, video_id: str) -> FileResponse:
     Raises:
         NotFoundError: it is not in the library, is gone, has changed, or is now a link to somewhere else.
     """
-    indexed = snapshot.video_facts(snapshot.video_row(video_id))
-    path, name = Path(indexed["path"]), snapshot.name(indexed["path"])
+    indexed = snapshot.file_of(video_id)
+    path, name = Path(indexed.path), snapshot.name(indexed.path)
     facts = _facts(path)
     if facts is None:
         raise NotFoundError(
             "the file of this video is gone", item=name, remedy="Run index again, or mount its drive"
         )
-    is_same = (facts.st_size, facts.st_mtime_ns) == (indexed["size_bytes"], indexed["mtime_ns"])
+    is_same = (facts.st_size, facts.st_mtime_ns) == (indexed.size_bytes, indexed.mtime_ns)
     if not stat.S_ISREG(facts.st_mode) or not is_same:
         raise NotFoundError(
             "the file of this video has changed since it was indexed",

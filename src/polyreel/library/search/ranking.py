@@ -121,8 +121,9 @@ class Ranking:
             text, language = (snapshot.index.subtitles[name][row].as_py() for name in ("text", "language"))
             line = SubtitleEvidence(text=text, language=language)
         by_sight = query.mode != "subtitles"
+        path = snapshot.file_of(clip["video"]).path
         return Hit(
-            video=snapshot.locator.video(clip["path"], snapshot.root),
+            video=snapshot.locator.video(path, snapshot.root),
             video_id=clip["video"],
             clip_id=clip["clip_id"],
             start_s=moment.start_s,
@@ -130,7 +131,7 @@ class Ranking:
             score=moment.score,
             rank=moment.rank,
             thumbnail=snapshot.thumbnail(clip),
-            media=snapshot.locator.media(clip["video"], clip["path"], moment.start_s),
+            media=snapshot.locator.media(clip["video"], path, moment.start_s),
             evidence=Evidence(
                 visual=cosine if by_sight else None,
                 strength=snapshot.strength(cosine, query.language) if by_sight else None,

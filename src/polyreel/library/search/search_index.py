@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,10 +28,12 @@ from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES
 __all__ = ["CACHE", "SearchIndex", "load_search_index"]
 
 CACHE = "cache"
-_LAYOUT = 3
+_LAYOUT = 4
 _CLIP_COLUMNS = ["clip_id", "video", "path", "start_s", "end_s", "thumbnail"]
 _SUBTITLE_COLUMNS = ["subtitle_id", "text", "language", "clip"]
-_VIDEO_COLUMNS = ["path", "video", "size_bytes", "mtime_ns", "first", "clips", "duration_s", "languages"]
+_VIDEO_FACTS = ["path", "video", "size_bytes", "mtime_ns"]
+_VIDEO_COLUMNS = [*_VIDEO_FACTS, "first", "clips", "duration_s", "languages", "copies"]
+_COPIES = pa.list_(pa.struct([("path", pa.string()), ("mtime_ns", pa.int64())]))
 _MAKING_S = 3600.0
 
 
@@ -45,7 +49,7 @@ class SearchIndex:
         subtitle_vectors: (subtitles, dim) float32.
         videos: a row a video: path, video, first (row of its first clip) and clips (how many, one after the
             other), duration_s, size_bytes and mtime_ns (of the file as it was indexed), languages (of its
-            subtitles); by path.
+            subtitles), copies (path and mtime_ns of the other files of the same content); by path.
     """
 
     clips: pa.Table
@@ -135,11 +139,12 @@ def _write(laid_out: SearchIndex, cached: Path) -> None:
 
 
 def _lay_out(snapshot: TableReader) -> SearchIndex:
-    files = snapshot.read(FILES, ["path", "video", "size_bytes", "mtime_ns"], where="status = 'ok'")
-    # A video that lies at several paths is shown at the first of them.
+    files = snapshot.read(FILES, _VIDEO_FACTS, where="status = 'ok'")
+    # A video that lies at several paths is sorted by the first of them.
     facts = ["path", "size_bytes", "mtime_ns"]
-    first = files.sort_by("path").group_by("video", use_threads=False)
-    places = first.aggregate([(fact, "first") for fact in facts]).rename_columns(["video", *facts])
+    by_video = files.sort_by("path").group_by("video", use_threads=False)
+    places = by_video.aggregate([(fact, "first") for fact in facts]).rename_columns(["video", *facts])
+    paths = by_video.aggregate([("path", "list"), ("mtime_ns", "list")])
     clips = snapshot.read(CLIPS).join(places, "video", join_type="inner")
     clips = clips.sort_by([("path", "ascending"), ("start_s", "ascending")])
     vectors = snapshot.read(snapshot.embeddings, ["id", "vector"])
@@ -151,11 +156,23 @@ def _lay_out(snapshot: TableReader) -> SearchIndex:
         _vectors_of(clips["clip_id"], vectors),
         subtitles.select(_SUBTITLE_COLUMNS).combine_chunks(),
         _vectors_of(subtitles["subtitle_id"], vectors),
-        _videos(clips, subtitles),
+        _videos(clips, subtitles, _copies(paths)),
     )
 
 
-def _videos(clips: pa.Table, subtitles: pa.Table) -> pa.Table:
+def _copies(paths: pa.Table) -> dict[str, list[dict[str, Any]]]:
+    """Video -> all its files but the first, for videos that lie at several paths."""
+    several = paths.filter(pc.greater(pc.list_value_length(paths["path_list"]), 1))
+    return {
+        row["video"]: [
+            {"path": path, "mtime_ns": mtime_ns}
+            for path, mtime_ns in zip(row["path_list"][1:], row["mtime_ns_list"][1:], strict=True)
+        ]
+        for row in several.to_pylist()
+    }
+
+
+def _videos(clips: pa.Table, subtitles: pa.Table, copies: Mapping[str, list[dict[str, Any]]]) -> pa.Table:
     # Clips are in order of path, so each video's lie together. Arrow's groups come in no order.
     codes = clips["path"].combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
     first = np.flatnonzero(np.diff(codes, prepend=-1))
@@ -163,14 +180,14 @@ def _videos(clips: pa.Table, subtitles: pa.Table) -> pa.Table:
     spoken: dict[str, set[str]] = {}
     for pair in subtitles.group_by(["video", "language"]).aggregate([]).to_pylist():
         spoken.setdefault(pair["video"], set()).add(pair["language"])
-    facts = clips.select(["path", "video", "size_bytes", "mtime_ns"]).take(pa.array(first))
+    facts = clips.select(_VIDEO_FACTS).take(pa.array(first))
+    ids = facts["video"].to_pylist()
     columns = {
         "first": pa.array(first, pa.int64()),
         "clips": pa.array(np.diff(first, append=len(clips)), pa.int64()),
         "duration_s": pa.array(np.maximum.reduceat(ends_s, first) if len(first) else [], pa.float64()),
-        "languages": pa.array(
-            [sorted(spoken.get(video, ())) for video in facts["video"].to_pylist()], pa.list_(pa.string())
-        ),
+        "languages": pa.array([sorted(spoken.get(video, ())) for video in ids], pa.list_(pa.string())),
+        "copies": pa.array([copies.get(video, []) for video in ids], _COPIES),
     }
     for name, column in columns.items():
         facts = facts.append_column(name, column)

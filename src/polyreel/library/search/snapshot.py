@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import os
 import re
+import stat
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,9 +27,28 @@ from polyreel.library.store.state import LibraryState
 from polyreel.library.store.store import TableReader
 from polyreel.library.store.tables import FILES
 
-__all__ = ["LibrarySnapshot"]
+__all__ = ["IndexedFile", "LibrarySnapshot"]
 
 _CLIP_ID = re.compile(r"(?P<video>[0-9a-f]{32})@\d{10,}")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedFile:
+    """A file of a video, as it was when it was indexed."""
+
+    path: str
+    size_bytes: int
+    mtime_ns: int
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether it is a regular file of the same size and time."""
+        try:
+            found = os.lstat(self.path)
+        except OSError:
+            return False
+        same = (found.st_size, found.st_mtime_ns) == (self.size_bytes, self.mtime_ns)
+        return same and stat.S_ISREG(found.st_mode)
 
 
 class LibrarySnapshot:
@@ -51,7 +72,8 @@ class LibrarySnapshot:
         if not len(paths):
             return Path("/")
         # In order of path, the first and the last share what all share.
-        return Path(os.path.commonpath([os.path.dirname(paths[at].as_py()) for at in (0, -1)]))  # noqa: PTH120
+        ends = [paths[0].as_py(), paths[-1].as_py(), *self._rows_of_copies]
+        return Path(os.path.commonpath([os.path.dirname(path) for path in ends]))  # noqa: PTH120
 
     def name(self, path: str) -> str:
         """A path from ``root``."""
@@ -60,7 +82,8 @@ class LibrarySnapshot:
     @functools.cached_property
     def folders(self) -> tuple[str, ...]:
         """Folders below ``root`` that hold videos, by name, with all folders that lead there."""
-        parents = {Path(self.name(path)).parent for path in self.index.videos["path"].to_pylist()}
+        paths = [*self.index.videos["path"].to_pylist(), *self._rows_of_copies]
+        parents = {Path(self.name(path)).parent for path in paths}
         every = {folder for parent in parents for folder in (parent, *parent.parents)}
         return tuple(sorted(str(folder) for folder in every if str(folder) != "."))
 
@@ -105,9 +128,10 @@ class LibrarySnapshot:
         videos = self.index.videos
         allowed = np.ones(len(videos), bool)
         if filters.folder is not None:
-            folder = os.path.normpath(self.root / filters.folder)
-            within = pc.starts_with(videos["path"], folder.rstrip("/") + "/")
-            allowed &= within.to_numpy(zero_copy_only=False)
+            folder = os.path.normpath(self.root / filters.folder).rstrip("/") + "/"
+            within = pc.starts_with(videos["path"], folder).to_numpy(zero_copy_only=False).copy()
+            within[[row for path, row in self._rows_of_copies.items() if path.startswith(folder)]] = True
+            allowed &= within
         duration_s = videos["duration_s"].to_numpy()
         if filters.min_duration_s is not None:
             allowed &= duration_s >= filters.min_duration_s
@@ -131,17 +155,36 @@ class LibrarySnapshot:
         """The video in a row of ``index.videos``."""
         facts = self.video_facts(row)
         middle = self.index.clips.slice(facts["first"] + facts["clips"] // 2, 1).to_pylist()[0]
+        file = self.file_of(facts["video"])
+        paths = [facts["path"], *(copy["path"] for copy in facts["copies"])]
         return Video(
             id=facts["video"],
-            name=self.name(facts["path"]),
+            name=self.name(file.path),
             duration_s=facts["duration_s"],
             clips=facts["clips"],
             subtitles=tuple(facts["languages"]),
             size_bytes=facts["size_bytes"],
-            modified=datetime.fromtimestamp(facts["mtime_ns"] / 1e9, UTC),
+            modified=datetime.fromtimestamp(file.mtime_ns / 1e9, UTC),
             thumbnail=self.thumbnail(middle),
-            media=self.locator.media(facts["video"], facts["path"]),
+            media=self.locator.media(facts["video"], file.path),
+            copies=tuple(self.name(path) for path in paths if path != file.path),
         )
+
+    def file_of(self, video_id: str) -> IndexedFile:
+        """The file to show and play: the first of the video's paths that is as it was indexed.
+
+        Where none is, the first path, so that messages name it.
+
+        Raises:
+            NotFoundError: the library holds no such video.
+        """
+        facts = self.video_facts(self.video_row(video_id))
+        files = [
+            IndexedFile(file["path"], facts["size_bytes"], file["mtime_ns"])
+            for file in (facts, *facts["copies"])
+        ]
+        # A video that lies at one path only, as most do, costs no look at the disk.
+        return files[0] if len(files) == 1 else next((file for file in files if file.is_unchanged), files[0])
 
     def video_facts(self, row: int) -> Mapping[str, Any]:
         """A row of ``index.videos``: column -> value."""
@@ -160,7 +203,7 @@ class LibrarySnapshot:
             start_s=facts["start_s"],
             end_s=facts["end_s"],
             thumbnail=self.thumbnail(facts),
-            media=self.locator.media(facts["video"], facts["path"], facts["start_s"]),
+            media=self.locator.media(facts["video"], self.file_of(facts["video"]).path, facts["start_s"]),
             video=self.video(self.video_row(facts["video"])),
         )
 
@@ -220,6 +263,13 @@ class LibrarySnapshot:
     @functools.cached_property
     def _video_rows(self) -> dict[str, int]:
         return {video: row for row, video in enumerate(self.index.videos["video"].to_pylist())}
+
+    @functools.cached_property
+    def _rows_of_copies(self) -> dict[str, int]:
+        """Path -> row of its video, for all paths but the first of each."""
+        copies = self.index.videos["copies"]
+        several = np.flatnonzero(pc.list_value_length(copies).to_numpy())
+        return {copy["path"]: int(row) for row in several for copy in copies[int(row)].as_py()}
 
     @functools.cached_property
     def _line_rows(self) -> dict[str, int]:

@@ -7,7 +7,8 @@
     │   └── UnknownNameError    a name that no registry holds; carries the nearest one
     ├── MediaError              a file that cannot be read as video or subtitles
     │   ├── DecodeError         the file opens but nothing in it decodes
-    │   └── LimitError          decoding passed its time or memory limit
+    │   ├── LimitError          decoding passed its time or memory limit
+    │   └── WorkerKilledError   something outside ended the decoder twice; says nothing about the file
     ├── FetchError              an archive or one of its members could not be had
     │   └── ChecksumError       bytes arrived, but not the expected ones
     ├── DatasetError            a dataset is missing or not as it should be
@@ -49,6 +50,7 @@ __all__ = [
     "TrainingError",
     "UnknownNameError",
     "UsageError",
+    "WorkerKilledError",
     "did_you_mean",
 ]
 
@@ -145,6 +147,10 @@ class DecodeError(MediaError):
 
 class LimitError(MediaError):
     """Decoding passed the time or memory limit that was set for one file."""
+
+
+class WorkerKilledError(MediaError):
+    """The decoder was ended from outside, by a person or for lack of memory: no verdict on the file."""
 
 
 class FetchError(PolyreelError):

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import shutil
+import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +16,7 @@ import pytest
 import videos
 from films import Held, film, holdings, index_films, open_library, orphans, subtitles
 from polyreel.errors import BundleMismatchError, LimitError, UsageError
-from polyreel.library.index import decode_pool, indexing
+from polyreel.library.index import decode_pool, indexing, scan
 from polyreel.library.index.events import Committed, Planned, Progressed, Settled
 from polyreel.library.store.doctor import examine
 from polyreel.library.store.state import read_state
@@ -77,7 +82,7 @@ def test_a_second_run_reads_nothing(folder, library, tiny_bundle, decoded, monke
     index_films(folder, library, tiny_bundle)
     decoded.clear()
     state = read_state(library)
-    monkeypatch.setattr(decode_pool, "sha256_of", lambda path: pytest.fail(f"{path} was read"))
+    monkeypatch.setattr(decode_pool, "_hash", lambda found, _stop: pytest.fail(f"{found} was read"))
     report = index_films(folder, library, tiny_bundle)
     assert (report.found, report.unchanged, report.unchanged_failed) == (2, 2, 1)
     assert not report.changed
@@ -278,12 +283,12 @@ def test_a_folder_that_cannot_be_listed_keeps_what_is_known_of_it(folder, librar
 def test_a_file_without_permission_is_tried_at_every_run(folder, library, tiny_bundle, monkeypatch):
     path = film(folder / "one.mp4", "red")
 
-    def refuse(_path):
+    def refuse(*_arguments):
         raise PermissionError(13, "Permission denied")
 
     for _ in range(2):
         with monkeypatch.context() as patch:
-            patch.setattr(decode_pool, "sha256_of", refuse)
+            patch.setattr(decode_pool, "_hash", refuse)
             report = index_films(folder, library, tiny_bundle)
         (problem,) = map(str, report.failed)
         assert problem.startswith(f"the file cannot be read: {path} (Permission denied).")
@@ -630,3 +635,181 @@ def test_a_run_that_fails_in_the_middle_ends_its_decoders(folder, library, tiny_
     with pytest.raises(RuntimeError, match="a bug"):
         index_films(folder, library, tiny_bundle, workers=2)
     assert [p for p in psutil.Process().children() if "polyreel.media.worker" in p.cmdline()] == []
+
+
+# Ctrl-C, killed decoders and drives that fail
+
+
+class Interrupted:
+    """Sends SIGINT, as Ctrl-C does, ``after_s`` seconds from an event; says how long the run went on then."""
+
+    def __init__(self, when: type, after_s: float = 0.3) -> None:
+        self._when, self._after_s, self.at = when, after_s, 0.0
+
+    def __call__(self, event) -> None:
+        if isinstance(event, self._when):
+            threading.Timer(self._after_s, self._send).start()
+
+    def _send(self) -> None:
+        self.at = time.monotonic()
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_is_heard_while_a_long_file_is_hashed(folder, library, tiny_bundle):
+    with (folder / "endless.mp4").open("wb") as file:
+        file.truncate(1 << 40)
+    interrupt = Interrupted(Planned)
+    report = index_films(folder, library, tiny_bundle, on_event=interrupt)
+    assert time.monotonic() - interrupt.at < 2
+    assert (report.interrupted, report.failed) == (True, [])
+
+
+def test_ctrl_c_is_heard_while_a_decoder_is_silent(folder, library, tiny_bundle, monkeypatch):
+    """The harmless stand-in for a file that keeps a decoder busy is a decoder that was stopped."""
+    film(folder / "one.mp4", "red")
+    running = decode_pool.DecodeWorker._running
+
+    def asleep(worker):
+        process = running(worker)
+        os.kill(process.pid, signal.SIGSTOP)
+        return process
+
+    monkeypatch.setattr(decode_pool.DecodeWorker, "_running", asleep)
+    interrupt = Interrupted(Planned)
+    report = index_films(folder, library, tiny_bundle, on_event=interrupt)
+    assert time.monotonic() - interrupt.at < 2
+    assert report.interrupted
+
+
+def test_ctrl_c_is_heard_while_folders_are_searched(folder, library, tiny_bundle, monkeypatch):
+    film(folder / "one.mp4", "red")
+    entries = os.scandir
+
+    def slow(*arguments):
+        time.sleep(30)
+        return entries(*arguments)
+
+    monkeypatch.setattr(scan.os, "scandir", slow)
+    interrupt = Interrupted(object)
+    interrupt(None)
+    with pytest.raises(KeyboardInterrupt):
+        index_films(folder, library, tiny_bundle)
+    assert time.monotonic() - interrupt.at < 2
+    assert not library.exists()
+
+
+@pytest.mark.parametrize("kills", [1, 100])
+def test_a_decoder_that_is_killed_from_outside_is_no_verdict_on_the_file(
+    folder, library, tiny_bundle, monkeypatch, kills
+):
+    paths = [film(folder / "one.mp4", "red"), film(folder / "two.mp4", "green")]
+    shutil.copy(paths[0], folder / "three.mp4")
+    left = [kills]
+    running = decode_pool.DecodeWorker._running
+
+    def wounded(worker):
+        process = running(worker)
+        if left[0]:
+            left[0] -= 1
+            process.kill()
+        return process
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decode_pool.DecodeWorker, "_running", wounded)
+        report = index_films(folder, library, tiny_bundle)
+    assert {held.status for held in holdings(library).values()} == ({"ok"} if kills == 1 else {"unreadable"})
+    assert len(report.failed) == (0 if kills == 1 else 3)
+    again = index_films(folder, library, tiny_bundle)
+    assert (again.indexed, again.linked, again.unchanged) == ((0, 0, 3) if kills == 1 else (2, 1, 0))
+    assert {held.status for held in holdings(library).values()} == {"ok"}
+
+
+class Growing(io.RawIOBase):
+    """A file that has more to read, and is longer, each time."""
+
+    def __init__(self, path: Path) -> None:
+        self._file, self._path = path.open("rb", buffering=0), path
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def readinto(self, buffer) -> int:
+        with self._path.open("ab") as file:
+            file.write(b"more")
+        return self._file.readinto(buffer)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class Failing(Growing):
+    """A file on a drive that fails: opened, but not to be read."""
+
+    def readinto(self, _buffer) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def open_as(monkeypatch, name: str, kind: type[Growing]) -> None:
+    """Let the file of this name be opened as another kind of file."""
+    plain = Path.open
+
+    def opened(path, *arguments, **options):
+        if path.name != name or options.get("buffering") != 0:
+            return plain(path, *arguments, **options)
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "open", plain)
+            return kind(path)
+
+    monkeypatch.setattr(Path, "open", opened)
+
+
+def test_a_file_that_grows_as_it_is_hashed_is_left_for_the_next_run(
+    folder, library, tiny_bundle, monkeypatch
+):
+    path, other = film(folder / "one.mp4", "red"), film(folder / "two.mp4", "green")
+    whole = path.read_bytes()
+    with monkeypatch.context() as patch:
+        open_as(patch, "one.mp4", Growing)
+        report = index_films(folder, library, tiny_bundle)
+    (problem,) = map(str, report.failed)
+    assert problem == f"the file changed while it was read: {path}. Run index again."
+    assert holdings(library) == {str(other): ok()}
+    path.write_bytes(whole)
+    assert index_films(folder, library, tiny_bundle).indexed == 1
+
+
+def test_a_broken_file_that_is_still_written_is_no_verdict(folder, library, tiny_bundle):
+    path = folder / "one.mp4"
+    path.write_bytes(b"the beginning of a film")
+
+    def write(event):
+        if isinstance(event, Planned):
+            path.write_bytes(b"the beginning of a film, and its next part")
+
+    report = index_films(folder, library, tiny_bundle, on_event=write)
+    assert "changed while it was read" in str(report.failed[0])
+    assert holdings(library) == {}
+
+
+def test_a_drive_that_fails_costs_its_file_alone(folder, library, tiny_bundle, monkeypatch):
+    path, other = film(folder / "one.mp4", "red"), film(folder / "two.mp4", "green")
+    with monkeypatch.context() as patch:
+        open_as(patch, "one.mp4", Failing)
+        report = index_films(folder, library, tiny_bundle)
+    (problem,) = map(str, report.failed)
+    assert problem.startswith(f"the file cannot be read: {path} (Input/output error). Check its drive")
+    assert holdings(library) == {str(path): Held("unreadable", (), ()), str(other): ok()}
+    assert index_films(folder, library, tiny_bundle).indexed == 1
+
+
+@pytest.mark.parametrize("year", [1, 2500])
+def test_a_file_of_any_date_is_indexed(folder, library, tiny_bundle, year):
+    path = film(folder / "one.mp4", "red")
+    seconds = (year - 1970) * 31_556_952
+    try:
+        os.utime(path, (seconds, seconds))
+    except OSError:
+        pytest.skip("this file system does not know such dates")
+    assert index_films(folder, library, tiny_bundle).indexed == 1
+    assert index_films(folder, library, tiny_bundle).unchanged == 1

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,10 +16,18 @@ import psutil
 import pytest
 
 import videos
-from polyreel.errors import DecodeError, LimitError, MediaError
+from polyreel.errors import DecodeError, LimitError, MediaError, WorkerKilledError
 from polyreel.media import limited
 from polyreel.media.decode import Frame
-from polyreel.media.limited import ClipEnd, DecodeOptions, DecodeWorker, Finished, Limits, Opened
+from polyreel.media.limited import (
+    ClipEnd,
+    DecodeOptions,
+    DecodeStopped,
+    DecodeWorker,
+    Finished,
+    Limits,
+    Opened,
+)
 from polyreel.media.readers import frames
 
 SMALL = DecodeOptions(width_px=64, height_px=48)
@@ -190,7 +199,7 @@ def test_a_file_may_take_longer_in_all_only_if_it_gives_more(long_film):
         list(worker.decode(long_film, SMALL))
 
 
-@pytest.mark.parametrize("wound", [signal.SIGKILL, signal.SIGSEGV])
+@pytest.mark.parametrize("wound", [signal.SIGABRT, signal.SIGSEGV])
 def test_a_child_that_dies_costs_its_file_and_nothing_else(worker, long_film, film, wound):
     events = worker.decode(long_film, DecodeOptions(width_px=640, height_px=480))
     next(events)
@@ -198,6 +207,55 @@ def test_a_child_that_dies_costs_its_file_and_nothing_else(worker, long_film, fi
     with pytest.raises(DecodeError, match=rf"long\.mp4 \(exit status -{wound}\)"):
         list(events)
     assert is_served(worker, film)
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_a_child_that_is_killed_from_outside_is_replaced_once(worker, long_film, film, end):
+    """Nothing is lost and nothing comes twice: the second child goes on where the first one was."""
+    options = DecodeOptions(width_px=640, height_px=480)
+    whole = list(worker.decode(long_film, options))
+    events = worker.decode(long_film, options)
+    begun = [next(events) for _ in range(8)]
+    os.kill(child_of_this_process(), end)
+    for got, wanted in zip([*begun, *events], whole, strict=True):
+        assert type(got) is type(wanted)
+        if isinstance(got, Frame):
+            assert got.time_s == wanted.time_s
+            np.testing.assert_array_equal(got.image, wanted.image)
+        else:
+            assert got == wanted
+    assert is_served(worker, film)
+
+
+def test_a_child_that_is_killed_again_is_no_verdict_on_the_file(worker, long_film, film):
+    def kill(event):
+        if isinstance(event, Frame | Opened):
+            os.kill(child_of_this_process(), signal.SIGKILL)
+
+    events = worker.decode(long_film, DecodeOptions(width_px=640, height_px=480))
+    with pytest.raises(WorkerKilledError, match=r"ended from outside: .*long\.mp4 \(SIGKILL\).*tried again"):
+        list(map(kill, events))
+    assert is_served(worker, film)
+
+
+def test_waiting_for_a_child_can_be_stopped(long_film, film):
+    stop = threading.Event()
+    with DecodeWorker(stop=stop) as worker:
+        events = worker.decode(long_film, DecodeOptions(width_px=640, height_px=480))
+        next(events)
+        os.kill(child_of_this_process(), signal.SIGSTOP)
+        threading.Timer(0.3, stop.set).start()
+        began = time.monotonic()
+        with pytest.raises(DecodeStopped):
+            list(events)
+        assert time.monotonic() - began < PATIENCE_S
+        stop.clear()
+        assert is_served(worker, film)
+
+
+def test_ctrl_c_in_a_terminal_does_not_reach_the_child(worker, film):
+    assert is_served(worker, film)
+    assert os.getpgid(child_of_this_process()) != os.getpgrp()
 
 
 def test_a_child_that_dies_between_files_costs_nothing(worker, film):

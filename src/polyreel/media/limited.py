@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +23,7 @@ from numpy.typing import NDArray
 
 from polyreel import errors
 from polyreel.clips import Caption
-from polyreel.errors import LimitError, MediaError
+from polyreel.errors import LimitError, MediaError, WorkerKilledError
 from polyreel.media.decode import Frame, Health
 from polyreel.media.subtitles import SubtitleTrack
 from polyreel.media.windows import MAX_CLIP_S
@@ -30,12 +33,21 @@ __all__ = [
     "ClipEnd",
     "DecodeEvent",
     "DecodeOptions",
+    "DecodeStopped",
     "DecodeWorker",
     "DecodedClip",
     "Finished",
     "Limits",
     "Opened",
 ]
+
+# A decoder that crashes ends by none of these, nor do its limits: somebody else sent them.
+_FROM_OUTSIDE = frozenset({-signal.SIGHUP, -signal.SIGINT, -signal.SIGKILL, -signal.SIGTERM})
+_STOP_CHECK_S = 0.2
+
+
+class DecodeStopped(Exception):  # noqa: N818  the caller asked for it
+    """Decoding ended because ``stop`` was set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +140,11 @@ class DecodeWorker:
 
     Args:
         limits: what one file may take.
+        stop: once it is set, waiting for the child ends with ``DecodeStopped``.
     """
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        self._limits = limits or Limits()
+    def __init__(self, limits: Limits | None = None, *, stop: threading.Event | None = None) -> None:
+        self._limits, self._stop = limits or Limits(), stop or threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -156,11 +169,30 @@ class DecodeWorker:
     def decode(self, path: Path, options: DecodeOptions) -> Iterator[DecodeEvent]:
         """``Opened``, then frames and clip ends of ``path`` in order, and ``Finished`` at the end.
 
+        A child that is killed from outside is replaced once, and the file read again up to where it was.
+
         Raises:
             MediaError: the file cannot be read as video (see ``VideoReader``).
             LimitError: the file took too long or too much memory.
             DecodeError: the decoder crashed.
+            WorkerKilledError: the child was killed from outside, and so was its replacement.
+            DecodeStopped: ``stop`` was set.
         """
+        passed_on = 0
+        for is_last_try in (False, True):
+            with contextlib.closing(self._decode_once(path, options)) as events:
+                try:
+                    # The same file gives the same events: those that were passed on are left out.
+                    for event in itertools.islice(events, passed_on, None):
+                        yield event
+                        passed_on += 1
+                except WorkerKilledError:
+                    if is_last_try:
+                        raise
+                else:
+                    return
+
+    def _decode_once(self, path: Path, options: DecodeOptions) -> Generator[DecodeEvent]:
         process = self._running()
         request = {"path": str(path.absolute()), **{k: getattr(options, k) for k in options.__slots__}}
         try:
@@ -172,14 +204,22 @@ class DecodeWorker:
         except (EOFError, BrokenPipeError, ValueError, LookupError, TypeError, RecursionError) as error:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=1.0)  # its own exit status tells more than that of close()
+            ended_by = process.poll()
             self.close()
+            if ended_by in _FROM_OUTSIDE:
+                raise WorkerKilledError(
+                    "the decoder of this file was ended from outside",
+                    item=path,
+                    value=signal.Signals(-ended_by).name,
+                    remedy="Check that memory does not run out; the file is tried again at every run",
+                ) from error
             raise errors.DecodeError(
                 "the decoder crashed on this file",
                 item=path,
                 value=f"exit status {process.returncode}",
                 remedy="The file is left out; convert it again from its source",
             ) from error
-        except (GeneratorExit, LimitError):
+        except (GeneratorExit, LimitError, DecodeStopped):
             self.close()  # the child is in the middle of the file
             raise
 
@@ -204,13 +244,14 @@ class DecodeWorker:
             stderr=subprocess.DEVNULL,
             # Pictures are small: a pool of threads for linear algebra would only cost memory.
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+            process_group=0,  # Ctrl-C in a terminal is for the parent, which knows what to do with the child
         )
         return self._process
 
     def _events(
         self, process: subprocess.Popen[bytes], path: Path, options: DecodeOptions
     ) -> Iterator[DecodeEvent]:
-        reader = _PatientReader(process, path, self._limits)
+        reader = _PatientReader(process, path, self._limits, self._stop)
         shape = (options.height_px, options.width_px, 3)
         while True:
             header, payload = read_message(reader.read)
@@ -234,10 +275,12 @@ class DecodeWorker:
 class _PatientReader:
     """Reads the worker's pipe, counting only the time that is spent waiting for it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], path: Path, limits: Limits) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], path: Path, limits: Limits, stop: threading.Event
+    ) -> None:
         assert process.stdout is not None
         self._pipe = process.stdout.fileno()
-        self._path, self._limits = path, limits
+        self._path, self._limits, self._stop = path, limits, stop
         self._waited_s = 0.0
         self._buffer = bytearray()
         self.video_s = 0.0
@@ -257,7 +300,15 @@ class _PatientReader:
         limits = self._limits
         allowed_s = limits.base_s + limits.per_video_s * self.video_s - self._waited_s
         began = time.monotonic()
-        ready, _, _ = select.select([self._pipe], [], [], max(0.0, min(limits.silence_s, allowed_s)))
+        until = began + max(0.0, min(limits.silence_s, allowed_s))
+        ready: list[int] = []
+        while not ready:
+            if self._stop.is_set():
+                raise DecodeStopped
+            left_s = max(0.0, until - time.monotonic())
+            ready, _, _ = select.select([self._pipe], [], [], min(left_s, _STOP_CHECK_S))
+            if not left_s:
+                break
         self._waited_s += time.monotonic() - began
         if not ready:
             raise LimitError(

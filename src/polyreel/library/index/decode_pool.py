@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import queue
 import threading
 from collections.abc import Iterable, Iterator
@@ -13,14 +15,14 @@ from numpy.typing import NDArray
 
 from polyreel.errors import MediaError, PolyreelError
 from polyreel.library.index.scan import FoundVideo
-from polyreel.media.limited import DecodeEvent, DecodeOptions, DecodeWorker, Limits
-from polyreel.packages.members import sha256_of
+from polyreel.media.limited import DecodeEvent, DecodeOptions, DecodeStopped, DecodeWorker, Limits
 
-__all__ = ["Duplicate", "Job", "ReadFailed", "run_decode_pool"]
+__all__ = ["Changed", "Duplicate", "Job", "ReadFailed", "run_decode_pool"]
 
 # Frames that wait for the encoder: enough to keep it busy, little enough to stay small.
 _WAITING_EVENTS = 32
 _PATIENCE_S = 0.2
+_PIECE_BYTES = 1 << 20
 
 
 @dataclass(slots=True, eq=False)
@@ -51,13 +53,18 @@ class Duplicate:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """Event: the file is no longer as long as the scan found it."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReadFailed:
     """Event: the file could not be read at all."""
 
     error: OSError
 
 
-DecodePoolEvent = DecodeEvent | Duplicate | ReadFailed | MediaError
+DecodePoolEvent = DecodeEvent | Changed | Duplicate | ReadFailed | MediaError
 
 
 def run_decode_pool(
@@ -108,7 +115,7 @@ class _DecodePool:
 
     def run(self) -> None:
         try:
-            with DecodeWorker(self._limits) as worker:
+            with DecodeWorker(self._limits, stop=self.stop) as worker:
                 while not self.stop.is_set():
                     try:
                         job = self._todo.get_nowait()
@@ -117,6 +124,8 @@ class _DecodePool:
                     for event in self._events(job, worker):
                         if not self._send((job, event)):
                             return
+        except DecodeStopped:
+            return
         # Whatever else goes wrong here must reach the thread that can tell the user.
         except BaseException as error:
             self._send(error)
@@ -134,7 +143,11 @@ class _DecodePool:
     def _events(self, job: Job, worker: DecodeWorker) -> Iterator[DecodePoolEvent]:
         try:
             if not job.video:
-                job.video = sha256_of(job.found.path)[:32]
+                video = _hash(job.found, self.stop)
+                if video is None:
+                    yield Changed()
+                    return
+                job.video = video
                 if not self._claim(job.video):
                     yield Duplicate()
                     return
@@ -152,3 +165,20 @@ class _DecodePool:
                 return False
             self._seen.add(video)
             return True
+
+
+def _hash(found: FoundVideo, stop: threading.Event) -> str | None:
+    """Name of the file's content, None if it changes its length while it is read."""
+    digest = hashlib.sha256()
+    piece = memoryview(bytearray(_PIECE_BYTES))
+    left = found.size_bytes
+    with found.path.open("rb", buffering=0) as file:
+        while count := file.readinto(piece):
+            if stop.is_set():
+                raise DecodeStopped
+            digest.update(piece[:count])
+            left -= count
+            # One that grows as fast as it is read would never end.
+            if left < 0 and os.fstat(file.fileno()).st_size != found.size_bytes:
+                return None
+        return digest.hexdigest()[:32] if os.fstat(file.fileno()).st_size == found.size_bytes else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +15,19 @@ import numpy as np
 
 from polyreel.clips import Clip
 from polyreel.encoders.protocol import Encoder
-from polyreel.errors import MediaError
-from polyreel.library.index.decode_pool import DecodePoolEvent, Duplicate, Job, ReadFailed, run_decode_pool
+from polyreel.errors import MediaError, WorkerKilledError
+from polyreel.library.index.decode_pool import (
+    Changed,
+    DecodePoolEvent,
+    Duplicate,
+    Job,
+    ReadFailed,
+    run_decode_pool,
+)
 from polyreel.library.index.events import Committed, IndexEvent, Planned, Progressed, Settled
 from polyreel.library.index.plan import FAILED, OK, UNREADABLE, Plan, make_plan
 from polyreel.library.index.progress_file import ProgressFile
-from polyreel.library.index.scan import FoundVideo, Scan, scan
+from polyreel.library.index.scan import FoundVideo, Scan, scan, storable_mtime_ns
 from polyreel.library.search.search_index import load_search_index
 from polyreel.library.store.state import generation_of
 from polyreel.library.store.store import Commit, Writer, writing
@@ -216,6 +224,8 @@ class _Run:
                 self._finish_file(job, event)
             case Duplicate():
                 self._link(job)
+            case Changed():
+                self._settle(job, _changed_meanwhile(job))
             case ReadFailed():
                 self._unread(job, event.error)
             case MediaError():
@@ -264,7 +274,7 @@ class _Run:
 
     def _finish_file(self, job: Job, finished: Finished) -> None:
         if _has_changed(job.found):
-            self._settle(job, _unfinished("the file changed while it was read", job))
+            self._settle(job, _changed_meanwhile(job))
             return
         part = self._subtitles_part(job.video, finished)
         if any(job.video in each.replaced_subtitles for each in self._pending):
@@ -335,15 +345,23 @@ class _Run:
             "the file cannot be read",
             item=job.found.path,
             value=error.strerror,
-            remedy="Check its permissions; it is tried again at every run",
+            remedy=(
+                "Check its permissions; it is tried again at every run"
+                if isinstance(error, PermissionError)
+                else "Check its drive; it is tried again at every run"
+            ),
         )
         self._record(job, self._row(job, UNREADABLE, message=str(failure)), failure, Commit())
 
     def _fail(self, job: Job, error: MediaError) -> None:
-        if not job.found.path.exists() or not job.options.pictures:
+        if not job.options.pictures:
             self._settle(job, error)
             return
-        self._record(job, self._row(job, FAILED, message=str(error)), error, Commit())
+        if _has_changed(job.found):  # a file that is still being copied is not a broken one
+            self._settle(job, error if not os.path.lexists(job.found.path) else _changed_meanwhile(job))
+            return
+        status = UNREADABLE if isinstance(error, WorkerKilledError) else FAILED
+        self._record(job, self._row(job, status, message=str(error)), error, Commit())
 
     def _record(self, job: Job, row: dict[str, Any], error: MediaError | None, part: Commit) -> None:
         part.files.append(row)
@@ -395,9 +413,13 @@ def _unfinished(what: str, job: Job) -> MediaError:
     return MediaError(what, item=job.found.path, remedy="Run index again")
 
 
+def _changed_meanwhile(job: Job) -> MediaError:
+    return _unfinished("the file changed while it was read", job)
+
+
 def _has_changed(found: FoundVideo) -> bool:
     try:
         facts = found.path.stat()
     except OSError:
         return True
-    return (facts.st_size, facts.st_mtime_ns) != (found.size_bytes, found.mtime_ns)
+    return (facts.st_size, storable_mtime_ns(facts)) != (found.size_bytes, found.mtime_ns)

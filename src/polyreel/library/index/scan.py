@@ -18,7 +18,7 @@ from polyreel.library.index.ignoring import IGNORE_FILE, SERVICE_FOLDERS, Ignore
 from polyreel.media.subtitles import sidecars_in, stem_key
 from polyreel.media.suffixes import VIDEO_SUFFIXES
 
-__all__ = ["VIDEO_SUFFIXES", "FoundVideo", "Scan", "scan", "shown_path"]
+__all__ = ["VIDEO_SUFFIXES", "FoundVideo", "Scan", "scan", "shown_path", "storable_mtime_ns"]
 
 # What 64 bits of nanoseconds can say, 1677 to 2262. Some file systems know later dates.
 _OLDEST_NS, _NEWEST_NS = -(2**63), 2**63 - 1
@@ -202,8 +202,7 @@ def _examine(path: Path, result: Scan, found: dict[Path, FoundVideo], subtitles:
     elif program:
         result.texts += 1
     elif stat.S_ISREG(facts.st_mode):
-        mtime_ns = min(max(facts.st_mtime_ns, _OLDEST_NS), _NEWEST_NS)
-        found[path] = FoundVideo(path, facts.st_size, mtime_ns, subtitles.signature(path))
+        found[path] = FoundVideo(path, facts.st_size, storable_mtime_ns(facts), subtitles.signature(path))
     else:
         result.problems.append(MediaError("not a regular file", item=path))
 
@@ -222,6 +221,11 @@ def _is_program_text(path: Path) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def storable_mtime_ns(facts: os.stat_result) -> int:
+    """Time of modification, nanoseconds since 1970, or the nearest that 64 bits can say."""
+    return min(max(facts.st_mtime_ns, _OLDEST_NS), _NEWEST_NS)
 
 
 def shown_path(path: Path) -> str:

@@ -1,15 +1,39 @@
-"""Times, sizes and counts as people read them."""
+"""Times, sizes, counts and foreign text as people read them."""
 
 from __future__ import annotations
 
-__all__ = ["clock", "count", "duration", "size"]
+import re
+
+__all__ = ["clock", "count", "duration", "printable", "size"]
+
+# Control characters, Unicode's line ends, changes of the writing direction, and halves of characters (a name
+# that is not text). Marks of direction without an embedding stay: Arabic and Hebrew are written with them.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def clock(seconds: float) -> str:
-    """Time within a video: 0:07, 12:30, 1:02:03."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+def printable(text: str, *, keep: str = "") -> str:
+    """Text that cannot command a terminal: what is not to be shown becomes an escape such as ``\\x1b``.
+
+    Args:
+        text: from a file name, a subtitle, a model's card, another server.
+        keep: control characters that stay, such as line feeds.
+    """
+    return _UNSAFE.sub(lambda found: found[0] if found[0] in keep else _escape(found[0]), text)
+
+
+def _escape(character: str) -> str:
+    return {"\n": r"\n", "\r": r"\r", "\t": r"\t"}.get(
+        character, character.encode("unicode_escape", "backslashreplace").decode()
+    )
+
+
+def clock(seconds: float, *, digits: int = 0) -> str:
+    """Time within a video: 0:07, 12:30, 1:02:03; cut to whole seconds, or rounded to that many digits."""
+    rounded = round(seconds, digits) if digits else int(seconds)
+    minutes, rest = divmod(rounded, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    shown = f"{rest:0{3 + digits}.{digits}f}" if digits else f"{rest:02d}"
+    return f"{hours}:{minutes:02d}:{shown}" if hours else f"{minutes}:{shown}"
 
 
 def duration(seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -93,7 +94,9 @@ def test_index_of_a_folder_without_videos_is_no_failure(tmp_path, capsys, tiny_b
     code, out, _ = ask(capsys, "index", tmp_path / "empty", *where(tmp_path), "--bundle", tiny_bundle.folder)
     assert code == 0
     assert "No video was found there" in out
-    assert ask(capsys, "search", "red", *where(tmp_path))[1].startswith("Nothing found")
+    code, out, err = ask(capsys, "search", "red", *where(tmp_path))
+    assert (code, out) == (0, "")
+    assert err.startswith("Nothing found")
 
 
 def test_index_fails_where_nothing_could_be_read(tmp_path, capsys, tiny_bundle):
@@ -200,11 +203,91 @@ def test_search_finds_the_film(films_folder, capsys, monkeypatch, arguments, fou
     monkeypatch.chdir(films_folder / "videos")
     code, out, _ = ask(capsys, "search", *where(films_folder), *arguments)
     assert code == 0
-    assert found in out.splitlines()[1]
+    assert found in out.splitlines()[0]
 
 
-@pytest.mark.parametrize("width", [50, 60, 80, 132])
+def test_several_words_are_one_query(films_folder, capsys):
+    together, apart = (
+        ask_json(capsys, "search", *words, *where(films_folder))[1]
+        for words in (["dog runs away"], ["dog", "runs", "--top", "10", "away"])
+    )
+    assert apart["query"] == "dog runs away"
+    assert apart["hits"] == together["hits"]
+
+
+def test_a_piped_search_is_plain_lines(films_folder, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    _, document = ask_json(capsys, "search", "狗 跑", *where(films_folder))
+    _, out, _ = ask(capsys, "search", "狗 跑", *where(films_folder))
+    rows = [line.split("\t") for line in out.removesuffix("\n").split("\n")]
+    assert [[int(row[0]), *map(float, row[1:4]), row[4]] for row in rows] == [
+        [hit["rank"], hit["start_s"], hit["end_s"], hit["score"], hit["video"]] for hit in document["hits"]
+    ]
+
+
+@pytest.mark.parametrize("option", ["-0", "--null"])
+def test_paths_with_null_characters_are_exact_and_come_once(tmp_path, tiny_bundle, option):
+    films = {name: film(tmp_path / name, "red") for name in (HOSTILE, "b.mp4")}
+    films["b.mp4"].write_bytes(films["b.mp4"].read_bytes() + b"\0")  # another content
+    run("index", tmp_path, *where(tmp_path), "--bundle", tiny_bundle.folder)
+    done = run("search", "red", option, *where(tmp_path))
+    assert done.returncode == 0
+    assert sorted(done.stdout.split(b"\0")) == sorted([b"", *map(os.fsencode, films.values())])
+
+
+# Red, a window's title, clearing in its one-byte form, a reversed end, a line of its own, Rich's markup.
+HOSTILE = "a\x1b[31m\x1b]0;t\x07\x9b2J\u202egpj\n[bold]:dog:.mp4"
+SHOWN = r"a\x1b[31m\x1b]0;t\x07\x9b2J\u202egpj\n[bold]:dog:.mp4"
+UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+CURSOR = re.compile("\x1b\\[(?:\\?25[lh]|1A|2K)|\r")  # what a progress bar moves it by
+
+
+def test_no_name_or_subtitle_commands_the_terminal(tmp_path, capsys, monkeypatch, tiny_bundle):
+    film(tmp_path / "videos" / HOSTILE, "red")
+    film(tmp_path / "videos" / "talk.mp4", "blue")
+    subtitles(tmp_path / "videos" / "talk.en.srt", (0, 1, "the \x1b]0;dog\x07 \u202eruns"))
+    (tmp_path / "videos" / f"broken-{HOSTILE}").write_text("no video")
+    library = where(tmp_path)
+    for terminal in ("0", "1"):
+        monkeypatch.setenv("TTY_COMPATIBLE", terminal)
+        monkeypatch.setenv("COLUMNS", "300")
+        said = [
+            ask(capsys, "index", tmp_path / "videos", *library, "--bundle", tiny_bundle.folder),
+            ask(capsys, "search", "dog", *library),
+            ask(capsys, "videos", "list", *library),
+            ask(capsys, "doctor", *library),
+            ask(capsys, "search", "red", "--lang", "x\x1b[31m", *library),
+            ask(capsys, "index", tmp_path / f"no-{HOSTILE}", *library),
+            ask(capsys, f"no-{HOSTILE}"),
+            ask(capsys, "index", tmp_path / os.fsdecode(b"no-\xff\x1b[31m"), *library),
+        ]
+        texts = [out + err for _, out, err in said]
+        assert UNSAFE.findall(CURSOR.sub("", "".join(texts))) == []
+        assert SHOWN in texts[1]
+        # A second run only counts what failed in the first.
+        assert "broken-a\\x1b[31m" in texts[0 if terminal == "0" else 3]
+    monkeypatch.setenv("TTY_COMPATIBLE", "0")
+    _, document = ask_json(capsys, "search", "dog", *library)
+    assert {Path(hit["video"]).name for hit in document["hits"]} == {HOSTILE, "talk.mp4"}
+
+
+def test_a_path_that_does_not_fit_the_terminal_is_in_one_piece(tmp_path, capsys, monkeypatch, tiny_bundle):
+    name = "a very long name of a film " * 5 + ".mp4"
+    film(tmp_path / "videos" / name, "red")
+    subtitles(tmp_path / "videos" / f"{name[:-4]}.en.srt", (0, 1, "the dog runs away"))
+    ask(capsys, "index", tmp_path / "videos", *where(tmp_path), "--bundle", tiny_bundle.folder)
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+    _, out, _ = ask(capsys, "search", "dog", *where(tmp_path))
+    row = out.splitlines()[1]
+    assert str(tmp_path / "videos" / name) in row
+    assert "[en] the dog runs away" in row
+
+
+@pytest.mark.parametrize("width", [53, 60, 80, 132])
 def test_a_table_with_wide_letters_is_aligned_and_fits(films_folder, capsys, monkeypatch, width):
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.chdir(films_folder / "videos")
     code, out, _ = ask(capsys, "search", "狗 跑", *where(films_folder))
@@ -223,6 +306,7 @@ def test_a_long_subtitle_leaves_room_for_the_file(tmp_path, capsys, monkeypatch,
     subtitles(tmp_path / "videos" / "talk.en.srt", (0, 1, "the dog " + "runs and " * 30))
     ask(capsys, "index", tmp_path / "videos", *where(tmp_path), "--bundle", tiny_bundle.folder)
     monkeypatch.chdir(tmp_path / "videos")
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("COLUMNS", "80")
     _, out, _ = ask(capsys, "search", "dog", *where(tmp_path))
     _, row = out.splitlines()
@@ -233,6 +317,7 @@ def test_a_long_subtitle_leaves_room_for_the_file(tmp_path, capsys, monkeypatch,
 
 
 def test_words_in_square_brackets_are_words(films_folder, capsys, monkeypatch):
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("COLUMNS", "200")
     _, out, _ = ask(capsys, "search", "dog", *where(films_folder), "--mode", "subtitles")
     assert "[en] the dog [bold]runs[/bold] away" in out
@@ -242,8 +327,9 @@ def test_search_says_when_nothing_matches_well(films_folder, capsys):
     code, out, err = ask(capsys, "search", "zzzz", *where(films_folder), "--mode", "visual")
     assert code == 0
     assert "Nothing matches well" in err
-    code, out, _ = ask(capsys, "search", "zzzz", *where(films_folder), "--mode", "subtitles")
-    assert (code, out.strip()) == (0, "Nothing found: the library is empty, or no subtitle matches.")
+    code, out, err = ask(capsys, "search", "zzzz", *where(films_folder), "--mode", "subtitles")
+    assert (code, out) == (0, "")
+    assert err.strip() == "Nothing found: the library is empty, or no subtitle matches."
 
 
 # Doctor and bundles
@@ -372,7 +458,7 @@ BAD_USAGE = {
     "no such verb": ["serch", "red"],
     "no query": ["search"],
     "no path": ["index"],
-    "two queries": ["search", "red", "dog"],
+    "misspelt option of search": ["search", "red", "--tpo", "3"],
     "unknown option": ["doctor", "--colour", "red"],
     "unknown mode": ["search", "red", "--mode", "audio"],
     "no number": ["search", "red", "--top", "many"],

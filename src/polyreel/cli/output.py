@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
 
 from polyreel.progress import ProgressDisplay, progress_display
+from polyreel.units import printable
 
-__all__ = ["print_error", "print_json", "show_progress", "stderr", "stdout"]
+__all__ = ["print_error", "print_json", "print_lines", "show_progress", "stderr", "stdout", "write_paths"]
 
-stdout = Console(highlight=False)
-stderr = Console(stderr=True, highlight=False)
+_LAYOUT = "\n\t"
+
+
+class _SafeConsole(Console):
+    """A console that foreign text cannot command: neither by control characters nor by Rich's own markup."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Text of a string; made safe here, so that its width is the one that is shown."""
+        return super().render_str(printable(text, keep=_LAYOUT), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Pieces of what is printed; texts that were made elsewhere are made safe as well."""
+        for segment in super().render(renderable, options):
+            text = segment.text if segment.control else printable(segment.text, keep=_LAYOUT)
+            yield segment if text == segment.text else Segment(text, segment.style)
+
+
+stdout = _SafeConsole()
+stderr = _SafeConsole(stderr=True)
 
 
 def print_json(document: Any) -> None:
@@ -26,6 +51,19 @@ def print_json(document: Any) -> None:
         text = json.dumps(document, indent=1, allow_nan=False)
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Plain lines on stdout, for other programs: neither colour nor wrapping."""
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.stdout.flush()
+
+
+def write_paths(paths: Iterable[str]) -> None:
+    """Paths on stdout, a null character after each: byte by byte as the disk has them."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(b"".join(os.fsencode(path) + b"\0" for path in paths))
+    sys.stdout.buffer.flush()
 
 
 def print_error(message: str, *, as_json: bool, kind: str) -> None:

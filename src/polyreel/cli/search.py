@@ -6,81 +6,118 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter, validators
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
 from polyreel.cli.options import Json, LibraryOption, default_library, load_bundle
-from polyreel.cli.output import print_json, stderr, stdout
-from polyreel.units import clock
+from polyreel.cli.output import print_json, print_lines, stderr, stdout, write_paths
+from polyreel.errors import QueryError, UsageError
+from polyreel.units import clock, printable
 
 if TYPE_CHECKING:
     from polyreel.library.results import Hit
 
 __all__ = ["hit_table", "search"]
 
+# Characters: between two columns, and of a subtitle where the line fits the terminal and where it is wrapped.
+_GAP, _LEAST_SUBTITLE, _WRAPPED_SUBTITLE = 2, len("subtitle"), 40
+
 
 def search(
-    query: Annotated[str, Parameter(allow_leading_hyphen=True)],
-    /,
-    *,
+    *query: Annotated[str, Parameter(allow_leading_hyphen=True)],
     library: LibraryOption = None,
     top: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000))] = 10,
     lang: str = "auto",
     mode: Literal["visual", "subtitles", "hybrid"] = "hybrid",
+    null: Annotated[bool, Parameter(name=["--null", "-0"], negative="")] = False,
     json: Json = False,
 ) -> int:
     """Find moments that match a sentence in any language.
 
+    Into a pipe or a file, a hit is a line of rank, start and end in seconds, score and path, between tabs.
+
     Example: polyreel search "mbwa anakimbia"
 
     Args:
-        query: What the video shows, in any language.
+        query: What the video shows, in any language; several words are one query.
         top: How many hits.
         lang: Language of the query as a BCP-47 tag, or auto.
         mode: Look at pictures, at words spoken, or at both.
+        null: Print only paths, best first and each once, with a null character after each: for xargs -0.
     """
     from polyreel.library.search.search import Library
 
-    result = Library(default_library(library), load_bundle).search(query, top=top, mode=mode, language=lang)
+    text = _query(query)
+    result = Library(default_library(library), load_bundle).search(text, top=top, mode=mode, language=lang)
     if json:
         print_json(result.model_dump(mode="json"))
         return 0
+    if null:
+        write_paths(dict.fromkeys(hit.video for hit in result.hits))
+        return 0
     if not result.hits:
-        stdout.print("Nothing found: the library is empty, or no subtitle matches.")
+        stderr.print("Nothing found: the library is empty, or no subtitle matches.")
         return 0
     if not result.confident:
         stderr.print("Nothing matches well; these are the nearest.", style="yellow")
-    stdout.print(hit_table(result.hits))
+    if stdout.is_terminal:
+        stdout.print(hit_table(result.hits, width=stdout.width), crop=False)
+    else:
+        print_lines(_plain(hit) for hit in result.hits)
     stderr.print(f"{result.language}, {result.bundle}, {result.took_ms:.0f} ms", style="dim")
     return 0
 
 
-def hit_table(hits: tuple[Hit, ...]) -> Table:
-    """Hits as a table that fits the terminal; the file name links to the thumbnail where a terminal can."""
+def hit_table(hits: tuple[Hit, ...], *, width: int) -> Table:
+    """Hits as a table; the file name links to the thumbnail where a terminal can.
+
+    A path is never folded. Where it does not fit, the terminal wraps the line, and copies it in one piece.
+
+    Args:
+        hits: best first.
+        width: of the terminal, in characters.
+    """
     subtitles = any(hit.evidence.subtitle for hit in hits)
-    # Expanded, the two wide columns share what is left by their ratio; else the longer starves the other.
-    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
-    table.add_column("#", justify="right")
-    table.add_column("from", justify="right", no_wrap=True)
-    table.add_column("to", justify="right", no_wrap=True)
-    table.add_column("score", justify="right", no_wrap=True)
-    table.add_column("video", overflow="fold", ratio=2)
+    numbers = [(str(hit.rank), clock(hit.start_s), clock(hit.end_s), f"{hit.score:.2f}") for hit in hits]
+    heads = ("#", "from", "to", "score")
+    names = [printable(_short(Path(hit.video))) for hit in hits]
+    widest = max(map(cell_len, [*names, "video"]))
+    before = sum(max(map(len, column)) + _GAP for column in zip(heads, *numbers, strict=True)) + widest + _GAP
+    table = Table(box=None, pad_edge=False, header_style="bold", width=max(width, before))
+    for head in heads:
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("video", no_wrap=True, min_width=widest)
     if subtitles:
-        table.add_column("subtitle", overflow="ellipsis", no_wrap=True, ratio=2)
-    for hit in hits:
-        name = Text(_short(Path(hit.video)), style=f"link {Path(hit.thumbnail).as_uri()}")
-        row: list[str | Text] = [
-            str(hit.rank),
-            clock(hit.start_s),
-            clock(hit.end_s),
-            f"{hit.score:.2f}",
-            name,
-        ]
+        # Where the line is wrapped anyway, the subtitle need not be squeezed.
+        room = width - before
+        room = room if room >= _LEAST_SUBTITLE else _WRAPPED_SUBTITLE
+        table.width = before + room
+        table.add_column("subtitle", overflow="ellipsis", no_wrap=True, width=room)
+    for hit, figures, name in zip(hits, numbers, names, strict=True):
+        row: list[str | Text] = [*figures, Text(name, style=f"link {Path(hit.thumbnail).as_uri()}")]
         if subtitles:
             line = hit.evidence.subtitle
-            row.append(Text(f"[{line.language}] {line.text}" if line else ""))
+            row.append(Text(printable(f"[{line.language}] {line.text}") if line else ""))
         table.add_row(*row)
     return table
+
+
+def _query(words: tuple[str, ...]) -> str:
+    """One query of all words. One word may begin with a hyphen; among several it is a misspelt option."""
+    if not words:
+        raise QueryError("there is no query", remedy="Say what to look for: polyreel search 'mbwa anakimbia'")
+    option = next((word for word in words if len(words) > 1 and word.startswith("--")), None)
+    if option is not None:
+        raise UsageError(
+            "search has no such option", item=option, remedy="Put a query with hyphens in quotes, as one word"
+        )
+    return " ".join(words)
+
+
+def _plain(hit: Hit) -> str:
+    fields = (str(hit.rank), f"{hit.start_s:.3f}", f"{hit.end_s:.3f}", f"{hit.score:.6f}", hit.video)
+    return "\t".join(map(printable, fields))
 
 
 def _short(path: Path) -> str:

@@ -14,6 +14,8 @@ from urllib.parse import urljoin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, ValidationInfo
 
+from polyreel.units import clock, printable
+
 __all__ = [
     "MODES",
     "ClipScore",
@@ -138,10 +140,11 @@ class SearchResult(LibraryResult):
         if self.hits and not self.confident:
             lines.append("Nothing matches well; these are the nearest.")
         for hit in self.hits:
-            start, end = f"{_clock(hit.start_s):>7}", f"{_clock(hit.end_s):>7}"
+            start, end = f"{clock(hit.start_s, digits=1):>7}", f"{clock(hit.end_s, digits=1):>7}"
             line = hit.evidence.subtitle
             said = f"  [{line.language}] {line.text}" if line else ""
-            lines.append(f"{hit.rank:>4}  {start} -{end}  {hit.score:6.3f}  {hit.video}{said}")
+            line_of_hit = f"{hit.rank:>4}  {start} -{end}  {hit.score:6.3f}  {hit.video}{said}"
+            lines.append(printable(line_of_hit))
         return "\n".join(lines)
 
 
@@ -271,7 +274,3 @@ class IndexStatus(LibraryResult):
     failed: int = 0
     share: Share = 0.0
     current: str = ""
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{seconds % 60:04.1f}"

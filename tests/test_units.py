@@ -1,0 +1,38 @@
+"""Times and foreign text as they are shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from polyreel.units import clock, printable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b]0;title\x07 \x9b2J \x7f", r"\x1b]0;title\x07 \x9b2J \x7f"),
+        ("abc\u202egpj.mp4 \u2066a\u2069", r"abc\u202egpj.mp4 \u2066a\u2069"),
+        ("caf\udce9\r\n\tx\u2028", r"caf\udce9\r\n\tx\u2028"),
+        ("狗 🐶 é e\u0301 नमस्ते \u200f שלום a\u200db [b]", "狗 🐶 é e\u0301 नमस्ते \u200f שלום a\u200db [b]"),
+    ],
+)
+def test_text_that_would_command_a_terminal_is_shown_as_escapes(text, shown):
+    assert printable(text) == shown
+
+
+def test_what_is_kept():
+    assert printable("a\nb\x1b", keep="\n") == "a\nb\\x1b"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "digits", "shown"),
+    [
+        (7.9, 0, "0:07"),
+        (3723, 0, "1:02:03"),
+        (62.54, 1, "1:02.5"),
+        (59.97, 1, "1:00.0"),
+        (3723.4, 1, "1:02:03.4"),
+    ],
+)
+def test_times_are_carried(seconds, digits, shown):
+    assert clock(seconds, digits=digits) == shown

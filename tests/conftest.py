@@ -7,6 +7,8 @@ from pathlib import Path
 
 # Read when numpy and PyTorch are loaded: their threads would wait for each other on a shared machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# xdist tells its workers a width, and a console of rich that is made with one keeps it.
+os.environ.pop("COLUMNS", None)
 
 import pytest
 from hypothesis import settings

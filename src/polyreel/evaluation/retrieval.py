@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from polyreel.encoders.protocol import Encoder
 from polyreel.errors import DatasetError
 from polyreel.evaluation.gallery import Gallery, encode_gallery, thumbnail
 from polyreel.evaluation.items import EvaluationSet, Item
+from polyreel.evaluation.queries import QuerySet, query_set
 from polyreel.evaluation.results import LanguageResult, Matrix, MissingItem, WorstQuery
 from polyreel.evaluation.summary import Agreement, agreement, language_result
 from polyreel.languages import in_study_order
@@ -21,7 +21,7 @@ from polyreel.metrics.retrieval import METRICS, expected_rank
 from polyreel.metrics.score_normalizers import normalize_scores
 from polyreel.progress import OnProgress
 
-__all__ = ["Measured", "QuerySet", "query_sets", "run_retrieval"]
+__all__ = ["Measured", "query_sets", "run_retrieval"]
 
 _WORST = 12
 _RECALLS = ("r@1", "r@5", "r@10")
@@ -40,21 +40,6 @@ class Measured:
     worst: tuple[WorstQuery, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class QuerySet:
-    """The queries of one language.
-
-    Attributes:
-        texts: the queries.
-        items: (queries,) place of each one's own item in the gallery.
-        truth: relevant places of each query.
-    """
-
-    texts: tuple[str, ...]
-    items: NDArray[np.int64]
-    truth: tuple[tuple[int, ...], ...]
-
-
 def query_sets(items: Sequence[Item], *, equal_captions: bool) -> dict[str, QuerySet]:
     """Every caption of every item as a query, by language, in order of the items.
 
@@ -63,24 +48,11 @@ def query_sets(items: Sequence[Item], *, equal_captions: bool) -> dict[str, Quer
         equal_captions: a caption that several items carry makes all of them relevant.
     """
     place = {item.id: i for i, item in enumerate(items)}
-    carriers: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for i, item in enumerate(items):
-        for tag, texts in item.captions.items():
-            for text in set(texts):
-                carriers[tag, text.casefold()].append(i)
-    found = {}
-    for tag in in_study_order({tag for item in items for tag in item.captions}):
-        rows = [(text, i) for i, item in enumerate(items) for text in item.captions.get(tag, ())]
-        truth = []
-        for text, i in rows:
-            relevant = {i, *(place[other] for other in items[i].also_relevant if other in place)}
-            if equal_captions:
-                relevant.update(carriers[tag, text.casefold()])
-            truth.append(tuple(sorted(relevant)))
-        found[tag] = QuerySet(
-            tuple(text for text, _ in rows), np.array([i for _, i in rows], np.int64), tuple(truth)
-        )
-    return found
+    related = [[place[other] for other in item.also_relevant if other in place] for item in items]
+    return {
+        tag: query_set([item.captions.get(tag, ()) for item in items], related, equal_captions=equal_captions)
+        for tag in in_study_order({tag for item in items for tag in item.captions})
+    }
 
 
 def run_retrieval(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,15 +11,15 @@ from numpy.typing import NDArray
 from polyreel.datasets.readers.xnli import LABELS, NliPremise
 from polyreel.encoders.protocol import Encoder
 from polyreel.errors import DatasetError
+from polyreel.evaluation.queries import entailed_first, hypotheses_of, languages_of, pair_matrix
 from polyreel.evaluation.results import Matrix
 from polyreel.evaluation.retrieval import Measured
 from polyreel.evaluation.summary import agreement, language_result
-from polyreel.languages import in_study_order
 from polyreel.metrics.ranks import Ranks, Relevance, rank_scores
 from polyreel.metrics.retrieval import METRICS, hits_at
 from polyreel.progress import OnProgress
 
-__all__ = ["chance_of_first", "run_bitext", "run_xnli"]
+__all__ = ["run_bitext", "run_xnli"]
 
 _PIVOT = "en"
 
@@ -54,8 +55,7 @@ def run_xnli(
     Raises:
         DatasetError: there is no premise, or a language is not among its texts.
     """
-    shared = set.intersection(*(set(premise.premise) for premise in premises)) if premises else set()
-    available = in_study_order(shared)
+    available = languages_of(premises)
     chosen = list(languages or available)
     if absent := [tag for tag in chosen if tag not in available] or ([] if available else ["any"]):
         raise DatasetError("the premises have no text in this language", value=", ".join(absent))
@@ -65,12 +65,8 @@ def run_xnli(
     for done, tag in enumerate(chosen):
         progress("encoding", done, len(chosen))
         queries[tag] = encoder.encode_text([premise.premise[tag] for premise in premises])
-        galleries[tag] = encoder.encode_text(
-            [premise.hypotheses[label][tag] for premise in premises for label in LABELS]
-        )
-    tables: dict[str, dict[str, dict[str, float]]] = {
-        name: {} for name in ("accuracy@1", "triplet", "r@1", "r@10")
-    }
+        galleries[tag] = encoder.encode_text(hypotheses_of(premises, tag))
+    tables: dict[str, dict[tuple[str, str], float]] = defaultdict(dict)
     results = {}
     for done, x in enumerate(chosen):
         progress("ranking", done, len(chosen))
@@ -82,7 +78,7 @@ def run_xnli(
                 k: METRICS[k](ranks) for k in ("r@1", "r@10")
             }
             for name, values in pair.items():
-                tables[name].setdefault(x, {})[y] = float(values.mean())
+                tables[name][x, y] = float(values.mean())
             if y == pivot:
                 own = np.arange(len(premises))
                 extra = {"accuracy@1": accuracy, "triplet": triplet}
@@ -95,7 +91,7 @@ def run_xnli(
         {y: queries[pivot] @ galleries[y].T for y in chosen}, truth, " over gallery languages"
     )
     matrices = {
-        f"{name}: query language by gallery language": _matrix(table, chosen)
+        f"{name}: query language by gallery language": pair_matrix(chosen, table)
         for name, table in tables.items()
     }
     return Measured(
@@ -149,23 +145,15 @@ def run_bitext(
     return Measured(count, results, figures, tables, (), ())
 
 
-def chance_of_first(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Probability that each column comes first in its row, ties shared: (queries, items)."""
-    best = scores == scores.max(axis=1, keepdims=True)
-    share: NDArray[np.float64] = best / best.sum(axis=1, keepdims=True)
-    return share
-
-
 def _among_own(scores: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Accuracy@1 among each premise's own three, and entailed above contradicting; 0 to 100, ties shared."""
     count, own = len(scores), len(LABELS)
     triples = scores[np.arange(count)[:, None], own * np.arange(count)[:, None] + np.arange(own)].astype(
         np.float64
     )
-    accuracy = chance_of_first(triples)[:, 0]
     against = triples[:, LABELS.index("contradiction")]
     triplet = (triples[:, 0] > against) + 0.5 * (triples[:, 0] == against)
-    return 100 * accuracy, 100 * triplet
+    return 100 * entailed_first(triples), 100 * triplet
 
 
 def _agreement(
@@ -183,9 +171,3 @@ def _per_genre(premises: Sequence[NliPremise], accuracy: Mapping[str, NDArray[np
         tuple(float(values[genres == name].mean()) for name in names) for values in accuracy.values()
     )
     return Matrix(rows=tuple(accuracy), columns=names, values=values)
-
-
-def _matrix(table: Mapping[str, Mapping[str, float]], tags: Sequence[str]) -> Matrix:
-    return Matrix(
-        rows=tuple(tags), columns=tuple(tags), values=tuple(tuple(table[x][y] for y in tags) for x in tags)
-    )

@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 from polyreel.datasets.readers.xnli import LABELS, NliPremise
 from polyreel.datasets.records import Frames, Media
 from polyreel.evaluation.gallery import thumbnail
-from polyreel.evaluation.results import Matrix
-from polyreel.evaluation.texts import chance_of_first
-from polyreel.languages import in_study_order
+from polyreel.evaluation.queries import entailed_first, hypotheses_of, languages_of, pair_matrix
 from polyreel.metrics.consistency import mean_rank_spread, overlap_at, rank_c
 from polyreel.metrics.ranks import Relevance, rank_scores
 from polyreel.metrics.retrieval import METRICS
@@ -96,8 +94,8 @@ def measure(
         if not towers.sees and not gallery.has_classes:
             continue
         clips = towers.clips(gallery.frames)
-        scores = {tag: towers.texts(texts) @ clips.T for tag, texts in gallery.queries.items()}
-        relevant = {tag: Relevance.of(places, len(clips)) for tag, places in gallery.relevant.items()}
+        scores = {tag: towers.texts(asked.texts) @ clips.T for tag, asked in gallery.queries.items()}
+        relevant = {tag: Relevance.of(asked.truth, len(clips)) for tag, asked in gallery.queries.items()}
         found.append(_retrieval(gallery.name, scores, relevant))
         if with_examples and not examples:
             examples = _examples(gallery, scores, data)
@@ -142,13 +140,10 @@ def _xnli(towers: TowersLike, premises: Sequence[NliPremise], languages: Sequenc
 
     Queries of every language meet English hypotheses; ``matrix`` holds every pair of languages.
     """
-    shared = set.intersection(*(set(premise.premise) for premise in premises))
-    tags = [tag for tag in in_study_order(shared) if tag in languages]
+    tags = [tag for tag in languages_of(premises) if tag in languages]
     queries = {tag: towers.texts([premise.premise[tag] for premise in premises]) for tag in tags}
     answers = {
-        tag: towers.texts([p.hypotheses[label][tag] for p in premises for label in LABELS]).reshape(
-            len(premises), len(LABELS), -1
-        )
+        tag: towers.texts(hypotheses_of(premises, tag)).reshape(len(premises), len(LABELS), -1)
         for tag in tags
     }
 
@@ -157,11 +152,8 @@ def _xnli(towers: TowersLike, premises: Sequence[NliPremise], languages: Sequenc
         return np.asarray(found, np.float64)
 
     against_english = {tag: scores(tag, "en") for tag in tags}
-    entailed = LABELS.index("entailment")
-    values = {tag: 100 * chance_of_first(found)[:, entailed] for tag, found in against_english.items()}
-    table = tuple(
-        tuple(float(100 * chance_of_first(scores(x, y))[:, entailed].mean()) for y in tags) for x in tags
-    )
+    values = {tag: 100 * entailed_first(found) for tag, found in against_english.items()}
+    pairs = {(x, y): float(100 * entailed_first(scores(x, y)).mean()) for x in tags for y in tags}
     return BenchmarkValues(
         name="xnli",
         metric="accuracy@1",
@@ -169,7 +161,7 @@ def _xnli(towers: TowersLike, premises: Sequence[NliPremise], languages: Sequenc
         values={tag: _rounded(own) for tag, own in values.items()},
         together=_rounded(_product(values)),
         agreement=_rounded(_agreement(against_english, 1)),
-        matrix=Matrix(rows=tuple(tags), columns=tuple(tags), values=table),
+        matrix=pair_matrix(tags, pairs),
     )
 
 
@@ -204,7 +196,7 @@ def _examples(gallery: GallerySet, scores: Scores, data: BenchmarkData) -> tuple
 
     def hits(tag: str, query: int) -> tuple[ShownHit, ...]:
         order = np.argsort(-scores[tag][query], kind="stable")[:_SHOWN]
-        wanted = gallery.relevant[tag][query]
+        wanted = gallery.queries[tag].truth[query]
         return tuple(
             ShownHit(clip=_clip_id(gallery, place), picture=picture(place), wanted=place in wanted)
             for place in map(int, order)
@@ -214,7 +206,7 @@ def _examples(gallery: GallerySet, scores: Scores, data: BenchmarkData) -> tuple
         ShownQuery(
             clip=_clip_id(gallery, query),
             picture=picture(query),
-            queries={tag: texts[query] for tag, texts in gallery.queries.items()},
+            queries={tag: asked.texts[query] for tag, asked in gallery.queries.items()},
             hits={tag: hits(tag, query) for tag in scores},
         )
         for query in map(int, places)

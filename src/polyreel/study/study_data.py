@@ -25,19 +25,20 @@ from polyreel.datasets.store.table_writer import write_table
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import DatasetError, PolyreelError, UnknownNameError
+from polyreel.evaluation.queries import QuerySet, places_of_concepts, query_set
 from polyreel.languages import clean, in_study_order
 from polyreel.packages.members import cache_dir
 from polyreel.problems import Problems
 from polyreel.progress import OnProgress
 from polyreel.study.design import Arm
 from polyreel.study.recipe import CorpusSpec, PretrainingSpec, RetrievalSpec, StudyRecipe
+from polyreel.training.training_set import texts_of
 
 __all__ = ["GallerySet", "StudyData", "TrainTable"]
 
 _MANIFEST = "manifest.json"
 _MULTINLI = "multinli"
 _SHUFFLE_SEED = 2021
-OnProgress = OnProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,7 @@ class GallerySet:
         table: the clips.
         rows: their places in it.
         frames: features of each clip, (frames, dim).
-        queries: language -> a text for each clip.
-        relevant: language -> for each query the places of what it should find.
+        queries: language -> a query for each clip.
         has_classes: whether the features are those of the default bundle, whose class layer reads them.
         identity: what is asked of what.
     """
@@ -83,8 +83,7 @@ class GallerySet:
     table: DatasetTable
     rows: tuple[int, ...]
     frames: tuple[NDArray[np.float32], ...]
-    queries: Mapping[str, tuple[str, ...]]
-    relevant: Mapping[str, tuple[tuple[int, ...], ...]]
+    queries: Mapping[str, QuerySet]
     has_classes: bool
     identity: str
 
@@ -128,7 +127,7 @@ class StudyData:
         store = table.features(kind)
         there = set(table.manifest.captions.get(spec.split, {}))
         tags = [tag for tag in self.recipe.languages if tag in there]
-        texts = {row: self._first_texts(table, row) for row in map(int, table.rows(spec.split))}
+        texts = {row: texts_of(table, row, tags) for row in map(int, table.rows(spec.split))}
         rows = [
             row for row, found in texts.items() if all(tag in found for tag in tags) and store.counts[row] > 0
         ]
@@ -139,16 +138,17 @@ class StudyData:
                 value=f"{len(rows)} clips with features and captions in {', '.join(tags)}",
                 remedy="Name another corpus or split, or fewer languages",
             )
-        queries = {tag: tuple(texts[row][tag] for row in rows) for tag in tags}
-        concepts = [table.concept(row) or table.clip(row).clip_id for row in rows]
+        alike = places_of_concepts([table.concept(row) or table.clip(row).clip_id for row in rows])
         facts = (table.manifest.version, kind, spec.split, *map(str, rows))
         return GallerySet(
             name=spec.name,
             table=table,
             rows=tuple(rows),
             frames=tuple(store.of(row).astype(np.float32) for row in rows),
-            queries=queries,
-            relevant={tag: _relevant(concepts, asked) for tag, asked in queries.items()},
+            queries={
+                tag: query_set([texts[row][tag][:1] for row in rows], alike, equal_captions=True)
+                for tag in tags
+            },
             has_classes=spec.features is None,
             identity=_digest(*facts),
         )
@@ -233,13 +233,6 @@ class StudyData:
                 found += [clean(c.text) for c in table.captions(row) if c.language == "en"]
                 if len(found) >= most:
                     return found[:most]
-        return found
-
-    def _first_texts(self, table: DatasetTable, row: int) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for caption in table.captions(row):
-            if caption.language in self.recipe.languages and (text := clean(caption.text)):
-                found.setdefault(caption.language, text)
         return found
 
     def _train_table(self, spec: CorpusSpec, arm: Arm) -> TrainTable:
@@ -354,16 +347,3 @@ def _copy_features(source: DatasetTable, table: DatasetTable, kind: str) -> None
     ids = [table.clip(row).clip_id for row in range(len(table))]
     rows = ((clip_id, store.of(source.index_of(clip_id))) for clip_id in ids)
     write_features(table.folder, kind, rows, dim=store.dim, rate_hz=store.rate_hz)
-
-
-def _relevant(concepts: Sequence[str], texts: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-    """A query should find the clips of its concept, and those that another clip's equal caption is about."""
-    by_concept: dict[str, list[int]] = {}
-    by_text: dict[str, list[int]] = {}
-    for place, (concept, text) in enumerate(zip(concepts, texts, strict=True)):
-        by_concept.setdefault(concept, []).append(place)
-        by_text.setdefault(text.casefold(), []).append(place)
-    return tuple(
-        tuple(sorted({*by_concept[concept], *by_text[text.casefold()]}))
-        for concept, text in zip(concepts, texts, strict=True)
-    )

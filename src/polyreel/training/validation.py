@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from polyreel.datasets.store.table import DatasetTable
 from polyreel.errors import TrainingError
+from polyreel.evaluation.queries import QuerySet, places_of_concepts, query_set
 from polyreel.metrics.ranks import Relevance, rank_embeddings
 from polyreel.metrics.retrieval import METRICS
 from polyreel.training.batches import padded
@@ -138,18 +139,19 @@ class Validator:
         """
         found: list[QueryValues] = []
         with engine.evaluating():
-            for validation, stock in self._shown:
-                cases = _cases(validation, stock, self._languages)
+            for validation, training_set in self._shown:
+                cases = _cases(validation, training_set, self._languages)
                 texts = partial(_text_vectors, engine)
                 gallery = (
-                    texts(cases.texts) if cases.texts else _clip_vectors(engine, stock, frames, cases.rows)
+                    texts(cases.texts)
+                    if cases.texts
+                    else _clip_vectors(engine, training_set, frames, cases.rows)
                 )
                 for tag, asked in cases.queries.items():
-                    truth = Relevance.of([query.relevant for query in asked], len(gallery))
-                    ranks = rank_embeddings(texts([query.text for query in asked]), gallery, truth)
-                    places = np.array([query.place for query in asked])
+                    truth = Relevance.of(asked.truth, len(gallery))
+                    ranks = rank_embeddings(texts(asked.texts), gallery, truth)
                     found += [
-                        QueryValues(validation.name, name, tag, METRICS[name](ranks), places)
+                        QueryValues(validation.name, name, tag, METRICS[name](ranks), asked.items)
                         for name in SHOWN
                     ]
         return found
@@ -177,42 +179,33 @@ class QueryValues:
 
 
 @dataclass(frozen=True, slots=True)
-class _Query:
-    text: str
-    place: int
-    relevant: list[int]
-
-
-@dataclass(frozen=True, slots=True)
 class _Cases:
     """What is asked of a validation set.
 
     Attributes:
         rows: clips of the gallery, in order.
         texts: English texts that stand for them where there is no video.
-        queries: language -> texts with the places of what each should find.
+        queries: language -> captions of the clips.
     """
 
     rows: list[int]
     texts: list[str]
-    queries: dict[str, list[_Query]]
+    queries: dict[str, QuerySet]
 
 
-def _cases(validation: ValidationSet, stock: TrainingSet, languages: Sequence[str]) -> _Cases:
+def _cases(validation: ValidationSet, training_set: TrainingSet, languages: Sequence[str]) -> _Cases:
     captions = {row: texts_of(validation.table, row, languages) for row in validation.rows}
-    by_text = not stock.has_video
-    rows = [row for row in validation.rows if ("en" in captions[row] if by_text else stock.has_features(row))]
-    relevant: dict[object, list[int]] = {}
-    for place, row in enumerate(rows):
-        relevant.setdefault(stock.concept(row), []).append(place)
+    by_text = not training_set.has_video
+    rows = [
+        row
+        for row in validation.rows
+        if ("en" in captions[row] if by_text else training_set.has_features(row))
+    ]
+    alike = places_of_concepts([training_set.concept(row) for row in rows])
     queries = {}
     for tag in languages:
-        asked = [
-            _Query(text, place, relevant[stock.concept(row)])
-            for place, row in enumerate(rows)
-            for text in captions[row].get(tag, ())
-        ]
-        if asked and not (by_text and tag == "en"):
+        asked = query_set([captions[row].get(tag, ()) for row in rows], alike, equal_captions=False)
+        if asked.texts and not (by_text and tag == "en"):
             queries[tag] = asked
     if len(rows) < 2 or not queries:
         raise TrainingError(
@@ -232,9 +225,11 @@ def _text_vectors(engine: Engine, texts: Sequence[str]) -> Rows:
     return torch.cat(parts).float().cpu().numpy()
 
 
-def _clip_vectors(engine: Engine, stock: TrainingSet, most: int, rows: Sequence[int]) -> Rows:
+def _clip_vectors(engine: Engine, training_set: TrainingSet, most: int, rows: Sequence[int]) -> Rows:
     parts = []
     for start in range(0, len(rows), _AT_ONCE):
-        frames, mask = padded([stock.frames(row, at_most=most) for row in rows[start : start + _AT_ONCE]])
+        frames, mask = padded(
+            [training_set.frames(row, at_most=most) for row in rows[start : start + _AT_ONCE]]
+        )
         parts.append(engine.model.embed_video(frames.to(engine.device), mask.to(engine.device)))
     return torch.cat(parts).float().cpu().numpy()

@@ -60,6 +60,15 @@ def test_what_cannot_be_read_costs_only_itself(tmp_path):
     assert "bad.en.srt" in str(problems.examples[0])
 
 
+def test_an_empty_file_is_a_video_without_subtitles(tmp_path):
+    subtitles(tmp_path / "good.en.srt", (0.0, 2.0, ENGLISH))
+    write(tmp_path, {"empty.en.srt": b""})
+    found = list(subtitle_records(tmp_path, problems=Problems()))
+    assert [one for one in found if isinstance(one, Missing)] == [
+        Missing("empty", "a video has no subtitles")
+    ]
+
+
 @pytest.mark.parametrize("name", ["empty", "notes.txt"])
 def test_a_folder_without_subtitles(tmp_path, name):
     write(tmp_path, {name: b""})

@@ -637,6 +637,53 @@ def test_a_run_that_fails_in_the_middle_ends_its_decoders(folder, library, tiny_
     assert [p for p in psutil.Process().children() if "polyreel.media.worker" in p.cmdline()] == []
 
 
+def test_a_run_reads_the_subtitle_files_that_its_scan_found(folder, library, tiny_bundle):
+    """No folder is listed once more for each of its videos; what comes later is for the next run."""
+    film(folder / "one.mp4", "red")
+    subtitles(folder / "one.en.srt", (0, 1, "the dog"))
+
+    def add(event):
+        if isinstance(event, Planned):
+            subtitles(folder / "one.sw.srt", (0, 1, "mbwa"))
+
+    assert index_films(folder, library, tiny_bundle, on_event=add).subtitles == 1
+    assert holdings(library)[str(folder / "one.mp4")] == ok("the dog")
+    assert index_films(folder, library, tiny_bundle).resubtitled == 1
+    assert set(holdings(library)[str(folder / "one.mp4")].subtitles) == {"the dog", "mbwa"}
+
+
+def test_remarks_that_name_files_of_any_bytes_can_be_kept(folder, library, tiny_bundle):
+    film(folder / "one.mp4", "red")
+    for name in (b"one.\xe9.srt", b"one.\x1b[2J.srt"):
+        (folder / os.fsdecode(name)).write_text("rubbish")
+    subtitles(folder / os.fsdecode(b"one.\xe8.srt"), (0, 1, "the dog"))
+    assert index_films(folder, library, tiny_bundle).failed == []
+    assert holdings(library)[str(folder / "one.mp4")] == ok("the dog")
+    (remark,) = examine(library).remarks
+    assert "one.\ufffd.srt" in remark.message
+    assert "one.\\x1b[2J.srt" in remark.message
+
+
+def test_lines_are_encoded_in_batches_between_which_others_are_committed(
+    folder, library, tiny_bundle, monkeypatch
+):
+    lines = [(number / 20, number / 20 + 0.04, f"line {number}") for number in range(600)]
+    film(folder / "one.mp4", "red")
+    subtitles(folder / "one.srt", *lines)
+    sizes = []
+    encode = tiny_bundle.encode_text
+    monkeypatch.setattr(
+        type(tiny_bundle), "encode_text", lambda _bundle, texts: sizes.append(len(texts)) or encode(texts)
+    )
+    commits = []
+    monkeypatch.setattr(indexing._Run, "_commit_if_due", lambda _run: commits.append(len(sizes)))
+    assert index_films(folder, library, tiny_bundle).subtitles == 600
+    assert sizes == [256, 256, 88]
+    assert {1, 2, 3} <= set(commits)
+    held = holdings(library)[str(folder / "one.mp4")].subtitles
+    assert sorted(held) == sorted(text for _, _, text in lines)
+
+
 # Ctrl-C, killed decoders and drives that fail
 
 

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -29,6 +30,7 @@ from polyreel.media.limited import (
     Opened,
 )
 from polyreel.media.readers import frames
+from polyreel.media.wire import write_message
 
 SMALL = DecodeOptions(width_px=64, height_px=48)
 PATIENCE_S = 2.0
@@ -114,6 +116,48 @@ def test_subtitles_and_problems_come_with_the_last_event(worker, film):
     assert "film.en.srt" in finished.problems[0]
     (only,) = worker.decode(film, DecodeOptions(width_px=64, height_px=48, pictures=False))
     assert (only.health, only.subtitles) == (None, finished.subtitles)
+
+
+def test_subtitle_files_that_are_known_are_not_looked_for(worker, film, tmp_path):
+    path = tmp_path / "talk.mp4"
+    path.write_bytes(film.read_bytes())
+    for name in ("talk.de.srt", "talk.en.srt"):
+        path.with_name(name).write_text("1\n00:00:01,000 --> 00:00:02,000\nein Wort\n")
+    for names in ((), ("talk.en.srt",), ("talk.de.srt", "talk.en.srt"), None):
+        *_, finished = worker.decode(path, replace(SMALL, sidecars=names))
+        assert finished.problems == ()
+        read = [track.source for track in finished.subtitles]
+        assert read == list(("talk.de.srt", "talk.en.srt") if names is None else names)
+
+
+@pytest.mark.parametrize("name", [b"film.\xe9.en.srt", b"film.\x1b]0;x\x07\n.srt"])
+def test_names_of_subtitle_files_come_as_text_that_can_be_kept_and_shown(worker, tmp_path, film, name):
+    video = tmp_path / "film.mp4"
+    video.write_bytes(film.read_bytes())
+    sidecar = tmp_path / os.fsdecode(name)
+    sidecar.write_text("1\n00:00:01,000 --> 00:00:02,000\nein Wort\n\n1\n00:00:01,000 --> soon\nx\n")
+    *_, finished = worker.decode(video, replace(SMALL, sidecars=(sidecar.name,)))
+    said = [*finished.problems, *(track.source for track in finished.subtitles)]
+    assert len(said) == 2
+    assert all(text.encode() and text.isprintable() for text in said)
+
+
+def test_whatever_a_child_says_is_text(film, tmp_path, monkeypatch):
+    caption = {"text": "\ud800 \x1b[2J", "language": "\udfff", "start_s": 0.0, "end_s": 1.0}
+    header = {"kind": "done", "health": None, "problems": ["\ud800\x07"]}
+    header["subtitles"] = [{"source": "\udce9", "captions": [{**caption, "sample_creation": "found"}]}]
+    with (tmp_path / "words").open("wb") as stream:
+        write_message(stream, header)
+    impostor = tmp_path / "python"
+    impostor.write_text(f"#!/bin/sh\nread request\ncat '{tmp_path}/words'\n")
+    impostor.chmod(0o755)
+    monkeypatch.setattr(limited.sys, "executable", str(impostor))
+    with DecodeWorker() as worker:
+        (finished,) = worker.decode(film, SMALL)
+    (track,) = finished.subtitles
+    (line,) = track.captions
+    assert (line.text, line.language, track.source) == ("\ufffd \\x1b[2J", "\ufffd", "\ufffd")
+    assert finished.problems == ("\ufffd\\x07",)
 
 
 def test_one_child_serves_many_files_also_after_bad_ones(worker, film, tmp_path):

@@ -152,7 +152,7 @@ def test_only_files_of_the_same_name_belong_to_a_video(film):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"Dear diary", bytes(1000), bytes(range(256)) * 4, b"{1}{25}no frame rate", b"[Events]\nx"],
+    [b"Dear diary", bytes(1000), bytes(range(256)) * 4, b"{1}{25}no frame rate", b"[Events]\nx"],
 )
 def test_a_malformed_file_is_reported_and_the_others_are_read(film, content):
     beside(film, "film.de.srt", srt(DOG_DE, GIRLS_DE))
@@ -311,6 +311,14 @@ def test_a_file_with_content_and_no_line_is_one_remark_that_names_it(film, conte
     tracks, (problem,) = read_subtitles(film)
     assert [track.source for track in tracks] == ["film.en.srt"]
     assert str(bad) in str(problem)
+
+
+@pytest.mark.parametrize("content", [b"", b"\r\n \n", b"\xef\xbb\xbf", b"\xff\xfe\n\0"])
+def test_an_empty_file_is_empty_and_not_broken(film, content):
+    beside(film, "film.de.srt", content)
+    beside(film, "film.en.srt", srt("kept", "too"))
+    assert [track.source for track in read_subtitles(film)[0]] == ["film.en.srt"]
+    assert read_subtitles(film)[1] == []
 
 
 def test_times_that_cannot_be_read_are_named_by_their_line(film):

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from polyreel import errors
 from polyreel.clips import Caption
-from polyreel.errors import LimitError, MediaError, WorkerKilledError
+from polyreel.errors import LimitError, MediaError, WorkerKilledError, printable
 from polyreel.media.decode import Frame, Health
 from polyreel.media.subtitles import SubtitleTrack
 from polyreel.media.windows import MAX_CLIP_S
@@ -78,6 +78,7 @@ class DecodeOptions:
         max_clip_s: longest clip.
         thumbnail_px: longest side of a thumbnail.
         pictures: False reads subtitles only.
+        sidecars: names of the subtitle files beside the video; None has the folder listed for them.
     """
 
     width_px: int
@@ -86,6 +87,7 @@ class DecodeOptions:
     max_clip_s: float = MAX_CLIP_S
     thumbnail_px: int = 320
     pictures: bool = True
+    sidecars: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,10 +328,15 @@ def _image(payload: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
 def _finished(header: dict[str, Any]) -> Finished:
     health = None if header["health"] is None else Health.model_validate(header["health"])
     tracks = tuple(
-        SubtitleTrack(track["source"], tuple(Caption(**caption) for caption in track["captions"]))
+        SubtitleTrack(printable(track["source"]), tuple(map(_caption, track["captions"])))
         for track in header["subtitles"]
     )
-    return Finished(health, tracks, tuple(map(str, header["problems"])))
+    return Finished(health, tracks, tuple(map(printable, header["problems"])))
+
+
+def _caption(said: dict[str, Any]) -> Caption:
+    words, language = printable(said["text"]), printable(said["language"])
+    return Caption(words, language, float(said["start_s"]), float(said["end_s"]))
 
 
 def _rebuilt_error(header: dict[str, Any]) -> MediaError:

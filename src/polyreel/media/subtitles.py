@@ -127,14 +127,17 @@ def sidecars_in(folder: Path) -> dict[str, list[Path]]:
     return by_stem
 
 
-def read_sidecars(video: Path) -> tuple[list[SubtitleTrack], list[MediaError]]:
+def read_sidecars(
+    video: Path, beside: Sequence[Path] | None = None
+) -> tuple[list[SubtitleTrack], list[MediaError]]:
     """Every subtitle file beside ``video``, which need not be there itself, and what was wrong with them.
 
-    A language is taken from the file's name; where that says nothing it is detected.
+    A language is taken from the file's name; where that says nothing it is detected. ``beside`` are the files
+    if they are known already: a folder may be long to list.
     """
     tracks: list[SubtitleTrack] = []
     problems: list[MediaError] = []
-    for path in sidecars(video):
+    for path in sidecars(video) if beside is None else beside:
         try:
             with _time_limit(path):
                 tracks.append(_read_sidecar(path, _tag_in_name(video, path), problems))
@@ -150,12 +153,15 @@ def read_sidecars(video: Path) -> tuple[list[SubtitleTrack], list[MediaError]]:
     return [track for track in tracks if track.captions], problems
 
 
-def read_subtitles(video: Path) -> tuple[list[SubtitleTrack], list[MediaError]]:
+def read_subtitles(
+    video: Path, beside: Sequence[Path] | None = None
+) -> tuple[list[SubtitleTrack], list[MediaError]]:
     """Every subtitle track of ``video``, beside it and inside it, and what was wrong with them.
 
     A language is taken from the file's or the track's name; where that says nothing it is detected.
+    ``beside`` is that of ``read_sidecars``.
     """
-    tracks, problems = read_sidecars(video)
+    tracks, problems = read_sidecars(video, beside)
     try:
         tracks.extend(_read_embedded(video, problems))
     except (av.error.FFmpegError, OSError) as error:
@@ -232,6 +238,8 @@ def _read_sidecar(path: Path, tag: str | None, problems: list[MediaError]) -> Su
     except OSError as error:
         raise MediaError("the subtitle file cannot be read", item=path, value=error.strerror) from error
     text, doubt = decode_text(data, tag)
+    if not text.strip("\ufeff \t\r\n"):
+        return SubtitleTrack(path.name, ())  # empty, and so not broken
     remarks = [doubt] if doubt else []
     cues = _parse(text, path, remarks)
     captions = _captions(cues, tag, remarks)

@@ -48,7 +48,9 @@ def _answer(out: BinaryIO, request: dict[str, Any]) -> None:
     path = Path(request["path"])
     try:
         health = _decode(path, request, send) if request["pictures"] else None
-        tracks, failures = read_subtitles(path)
+        names = request["sidecars"]
+        beside = None if names is None else [path.with_name(name) for name in names]
+        tracks, failures = read_subtitles(path, beside)
         send(
             "done",
             health=health,

@@ -6,7 +6,7 @@ import functools
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, assert_never
@@ -38,6 +38,8 @@ from polyreel.media.limited import ClipEnd, DecodeOptions, Finished, Limits, Ope
 __all__ = ["IndexReport", "index"]
 
 _COMMIT_EVERY_S = 5.0
+# Subtitle lines encoded in one go; other files are committed in between.
+_LINES_AT_ONCE = 256
 
 
 @dataclass(slots=True)
@@ -165,11 +167,12 @@ def _jobs(plan: Plan, options: DecodeOptions) -> list[Job]:
     # Long files first, so that the last worker to finish does not start with the longest.
     reads = sorted(plan.read, key=lambda video: -video.size_bytes)
     again = [_subtitles_job(video, row["video"]) for video, row in plan.resubtitle]
-    return again + [Job(video, options) for video in reads]
+    return again + [Job(video, replace(options, sidecars=video.sidecar_names)) for video in reads]
 
 
 def _subtitles_job(found: FoundVideo, video: str) -> Job:
-    return Job(found, DecodeOptions(1, 1, pictures=False), video=video)
+    options = DecodeOptions(1, 1, pictures=False, sidecars=found.sidecar_names)
+    return Job(found, options, video=video)
 
 
 class _Run:
@@ -232,6 +235,9 @@ class _Run:
                 self._fail(job, event)
             case _:
                 assert_never(event)
+        self._commit_if_due()
+
+    def _commit_if_due(self) -> None:
         if time.monotonic() - self._committed_at > self._commit_every_s:
             self._commit()
 
@@ -310,10 +316,11 @@ class _Run:
             for track_number, track in enumerate(finished.subtitles)
             for line, caption in enumerate(track.captions)
         ]
-        if part.subtitles:
-            vectors = self._bundle.encode_text([row["text"] for row in part.subtitles])
-            ids = [row["subtitle_id"] for row in part.subtitles]
-            _add_vectors(part, "subtitle", ids, video, list(vectors))
+        for start in range(0, len(part.subtitles), _LINES_AT_ONCE):
+            rows = part.subtitles[start : start + _LINES_AT_ONCE]
+            vectors = self._bundle.encode_text([row["text"] for row in rows])
+            _add_vectors(part, "subtitle", [row["subtitle_id"] for row in rows], video, list(vectors))
+            self._commit_if_due()
         return part
 
     def _link(self, job: Job) -> None:

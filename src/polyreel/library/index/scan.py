@@ -35,12 +35,14 @@ class FoundVideo:
         path: absolute.
         size_bytes, mtime_ns: what tells a changed file without reading it.
         sidecars: names, sizes and times of its subtitle files as one string, for the same purpose.
+        sidecar_names: their names, so that nobody need list the folder again.
     """
 
     path: Path
     size_bytes: int
     mtime_ns: int
     sidecars: str
+    sidecar_names: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -202,7 +204,7 @@ def _examine(path: Path, result: Scan, found: dict[Path, FoundVideo], subtitles:
     elif program:
         result.texts += 1
     elif stat.S_ISREG(facts.st_mode):
-        found[path] = FoundVideo(path, facts.st_size, storable_mtime_ns(facts), subtitles.signature(path))
+        found[path] = FoundVideo(path, facts.st_size, storable_mtime_ns(facts), *subtitles.of(path))
     else:
         result.problems.append(MediaError("not a regular file", item=path))
 
@@ -239,14 +241,16 @@ class _Sidecars:
     def __init__(self) -> None:
         self._folders: dict[Path, dict[str, list[Path]]] = {}
 
-    def signature(self, video: Path) -> str:
+    def of(self, video: Path) -> tuple[str, tuple[str, ...]]:
+        """Names, sizes and times as one string, and the names."""
         if video.parent not in self._folders:
             self._folders[video.parent] = sidecars_in(video.parent)
-        parts = []
+        parts, names = [], []
         for sidecar in self._folders[video.parent].get(stem_key(video), ()):
             try:
                 facts = sidecar.stat()
             except OSError:
                 continue
             parts.append(f"{shown_path(Path(sidecar.name))}:{facts.st_size}:{facts.st_mtime_ns}")
-        return "|".join(parts)
+            names.append(sidecar.name)
+        return "|".join(parts), tuple(names)

@@ -7,15 +7,19 @@ import re
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
-from servers import listening, serving
+from servers import listening, serving, wait_for
+from starlette.testclient import TestClient
 
 from films import index_films
 from polyreel.client.documents import ErrorDocument, VideosDocument
-from polyreel.errors import UsageError
+from polyreel.errors import PolyreelError, UsageError
 from polyreel.server.app import create_app
 from polyreel.server.csrf import CsrfSigner
+from polyreel.server.errors import RangeError, public_error
+from polyreel.server.files import satisfiable_ranges
 from polyreel.server.rates import Rates
 from polyreel.server.settings import ServerSettings, is_loopback
 
@@ -206,8 +210,74 @@ def test_a_range_is_a_range(client, library_folder):
     beyond = client.get(address, headers={"Range": f"bytes={len(whole)}-"})
     assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(whole)}")
     assert client.get(address).content == whole
-    assert client.get(address, headers={"Range": "bytes=a-b"}).status_code == 400
+    assert ErrorDocument.model_validate_json(beyond.content).error.kind == "RangeError"
+    assert client.get(address, headers={"Range": "bytes=a-b"}).content == whole  # RFC 9110: ignored
     assert client.get(address, headers={"Range": "bytes=" + "0-0," * 5_000}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("header", "ranges"),
+    [
+        ("bytes=0-0", [(0, 0)]),
+        ("bytes=90-", [(90, 99)]),
+        ("bytes=-10", [(90, 99)]),
+        ("bytes=-1000", [(0, 99)]),
+        ("BYTES = 5-7 , ,200-300, 9-1000", [(5, 7), (9, 99)]),
+        ("bytes=0-" + "9" * 100, [(0, 99)]),
+        *(
+            (header, None)
+            for header in ("bytes=", "bytes=-", "bytes=7-5", "bytes=a-b", "bytes=0-1,x", "lines=0-1")
+        ),
+        *((header, None) for header in ("bytes", "", "bytes=١-٢", "bytes=--1", "bytes=" + "0-0," * 500)),
+        *(
+            (header, "beyond")
+            for header in ("bytes=100-", "bytes=100-200,300-", "bytes=-0", "bytes=" + "9" * 50 + "-")
+        ),
+    ],
+)
+def test_ranges_are_read_as_the_standard_has_them(header, ranges):
+    if ranges == "beyond":
+        with pytest.raises(RangeError, match=r"beyond the end of the file \(100\)"):
+            satisfiable_ranges(header, 100)
+    else:
+        assert satisfiable_ranges(header, 100) == ranges
+
+
+def test_what_a_client_has_already_is_not_sent_again(client):
+    hit = client.get(f"{API}/search?q=red").json()["hits"][0]
+    for address in (hit["thumbnail"], hit["media"].partition("#")[0]):
+        first = client.get(address)
+        tag = first.headers["etag"]
+        for known in (tag, f'"other", W/{tag}', "*"):
+            again = client.get(address, headers={"If-None-Match": known, "Range": "bytes=0-1"})
+            assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+            assert again.headers["cache-control"] == first.headers["cache-control"]
+        assert client.get(address, headers={"If-None-Match": '"other"'}).content == first.content
+        stale = {"If-Range": '"other"', "Range": "bytes=999999999-"}
+        assert client.get(address, headers=stale).content == first.content
+
+
+def test_head_is_get_without_the_body(client):
+    hit = client.get(f"{API}/search?q=red").json()["hits"][0]
+    video, clip = hit["video_id"], hit["clip_id"]
+    script = re.search(r'<script src="([^"]+)"', client.get("/").text)[1]
+    api = [
+        f"{API}/{path}"
+        for path in ("search?q=red", "videos", "library", "bundle", "index", "health", "ready")
+    ]
+    api += [f"{API}/search/like/{clip}", f"{API}/moments/{clip}", f"{API}/metrics", f"{API}/openapi.json"]
+    api += [f"{API}/videos/{video}", f"{API}/videos/{video}/file", f"{API}/videos/{video}/moments?q=red"]
+    pages = ["/", "/?q=red", f"/videos/{video}", "/library", "/library/progress", "/model", "/login", script]
+    for path in (*api, *pages, hit["thumbnail"], hit["media"]):
+        head, get = client.head(path), client.get(path)
+        assert (head.status_code, head.content) == (200, b""), path
+        assert head.headers["content-type"] == get.headers["content-type"]
+    file = client.head(hit["media"])
+    assert int(file.headers["content-length"]) == len(client.get(hit["media"]).content)
+    part = client.head(hit["media"], headers={"Range": "bytes=0-9"})
+    assert (part.status_code, part.headers["content-length"]) == (206, "10")
+    assert client.head("/nothing").status_code == 404
+    assert client.head("/language").status_code == 405
 
 
 def harm(path: Path, how: str) -> None:
@@ -327,6 +397,96 @@ def test_logs_do_not_tell_what_was_searched(library_folder, caplog):
     with serving(library_folder, log_queries=True) as client:
         client.get("/?q=sesquipedalian")
     assert "sesquipedalian" in caplog.text
+
+
+def test_methods_and_paths_make_no_series_and_no_long_lines(library_folder, caplog):
+    caplog.set_level("INFO", "polyreel.server.access")
+    with serving(library_folder) as client:
+        before = len(client.get(f"{API}/metrics").text.splitlines())
+        for number in range(50):
+            client.request("M" * 200 + "ABCDEFGHIJ"[number % 10] * number, f"/nothing/{number}")
+        client.get("/%1b[31m%0aforged%0d%F0%9F%98%80%E2%80%AE" * 1_000)
+        text = client.get(f"{API}/metrics").text
+        client.head(f"{API}/health")
+        assert 'method="HEAD",route="/api/v1/health"' in client.get(f"{API}/metrics").text
+    assert len(text.splitlines()) < before + 60
+    assert 'method="other"' in text
+    assert "MMM" not in text + caplog.text
+    lines = [record.getMessage() for record in caplog.records if record.name == "polyreel.server.access"]
+    assert all(len(line) < 2_100 and line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "http://a]b", "http://\u2100.example"])
+def test_an_origin_that_is_no_address_is_a_bad_request(client, origin):
+    for path in ("/language", f"{API}/index"):
+        answer = client.post(path, headers={"Origin": origin.encode()}, data={"to": "de"})
+        assert answer.status_code in {400, 403}, answer.text
+    assert client.post(f"{API}/index", headers={"Origin": "http://["}).status_code == 400
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "utf-16", "idna", "rot13", "base64", "unicode_escape", "none"])
+def test_forms_are_utf_8(client, charset):
+    body = b'--x\r\ncontent-disposition: form-data; name="form"\r\n\r\n+2AA-\\ud800\r\n--x--\r\n'
+    for kind in ("multipart/form-data; boundary=x", "application/x-www-form-urlencoded"):
+        answer = client.post(
+            "/language", content=body, headers={"content-type": f"{kind}; charset={charset}"}
+        )
+        assert (answer.status_code, "not in UTF-8" in answer.text) == (400, True)
+        plain = client.post("/language", content=body, headers={"content-type": f"{kind}; charset=UTF-8"})
+        assert plain.status_code in {400, 403}
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"x", b"--x", b"--x\r\n\x00\r\n\r\n", b"--x\r\ncontent-disposition: form-data\r\n\r\n--x--"]
+)
+def test_a_broken_form_is_a_bad_request(client, body):
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    assert client.post("/language", content=body, headers=headers).status_code in {400, 403}
+
+
+def test_tokens_cannot_be_guessed_without_end(library_folder):
+    with serving(library_folder, host="0.0.0.0", token=TOKEN) as own:
+
+        def ask(token: str, address: str) -> Any:
+            far = TestClient(own.app, base_url="http://127.0.0.1", client=(address, 5))
+            return far.get(f"{API}/library", headers={"Authorization": f"Bearer {token}"})
+
+        statuses = [ask(f"guess {number}", "10.0.0.1").status_code for number in range(12)]
+        assert statuses == [401] * 10 + [429] * 2
+        blocked = ask(TOKEN, "10.0.0.1")
+        assert (blocked.status_code, blocked.json()["error"]["kind"]) == (429, "TooManyError")
+        assert 1 <= int(blocked.headers["retry-after"]) <= 10
+        assert ask(TOKEN, "10.0.0.2").status_code == 200
+        # Behind a proxy on this machine, guesses do not shut out those that know the token.
+        assert [ask("guess", "127.0.0.1").status_code for _ in range(11)] == [401] * 10 + [429]
+        assert ask(TOKEN, "127.0.0.1").status_code == 200
+        form = form_token(own, "/login")
+        assert own.post("/login", data={"form": form, "token": "guess"}).status_code == 429
+
+
+def test_errors_show_no_path_of_this_machine(own_library, tmp_path):
+    with serving(own_library) as client:
+        own_library.rename(tmp_path / "elsewhere")
+        gone = wait_for(lambda: (answer := client.get(f"{API}/search?q=red")).status_code == 503 and answer)
+        page = client.get("/?q=red")
+        assert page.status_code == 503
+        assert str(tmp_path) not in gone.text + page.text
+        assert gone.json()["error"]["item"] == "library"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("cannot read /home/ann/films/a.mp4: gone", "cannot read a.mp4: gone"),
+        ("Use --bundle '/srv/models/b'", "Use --bundle 'b'"),
+        ("See /api/v1/openapi.json", "See /api/v1/openapi.json"),
+        ("Use http://HOST:8420/a/b", "Use http://HOST:8420/a/b"),
+        ("1/2 and video/mp4", "1/2 and video/mp4"),
+    ],
+)
+def test_a_path_is_cut_to_its_name(text, shown):
+    assert public_error(PolyreelError(text, item=Path("/srv/my films"), remedy=text)).remedy == shown
+    assert public_error(PolyreelError(text, item=Path("/srv/my films"))).item == "my films"
 
 
 # Raw connections

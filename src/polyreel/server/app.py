@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -21,9 +22,11 @@ from polyreel.library.search.search import Library
 from polyreel.server import api, library_pages, pages
 from polyreel.server.csrf import CsrfSigner
 from polyreel.server.errors import (
+    RangeError,
     RequestError,
     SlowError,
     TooLargeError,
+    TooManyError,
     UnauthorisedError,
     document_of,
     status_of,
@@ -125,7 +128,9 @@ async def _refuse(request: Request, exception: Exception) -> Response:
     if isinstance(error, TooLargeError | SlowError):
         headers["connection"] = "close"  # the rest of the body is not waited for
     if status in {429, 503}:
-        headers["retry-after"] = "2"
+        headers["retry-after"] = str(math.ceil(getattr(error, "retry_after_s", TooManyError.retry_after_s)))
+    if isinstance(error, RangeError):
+        headers["content-range"] = f"bytes */{error.value}"
     if request.url.path.startswith(api.API):
         body = document_of(error).model_dump_json()
         return Response(body, status, media_type="application/json", headers=headers)

@@ -6,7 +6,13 @@ import hashlib
 import hmac
 import secrets
 
+from polyreel.server.errors import TooManyError
+from polyreel.server.rates import Rates
+from polyreel.server.settings import is_loopback
+
 __all__ = ["CsrfSigner"]
+
+_GUESSES, _GUESSES_PER_S = 10.0, 0.1
 
 
 class CsrfSigner:
@@ -18,6 +24,7 @@ class CsrfSigner:
 
     def __init__(self, token: str | None) -> None:
         self._token = token
+        self._guesses = Rates(_GUESSES_PER_S, burst=_GUESSES)
         self._key = secrets.token_bytes(32)
 
     @property
@@ -28,6 +35,27 @@ class CsrfSigner:
     def is_token(self, given: str) -> bool:
         """Whether this is the server's token."""
         return self._token is not None and hmac.compare_digest(given.encode(), self._token.encode())
+
+    def is_token_from(self, client: str, given: str) -> bool:
+        """Whether this is the server's token, if the client has not guessed too often.
+
+        Args:
+            client: its address.
+            given: what it takes for the token.
+
+        Raises:
+            TooManyError: after ten wrong tokens, until ten seconds have passed for each further one.
+        """
+        # Whoever has guessed too often is not heard, so that the right guess looks like a wrong one. Clients
+        # behind a proxy on this machine share one address: there, none shuts out those that know the token.
+        blocked_s = 0.0 if is_loopback(client) else self._guesses.blocked_s(client)
+        if not blocked_s:
+            if self.is_token(given):
+                return True
+            blocked_s = self._guesses.wait_s(client)
+        if blocked_s:
+            raise TooManyError.after("too many wrong tokens", blocked_s)
+        return False
 
     def session(self) -> str:
         """Value of the cookie of a browser that has sent the token."""

@@ -14,7 +14,7 @@ from polyreel.errors import (
     PolyreelError,
     QueryError,
 )
-from polyreel.server.errors import ForbiddenError, OverloadError, TooLargeError, TooManyError
+from polyreel.server.errors import ForbiddenError, OverloadError, TooLargeError, TooManyError, public_error
 from polyreel.server.translations import Translations
 
 __all__ = ["Failure", "failure_of"]
@@ -32,6 +32,7 @@ class Failure:
 def failure_of(error: PolyreelError, translations: Translations) -> Failure:
     """The texts for an error. The first kind that fits counts."""
     _ = translations.gettext
+    detail = str(public_error(error))
     known: tuple[tuple[type[PolyreelError], str, str], ...] = (
         (NotFoundError, _("It is not here, or no longer"), _("Search for it again; files may have moved.")),
         (QueryError, _("This query cannot be searched for"), _("Describe one moment in a sentence or two.")),
@@ -51,5 +52,5 @@ def failure_of(error: PolyreelError, translations: Translations) -> Failure:
     )
     for kind, head, text in known:
         if isinstance(error, kind):
-            return Failure(head, text, str(error))
-    return Failure(_("The request was not understood"), _("Go back and try again from the page."), str(error))
+            return Failure(head, text, detail)
+    return Failure(_("The request was not understood"), _("Go back and try again from the page."), detail)

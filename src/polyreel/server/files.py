@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 
-from starlette.responses import FileResponse
+from starlette.datastructures import Headers
+from starlette.responses import FileResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from polyreel.errors import NotFoundError
 from polyreel.library.search.snapshot import LibrarySnapshot
+from polyreel.server.errors import RangeError
 
-__all__ = ["thumbnail_response", "video_response"]
+__all__ = ["CONDITIONAL_METHOD", "satisfiable_ranges", "thumbnail_response", "video_response"]
+
+CONDITIONAL_METHOD = "polyreel.method"
+"""Key of an ASGI scope: the method of a request that is answered as GET."""
 
 # What browsers go by; they play more kinds than the table of the system knows.
 _TYPES = {
@@ -28,6 +35,66 @@ _TYPES = {
     ".webm": "video/webm",
 }
 _YEAR_S = 365 * 24 * 3600
+_MAX_RANGES = 100
+_RANGE = re.compile(r"(?P<first>[0-9]{0,4000})-(?P<last>[0-9]{0,4000})")
+
+
+class _IndexedFileResponse(FileResponse):
+    """A file that is sent where the client does not have it already, with ranges as RFC 9110 has them."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        if _matches(headers.getlist("if-none-match"), self.headers["etag"]):
+            kept = ("etag", "last-modified", "cache-control")
+            same = Response(status_code=304, headers={name: self.headers[name] for name in kept})
+            await same(scope, receive, send)
+            return
+        # Starlette answers a malformed range with 400, and one of several that is beyond the end with 416.
+        others = [(name, value) for name, value in scope["headers"] if name != b"range"]
+        condition = headers.get("if-range", self.headers["etag"])
+        if "range" in headers and condition in {self.headers["etag"], self.headers["last-modified"]}:
+            wanted = satisfiable_ranges(headers["range"], int(self.headers["content-length"]))
+            if wanted is not None:
+                parts = ",".join(f"{first}-{last}" for first, last in wanted)
+                others.append((b"range", f"bytes={parts}".encode()))
+        method = scope.get(CONDITIONAL_METHOD, scope["method"])
+        await super().__call__({**scope, "method": method, "headers": others}, receive, send)
+
+
+def satisfiable_ranges(header: str, size: int) -> list[tuple[int, int]] | None:
+    """First and last byte of each range that lies in the file; None for a header that is to be ignored.
+
+    Args:
+        header: value of ``Range``.
+        size: of the file, bytes.
+
+    Raises:
+        RangeError: the header is well-formed and no part of it lies in the file.
+    """
+    unit, _, given = header.partition("=")
+    parts = [part.strip(" \t") for part in given.split(",")]
+    found = [_RANGE.fullmatch(part) for part in parts if part]
+    if unit.strip().lower() != "bytes" or not 0 < len(found) <= _MAX_RANGES:
+        return None
+    ranges = []
+    for match in found:
+        if match is None or match[0] == "-":
+            return None
+        first, last = match["first"], match["last"]
+        if first and last and int(last) < int(first):
+            return None
+        start = int(first) if first else max(size - int(last), 0)
+        end = int(last) if first and last else size - 1
+        if start < size and (first or int(last)):
+            ranges.append((start, min(end, size - 1)))
+    if not ranges:
+        raise RangeError("the range lies beyond the end of the file", value=size)
+    return ranges
+
+
+def _matches(given: list[str], etag: str) -> bool:
+    tags = [tag.strip() for value in given for tag in value.split(",")]
+    return "*" in tags or etag in {tag.removeprefix("W/") for tag in tags}
 
 
 def video_response(snapshot: LibrarySnapshot, video_id: str) -> FileResponse:
@@ -52,7 +119,7 @@ def video_response(snapshot: LibrarySnapshot, video_id: str) -> FileResponse:
         )
     if not os.access(path, os.R_OK):
         raise NotFoundError("the file of this video cannot be read", item=name, remedy="Check permissions")
-    return FileResponse(
+    return _IndexedFileResponse(
         path,
         media_type=_TYPES.get(path.suffix.lower(), "application/octet-stream"),
         headers={"cache-control": "private, no-cache"},
@@ -73,7 +140,7 @@ def thumbnail_response(snapshot: LibrarySnapshot, clip_id: str) -> FileResponse:
     inside = path.resolve().is_relative_to(snapshot.folder.resolve())
     if facts is None or not stat.S_ISREG(facts.st_mode) or not inside:
         raise NotFoundError("this moment has no picture", remedy="Run index again")
-    return FileResponse(
+    return _IndexedFileResponse(
         path,
         media_type="image/jpeg",
         headers={"cache-control": f"private, max-age={_YEAR_S}, immutable"},

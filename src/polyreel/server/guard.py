@@ -26,6 +26,7 @@ from polyreel.server.errors import (
     TooManyError,
     UnauthorisedError,
 )
+from polyreel.server.files import CONDITIONAL_METHOD
 from polyreel.server.metrics import Metrics
 from polyreel.server.rates import Rates
 from polyreel.server.settings import ServerSettings, is_loopback
@@ -39,6 +40,8 @@ _BURST_S = 10.0
 # Pictures of a page of results come all at once.
 _LIGHT_FACTOR = 20.0
 _MAX_BODY = 64 << 10
+_MAX_LOGGED = 2_000
+_METHODS = {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _OPEN = ("/static/", "/login", "/api/v1/health", "/api/v1/ready")
 _UPLOADS = ("/example", "/api/v1/search/example")
@@ -86,6 +89,9 @@ class Guard:
             await self._app(scope, receive, send)
             return
         answer = _Answer(scope, send, self._headers)
+        # HEAD is GET without the body, on every route; a file that need not be read for it looks at the key.
+        if scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET", CONDITIONAL_METHOD: "HEAD"}
         began = time.perf_counter()
         try:
             try:
@@ -105,7 +111,7 @@ class Guard:
         self._require_own_origin(scope, headers)
         self._require_rate(scope)
         if self._csrf.needed and not scope["path"].startswith(_OPEN):
-            self._require_token(headers)
+            self._require_token(scope, headers)
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > self._body_limit(scope):
             raise _too_large(self._body_limit(scope))
@@ -129,7 +135,10 @@ class Guard:
         if scope["method"] in _SAFE_METHODS:
             return
         site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-        foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
+        try:
+            foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
+        except ValueError:
+            raise RequestError("the origin is not an address", item=repr(origin)[:100]) from None
         if foreign or site not in {None, "same-origin", "none"}:
             raise ForbiddenError("a page of another site may not do this", item=(origin or site or "")[:100])
 
@@ -140,12 +149,14 @@ class Guard:
         rates = self._searches if is_search(scope) else self._others
         wait_s = rates.wait_s(client) if rates is not None else 0.0
         if wait_s:
-            raise TooManyError("you ask too often", remedy=f"Try again in {wait_s:.1f} s")
+            raise TooManyError.after("you ask too often", wait_s)
 
-    def _require_token(self, headers: Headers) -> None:
+    def _require_token(self, scope: Scope, headers: Headers) -> None:
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and self._csrf.is_token(token.strip()):
-            return
+        if scheme.lower() == "bearer":
+            client = scope["client"][0] if scope.get("client") else ""
+            if self._csrf.is_token_from(client, token.strip()):
+                return
         jar: cookies.SimpleCookie = cookies.SimpleCookie()
         with contextlib.suppress(cookies.CookieError):
             jar.load(headers.get("cookie", ""))
@@ -188,14 +199,16 @@ class Guard:
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", None) or "other"
-        self._metrics.request(
-            scope["method"] if scope["method"].isalpha() else "other", route, status, seconds
-        )
+        given = scope.get(CONDITIONAL_METHOD, scope["method"])
+        method = given if given in _METHODS else "other"
+        self._metrics.request(method, route, status, seconds)
         shown = scope["path"] if route == "other" else route
         if self._settings.log_queries:
             shown = scope["path"] + ("?" + scope["query_string"].decode("latin-1")).rstrip("?")
+        # Cut twice, because an escape is longer than what it stands for.
+        shown = repr(shown[:_MAX_LOGGED])[:_MAX_LOGGED]
         client = scope["client"][0] if scope.get("client") else "-"
-        _log.info("%s %s %r %d %.0f ms", client, scope["method"], shown[:2000], status, seconds * 1000)
+        _log.info("%s %s %s %d %.0f ms", client, method, shown, status, seconds * 1000)
 
 
 class _Answer:
@@ -203,6 +216,7 @@ class _Answer:
 
     def __init__(self, scope: Scope, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
         self._send, self._headers = send, headers
+        self._has_body = scope["method"] != "HEAD"
         self.status = 0
 
     async def send(self, message: Message) -> None:
@@ -213,6 +227,8 @@ class _Answer:
                 headers.setdefault(name.decode(), value.decode())
             headers.setdefault("cache-control", "no-store")
             message["headers"] = headers.raw
+        elif message["type"] == "http.response.body" and not self._has_body:
+            message = {**message, "body": b""}
         await self._send(message)
 
 

@@ -107,7 +107,8 @@ async def login(request: Request, server: ServerState) -> Response:
     async with form_in(request) as form:
         require_form_token(request, server, form.get("form"))
         token, target = form.get("token"), _own_address(form.get("next"))
-    if not isinstance(token, str) or not server.csrf.is_token(token.strip()):
+    client = request.client.host if request.client else ""
+    if not isinstance(token, str) or not server.csrf.is_token_from(client, token.strip()):
         return render(request, "login.html", status=401, next=target, wrong=True)
     response = RedirectResponse(target, 303)
     set_cookie(request, response, SESSION_COOKIE, server.csrf.session(), max_age_s=_SESSION_S)

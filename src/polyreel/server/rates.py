@@ -29,12 +29,19 @@ class Rates:
 
     def wait_s(self, client: str) -> float:
         """Count one request; seconds until it would be allowed, 0 if it is now."""
-        now = self._clock()
-        level, at = self._buckets.get(client, (self._burst, now))
-        level = min(self._burst, level + (now - at) * self._per_s)
+        now, level = self._clock(), self._level(client)
         allowed = level >= 1
         self._buckets[client] = (level - allowed, now)
         self._buckets.move_to_end(client)
         if len(self._buckets) > _CLIENTS:
             self._buckets.popitem(last=False)
         return 0.0 if allowed else (1 - level) / self._per_s
+
+    def blocked_s(self, client: str) -> float:
+        """Seconds until a request would be allowed, without counting one."""
+        return max(0.0, 1 - self._level(client)) / self._per_s
+
+    def _level(self, client: str) -> float:
+        now = self._clock()
+        level, at = self._buckets.get(client, (self._burst, now))
+        return min(self._burst, level + (now - at) * self._per_s)

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import Request
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
@@ -23,6 +24,7 @@ Form = Mapping[str, str | UploadFile]
 
 _MAX_FIELDS = 8
 _PIECE = 1 << 20
+_CHARSETS = {"utf-8", "utf8", "us-ascii"}
 
 
 @asynccontextmanager
@@ -32,13 +34,17 @@ async def form_in(request: Request) -> AsyncIterator[Form]:
     Raises:
         RequestError: it is not a form.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind, charset = _kind_and_charset(request.headers.get("content-type", ""))
     if kind not in {"multipart/form-data", "application/x-www-form-urlencoded"}:
         raise RequestError("the request is not a form", value=kind[:100] or "no content type")
+    if charset not in _CHARSETS:  # others decode to what is no text, or run code pages of their own
+        raise RequestError("the form is not in UTF-8", value=charset[:100])
     try:
         form = await request.form(max_files=1, max_fields=_MAX_FIELDS)
     except HTTPException as error:
         raise RequestError("the form cannot be read", value=error.detail) from error
+    except ValueError as error:
+        raise RequestError("the form cannot be read") from error
     except KeyError as error:  # a multipart form without a boundary
         raise RequestError("the form cannot be read", value=f"no {error}") from error
     except OSError as error:  # a file goes to the disk while it arrives
@@ -49,6 +55,12 @@ async def form_in(request: Request) -> AsyncIterator[Form]:
         yield form
     finally:
         await form.close()
+
+
+def _kind_and_charset(content_type: str) -> tuple[str, str]:
+    kind, options = parse_options_header(content_type)
+    charset = options.get(b"charset", b"utf-8")
+    return kind.decode("latin-1").lower(), charset.decode("latin-1").lower()
 
 
 async def read_example(form: Form, server: Server) -> Example:

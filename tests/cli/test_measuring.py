@@ -132,3 +132,17 @@ def test_an_unknown_benchmark_or_bundle_is_bad_usage(capsys):
         code, _, err = _ask(capsys, *asked)
         assert code == 2
         assert "Did you mean" in err
+
+
+def test_a_matrix_as_text_says_how_it_becomes_one(tmp_path, capsys):
+    (tmp_path / "sim.csv").write_text("0.1,0.2\n")
+    code, _, err = _ask(capsys, "score", tmp_path / "sim.csv", "--truth", tmp_path / "truth.json")
+    assert code == 2
+    assert "numpy.loadtxt('sim.csv', delimiter=',')" in err
+
+
+def test_data_that_are_fetched_need_no_folder(tmp_path, capsys):
+    code, _, err = _ask(capsys, "eval", "demo", "--data", tmp_path / "no")
+    assert code == 1
+    assert "Leave --data out" in err
+    assert "Nothing to do" not in err

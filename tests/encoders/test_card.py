@@ -47,6 +47,7 @@ def test_a_card_cannot_be_changed(tiny_bundle):
         (lambda facts: facts.update(name="../evil"), "name"),
         (lambda facts: facts["text"].update(max_tokens=2), "text.max_tokens"),
         (lambda facts: facts["frames"].update(fps="fast"), "frames.fps"),
+        (lambda facts: facts["frames"].update(fps=float("inf")), "frames.fps"),
     ],
 )
 def test_a_card_that_is_not_understood_is_a_bundle_error_that_says_where(

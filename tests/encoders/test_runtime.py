@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -182,3 +183,19 @@ def test_a_part_that_the_card_does_not_name_is_not_run(copied):
 def test_an_intact_bundle_is_verified(small_bundle, tiny_bundle):
     small_bundle.verify()
     tiny_bundle.verify()
+
+
+@pytest.mark.parametrize("part", ["dim", "frames"])
+def test_a_card_whose_width_is_not_that_of_the_model_is_blamed(copied, part):
+    facts = json.loads((copied / CARD_FILE).read_text(encoding="utf-8"))
+    if part == "dim":
+        facts["dim"] += 1
+    else:
+        facts["frames"]["dim"] += 1
+    (copied / CARD_FILE).write_text(json.dumps(facts), encoding="utf-8")
+    bundle = Bundle(copied)
+    side = bundle.card.frames
+    picture = np.zeros((1, side.height_px, side.width_px, 3), np.uint8)
+    with pytest.raises(BundleError, match="card contradicts its model") as caught:
+        bundle.encode_text(["red"]) if part == "dim" else bundle.encode_frames(picture)
+    assert str(copied / CARD_FILE) in str(caught.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from polyreel.datasets.store.feature_writer import write_features
 from polyreel.datasets.store.table import open_table
 from polyreel.datasets.store.table_writer import write_table
 from polyreel.languages import STUDY_LANGUAGES
+from polyreel.training import checking
 from polyreel.training.checking import check
 from polyreel.training.checkpoints import load_checkpoint
 from polyreel.training.logs import read_log
@@ -150,3 +152,29 @@ def test_the_other_recipes_run_for_a_few_steps(name, tiny_xlmr, tmp_path):
         data=tmp_path,
     )
     assert done.step == 2
+
+
+@pytest.mark.parametrize(
+    ("fixed_s", "each_s", "measured", "expected_s"),
+    [(0.5, 0.02, 4, 7.5), (0.0, 2.0, 1, 700.0), (3.0, 0.01, 1, None)],
+)
+def test_steps_are_measured_for_seconds_and_drawn_on(
+    world, tmp_path, monkeypatch, fixed_s, each_s, measured, expected_s
+):
+    """A machine on which a step takes a fixed part and a part an item; its clock is moved by hand."""
+    now, sizes = [100.0], []
+
+    def take(engine, batch, step):
+        seconds = fixed_s + each_s * len(batch.items)
+        now[0] += seconds
+        sizes.append(len(batch.items))
+        return SimpleNamespace(seconds=seconds)
+
+    monkeypatch.setattr(checking, "train_step", take)
+    monkeypatch.setattr(checking.time, "perf_counter", lambda: now[0])
+    recipe = read_training_recipe(world.write(tmp_path / "toy.yaml", batch={"batch_size": 12}))
+    found = checking._step_seconds(None, recipe, 1, 350, 104.0)
+    assert len(sizes) == measured
+    assert now[0] - 100 <= 4.0 + fixed_s + each_s * 2
+    if expected_s is not None:
+        assert found == pytest.approx(expected_s)

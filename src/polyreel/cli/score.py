@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 
 __all__ = ["score"]
 
+_NUMPY = "Convert it once: python -c \"import numpy; numpy.save('sim.npy', {})\""
+_CONVERT = {
+    ".csv": _NUMPY.format("numpy.loadtxt('sim.csv', delimiter=',')"),
+    ".tsv": _NUMPY.format("numpy.loadtxt('sim.tsv')"),
+    ".txt": _NUMPY.format("numpy.loadtxt('sim.txt')"),
+    ".npz": _NUMPY.format("numpy.load('sim.npz')['NAME']"),
+    ".pt": "Save it as numpy.save('sim.npy', tensor.cpu().float().numpy())",
+}
+
 
 def score(
     similarity: Path,
@@ -65,7 +74,12 @@ def _matrix(path: Path) -> NDArray[np.floating]:
     except FileNotFoundError as error:
         raise UsageError("no such file", item=path) from error
     except (OSError, ValueError, EOFError) as error:
-        raise UsageError("not a .npy file of numbers", item=path, value=error) from error
+        raise UsageError(
+            "not a .npy file of numbers",
+            item=path,
+            value=error if path.suffix == ".npy" else path.suffix or "no ending",
+            remedy=_CONVERT.get(path.suffix.lower(), "Save the matrix with numpy.save"),
+        ) from error
     return matrix
 
 

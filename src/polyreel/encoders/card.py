@@ -57,7 +57,7 @@ class FrameInput(_Card):
 
     width_px: int = Field(gt=0)
     height_px: int = Field(gt=0)
-    fps: float = Field(gt=0)
+    fps: float = Field(gt=0, allow_inf_nan=False)
     dim: int = Field(gt=0)
 
 

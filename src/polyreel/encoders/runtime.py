@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.encoders.card import BundleCard, read_card
+from polyreel.encoders.card import CARD_FILE, BundleCard, read_card
 from polyreel.errors import BundleError
 from polyreel.packages.members import sha256_of
 
@@ -134,9 +134,24 @@ class Bundle:
         options.log_severity_level = 3
         path = self._checked(name)
         try:
-            return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime raises its own classes, which share no other base.
             raise _not_runnable(path, error) from error
+        self._require_width(name, session.get_outputs()[0].shape[-1])
+        return session
+
+    def _require_width(self, name: str, found: object) -> None:
+        """Hold the card against the model; a graph whose width is not fixed is believed."""
+        key, stated = (
+            ("frames.dim", self.card.frames.dim) if name == "frames.onnx" else ("dim", self.card.dim)
+        )
+        if isinstance(found, int) and found != stated:
+            raise BundleError(
+                "the bundle's card contradicts its model",
+                item=self.folder / CARD_FILE,
+                value=f"{key}: {stated}, but {name} gives {found}",
+                remedy="The card was changed or is of another bundle; build or copy the bundle again",
+            )
 
     def _checked(self, name: str) -> Path:
         path = self.folder / name

@@ -75,7 +75,7 @@ def _run(dataset: Dataset, spec: BenchmarkSpec, card: BenchmarkCard, inputs: Inp
         raise DatasetError(
             f"the data of {card.name} are not there",
             item=folder if folder is not None else "no --data was given",
-            remedy=card.data,
+            remedy=card.data if fetch is None else "Leave --data out: they are fetched then",
         )
     encoder, languages, seed, progress = inputs.encoder, inputs.languages, inputs.seed, inputs.progress
     if card.relevance == "same sentence":

@@ -4,6 +4,7 @@ take.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +26,9 @@ from polyreel.training.step import train_step
 
 __all__ = ["Check", "RunEstimate", "check", "require_recipe"]
 
-# What is measured: so many items, of texts with so many words.
-_PROBED_ITEMS = 8
+# What is measured: so many items at first and then, within so many seconds, of texts with so many words.
+_FEWEST_ITEMS, _MOST_ITEMS = 2, 8
+_PROBE_S = 4.0
 _WORDS = 12
 _FLOAT_BYTES = 4
 
@@ -70,7 +72,7 @@ class Check:
 
 
 def check(path: Path, overrides: Sequence[str] = (), *, data: Path | None = None) -> Check:
-    """Examine a recipe. Data is neither fetched nor built; the model is, and computes two steps on made-up
+    """Examine a recipe. Data is neither fetched nor built; the model is, and computes short steps on made-up
     input.
 
     Args:
@@ -135,15 +137,13 @@ def _estimate(recipe: Recipe, catalog: DatasetCatalog) -> RunEstimate:
     )
     probe = recipe.model_copy(update={"batch": recipe.batch.model_copy(update={"micro_batch": None})})
     # The probe needs no language-free space that is true, so it is not estimated from data.
-    engine = build_engine(probe, [], total_steps=4, device=device, group=Group())
-    items = max(2, min(_PROBED_ITEMS, recipe.batch.batch_size))
+    engine = build_engine(probe, [], total_steps=6, device=device, group=Group())
     texts_each = _texts_each(recipe)
-    batch = _made_up(recipe, items, texts_each)
     if engine.model.text.free is not None and not engine.model.text.free.known:
         engine.model.text.free.known.fill_(True)
     engine.memo = None if engine.memo is None else _NoMemo(engine)  # type: ignore[assignment]
-    kept = _kept_bytes(engine, batch)
-    seconds = min(train_step(engine, batch, step).seconds for step in range(1, 4))
+    began = time.perf_counter()
+    kept = _kept_bytes(engine, _made_up(recipe, _FEWEST_ITEMS, texts_each))
     own = recipe.batch.batch_size / recipe.processes
     micro_batch = recipe.batch.micro_batch
     in_chunks = micro_batch is not None and micro_batch < own * texts_each
@@ -158,11 +158,34 @@ def _estimate(recipe: Recipe, catalog: DatasetCatalog) -> RunEstimate:
         frozen=everything - trained,
         steps=recipe.optimiser.steps or _steps_of_epochs(recipe, catalog),
         texts=recipe.batch.batch_size * texts_each,
-        memory_bytes=int(_FLOAT_BYTES * (everything + copies * trained) + kept / items * at_once),
+        memory_bytes=int(_FLOAT_BYTES * (everything + copies * trained) + kept / _FEWEST_ITEMS * at_once),
         # Chunks are computed a second time: one more forward pass to a backward pass of two.
-        step_s=seconds / items * own * (4 / 3 if in_chunks else 1),
+        step_s=_step_seconds(engine, recipe, texts_each, own, began + _PROBE_S) * (4 / 3 if in_chunks else 1),
         device=device.type,
     )
+
+
+def _step_seconds(engine: Engine, recipe: Recipe, texts_each: int, own: float, until: float) -> float:
+    """Seconds of a step of ``own`` items, drawn from the steps of two sizes of batch.
+
+    One step is always measured, and more until the clock of ``time.perf_counter`` shows ``until``. A step
+    has a part that does not grow with its batch, such as the optimiser's.
+    """
+    most = max(_FEWEST_ITEMS, min(_MOST_ITEMS, recipe.batch.batch_size))
+    fastest: dict[int, float] = {}
+    for step, items in enumerate([_FEWEST_ITEMS, _FEWEST_ITEMS, most, most, most], start=1):
+        left = until - time.perf_counter()
+        if fastest and fastest[_FEWEST_ITEMS] * items / _FEWEST_ITEMS > left:
+            break
+        seconds = train_step(engine, _made_up(recipe, items, texts_each), step).seconds
+        fastest[items] = min(seconds, fastest.get(items, seconds))
+    few = fastest[_FEWEST_ITEMS]
+    if most == _FEWEST_ITEMS or most not in fastest:
+        return few / _FEWEST_ITEMS * own
+    # Never steeper than all of a step growing with its batch, nor flat.
+    each = (fastest[most] - few) / (most - _FEWEST_ITEMS)
+    each = min(max(each, 0.1 * fastest[most] / most), fastest[most] / most)
+    return max(fastest[most] + each * (own - most), each * own)
 
 
 class _NoMemo:

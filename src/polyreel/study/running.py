@@ -54,9 +54,9 @@ class GridPlanned:
     """What is to be done.
 
     Attributes:
-        cells: of the grid.
-        missing: of these, not there yet.
-        seconds: that they will take, about.
+        cells: Number of cells of the grid.
+        missing: Number of cells that have no result yet.
+        seconds: Time that these will take, about.
     """
 
     cells: int
@@ -69,9 +69,9 @@ class GridProgressed:
     """How far the grid is.
 
     Attributes:
-        done: cells, with a fraction for the one that is being trained.
-        cells: of the grid.
-        what: is being done.
+        done: Number of cells that are done, with a fraction for the one that is being trained.
+        cells: Number of cells of the grid.
+        what: Description of what is being done.
     """
 
     done: float
@@ -92,9 +92,9 @@ class _Task:
     recipe: Recipe | None
 
     @property
-    def is_missing(self) -> bool:
-        """Whether it has to be run."""
-        return read_cell(self.path, self.digest) is None
+    def result(self) -> CellResult | None:
+        """The result of the cell; None while it has to be run."""
+        return read_cell(self.path, self.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +102,18 @@ class Grid:
     """A study that can be run.
 
     Attributes:
-        recipe: of the study.
+        recipe: Recipe of the study.
         study_data: Its tables.
-        asked: its benchmarks.
+        benchmarks: What its arms are measured on.
         pretrained: Encoders of our own -> how they are pretrained before any arm begins.
-        tasks: one for each cell.
-        out: folder of the results.
-        data: folder that corpora are relative to.
+        tasks: One for each cell.
+        out: Folder of the results.
+        data: Folder that corpora are relative to.
     """
 
     recipe: StudyRecipe
     study_data: StudyData
-    asked: BenchmarkData
+    benchmarks: BenchmarkData
     pretrained: Mapping[str, PretrainedEncoder]
     tasks: tuple[_Task, ...]
     out: Path
@@ -127,8 +127,8 @@ class Grid:
 
     def results(self) -> tuple[CellResult, ...] | None:
         """All cells; None while one is missing."""
-        found = [read_cell(task.path, task.digest) for task in self.tasks]
-        return None if None in found else tuple(cell for cell in found if cell is not None)
+        found = tuple(result for task in self.tasks if (result := task.result) is not None)
+        return found if len(found) == len(self.tasks) else None
 
 
 def prepare_grid(recipe: StudyRecipe, *, out: Path, data: Path | None, on_progress: OnStudyEvent) -> Grid:
@@ -152,7 +152,7 @@ def prepare_grid(recipe: StudyRecipe, *, out: Path, data: Path | None, on_progre
 
     study_data = StudyData(recipe, data, on_progress=report)
     report("reading the benchmarks", 0, 0)
-    asked = BenchmarkData(
+    benchmarks = BenchmarkData(
         galleries=tuple(study_data.gallery(spec) for spec in recipe.measure.retrieval),
         premises=study_data.premises() if recipe.measure.xnli else (),
         sentences=study_data.sentences() if recipe.measure.bitext else {},
@@ -164,16 +164,20 @@ def prepare_grid(recipe: StudyRecipe, *, out: Path, data: Path | None, on_progre
     tasks = []
     pretrained = pretrained_encoders(recipe, study_data)
     for cell in cells:
-        tables = study_data.train_tables(cell.arm) if cell.arm.is_trained else ()
         encoder = pretrained.get(cell.encoder)
-        document = _document(recipe, cell, study_data, tables)
+        tables: Sequence[TrainTable] = ()
+        document: dict[str, Any] | None = None
+        if cell.arm.is_trained:
+            tables = study_data.train_tables(cell.arm)
+            entries, languages = [table.entry for table in tables], study_data.languages(cell.arm, tables)
+            document = training_document(recipe, cell, data=entries, languages=languages)
         facts = [
             __version__,
             cell.encoder,
             recipe.encoders[cell.encoder],
             encoder and encoder.identity,
             document and {**document, "data": [[table.identity, table.weight] for table in tables]},
-            list(asked.facts),
+            list(benchmarks.facts),
         ]
         digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]
         path = out / _CELLS / f"{cell.name}.json"
@@ -185,7 +189,7 @@ def prepare_grid(recipe: StudyRecipe, *, out: Path, data: Path | None, on_progre
         tasks.append(_Task(cell, digest, path, document, trained))
     if problems:
         raise recipe_error(recipe.study, list(problems))
-    return Grid(recipe, study_data, asked, pretrained, tuple(tasks), out, data)
+    return Grid(recipe, study_data, benchmarks, pretrained, tuple(tasks), out, data)
 
 
 def training_problems(recipe: StudyRecipe) -> list[str]:
@@ -206,7 +210,7 @@ def run_grid(grid: Grid, *, on_progress: OnStudyEvent) -> tuple[CellResult, ...]
         UsageError: another process runs this study.
         PolyreelError: an arm cannot be trained or measured.
     """
-    missing = [task for task in grid.tasks if task.is_missing]
+    missing = [task for task in grid.tasks if task.result is None]
     if not missing:
         return grid.results()
     from polyreel.study.encoding import TowerCache
@@ -238,15 +242,6 @@ def _pretrain(grid: Grid, missing: Sequence[_Task], on_progress: OnStudyEvent) -
                     GridProgressed(done, len(grid.tasks), f"{what} {step:,} of {steps:,}")
                 ),
             )
-
-
-def _document(
-    recipe: StudyRecipe, cell: Cell, study_data: StudyData, tables: Sequence[TrainTable]
-) -> dict[str, Any] | None:
-    if not cell.arm.is_trained:
-        return None
-    languages = study_data.languages(cell.arm, tables)
-    return training_document(recipe, cell, data=[table.entry for table in tables], languages=languages)
 
 
 def _validated(document: dict[str, Any], cell: Cell, problems: dict[str, None]) -> Recipe | None:
@@ -291,13 +286,13 @@ def _cell_result(
 
         towers = cache.trained(load_checkpoint(folder, "last"))
     first = cell.seed == grid.recipe.seeds[0] and cell.arm.name in grid.recipe.design.examples
-    benchmarks, examples = measure(towers, grid.asked, with_examples=first)
+    measured, examples = measure(towers, grid.benchmarks, with_examples=first)
     return CellResult(
         encoder=cell.encoder,
         arm=cell.arm.name,
         seed=cell.seed,
         digest=task.digest,
-        benchmarks=tuple(benchmarks),
+        benchmarks=tuple(measured),
         switched=switched,
         steps=steps,
         texts=texts,
@@ -376,8 +371,7 @@ def _estimate(grid: Grid, missing: Sequence[_Task]) -> float:
     """Seconds, from cells of this study where there are any, else from a few steps on made-up input."""
     known: dict[tuple[str, bool, bool], list[float]] = {}
     for task in grid.tasks:
-        found = read_cell(task.path, task.digest)
-        if found is not None:
+        if (found := task.result) is not None:
             known.setdefault(_kind(task), []).append(found.took_s)
     seconds = 0.0
     for task in missing:

@@ -113,7 +113,7 @@ def run_study(
         else:
             cells = run_grid(grid, on_progress=on_progress)
             if cells is None:
-                missing = sum(task.is_missing for task in grid.tasks)
+                missing = sum(task.result is None for task in grid.tasks)
                 return StudyOutcome(out, len(grid.tasks), missing, False, ())
             results = summarise(
                 recipe,

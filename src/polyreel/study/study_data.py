@@ -287,7 +287,9 @@ class StudyData:
         folder = _cache() / f"{Path(spec.corpus).name}-{_digest(*facts)}"
         if not (folder / _MANIFEST).is_file():
             records = (
-                _entailed(self._catalog.folder(_MULTINLI)) if source is None else _records(source, spec.split)
+                _entailed(self._catalog.folder(_MULTINLI))
+                if source is None
+                else map(source.record, map(int, source.rows(spec.split)))
             )
             kept = islice(records, spec.clips)
             split = "train" if trains else spec.split
@@ -326,11 +328,6 @@ def _cache() -> Path:
 
 def _digest(*facts: str) -> str:
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:12]
-
-
-def _records(table: DatasetTable, split: str) -> Iterator[Record]:
-    for row in map(int, table.rows(split)):
-        yield table.record(row)
 
 
 def _entailed(folder: Path) -> Iterator[Record]:

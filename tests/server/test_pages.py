@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import html
 import re
 from pathlib import Path
 
 import pytest
 from servers import serving, wait_for
 
+from polyreel.errors import UsageError
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.server.search_params import SearchParams
+from polyreel.server.settings import ServerSettings
 from polyreel.server.translations import translations_in
 
 
@@ -164,3 +167,61 @@ def test_an_empty_library_teaches(tmp_path: Path, tiny_bundle):
         assert "--root FOLDER" in client.get("/library").text
         assert client.get("/api/v1/videos").json() == {"total": 0, "videos": []}
         wait_for(lambda: client.get("/api/v1/ready").status_code == 200)
+
+
+# Below a path of a reverse proxy
+
+
+def links_in(text: str) -> set[str]:
+    found = re.findall(r'\b(?:href|src|action|hx-get|data-play|poster)="(/[^"]*)"', text)
+    return {html.unescape(link).partition("#")[0] for link in found}
+
+
+@pytest.mark.parametrize("proxy", ["takes the path off", "leaves the path"])
+@pytest.mark.parametrize("root", ["/videos", "/api", "/films/of-ours"])
+def test_below_a_root_path_every_link_leads_back_here(library_folder, root, proxy):
+    with serving(library_folder, root_path=root) as client:
+
+        def through(address: str, **options):
+            assert address.startswith(f"{root}/"), address
+            sent = address if proxy == "leaves the path" else address.removeprefix(root)
+            return client.get(sent, **options)
+
+        hit = through(f"{root}/api/v1/search?q=blue").json()["hits"][0]
+        assert hit["media"].startswith(f"{root}/api/v1/videos/")
+        pages = ("/", "/?q=blue", "/?like=" + hit["clip_id"], "/library", "/model", "/login", "/nothing")
+        links = set()
+        for page in (*pages, f"/videos/{hit['video_id']}?q=blue"):
+            links |= links_in(through(root + page).text)
+        assert {f"{root}/", f"{root}/library", f"{root}/language"} <= links
+        for link in links:
+            assert through(link).status_code in {200, 405}, link
+        part = through(f"{root}/?q=blue", headers={"HX-Request": "true"})
+        assert part.headers["hx-push-url"] == f"{root}/?q=blue"
+        assert links_in(part.text)
+        assert all(link.startswith(f"{root}/") for link in links_in(part.text))
+
+
+def test_below_a_root_path_cookies_redirects_and_rules_hold(library_folder):
+    token = "correct horse battery staple"
+    with serving(library_folder, root_path="/videos", token=token) as client:
+        for path in ("/library?page=1", "/videos/library?page=1"):
+            answer = client.get(path)
+            assert answer.headers["location"] == "/videos/login?next=%2Flibrary%3Fpage%3D1"
+        assert client.get("/videos/api/v1/library").status_code == 401
+        assert client.get("/videos/api/v1/health").status_code == 200
+        page = client.get("/videos/login?next=/model")
+        assert "Path=/videos;" in page.headers["set-cookie"] + ";"
+        form = re.search(r'name="form" value="([^"]+)"', page.text)[1]
+        answer = client.post("/videos/login", data={"form": form, "token": token, "next": "/model"})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/videos/model")
+        assert "Path=/videos;" in answer.headers["set-cookie"] + ";"
+        assert client.get("/videos/model").status_code == 200
+        document = client.get("/videos/api/v1/openapi.json").json()
+        assert document["servers"] == [{"url": "/videos"}]
+
+
+@pytest.mark.parametrize("root", ["videos", "/", "/videos/", "//host", "/a b", "/..", '/"', "/a\n"])
+def test_a_root_path_is_a_plain_path(library_folder, root):
+    with pytest.raises(UsageError, match="not a path that a server can be shown under"):
+        ServerSettings(library=library_folder, root_path=root).require_safe()

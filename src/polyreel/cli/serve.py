@@ -27,6 +27,7 @@ def serve(
     name: tuple[str, ...] = (),
     rate: Annotated[float | None, Parameter(validator=validators.Number(gte=0))] = None,
     max_upload: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=4096))] = 64,
+    root_path: str = "",
     log_queries: Annotated[bool, Parameter(negative="")] = False,
     json: Json = False,
 ) -> int:
@@ -43,6 +44,7 @@ def serve(
         name: A host name that it may be asked under; can be repeated.
         rate: Searches a second for each client; 0 is no limit. By default 20 for other machines.
         max_upload: Largest file to search with, in MB.
+        root_path: Path under which a reverse proxy shows the server, such as /videos.
         log_queries: Log what is searched for.
     """
     try:
@@ -64,6 +66,7 @@ def serve(
         names=name,
         searches_per_s=rate,
         max_upload_bytes=max_upload << 20,
+        root_path=root_path.rstrip("/"),
         log_queries=log_queries,
     )
 

@@ -13,7 +13,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
+from starlette.routing import Route
 
 from polyreel._version import __version__
 from polyreel.encoders.runtime import Bundle
@@ -35,7 +36,7 @@ from polyreel.server.failures import failure_of
 from polyreel.server.guard import Guard
 from polyreel.server.headers import security_headers
 from polyreel.server.indexer import Indexer
-from polyreel.server.links import AddressLocator
+from polyreel.server.links import AddressLocator, redirect, route_path
 from polyreel.server.metrics import Metrics
 from polyreel.server.rendering import render, script, script_address, style, translations_for
 from polyreel.server.search_batcher import SearchBatcher
@@ -44,6 +45,7 @@ from polyreel.server.state import Server
 
 __all__ = ["create_app"]
 
+_ROUTERS = (api.router, pages.router, library_pages.router)
 _THREADS = 16
 _GZIP_FROM_BYTES = 500
 _YEAR_S = 365 * 24 * 3600
@@ -68,8 +70,9 @@ def create_app(settings: ServerSettings, load_bundle: Callable[[str], Bundle]) -
     settings.require_safe()
     metrics = Metrics()
     csrf = CsrfSigner(settings.token.get_secret_value() if settings.token else None)
+    locator = AddressLocator(settings.root_path)
     batcher = SearchBatcher(
-        lambda: Library(settings.library, load_bundle, refresh="when asked", locator=AddressLocator()),
+        lambda: Library(settings.library, load_bundle, refresh="when asked", locator=locator),
         on_batch=metrics.batch,
     )
     server = Server(settings, batcher, csrf, metrics, Indexer(settings.library, settings.roots))
@@ -84,9 +87,8 @@ def create_app(settings: ServerSettings, load_bundle: Callable[[str], Bundle]) -
         lifespan=_lifespan,
     )
     app.state.server = server
-    app.include_router(api.router)
-    app.include_router(pages.router)
-    app.include_router(library_pages.router)
+    for router in _ROUTERS:
+        app.include_router(router)
     app.get(script_address(), include_in_schema=False)(_script)
     for kind in (PolyreelError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _refuse)
@@ -98,6 +100,8 @@ def create_app(settings: ServerSettings, load_bundle: Callable[[str], Bundle]) -
         headers=security_headers(style()),
         refuse=lambda scope, error: _refuse(Request({**scope, "app": app}), error),
         metrics=metrics,
+        routes=[route.path_regex for route in app.routes if isinstance(route, Route)]
+        + [route.path_regex for part in _ROUTERS for route in part.routes if isinstance(route, Route)],
     )
     return app
 
@@ -131,12 +135,13 @@ async def _refuse(request: Request, exception: Exception) -> Response:
         headers["retry-after"] = str(math.ceil(getattr(error, "retry_after_s", TooManyError.retry_after_s)))
     if isinstance(error, RangeError):
         headers["content-range"] = f"bytes */{error.value}"
-    if request.url.path.startswith(api.API):
+    path = route_path(request.scope)
+    if path.startswith(api.API):
         body = document_of(error).model_dump_json()
         return Response(body, status, media_type="application/json", headers=headers)
     if isinstance(error, UnauthorisedError):
         query = f"?{request.url.query}" if request.url.query else ""
-        return RedirectResponse("/login?" + urlencode({"next": request.url.path + query}), 303)
+        return redirect(request, "/login?" + urlencode({"next": path + query}))
     response = render(
         request, "error.html", status=status, failure=failure_of(error, translations_for(request))
     )

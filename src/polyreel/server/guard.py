@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import re
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http import cookies
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ from polyreel.server.errors import (
     UnauthorisedError,
 )
 from polyreel.server.files import CONDITIONAL_METHOD
+from polyreel.server.links import route_path
 from polyreel.server.metrics import Metrics
 from polyreel.server.rates import Rates
 from polyreel.server.settings import ServerSettings, is_loopback
@@ -60,6 +62,7 @@ class Guard:
         headers: added to every answer.
         refuse: makes the answer for an error: a page for people, JSON for programs.
         metrics: counts every answer.
+        routes: what the paths of the server look like, without the root path.
     """
 
     def __init__(
@@ -71,9 +74,11 @@ class Guard:
         headers: list[tuple[bytes, bytes]],
         refuse: Refuse,
         metrics: Metrics,
+        routes: Sequence[re.Pattern[str]],
     ) -> None:
         self._app, self._settings, self._csrf = app, settings, csrf
         self._headers, self._refuse, self._metrics = headers, refuse, metrics
+        self._routes = routes
         self._names = {"localhost", socket.gethostname().lower(), *(name.lower() for name in settings.names)}
         if _is_name(settings.host):
             self._names.add(settings.host.lower())
@@ -92,6 +97,7 @@ class Guard:
         # HEAD is GET without the body, on every route; a file that need not be read for it looks at the key.
         if scope["method"] == "HEAD":
             scope = {**scope, "method": "GET", CONDITIONAL_METHOD: "HEAD"}
+        scope = self._with_root(scope)
         began = time.perf_counter()
         try:
             try:
@@ -105,12 +111,22 @@ class Guard:
         finally:
             self._note(scope, answer.status, time.perf_counter() - began)
 
+    def _with_root(self, scope: Scope) -> Scope:
+        """``scope`` as ASGI has it below a root path, whether or not the proxy took it off the path."""
+        root, path = self._settings.root_path, scope["path"]
+        if not root:
+            return scope
+        # A root path such as "/videos" is the beginning of paths of our own as well.
+        below = (path.removeprefix(root) or "/") if f"{path}/".startswith(f"{root}/") else ""
+        is_whole = bool(below) and any(route.match(below) for route in self._routes)
+        return {**scope, "root_path": root, "path": root + (below if is_whole else path)}
+
     def _require_allowed(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
         self._require_host(headers)
         self._require_own_origin(scope, headers)
         self._require_rate(scope)
-        if self._csrf.needed and not scope["path"].startswith(_OPEN):
+        if self._csrf.needed and not route_path(scope).startswith(_OPEN):
             self._require_token(scope, headers)
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > self._body_limit(scope):
@@ -193,7 +209,7 @@ class Guard:
         return limited
 
     def _body_limit(self, scope: Scope) -> int:
-        upload = scope["method"] == "POST" and scope["path"] in _UPLOADS
+        upload = scope["method"] == "POST" and route_path(scope) in _UPLOADS
         # What a form adds to the file is far below the limit of other bodies.
         return _MAX_BODY + (self._settings.max_upload_bytes if upload else 0)
 
@@ -234,7 +250,7 @@ class _Answer:
 
 def is_search(scope: Scope) -> bool:
     """Whether a request costs a run of an encoder or could try a token."""
-    path = scope["path"]
+    path = route_path(scope)
     return (
         path.startswith(("/api/v1/search", "/example", "/login"))
         or path.endswith("/moments")

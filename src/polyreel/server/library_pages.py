@@ -6,13 +6,13 @@ import math
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from starlette.responses import RedirectResponse
 
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library.index.progress_file import read_progress
 from polyreel.library.search.calibration import BACKGROUND_QUERIES, FALSE_ALARM_RATE
 from polyreel.server.errors import RequestError
 from polyreel.server.guard import SESSION_COOKIE
+from polyreel.server.links import redirect
 from polyreel.server.pages import require_form_token
 from polyreel.server.reasons import reason
 from polyreel.server.rendering import LANGUAGE_COOKIE, render, set_cookie, translations_for
@@ -66,7 +66,7 @@ async def start_index(request: Request, server: ServerState) -> Response:
     if not isinstance(folder, str) or not folder:
         raise RequestError("the form names no folder")
     server.indexer.start(folder)
-    return RedirectResponse("/library#indexing", 303)
+    return redirect(request, "/library#indexing")
 
 
 @router.get("/model")
@@ -90,7 +90,7 @@ async def choose_language(request: Request, server: ServerState) -> Response:
         tag, back = form.get("to"), form.get("next")
     if tag not in STUDY_LANGUAGES:
         raise RequestError("the page is not there in this language", value=repr(str(tag)[:20]))
-    response = RedirectResponse(_own_address(back), 303)
+    response = redirect(request, _own_address(back))
     set_cookie(request, response, LANGUAGE_COOKIE, str(tag))
     return response
 
@@ -110,7 +110,7 @@ async def login(request: Request, server: ServerState) -> Response:
     client = request.client.host if request.client else ""
     if not isinstance(token, str) or not server.csrf.is_token_from(client, token.strip()):
         return render(request, "login.html", status=401, next=target, wrong=True)
-    response = RedirectResponse(target, 303)
+    response = redirect(request, target)
     set_cookie(request, response, SESSION_COOKIE, server.csrf.session(), max_age_s=_SESSION_S)
     return response
 

@@ -9,14 +9,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Request, Response
-from starlette.responses import RedirectResponse
 
 from polyreel.errors import PolyreelError
 from polyreel.library.results import SearchResult
 from polyreel.library.search.search_query import SearchQuery
 from polyreel.server.errors import ForbiddenError, status_of
 from polyreel.server.failures import failure_of
-from polyreel.server.links import media_address, thumbnail_address
+from polyreel.server.links import AddressLocator, redirect
 from polyreel.server.rendering import VISITOR_COOKIE, render, translations_for
 from polyreel.server.search_params import SearchParams
 from polyreel.server.state import Server, ServerState
@@ -61,7 +60,7 @@ async def search_page(request: Request, server: ServerState) -> Response:
     # htmx shows an answer whatever its status.
     response = render(request, "results.html" if part else "search.html", status=status, **context)
     if part:
-        response.headers["hx-push-url"] = params.address
+        response.headers["hx-push-url"] = server.settings.root_path + params.address
     return response
 
 
@@ -74,7 +73,7 @@ def video_page(request: Request, server: ServerState, video_id: str = Path(max_l
         server: what has the video.
         video_id: hash of the video's content.
     """
-    translations = translations_for(request)
+    translations, root = translations_for(request), server.settings.root_path
     params = SearchParams.of(request.query_params)
     video = server.library.video(video_id)
     at_s = _seconds(request.query_params.get("t", ""), most=video.duration_s)
@@ -91,11 +90,11 @@ def video_page(request: Request, server: ServerState, video_id: str = Path(max_l
         clips=clips,
         here_s=here_s,
         timeline=draw_timeline(
-            clips, link=lambda clip: params.video_address(video_id, clip.start_s), label=label
+            clips, link=lambda clip: root + params.video_address(video_id, clip.start_s), label=label
         )
         if query
         else "",
-        media=media_address(video_id, at_s or None),
+        media=AddressLocator(root).media(video_id, start_s=at_s or None),
         subtitle_languages=", ".join(translations.language(tag) for tag in video.subtitles),
     )
 
@@ -107,7 +106,7 @@ async def search_by_example(request: Request, server: ServerState) -> Response:
         require_form_token(request, server, form.get("form"))
         example = await read_example(form, server)
     name = server.examples.keep(example)
-    return RedirectResponse("/?" + urlencode({"example": name}), 303)
+    return redirect(request, "/?" + urlencode({"example": name}))
 
 
 def require_form_token(request: Request, server: Server, given: object) -> None:
@@ -172,7 +171,7 @@ def _example_picture(server: Server, params: SearchParams) -> str:
     if params.example:
         data = base64.b64encode(server.examples.get(params.example).thumbnail).decode()
         return f"data:image/jpeg;base64,{data}"
-    return thumbnail_address(params.like) if params.like else ""
+    return AddressLocator(server.settings.root_path).thumbnail(params.like) if params.like else ""
 
 
 def _seconds(text: str, *, most: float) -> float:

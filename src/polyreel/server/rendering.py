@@ -15,6 +15,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from polyreel.languages import STUDY_LANGUAGES
+from polyreel.server.links import route_path
 from polyreel.server.translations import Translations, negotiate, translations_in
 from polyreel.units import clock
 
@@ -66,6 +67,7 @@ def render(request: Request, template: str, *, status: int = 200, **context: Any
             this_address=_this_address(request),
             style=Markup(style()),  # noqa: S704  our own file
             script=script_address(),
+            root=request.scope.get("root_path", ""),
             **{"here": "", **context},
         )
     )
@@ -91,6 +93,7 @@ def set_cookie(
         name,
         value,
         max_age=max_age_s,
+        path=request.scope.get("root_path") or "/",
         httponly=True,
         samesite="strict",
         secure=request.url.scheme == "https",
@@ -133,4 +136,4 @@ def _static() -> Path:
 
 def _this_address(request: Request) -> str:
     query = request.url.query
-    return request.url.path + (f"?{query}" if query else "") if request.method == "GET" else "/"
+    return route_path(request.scope) + (f"?{query}" if query else "") if request.method == "GET" else "/"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -12,6 +13,7 @@ from polyreel.errors import UsageError
 __all__ = ["MIN_TOKEN_CHARS", "ServerSettings", "is_loopback"]
 
 MIN_TOKEN_CHARS = 16
+_ROOT_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 
 
 class ServerSettings(BaseModel):
@@ -28,6 +30,7 @@ class ServerSettings(BaseModel):
         max_upload_bytes: size of an example to search with.
         head_timeout_s, body_timeout_s: how long a client may take for the head of a request, and between
             two pieces of its body.
+        root_path: path under which a reverse proxy shows the server, such as "/videos"; empty for none.
         log_queries: whether addresses are logged with their query text.
     """
 
@@ -43,14 +46,21 @@ class ServerSettings(BaseModel):
     max_upload_bytes: int = Field(default=64 << 20, gt=0)
     head_timeout_s: float = Field(default=30.0, gt=0)
     body_timeout_s: float = Field(default=20.0, gt=0)
+    root_path: str = ""
     log_queries: bool = False
 
     def require_safe(self) -> None:
-        """Refuse to be reached from other machines without a token, or with a short one.
+        """Refuse to be reached from other machines without a token, or with a short one; check the root path.
 
         Raises:
             UsageError: saying what to do.
         """
+        if not _ROOT_PATH.fullmatch(self.root_path):
+            raise UsageError(
+                "not a path that a server can be shown under",
+                item=repr(self.root_path[:100]),
+                remedy="Begin it with a slash and end it without one, as in --root-path /videos",
+            )
         if self.token is None:
             if not is_loopback(self.host):
                 raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -617,7 +618,7 @@ def test_an_interrupted_commit_is_done_again_by_the_next_run(folder, library, ti
     with monkeypatch.context() as patch:
         patch.setattr(indexing.Writer, "_append_vectors", interrupted)
         assert index_films(folder, library, tiny_bundle, commit_every_s=0).interrupted
-    assert holdings(library) == {}
+    assert not library.exists()
     assert index_films(folder, library, tiny_bundle).indexed == 2
     assert len(holdings(library)) == 2
 
@@ -709,6 +710,7 @@ def test_ctrl_c_is_heard_while_a_long_file_is_hashed(folder, library, tiny_bundl
     report = index_films(folder, library, tiny_bundle, on_event=interrupt)
     assert time.monotonic() - interrupt.at < 2
     assert (report.interrupted, report.failed) == (True, [])
+    assert not library.exists()
 
 
 def test_ctrl_c_is_heard_while_a_decoder_is_silent(folder, library, tiny_bundle, monkeypatch):
@@ -743,6 +745,32 @@ def test_ctrl_c_is_heard_while_folders_are_searched(folder, library, tiny_bundle
         index_films(folder, library, tiny_bundle)
     assert time.monotonic() - interrupt.at < 2
     assert not library.exists()
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, RuntimeError])
+def test_a_first_run_that_commits_nothing_leaves_no_library(folder, library, tiny_bundle, stop):
+    film(folder / "one.mp4", "red")
+
+    def fail(_event):
+        raise stop
+
+    library.mkdir()
+    (library / "notes.txt").write_text("mine")
+    for place, left in ((library, ["notes.txt"]), (folder.parent / "other", None)):
+        with contextlib.suppress(RuntimeError):
+            assert index_films(folder, place, tiny_bundle, on_event=fail).interrupted
+        assert (sorted(path.name for path in place.iterdir()) if place.exists() else None) == left
+
+
+def test_a_library_that_is_there_stays_when_a_run_fails(folder, library, tiny_bundle):
+    assert index_films(folder, library, tiny_bundle).found == 0
+    film(folder / "one.mp4", "red")
+
+    def fail(_event):
+        raise KeyboardInterrupt
+
+    assert index_films(folder, library, tiny_bundle, on_event=fail).interrupted
+    assert holdings(library) == {}
 
 
 @pytest.mark.parametrize("kills", [1, 100])

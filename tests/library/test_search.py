@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from films import film, index_films, open_library, subtitles
+from polyreel.clips import Clip
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleMismatchError, LibraryError, QueryError, UnknownNameError, UsageError
 from polyreel.languages import STUDY_LANGUAGES
@@ -19,7 +20,8 @@ from polyreel.library.search import fusion
 from polyreel.library.search import search_index as searchable
 from polyreel.library.search.filters import Filter
 from polyreel.library.search.search import Library
-from polyreel.library.store.state import read_state, write_state
+from polyreel.library.store.state import generation_of, read_state, write_state
+from polyreel.library.store.store import Commit, writing
 from tiny_bundle import MEANINGS, PALETTE
 
 
@@ -399,3 +401,41 @@ def test_copies_count_for_folders_and_the_common_folder(copied, tmp_path, tiny_b
     with open_library(copied) as library:
         video = next(video for video in library.videos() if video.copies == ("z/blue.mp4",))
         assert video.name == "videos/b/blue.mp4"
+
+
+def test_moments_past_115_days_are_found(tmp_path, tiny_bundle):
+    """Their ids have eleven digits of milliseconds."""
+    index_films([film(tmp_path / "a.mp4", "red")], tmp_path / "library", tiny_bundle)
+    content, starts = "f" * 32, (9_999_999.0, 10_000_000.0, 10_368_000.5)
+    ids = [Clip(content, start_s, start_s + 2).clip_id for start_s in starts]
+    (red,) = tiny_bundle.encode_text(["red"])
+    row = {
+        "path": str(tmp_path / "long.mp4"),
+        "video": content,
+        "size_bytes": 1,
+        "mtime_ns": 2,
+        "sidecars": "",
+    }
+    row |= {"status": "ok", "message": "", "health": "", "indexed_at": ""}
+    with writing(tmp_path / "library", generation_of(tiny_bundle.card, str(tiny_bundle.folder))) as writer:
+        writer.commit(
+            Commit(
+                files=[row],
+                clips=[
+                    {
+                        "clip_id": item,
+                        "video": content,
+                        "start_s": start_s,
+                        "end_s": start_s + 2,
+                        "thumbnail": "",
+                    }
+                    for item, start_s in zip(ids, starts, strict=True)
+                ],
+                embeddings=[{"id": item, "video": content, "kind": "clip"} for item in ids],
+                vectors=[red] * 3,
+            )
+        )
+    library = open_library(tmp_path / "library")
+    assert [library.clip(item).start_s for item in ids] == list(starts)
+    assert ids[-1].endswith("@10368000500")
+    assert {hit.clip_id for hit in library.search("red", mode="visual", top=20).hits} >= {ids[-1]}

@@ -175,8 +175,10 @@ def _print_report(report: IndexReport, folder: Path) -> None:
             f"{count(report.unchanged_failed, 'file')} failed before, not changed: see 'polyreel doctor'."
         )
     if report.interrupted:
-        stdout.print("Interrupted: what was indexed is kept; run the same command to go on.", style="yellow")
-    stdout.print(f"Library: {folder}", markup=False, soft_wrap=True)
+        kept = "what was indexed is kept" if report.changed else "no video was done"
+        stdout.print(f"Interrupted: {kept}; run the same command to go on.", style="yellow")
+    if folder.exists():  # not if a first run was interrupted before it committed
+        stdout.print(f"Library: {folder}", markup=False, soft_wrap=True)
 
 
 def _print_failures(failures: list[MediaError]) -> None:

@@ -29,7 +29,7 @@ from polyreel.library.index.plan import FAILED, OK, UNREADABLE, Plan, make_plan
 from polyreel.library.index.progress_file import ProgressFile
 from polyreel.library.index.scan import FoundVideo, Scan, scan, storable_mtime_ns
 from polyreel.library.search.search_index import load_search_index
-from polyreel.library.store.state import generation_of
+from polyreel.library.store.state import generation_of, read_state
 from polyreel.library.store.store import Commit, Writer, writing
 from polyreel.library.store.tables import FILES
 from polyreel.media.decode import Frame, Health
@@ -132,11 +132,11 @@ def index(
         plan = make_plan(found, known, retry_failed=retry_failed, prune=prune)
         shown = ProgressFile(folder)
         run = _Run(writer, bundle, known, commit_every_s, _to_both(shown, on_event))
-        run.start(found, plan)
         pictures = bundle.card.frames
         options = DecodeOptions(pictures.width_px, pictures.height_px, pictures.fps)
         decode = functools.partial(run_decode_pool, workers=workers, limits=limits or Limits(), seen=run.seen)
         try:
+            run.start(found, plan)
             for job, event in decode(_jobs(plan, options)):
                 run.take(job, event)
             for job, event in decode(run.subtitles_of_copies()):
@@ -146,8 +146,9 @@ def index(
         finally:
             shown.remove()
         run.finish()
-        state = writer.snapshot.state
-    load_search_index(folder, state)  # the first search need not wait for it
+        state, writer.abandoned = writer.snapshot.state, run.report.interrupted
+    if read_state(folder) is not None:
+        load_search_index(folder, state)  # the first search need not wait for it
     run.report.took_s = time.monotonic() - began
     return run.report
 

@@ -21,6 +21,7 @@ from polyreel.files import write_atomically
 
 __all__ = [
     "SCHEMA_VERSION",
+    "STATE_FILE",
     "Generation",
     "LibraryState",
     "first_state",
@@ -34,7 +35,7 @@ __all__ = [
 SCHEMA_VERSION = 2
 # Version 1 had neither an id nor a revision; both are added by the next commit.
 _READABLE = (1, SCHEMA_VERSION)
-_FILE = "library.json"
+STATE_FILE = "library.json"
 
 
 class Generation(BaseModel):
@@ -160,7 +161,7 @@ def read_state(folder: Path) -> LibraryState | None:
         LibraryVersionError: the library is of a newer schema.
         LibraryError: the file is damaged.
     """
-    path = folder / _FILE
+    path = folder / STATE_FILE
     try:
         text = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -204,4 +205,4 @@ def require_state(folder: Path) -> LibraryState:
 
 def write_state(folder: Path, state: LibraryState) -> None:
     """Commit: make ``state`` the library's state, durably and all at once."""
-    write_atomically(folder / _FILE, (state.model_dump_json(indent=1) + "\n").encode())
+    write_atomically(folder / STATE_FILE, (state.model_dump_json(indent=1) + "\n").encode())

@@ -7,7 +7,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from polyreel.errors import LibraryBusyError, LibraryError
 from polyreel.files import exclusive_lock
 from polyreel.library.store.state import (
+    STATE_FILE,
     Generation,
     LibraryState,
     first_state,
@@ -174,7 +175,7 @@ def create_library(folder: Path, generation: Generation) -> None:
             require_bundle(folder, state, generation)
             return
         schemas = {**SCHEMAS, embedding_table(1): embedding_schema(generation.dim)}
-        with _storage_errors(folder):
+        with _storage_errors(folder), _uninterrupted():
             database = _connect(folder)
             _refuse_orphaned_tables(folder, database, schemas)
             tables = {
@@ -184,16 +185,32 @@ def create_library(folder: Path, generation: Generation) -> None:
             write_state(folder, first_state(generation, tables))
 
 
+def _remove_unused(folder: Path, *, with_folder: bool) -> None:
+    """Remove a library that holds nothing. Its lock goes last, and only what a library is made of goes."""
+    # First, because tables without it are made anew, and it without tables cannot be read.
+    (folder / STATE_FILE).unlink(missing_ok=True)
+    for name in (*SCHEMAS, embedding_table(1)):
+        shutil.rmtree(folder / f"{name}.lance", ignore_errors=True)
+    shutil.rmtree(folder / THUMBNAILS, ignore_errors=True)
+    with suppress(OSError):
+        (folder / _LOCK).unlink()
+        if with_folder:
+            folder.rmdir()
+
+
 class Writer:
     """The one process that changes a library. Made by ``writing``.
 
     Args:
         folder: the library.
         state: its committed state.
+
+    Attributes:
+        abandoned: whether the block of ``writing`` ended before it was done.
     """
 
     def __init__(self, folder: Path, state: LibraryState) -> None:
-        self.folder, self._state = folder, state
+        self.folder, self._state, self.abandoned = folder, state, False
         self._files = TableFiles(folder)
         self._database = _connect(folder)
         self._tables = {name: self._database.open_table(name) for name in state.tables}
@@ -203,6 +220,14 @@ class Writer:
     def snapshot(self) -> TableReader:
         """What is committed."""
         return TableReader(self.folder, self._state)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is committed."""
+        try:
+            return not self.snapshot.count(FILES)
+        except LibraryError:  # what cannot be read is not for removal
+            return False
 
     def commit(self, change: Commit) -> None:
         """Make ``change`` part of the library, all of it or nothing.
@@ -338,17 +363,27 @@ class Writer:
 def writing(folder: Path, generation: Generation) -> Iterator[Writer]:
     """Open the library for its one writer, taking back whatever a killed run left uncommitted.
 
+    A library that this makes goes again if the block fails, or sets ``abandoned``, before it commits a file.
+
     Raises:
         LibraryBusyError: another process is writing it.
         BundleMismatchError: the library was made by another bundle.
     """
+    had_folder, is_new = folder.exists(), read_state(folder) is None
     create_library(folder, generation)
     with _locked(folder):
         snapshot = open_snapshot(folder)
         require_bundle(folder, snapshot.state, generation)
         with _storage_errors(folder):
             writer = Writer(folder, snapshot.state)
-        yield writer
+        try:
+            yield writer
+        except BaseException:
+            writer.abandoned = True
+            raise
+        finally:
+            if is_new and writer.abandoned and writer.is_empty:
+                _remove_unused(folder, with_folder=not had_folder)
 
 
 def _connect(folder: Path) -> DBConnection:

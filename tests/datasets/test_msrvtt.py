@@ -214,3 +214,16 @@ def test_the_published_sizes(tmp_path):
     corpus = read_msrvtt(tmp_path, "1k-A-train-9k")
     assert len(corpus.items) == 1
     assert len(corpus.items) + len(corpus.missing) == MSRVTT_SPLITS["1k-A-train-9k"]
+
+
+def test_two_videos_and_no_more_may_lack_a_sentence(folder):
+    shortened = annotations()
+    for video in ("video0", "video3"):
+        last = {"video_id": video, "caption": f"sentence 19 of {video[-1]}", "sen_id": 19}
+        shortened["sentences"].remove(last)
+    write(folder, {"MSRVTT_data.json": shortened})
+    corpus = read_msrvtt(folder, "full-train")
+    assert [len(item.captions["en"]) for item in corpus.items] == [19, 20, 20, 19]
+    shortened["sentences"] = [row for row in shortened["sentences"] if row["video_id"] != "video1"]
+    write(folder, {"MSRVTT_data.json": shortened})
+    fails(lambda: read_msrvtt(folder, "full-train"), "20 sentences", "video0 has 19")

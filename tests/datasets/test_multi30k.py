@@ -36,6 +36,16 @@ def test_a_photo_has_the_captions_of_its_row(folder):
     assert [(gone.id, gone.reason) for gone in corpus.missing] == [("2.jpg", "no picture")]
 
 
+def test_the_layout_of_the_repository(folder):
+    for place, names in {"raw": "val.*.gz", "image_splits": "val.txt"}.items():
+        (folder / place).mkdir()
+        for path in folder.glob(names):
+            path.rename(folder / place / path.name)
+    corpus = read_multi30k(folder, "val")
+    assert [item.id for item in corpus.items] == ["1.jpg", "3.jpg"]
+    assert {record.split for record in multi30k_records(folder)} == {"dev"}
+
+
 def test_the_tests_of_2017_have_no_czech_and_coco_numbers_its_captions(folder):
     write(
         folder,

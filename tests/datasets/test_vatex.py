@@ -100,3 +100,14 @@ def test_the_published_sizes(tmp_path):
     )
     corpus = read_vatex(tmp_path, "test")
     assert len(corpus.items) + len(corpus.missing) == VATEX_SPLITS["test"]
+
+
+def test_the_public_test_set_is_english(folder, monkeypatch):
+    monkeypatch.setitem(SMALL, "public-test", 2)
+    english = [{"videoID": name, "enCap": [f"en {n}" for n in range(10)]} for name in "ax"]
+    write(folder, {"vatex_public_test_english_v1.1.json": english})
+    corpus = read_vatex(folder, "public-test")
+    assert [(item.id, list(item.captions)) for item in corpus.items] == [("a", ["en"])]
+    assert [gone.id for gone in corpus.missing] == ["x"]
+    assert VATEX_SPLITS["public-test"] == 6_000
+    assert [record.split for record in vatex_records(folder)] == ["train"] * 2 + ["dev"] * 2 + ["test"] * 2

@@ -1,7 +1,8 @@
 """Multi30K, task 1: Flickr photos with an English caption and its human translations into de, fr and cs.
 
 Layout: ``{split}.{language}.gz`` (a caption a line, packed or not), ``{split}.txt`` (the photo of each line),
-photos in ``images/`` or ``images.zip``. The texts are public, the photos come with Flickr30k and, for
+photos in ``images/`` or ``images.zip``. The published repository has the texts in ``raw/`` and the lists
+in ``image_splits/``; they are read there too. The texts are public, the photos come with Flickr30k and, for
 ``test_2017_mscoco``, with COCO 2014.
 """
 
@@ -30,6 +31,7 @@ MULTI30K_LAYOUT = (
     "Put <split>.txt and <split>.<language>.gz of Multi30K's task 1 into a folder, and as images/ or "
     "images.zip the photos of Flickr30k (for test_2017_mscoco, of COCO 2014)"
 )
+_LISTS, _TEXTS = ("", "image_splits/"), ("", "raw/")
 _CALLED = {"val": "dev", "test_2016_flickr": "test"}
 
 
@@ -45,15 +47,22 @@ def multi30k_records(folder: Path, splits: Mapping[str, str] | None = None) -> S
         DatasetError: a file is missing or not as it should be, or a count is not the published one.
     """
     if splits is None:
-        there = [name for name in MULTI30K_SPLITS if list(folder.glob(f"{name}.txt*"))]
+        there = [
+            name
+            for name in MULTI30K_SPLITS
+            if any(list(folder.glob(f"{place}{name}.txt*")) for place in _LISTS)
+        ]
         splits = {_CALLED.get(name, name): name for name in there or ["train"]}
     pictures = pictures_in(folder)
     for split, name in splits.items():
         if name not in MULTI30K_SPLITS:
             raise UnknownNameError("Multi30K split", name, MULTI30K_SPLITS)
         tags = ["en", "de", "fr"] if "2017" in name else ["en", "de", "fr", "cs"]
-        source = locate(folder, f"{name}.txt", remedy=MULTI30K_LAYOUT)
-        files = {tag: locate(folder, f"{name}.{tag}", remedy=MULTI30K_LAYOUT) for tag in tags}
+        source = locate(folder, *(f"{place}{name}.txt" for place in _LISTS), remedy=MULTI30K_LAYOUT)
+        files = {
+            tag: locate(folder, *(f"{place}{name}.{tag}" for place in _TEXTS), remedy=MULTI30K_LAYOUT)
+            for tag in tags
+        }
         lines = parallel_lines({"": source, **files})
         photos = lines.pop("")
         require_count(f"photos in {name}", len(photos), MULTI30K_SPLITS[name], source)

@@ -1,10 +1,10 @@
 """VATEX: ten-second web videos with ten English and ten Chinese captions each, both written by people.
 
 Layout: ``vatex_training_v1.0.json`` and ``vatex_validation_v1.0.json`` (lists of ``videoID``, ``enCap``,
-``chCap``), videos as ``videos/<videoID>.mp4``. The captions of the test set were never published, so
-retrieval is measured on the 3,000 validation videos, cut in halves by Chen et al. (HGR, CVPR 2020):
-``val_list.txt`` and ``test_list.txt``, an id a line. Known fault: the half for testing has 14,999 Chinese
-captions, not 15,000.
+``chCap``), videos as ``videos/<videoID>.mp4``. Of the public test set only the English captions are published
+(``vatex_public_test_english_v1.1.json``, without ``chCap``), so both languages are measured on the 3,000
+validation videos, cut in halves by Chen et al. (HGR, CVPR 2020): ``val_list.txt`` and
+``test_list.txt``, an id a line. Known fault: the half for testing has 14,999 Chinese captions, not 15,000.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from polyreel.errors import DatasetError, UnknownNameError
 
 __all__ = ["VATEX_LAYOUT", "VATEX_SPLITS", "vatex_records"]
 
-VATEX_SPLITS = {"train": 25_991, "validation": 3_000, "val": 1_500, "test": 1_500}
+VATEX_SPLITS = {"train": 25_991, "validation": 3_000, "val": 1_500, "test": 1_500, "public-test": 6_000}
 """Split, as papers call it -> number of its videos; "val" and "test" are the halves of "validation"."""
 VATEX_LAYOUT = (
     "Put vatex_training_v1.0.json or vatex_validation_v1.0.json, test_list.txt and val_list.txt, and "
@@ -36,7 +36,13 @@ class _Row(BaseModel):
     chinese: list[str] = Field(alias="chCap")
 
 
+class _EnglishRow(_Row):
+    chinese: list[str] = Field(alias="chCap", default_factory=list)
+
+
 _ROWS = TypeAdapter(list[_Row])
+_ENGLISH_ROWS = TypeAdapter(list[_EnglishRow])
+_FILES = {"train": "vatex_training_v1.0.json", "public-test": "vatex_public_test_english_v1.1.json"}
 
 
 def vatex_records(folder: Path, splits: Mapping[str, str] | None = None) -> Stream:
@@ -45,7 +51,8 @@ def vatex_records(folder: Path, splits: Mapping[str, str] | None = None) -> Stre
     Args:
         folder: as the layout says; videos may be absent.
         splits: split of the records -> which of ``VATEX_SPLITS`` it is; if None, those whose annotations are
-            there, with dev and test apart where their lists are.
+            there, with dev and test apart where their lists are. The public test set is read where it is
+            named.
 
     Raises:
         UnknownNameError: no such split.
@@ -70,9 +77,8 @@ def _splits_in(folder: Path) -> dict[str, str]:
 def _annotations(folder: Path, name: str) -> list[_Row]:
     if name not in VATEX_SPLITS:
         raise UnknownNameError("VATEX split", name, VATEX_SPLITS)
-    part = "training" if name == "train" else "validation"
-    source = locate(folder, f"vatex_{part}_v1.0.json", remedy=VATEX_LAYOUT)
-    rows = parse(source, _ROWS)
+    source = locate(folder, _FILES.get(name, "vatex_validation_v1.0.json"), remedy=VATEX_LAYOUT)
+    rows: list[_Row] = [*parse(source, _ENGLISH_ROWS if name == "public-test" else _ROWS)]
     if name in {"val", "test"}:
         source = locate(folder, f"{name}_list.txt", remedy=VATEX_LAYOUT)
         listed = {line.strip() for line in read_lines(source) if line.strip()}

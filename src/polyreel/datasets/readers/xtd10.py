@@ -2,7 +2,7 @@
 
 Layout: ``test_1kcaptions_<language>.txt`` and ``test_image_names.txt``, line by line, in the folder itself or
 in the subfolders ``XTD10/``, ``MIC/`` and ``STAIR/`` of the published repository; photos of COCO's
-``train2014`` in ``images/`` or ``images.zip``. Japanese is called "jp" there.
+``train2014`` (200 of them of ``val2014``) in ``images/`` or ``images.zip``. Japanese is called "jp" there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["XTD10_CREATION", "XTD10_LAYOUT", "xtd10_records"]
 XTD10_CREATION = created_in("en", "ja", others="human-translated")
 XTD10_LAYOUT = (
     "Put the text files of the XTD10 repository into a folder, and as images/ or images.zip the photos of "
-    "COCO train2014 that test_image_names.txt names"
+    "COCO train2014 and val2014 that test_image_names.txt names"
 )
 _PHOTOS = 1_000
 _STUDY_LANGUAGES = ("en", "de", "fr", "zh", "ru", "es")

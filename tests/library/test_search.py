@@ -161,6 +161,19 @@ def test_chinese_words_are_found_within_a_sentence(library):
     assert hit.evidence.subtitle == SubtitleEvidence(text="天气很好，我们去公园散步", language="en")
 
 
+@pytest.mark.parametrize(
+    "word",
+    ["достопримечательностями", "अंतर्राष्ट्रीयकरण", "donaudampfschifffahrtselektrizitätenhauptbetriebswerkbau"],
+)
+def test_a_word_of_more_than_forty_bytes_is_found(tmp_path, tiny_bundle, word):
+    assert len(word.encode()) > 40
+    film(tmp_path / "videos" / "talk.mp4", "black")
+    subtitles(tmp_path / "videos" / "talk.srt", (0, 1, f"ab {word} cd"))
+    index_films(tmp_path / "videos", tmp_path / "library", tiny_bundle)
+    (hit,) = open_library(tmp_path / "library").search(word, mode="subtitles").hits
+    assert hit.evidence.subtitle.text == f"ab {word} cd"
+
+
 def test_each_mode_shows_its_own_evidence(library):
     for hit in library.search("dog", mode="visual").hits:
         assert hit.evidence.visual is not None

@@ -50,6 +50,7 @@ __all__ = ["Commit", "TableReader", "Writer", "create_library", "open_snapshot",
 
 THUMBNAILS = "thumbs"
 _WORDS_INDEX = "text_idx"  # Lance's own name for an index of the column "text"
+_MAX_WORD_BYTES = 255
 _LOCK = "write.lock"
 # Merging small fragments is worth its time once there are this many.
 _FRAGMENTS_BEFORE_COMPACTION = 32
@@ -323,7 +324,14 @@ class Writer:
         if table.list_indices() or not table.count_rows():
             return
         # Words by ICU, which also cuts Chinese; one stemmer or stop list cannot suit nine languages.
-        words = FTS(base_tokenizer="icu/split", stem=False, remove_stop_words=False, ascii_folding=True)
+        # Lengths are in UTF-8 bytes: with Lance's 40, Russian words of 21 letters are not in the index.
+        words = FTS(
+            base_tokenizer="icu/split",
+            max_token_length=_MAX_WORD_BYTES,
+            stem=False,
+            remove_stop_words=False,
+            ascii_folding=True,
+        )
         table.create_index("text", config=words)
 
     def _take_back(self) -> None:

@@ -78,7 +78,12 @@ def _annotations(folder: Path, name: str) -> list[_Row]:
     if name not in VATEX_SPLITS:
         raise UnknownNameError("VATEX split", name, VATEX_SPLITS)
     source = locate(folder, _FILES.get(name, "vatex_validation_v1.0.json"), remedy=VATEX_LAYOUT)
-    rows: list[_Row] = list(parse(source, _ENGLISH_ROWS)) if name == "public-test" else parse(source, _ROWS)
+    rows: list[_Row]
+    if name == "public-test":
+        english = parse(source, _ENGLISH_ROWS)
+        rows = [*english]
+    else:
+        rows = parse(source, _ROWS)
     if name in {"val", "test"}:
         source = locate(folder, f"{name}_list.txt", remedy=VATEX_LAYOUT)
         listed = {line.strip() for line in read_lines(source) if line.strip()}

@@ -27,8 +27,9 @@ A message says what failed, on which item, the value that was found and what to 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
+
+from polyreel.units import printable
 
 __all__ = [
     "BundleError",
@@ -53,11 +54,7 @@ __all__ = [
     "UsageError",
     "WorkerKilledError",
     "did_you_mean",
-    "printable",
 ]
-
-# Control characters move a terminal's cursor; lone surrogates have no UTF-8, and no table takes them.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class PolyreelError(Exception):
@@ -140,11 +137,6 @@ class UnknownNameError(UsageError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         super().__init__(f"no {kind} has this name", item=repr(name), remedy=did_you_mean(name, known))
-
-
-def printable(said: object) -> str:
-    """Text that any table and terminal takes, whatever bytes a file name in it is of."""
-    return _UNPRINTABLE.sub(lambda found: "\ufffd" if found[0] > "\x9f" else repr(found[0])[1:-1], str(said))
 
 
 class MediaError(PolyreelError):

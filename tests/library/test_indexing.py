@@ -661,7 +661,7 @@ def test_remarks_that_name_files_of_any_bytes_can_be_kept(folder, library, tiny_
     assert index_films(folder, library, tiny_bundle).failed == []
     assert holdings(library)[str(folder / "one.mp4")] == ok("the dog")
     (remark,) = examine(library).remarks
-    assert "one.\ufffd.srt" in remark.message
+    assert "one.\\udce9.srt" in remark.message
     assert "one.\\x1b[2J.srt" in remark.message
 
 

@@ -156,8 +156,8 @@ def test_whatever_a_child_says_is_text(film, tmp_path, monkeypatch):
         (finished,) = worker.decode(film, SMALL)
     (track,) = finished.subtitles
     (line,) = track.captions
-    assert (line.text, line.language, track.source) == ("\ufffd \\x1b[2J", "\ufffd", "\ufffd")
-    assert finished.problems == ("\ufffd\\x07",)
+    assert (line.text, line.language, track.source) == ("\\ud800 \\x1b[2J", "\\udfff", "\\udce9")
+    assert finished.problems == ("\\ud800\\x07",)
 
 
 def test_one_child_serves_many_files_also_after_bad_ones(worker, film, tmp_path):

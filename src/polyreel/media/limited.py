@@ -23,11 +23,12 @@ from numpy.typing import NDArray
 
 from polyreel import errors
 from polyreel.clips import Caption
-from polyreel.errors import LimitError, MediaError, WorkerKilledError, printable
+from polyreel.errors import LimitError, MediaError, WorkerKilledError
 from polyreel.media.decode import Frame, Health
 from polyreel.media.subtitles import SubtitleTrack
 from polyreel.media.windows import MAX_CLIP_S
 from polyreel.media.wire import read_message
+from polyreel.units import printable
 
 __all__ = [
     "ClipEnd",
@@ -328,14 +329,14 @@ def _image(payload: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
 def _finished(header: dict[str, Any]) -> Finished:
     health = None if header["health"] is None else Health.model_validate(header["health"])
     tracks = tuple(
-        SubtitleTrack(printable(track["source"]), tuple(map(_caption, track["captions"])))
+        SubtitleTrack(printable(str(track["source"])), tuple(map(_caption, track["captions"])))
         for track in header["subtitles"]
     )
-    return Finished(health, tracks, tuple(map(printable, header["problems"])))
+    return Finished(health, tracks, tuple(printable(str(problem)) for problem in header["problems"]))
 
 
 def _caption(said: dict[str, Any]) -> Caption:
-    words, language = printable(said["text"]), printable(said["language"])
+    words, language = printable(str(said["text"])), printable(str(said["language"]))
     return Caption(words, language, float(said["start_s"]), float(said["end_s"]))
 
 

@@ -40,6 +40,32 @@ def test_every_name_is_there_by_itself_and_says_what_it_is(name):
         assert inspect.getdoc(getattr(polyreel, name))
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: polyreel.open(3), r"a library's place must be text or a path \(3 \(int\)\)"),
+        (lambda: polyreel.open(None), "must be text or a path"),
+        (lambda: polyreel.index(None), "what to index must be"),
+        (lambda: polyreel.index([]), "nothing to index.*Name a video"),
+        (lambda: polyreel.index(""), "a path is empty.*say so"),
+        (lambda: polyreel.index(["a", 3]), "a path must be text or a path"),
+        (lambda: polyreel.index("a", 3), "the library's folder must be"),
+        (lambda: polyreel.index("a", exclude=[3]), "a pattern of what to exclude must be text"),
+        (lambda: polyreel.index("a", workers="x"), "the number of workers must be a whole number"),
+        (lambda: polyreel.evaluate("small", 3), "a benchmark's name must be text"),
+        (lambda: polyreel.evaluate("small", "dmeo"), "no benchmark has this name.*Did you mean 'demo'"),
+        (lambda: polyreel.evaluate("small", "demo", data=3), "the folder of the data must be"),
+        (lambda: polyreel.evaluate("small", "demo", seed="x"), "the seed must be a whole number"),
+        (lambda: polyreel.evaluate("small", "demo", seed=-1), "the seed must not be negative"),
+        (lambda: polyreel.evaluate("small", "demo", languages=3), "languages must be"),
+    ],
+)
+def test_an_argument_of_another_type_is_refused_by_its_name(monkeypatch, call, message):
+    monkeypatch.setattr(polyreel, "load_encoder", lambda _name: object())  # what is wrong comes first
+    with pytest.raises(UsageError, match=message):
+        call()
+
+
 def test_another_name_is_no_attribute():
     with pytest.raises(AttributeError, match="'polyreel' has no attribute 'serach'"):
         polyreel.serach  # noqa: B018

@@ -85,13 +85,30 @@ def index(
     import os
     from pathlib import Path
 
+    from polyreel.errors import UsageError, require_type
     from polyreel.files import absolute
     from polyreel.library.index.indexing import index as index_library
     from polyreel.library.location import bundle_location, user_library
 
+    one_path = isinstance(paths, str | os.PathLike)
+    if not one_path:
+        require_type(paths, Iterable, "what to index")
+    given = [paths] if one_path else list(paths)
+    for path in given:
+        require_type(path, (str, os.PathLike), "a path")
+        if path == "":
+            raise UsageError("a path is empty", remedy="For the current folder, say so: '.'")
+    if not given:
+        raise UsageError("nothing to index", value=repr(paths), remedy="Name a video or a folder of videos")
+    patterns = [exclude] if isinstance(exclude, str) else list(exclude)
+    for pattern in patterns:
+        require_type(pattern, str, "a pattern of what to exclude")
+    if library is not None:
+        require_type(library, (str, os.PathLike), "the library's folder")
+    if workers is not None:
+        require_type(workers, int, "the number of workers")
     folder = user_library() if library is None else absolute(Path(library))
     location = bundle_location(folder, None if bundle is None else str(bundle))
-    given = [paths] if isinstance(paths, str | os.PathLike) else paths
     return index_library(
         [Path(path).expanduser() for path in given],
         folder,
@@ -100,7 +117,7 @@ def index(
         workers=workers or len(os.sched_getaffinity(0)),
         retry_failed=retry_failed,
         prune=prune,
-        exclude=exclude,
+        exclude=patterns,
         on_event=on_event,
     )
 
@@ -150,6 +167,7 @@ def evaluate(
     from polyreel.evaluation.run import evaluate as measure
 
     loaded = load_encoder(encoder) if isinstance(encoder, str | Path) else encoder
+    data = data if data is None else Path(data).expanduser() if isinstance(data, str | Path) else data
     return measure(loaded, benchmark, data=data, languages=languages, seed=seed)
 
 

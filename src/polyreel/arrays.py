@@ -28,6 +28,8 @@ def as_array(values: object, name: str) -> NDArray[Any]:
     """
     if hasattr(values, "detach") and hasattr(values, "cpu"):
         values = values.detach().cpu()
+        if str(getattr(values, "dtype", "")) == "torch.bfloat16":  # numpy has no such type
+            values = values.float()  # type: ignore[attr-defined]
     try:
         found = np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as error:

@@ -27,6 +27,7 @@ A message says what failed, on which item, the value that was found and what to 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 from polyreel.units import printable
@@ -54,7 +55,11 @@ __all__ = [
     "UsageError",
     "WorkerKilledError",
     "did_you_mean",
+    "require_type",
 ]
+
+
+_SPOKEN = {str: "text", int: "a whole number", float: "a number", os.PathLike: "a path"}
 
 
 class PolyreelError(Exception):
@@ -88,13 +93,30 @@ class PolyreelError(Exception):
         return (_rebuild, (type(self), self.what, self.item, self.value, self.remedy))
 
 
+def require_type(value: object, kinds: type | tuple[type, ...], name: str) -> None:
+    """Refuse an argument of another type with a message, where Python would fail somewhere within.
+
+    Args:
+        value: the argument.
+        kinds: types that it may be of; ``bool`` is not taken for a number.
+        name: what it is, for the message.
+
+    Raises:
+        UsageError: it is of none of them.
+    """
+    allowed = kinds if isinstance(kinds, tuple) else (kinds,)
+    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
+        wanted = " or ".join(_SPOKEN.get(kind, kind.__name__) for kind in allowed)
+        raise UsageError(f"{name} must be {wanted}", value=f"{value!r:.60} ({type(value).__name__})")
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The remedy for a wrong name: the nearest of the known ones, or else all of them."""
     # Imported late: most commands end without a wrong name.
     import difflib
 
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
+    near = difflib.get_close_matches(str(name), names, n=1)
     return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names) or 'none'}"
 
 

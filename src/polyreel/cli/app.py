@@ -17,6 +17,7 @@ __all__ = ["VERBS", "build_app", "main"]
 
 _FAILED = _INTERRUPTED = 1
 _BAD_USAGE = 2
+_OF_PATHS = (["index"], ["videos"])
 
 VERBS = {
     "index": (
@@ -89,9 +90,13 @@ def build_app(called: Sequence[str] = ()) -> App:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code: 0 done, 1 failed, 2 bad usage."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    # Lance logs ordinary events as warnings. It reads this when it is first imported, which is later.
-    os.environ.setdefault("LANCEDB_LOG", "error")
     as_json = "--json" in given
+    if given[:1] in _OF_PATHS and "" in given:
+        # Such as "$UNSET": taken for a path, it would be the current folder.
+        print_error(
+            "a path is empty. For the current folder, say so: '.'", as_json=as_json, kind="UsageError"
+        )
+        return _BAD_USAGE
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for terminals that know few letters
     try:

@@ -6,7 +6,7 @@ from rich.table import Table
 
 from polyreel.cli.options import Json, LibraryOption, default_library
 from polyreel.cli.output import print_json, stdout
-from polyreel.units import size
+from polyreel.units import count, size
 
 __all__ = ["doctor"]
 
@@ -39,7 +39,8 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
         stdout.print(f"\n{damage}", style="red", markup=False, soft_wrap=True)
     if health.missing:
         stdout.print(
-            f"\n{len(health.missing):,} files can be found and are not on the disk now:", style="yellow"
+            f"\nNot on the disk now, though searches find them: {count(len(health.missing), 'file')}",
+            style="yellow",
         )
         for path in health.missing[:_SHOWN]:
             stdout.print(f"  {path}", markup=False, soft_wrap=True)
@@ -51,12 +52,12 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
             )
         stdout.print("'polyreel videos relocate OLD NEW' tells where they are now, 'forget' drops them.")
     if health.failed:
-        stdout.print(f"\n{len(health.failed):,} files are left out:", style="yellow")
+        stdout.print(f"\nLeft out: {count(len(health.failed), 'file')}", style="yellow")
         for problem in health.failed:
             stdout.print(f"  {problem.message}", markup=False, soft_wrap=True)
         stdout.print("Once they are mended, 'polyreel index' reads them again.")
     if health.remarks:
-        stdout.print(f"\n{len(health.remarks):,} files were read in part:", style="yellow")
+        stdout.print(f"\nRead in part: {count(len(health.remarks), 'file')}", style="yellow")
         for problem in health.remarks:
             stdout.print(f"  {problem.path}: {problem.message}", markup=False, soft_wrap=True)
     if not (health.failed or health.remarks or health.damage or health.missing):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Protocol, Self
 
 from polyreel.client.remote import connect
+from polyreel.errors import require_type
 from polyreel.library.results import (
     Contents,
     IndexStatus,
@@ -95,6 +97,7 @@ def open_library(path_or_url: str | Path, *, token: str | None = None) -> VideoL
         BundleError: its bundle is damaged.
         RemoteError: the server cannot be reached or refuses the token.
     """
+    require_type(path_or_url, (str, os.PathLike), "a library's place")
     if str(path_or_url).startswith(("http://", "https://")):
         return connect(str(path_or_url), token=token)
     from polyreel.library.search.search import Library  # loads numpy and Arrow, which a client does not need

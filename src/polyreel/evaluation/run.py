@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from polyreel._version import __version__
 from polyreel.encoders.protocol import CheckedEncoder, Encoder
-from polyreel.errors import DatasetError, UnknownNameError, UsageError
+from polyreel.errors import DatasetError, UnknownNameError, UsageError, require_type
 from polyreel.evaluation.benchmarks import BENCHMARKS, Benchmark, Inputs
 from polyreel.evaluation.cards import BenchmarkCard
 from polyreel.evaluation.results import Result, SystemFacts
@@ -64,6 +65,15 @@ def evaluate(
             applied to this benchmark.
         DatasetError: data are missing, damaged, or not of the size that the card states.
     """
+    require_type(benchmark, str, "a benchmark's name")
+    require_type(seed, int, "the seed")
+    if seed < 0:
+        raise UsageError("the seed must not be negative", value=seed)
+    if data is not None:
+        require_type(data, (str, os.PathLike), "the folder of the data")
+    languages = [languages] if isinstance(languages, str) else languages
+    if languages is not None:
+        require_type(languages, Iterable, "languages")
     chosen = find_benchmark(benchmark)
     _require_score_normalizer(score_normalizer, chosen.card)
     checked = CheckedEncoder(encoder)

@@ -14,7 +14,7 @@ from urllib.parse import urljoin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, ValidationInfo
 
-from polyreel.units import clock, printable
+from polyreel.units import clock, count, printable
 
 __all__ = [
     "MODES",
@@ -136,7 +136,9 @@ class SearchResult(LibraryResult):
 
     def __str__(self) -> str:
         asked = f"{self.query!r} " if self.query else ""
-        lines = [f"{len(self.hits)} hits for {asked}({self.language}, {self.mode}, {self.took_ms:.0f} ms)"]
+        lines = [
+            f"{count(len(self.hits), 'hit')} for {asked}({self.language}, {self.mode}, {self.took_ms:.0f} ms)"
+        ]
         if self.hits and not self.confident:
             lines.append("Nothing matches well; these are the nearest.")
         for hit in self.hits:

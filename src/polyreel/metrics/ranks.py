@@ -301,5 +301,6 @@ def _floats(name: str, values: ArrayLike) -> NDArray[np.floating]:
     if not hasattr(values, "dtype") and found.dtype.kind in "iu":  # a list of whole numbers chose no type
         found = found.astype(np.float64)
     if found.dtype.kind != "f":
-        raise UsageError(f"{name} must be floating point", value=str(found.dtype))
+        remedy = "If they are scores and not ranks, make them so: values.astype(float)"
+        raise UsageError(f"{name} must be floating point", value=str(found.dtype), remedy=remedy)
     return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.errors import UnknownNameError, UsageError
+from polyreel.errors import UnknownNameError, UsageError, require_type
 from polyreel.languages import UNKNOWN, detect, normalise, parse_tag
 from polyreel.library.results import MODES, Mode
 from polyreel.library.search.filters import EVERYTHING, Filter
@@ -50,6 +50,8 @@ def text_query(
 
     Args: those of ``Library.search``, as are the errors.
     """
+    require_type(text, str, "a query")
+    require_type(filters, Filter, "filters")
     if mode not in MODES:
         raise UnknownNameError("search mode", mode, MODES)
     _require_count(top)
@@ -77,5 +79,6 @@ def vector_query(
 
 
 def _require_count(top: int) -> None:
+    require_type(top, int, "the number of hits")
     if top < 1:
         raise UsageError("the number of hits must be at least 1", value=top)

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from polyreel.errors import NotFoundError
+from polyreel.errors import NotFoundError, require_type
 from polyreel.library.index.plan import OK
 from polyreel.library.results import Contents, LibraryClip, ProblemFile, Video
 from polyreel.library.search.calibration import Calibration
@@ -222,6 +222,7 @@ class LibrarySnapshot:
         Raises:
             NotFoundError: it is not in the library.
         """
+        require_type(video_id, str, "a video's id")
         row = self._video_rows.get(video_id)
         if row is None:
             raise NotFoundError(
@@ -241,6 +242,7 @@ class LibrarySnapshot:
         Raises:
             NotFoundError: it is not in the library.
         """
+        require_type(clip_id, str, "a clip's id")
         match = _CLIP_ID.fullmatch(clip_id)
         if match is not None and match["video"] in self._video_rows:
             own = self.clip_rows(self._video_rows[match["video"]])

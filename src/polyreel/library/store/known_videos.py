@@ -158,7 +158,9 @@ def relocate(folder: Path, old: Path, new: Path) -> Relocation:
             there = place / Path(row["path"]).relative_to(_absolute(old))
             if _size_of(there) == row["size_bytes"]:
                 moved.append(row["path"])
-                rows.append({**row, "path": str(there)})
+                rows.append(
+                    {**row, "path": str(there), "message": row["message"].replace(row["path"], str(there))}
+                )
             else:
                 missing.append(row["path"])
         stay = {row["path"] for row in rows}

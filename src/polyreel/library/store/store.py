@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 import signal
 import threading
@@ -396,6 +397,8 @@ def writing(folder: Path, generation: Generation) -> Iterator[Writer]:
 
 def _connect(folder: Path) -> DBConnection:
     # Imported late: it takes longer than a whole search, and a search from the cache does not need it.
+    # It logs ordinary events as warnings, and reads this when it is first imported.
+    os.environ.setdefault("LANCEDB_LOG", "error")
     import lancedb
 
     return lancedb.connect(folder)

@@ -90,10 +90,11 @@ def index(
     from polyreel.library.index.indexing import index as index_library
     from polyreel.library.location import bundle_location, user_library
 
-    one_path = isinstance(paths, str | os.PathLike)
-    if not one_path:
+    if isinstance(paths, str | os.PathLike):
+        given: list[str | Path] = [paths]
+    else:
         require_type(paths, Iterable, "what to index")
-    given = [paths] if one_path else list(paths)
+        given = list(paths)
     for path in given:
         require_type(path, (str, os.PathLike), "a path")
         if path == "":

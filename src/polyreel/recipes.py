@@ -15,7 +15,15 @@ from polyreel.errors import RecipeError, UsageError, did_you_mean
 if TYPE_CHECKING:
     import yaml
 
-__all__ = ["Place", "Problem", "Reading", "examine_recipe", "read_recipe", "recipe_error"]
+__all__ = [
+    "Place",
+    "Problem",
+    "Reading",
+    "examine_recipe",
+    "form_problems",
+    "read_recipe",
+    "recipe_error",
+]
 
 Place = tuple[str | int, ...]
 Problem = tuple[str, str]
@@ -112,6 +120,22 @@ def examine_recipe(
     find_contradictions = getattr(recipe, "contradictions", list)
     problems += [reading.problem_at(place, message) for place, message in find_contradictions()]
     return Reading(recipe, tuple(dict.fromkeys(problems)), lines)
+
+
+def form_problems(
+    model: type[BaseModel], document: Mapping[str, Any], error: ValidationError
+) -> list[tuple[str, Problem]]:
+    """What pydantic found in a part of a recipe, in a recipe's words, each with pydantic's type of error.
+
+    Args:
+        model: Model of the part.
+        document: The part, which ``model`` does not accept.
+        error: Why.
+    """
+    return [
+        (one["type"], (".".join(map(str, _place(document, one, {}))), _message(model, one)))
+        for one in error.errors()
+    ]
 
 
 def _line(lines: Mapping[Place, int], place: Place, message: str) -> str:
@@ -299,6 +323,8 @@ def _message(model: type[BaseModel], error: Any) -> str:
     if kind == "union_tag_invalid":
         known = _quoted(context["expected_tags"])
         return f"{context['tag']!r} is not a known name. " + did_you_mean(context["tag"], known)
+    if kind == "union_tag_not_found":
+        return f"its {context['discriminator']} is missing"
     if kind == "value_error":
         return str(context["error"])
     message: str = error["msg"].replace("Input should", "it should")

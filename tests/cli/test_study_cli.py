@@ -64,6 +64,29 @@ def test_check_builds_nothing(world, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert not out.exists()
 
 
+def test_check_of_an_unknown_dataset_is_a_mistake(
+    world, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = write(tmp_path / "toy.yaml", document(world, **SMALL | {"video": [{"corpus": "flims"}]}))
+    code, printed, _ = ask(capsys, recipe, "--out", tmp_path / "out", "--data", world.home, "--check")
+    assert code == 2
+    assert "video.0.corpus: no dataset has this name: 'flims'" in printed
+    assert "1 mistake; 5 cells" in printed
+
+
+@pytest.mark.parametrize("check", [["--check"], []])
+def test_a_number_for_the_model_is_one_message(
+    world, tmp_path: Path, capsys: pytest.CaptureFixture[str], check: list[str]
+) -> None:
+    content = document(world, **SMALL)
+    content["design"]["arms"]["V1"]["training"] = {"model": 3}
+    recipe = write(tmp_path / "toy.yaml", content)
+    code, _, told = ask(capsys, recipe, "--out", tmp_path / "out", "--data", world.home, *check)
+    assert code == 2
+    assert "design.arms.V1.training.model: it should be" in told
+    assert "found 3" in told
+
+
 def test_mistakes_end_with_one_message(world, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = write(tmp_path / "toy.yaml", document(world, arms=["V2", "W1"], variants={}))
     code, _, told = ask(capsys, recipe, "--out", tmp_path / "out")

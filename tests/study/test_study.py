@@ -31,7 +31,8 @@ from polyreel.study.measuring import _agreement
 from polyreel.study.presenting import limits_of, markdown_page
 from polyreel.study.recipe import PretrainingSpec, StudyRecipe, read_study
 from polyreel.study.results import CellResult
-from polyreel.study.study import StudyOutcome, run_study
+from polyreel.study.running import training_problems
+from polyreel.study.study import StudyOutcome, check_study, run_study
 from polyreel.study.study_data import StudyData
 from polyreel.study.summary import Estimated, StudyResults, _trends, contrast, estimated
 from polyreel.training.recipe import Recipe
@@ -447,6 +448,80 @@ def test_mistakes_of_the_training_recipe_name_arm_and_place(world: toys.World, t
         run(StudyRecipe.model_validate(content), world, tmp_path)
     assert "training.batch.items (T1, bert)" in str(caught.value)
     assert "training.optimiser.lr (T1, bert)" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        ("design.arms.V1.training", {"model": 3}, "line \\d+, design.arms.V1.training.model: .*found 3"),
+        ("design.arms", 3, "line \\d+, design.arms: .*found 3"),
+        ("training.model", 3, "line \\d+, training.model: .*found 3"),
+        ("training.batch", None, "line \\d+, training.batch: .*found None"),
+        ("training.objectives", ["inter_modal"], "line \\d+, training.objectives.0: .*found 'inter_modal'"),
+        ("training.objectives", [{"weight": 2}], "line \\d+, training.objectives.0: its 'name' is missing"),
+        ("training.objectives", None, "line \\d+, training.objectives: .*found None"),
+        ("training.code_switching", 7, "line \\d+, training.code_switching: .*found 7"),
+        ("training.code_switching", {"languages": 7}, "training.code_switching.languages: .*found 7"),
+        ("training.code_switching", {"copies": "two"}, "training.code_switching.copies: .*found 'two'"),
+        ("by_encoder", {"bert": {"optimiser": [1]}}, "line \\d+, by_encoder.bert.optimiser: it should"),
+        ("encoders.bert.scratch", 3, "line \\d+, encoders.bert.scratch: .*found 3"),
+        (
+            "design.arms.V1.training",
+            {"model": {"temprature": 0.1}},
+            "line \\d+, design.arms.V1.training.model.temprature: there is no such key. .*'temperature'",
+        ),
+        ("design.contrasts", [["V1", "V1"]], "line \\d+, design.contrasts.0: 'V1' is compared with itself"),
+        ("claims.0.measures", [], "line \\d+, claims.0.measures: nothing is measured"),
+        ("claims.0.measures.0.arms", ["V2", "V2"], "claims.0.measures.0.arms: 'V2' is compared with itself"),
+    ],
+)
+def test_what_no_arm_can_be_made_of_is_a_mistake_with_its_line(
+    world: toys.World, tmp_path: Path, place: str, value: object, said: str
+) -> None:
+    content: Any = document(world)
+    *path, last = [int(part) if part.isdigit() else part for part in place.split(".")]
+    part = content
+    for key in path:
+        part = part[key]
+    part[last] = value
+    with pytest.raises(RecipeError, match=said):
+        read_study(write(tmp_path / "wrong.yaml", content))
+
+
+def test_a_bound_is_left_to_the_whole_recipe_of_an_arm(world: toys.World, tmp_path: Path) -> None:
+    content = document(world)
+    content["training"]["code_switching"] = {"p": {"de": 1.5}, "mode": "bilingual"}
+    recipe = read_study(write(tmp_path / "wrong.yaml", content))
+    said = training_problems(recipe)
+    assert any(line.startswith("training.code_switching.p.de (V2, bert): it should be less") for line in said)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"encoders": {"bert": {"encoder": "e6"}}}, "encoders.bert.encoder: no text encoder .*'e6'"),
+        ({"encoders": {"bert": {"encoder": "./bert/gone"}}}, "encoders.bert.encoder: no text encoder"),
+        ({"video": [{"corpus": "flims"}]}, "video.0.corpus: no dataset has this name: 'flims'"),
+        ({"text": [{"corpus": "txts"}]}, "text.0.corpus: no dataset has this name: 'txts'"),
+        ({"pretraining": {"bert": {"text": ["txts"]}}}, "pretraining.bert.text: no dataset .*'txts'"),
+        ({"video": [{"corpus": "films", "split": "trian"}]}, "video.0.split: .*'trian'.*'train'"),
+        ({"video": [{"corpus": "films", "features": "none"}]}, "video.0.features: .*'none'"),
+        (
+            {"measure": {"retrieval": [{"name": "films-dev", "corpus": "films", "split": "dve"}]}},
+            "measure.retrieval.0.split: no split of films has this name: 'dve'.*'dev'",
+        ),
+    ],
+)
+def test_check_finds_names_that_mean_nothing(world: toys.World, changes: dict[str, Any], said: str) -> None:
+    found = check_study(StudyRecipe.model_validate(document(world, **changes)), data=world.home)
+    assert [bool(re.search(said, problem)) for problem in found.problems] == [True]
+    assert found.absent == ()
+
+
+@pytest.mark.parametrize("name", ["bert-base-multilingual-cased", "FacebookAI/xlm-roberta-large", "scratch"])
+def test_check_takes_names_of_the_hub_without_asking_it(world: toys.World, name: str) -> None:
+    recipe = StudyRecipe.model_validate(document(world, encoders={"one": {"encoder": name}}))
+    assert check_study(recipe, data=world.home).problems == ()
 
 
 def test_missing_data_is_named_with_what_to_do(world: toys.World, tmp_path: Path) -> None:

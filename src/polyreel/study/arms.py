@@ -120,7 +120,7 @@ def training_document(
     if not arm.code_switched and not arm.multilingual:
         objectives = [_for_one_language(entry) for entry in objectives if entry.get("name") not in _NEED_TWO]
     switching = document["code_switching"] if arm.code_switched else None
-    shown = recipe.texts_per_clip - (switching.get("copies", 1) if switching else 0)
+    shown = recipe.texts_per_clip - (int(switching.get("copies", 1)) if switching else 0)
     return {
         **document,
         "run": cell.name,
@@ -145,7 +145,9 @@ def text_tower(recipe: StudyRecipe, encoder: str, weights: str | None = None) ->
     """
     tower = recipe.encoders[encoder]
     return (
-        tower if weights is None else {**tower, "scratch": {**tower.get("scratch", {}), "weights": weights}}
+        tower
+        if weights is None
+        else {**tower, "scratch": {**(tower.get("scratch") or {}), "weights": weights}}
     )
 
 

@@ -127,7 +127,7 @@ class Design(Spec):
     limits: tuple[LimitSpec, ...] = ()
 
     def contradictions(self) -> list[Problem]:
-        """Arms that are named and not there."""
+        """Arms that are named and not there, and contrasts of an arm with itself."""
         roles = self.switching
         named = {
             "contrasts": [name for pair in self.contrasts for name in pair],
@@ -135,9 +135,14 @@ class Design(Spec):
             "examples": self.examples,
             "matrices": self.matrices,
         }
-        return [
+        found = [
             (where, str(UnknownNameError("arm", name, self.arms)))
             for where, names in named.items()
             for name in dict.fromkeys(names)
             if name not in self.arms
+        ]
+        return found + [
+            (f"contrasts.{at}", f"{one!r} is compared with itself: name two arms")
+            for at, (one, other) in enumerate(self.contrasts)
+            if one == other
         ]

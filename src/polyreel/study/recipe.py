@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from polyreel.errors import UnknownNameError
 from polyreel.languages import STUDY_LANGUAGES, parse_tag
-from polyreel.recipes import Problem, examine_recipe, read_recipe, recipe_error
-from polyreel.study.claims import ClaimList, ClaimSpec, names_in
+from polyreel.models.specs import TextTowerSpec
+from polyreel.recipes import Problem, examine_recipe, form_problems, read_recipe, recipe_error
+from polyreel.study.claims import ArmDifference, ClaimList, ClaimSpec, names_in
 from polyreel.study.design import OUTCOMES, Design, Name, Spec
+from polyreel.training.recipe import Recipe
 
 __all__ = [
     "BitextSpec",
@@ -203,7 +205,8 @@ class StudyRecipe(Spec):
     @classmethod
     def _all_arms(cls, document: Any) -> Any:
         design = document.get("design") if isinstance(document, dict) else None
-        return {"arms": list(design.get("arms", {})), **document} if isinstance(design, dict) else document
+        arms = design.get("arms", {}) if isinstance(design, dict) else None
+        return {"arms": list(arms), **document} if isinstance(arms, dict) else document
 
     @property
     def grid_json(self) -> str:
@@ -250,7 +253,21 @@ class StudyRecipe(Spec):
         ]
         if self.design_file and not self.design.arms:
             return found  # the rest depends on that file
-        return found + self._mistakes_in_arms() + self.mistakes_in_claims()
+        return found + self._mistakes_in_layers() + self._mistakes_in_arms() + self.mistakes_in_claims()
+
+    def _mistakes_in_layers(self) -> list[Problem]:
+        """What no other layer can put right: an arm's training recipe is made of several of them."""
+        found = [
+            problem
+            for name, tower in self.encoders.items()
+            for problem in _malformed(f"encoders.{name}", TextTowerSpec, tower)
+        ]
+        layers = {"training": self.training}
+        layers |= {f"by_encoder.{name}": layer for name, layer in self.by_encoder.items()}
+        layers |= {f"design.arms.{name}.training": arm.training for name, arm in self.design.arms.items()}
+        return found + [
+            problem for where, layer in layers.items() for problem in _malformed(where, Recipe, layer)
+        ]
 
     def _mistakes_in_arms(self) -> list[Problem]:
         arms, switching = self.design.arms, self.design.switching
@@ -269,16 +286,27 @@ class StudyRecipe(Spec):
         return found
 
     def mistakes_in_claims(self) -> list[Problem]:
-        """Names in claims that neither the design nor the recipe has."""
+        """Names in claims that neither the design nor the recipe has, and claims that measure nothing."""
         known: dict[str, tuple[str, ...]] = {
             "arm": tuple(self.design.arms),
             "benchmark": (*(spec.name for spec in self.measure.retrieval), "xnli", "ntrex"),
             "outcome": (*OUTCOMES, *self.languages),
         }
-        return [
+        found = [
             (where, str(UnknownNameError(kind, name, known[kind])))
             for where, kind, name in names_in(self.claims)
             if name not in known[kind]
+        ]
+        found += [
+            (f"claims.{at}.measures", "nothing is measured: name a measure, or say why under 'untestable'")
+            for at, claim in enumerate(self.claims)
+            if not claim.measures and not claim.untestable
+        ]
+        return found + [
+            (f"claims.{at}.measures.{number}.arms", f"{measure.arms[0]!r} is compared with itself")
+            for at, claim in enumerate(self.claims)
+            for number, measure in enumerate(claim.measures)
+            if isinstance(measure, ArmDifference) and measure.arms[0] == measure.arms[1]
         ]
 
     def _twice(self) -> list[tuple[str, object]]:
@@ -296,6 +324,29 @@ class StudyRecipe(Spec):
             for value in dict.fromkeys(values)
             if values.count(value) > 1
         ]
+
+
+_WAITS_FOR_ALL_LAYERS = ("missing", "value_error", "greater_than", "less_than", "too_short")
+
+
+def _malformed(where: str, model: type[BaseModel], layer: Mapping[str, Any]) -> list[Problem]:
+    """Keys that are not known, and values of the wrong kind, in a part of a training recipe.
+
+    Bounds, and how parts go together, are for the whole recipe of an arm.
+    """
+    try:
+        model.model_validate(layer)
+    except ValidationError as error:
+        found = form_problems(model, layer, error)
+    else:
+        return []
+    waiting = [place for kind, (place, _) in found if kind.startswith(_WAITS_FOR_ALL_LAYERS)]
+    return [
+        (f"{where}.{place}", message)
+        for _, (place, message) in found
+        # Of a union pydantic also says why it is none of the other types.
+        if not any(f"{other}.".startswith(f"{place}.") for other in waiting)
+    ]
 
 
 def read_study(path: Path) -> StudyRecipe:

@@ -19,7 +19,7 @@ from polyreel.codeswitch.lexicons import load_lexicons
 from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
 from polyreel.errors import RecipeError, UsageError
 from polyreel.files import exclusive_lock
-from polyreel.recipes import recipe_error
+from polyreel.recipes import form_problems, recipe_error
 from polyreel.study.arms import Cell, cells_of, text_tower, training_document
 from polyreel.study.measuring import BenchmarkData, measure
 from polyreel.study.pretraining import PretrainedEncoder, ensure_pretrained, pretrained_encoders
@@ -250,9 +250,8 @@ def _validated(document: dict[str, Any], cell: Cell, problems: dict[str, None]) 
     try:
         recipe = Recipe.model_validate(document)
     except ValidationError as error:
-        for found in error.errors():
-            place = ".".join(map(str, found["loc"]))
-            problems.setdefault(f"training.{place} ({cell.arm.name}, {cell.encoder}): {found['msg']}")
+        for _, (place, what) in form_problems(Recipe, document, error):
+            problems.setdefault(f"training.{place} ({cell.arm.name}, {cell.encoder}): {what}")
         return None
     for place, what in recipe.contradictions():
         problems.setdefault(f"training.{place} ({cell.arm.name}, {cell.encoder}): {what}")

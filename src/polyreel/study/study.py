@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,9 +14,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from polyreel.codeswitch.lexicons import load_lexicons
 from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
-from polyreel.errors import UsageError
+from polyreel.errors import UnknownNameError, UsageError
 from polyreel.files import write_atomically
+from polyreel.models.specs import E5_SMALL, SCRATCH
 from polyreel.progress import ignore_progress
+from polyreel.recipes import Problem
 from polyreel.study.arms import cells_of, contrasts_of
 from polyreel.study.ledger import Claim, judge_claims
 from polyreel.study.presenting import markdown_page, render_study
@@ -35,6 +38,8 @@ _RESULTS, _CLAIMS, _REPORT, _PAGE, _FIGURES = (
 )
 _CLAIM_LIST = TypeAdapter(tuple[Claim, ...])
 _SAMPLE = 1000
+# OWNER/NAME; the oldest models have no owner and begin with their family.
+_HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+|(?:(?:distil)?(?:bert|roberta)|xlm|albert|camembert)-[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,8 @@ class StudyCheck:
 
     Attributes:
         cells: of the grid.
-        problems: mistakes in the arms' training recipes.
+        problems: mistakes in the arms' training recipes, and names that mean nothing: of encoders, datasets,
+            their splits and features.
         absent: data that are not there.
     """
 
@@ -79,7 +85,20 @@ def check_study(recipe: StudyRecipe, *, data: Path | None) -> StudyCheck:
         data: folder that corpora, lexicons and benchmarks are relative to.
     """
     study_data = StudyData(recipe, data, on_progress=ignore_progress)
-    return StudyCheck(len(cells_of(recipe)), tuple(training_problems(recipe)), tuple(study_data.absent()))
+    names = [*_unknown_encoders(recipe), *study_data.unknown_names()]
+    problems = [*training_problems(recipe), *(f"{place}: {what}" for place, what in names)]
+    return StudyCheck(len(cells_of(recipe)), tuple(problems), tuple(study_data.absent()))
+
+
+def _unknown_encoders(recipe: StudyRecipe) -> Iterator[Problem]:
+    """Encoders that are neither our own, nor a folder, nor have the form of a name on the hub."""
+    for name, tower in recipe.encoders.items():
+        encoder = str(tower.get("encoder", E5_SMALL))
+        if encoder in (E5_SMALL, SCRATCH) or _HUB_NAME.fullmatch(encoder):
+            continue
+        if not Path(encoder).expanduser().is_dir():
+            known = str(UnknownNameError("text encoder", encoder, (E5_SMALL, SCRATCH)))
+            yield f"encoders.{name}.encoder", f"{known} It is neither a folder nor OWNER/NAME on the hub"
 
 
 def run_study(

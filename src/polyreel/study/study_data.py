@@ -30,6 +30,7 @@ from polyreel.languages import clean, in_study_order
 from polyreel.packages.members import cache_dir
 from polyreel.problems import Problems
 from polyreel.progress import OnProgress
+from polyreel.recipes import Problem
 from polyreel.study.design import Arm
 from polyreel.study.recipe import CorpusSpec, PretrainingSpec, RetrievalSpec, StudyRecipe
 from polyreel.training.training_set import texts_of
@@ -202,6 +203,53 @@ class StudyData:
                 texts.setdefault(caption.language, []).append(caption.text)
             yield texts
 
+    def unknown_names(self) -> list[Problem]:
+        """Names of datasets, splits and features that mean nothing. Nothing is fetched or built for it: what
+        a dataset has is known only where it is there as a table.
+        """
+        recipe, found = self.recipe, list[Problem]()
+        lists: dict[str, Sequence[CorpusSpec | RetrievalSpec]] = {
+            "video": recipe.video,
+            "text": recipe.text,
+            "measure.retrieval": recipe.measure.retrieval,
+        }
+        specs = [(f"{where}.{at}", spec) for where, some in lists.items() for at, spec in enumerate(some)]
+        for place, spec in specs:
+            if (problem := self._unknown_name(f"{place}.corpus", spec.corpus)) is not None:
+                found.append(problem)
+            elif (table := self._table_there(spec.corpus)) is not None:
+                kinds = table.manifest.features
+                if spec.split not in table.splits:
+                    error = UnknownNameError(f"split of {spec.corpus}", spec.split, table.splits)
+                    found.append((f"{place}.split", str(error)))
+                if spec.features is not None and spec.features not in kinds:
+                    error = UnknownNameError(f"kind of features of {spec.corpus}", spec.features, kinds)
+                    found.append((f"{place}.features", str(error)))
+        for encoder, pretraining in recipe.pretraining.items():
+            texts = [self._unknown_name(f"pretraining.{encoder}.text", name) for name in pretraining.text]
+            found += [problem for problem in texts if problem is not None]
+        return found
+
+    def _unknown_name(self, place: str, name: str) -> Problem | None:
+        try:
+            self._table_there(name)
+        except UnknownNameError as error:
+            return place, str(error)
+        return None
+
+    def _table_there(self, name: str) -> DatasetTable | None:
+        """The table of a dataset if there is one.
+
+        Raises:
+            UnknownNameError: it is not a dataset.
+        """
+        try:
+            return (
+                None if name == _MULTINLI or self._catalog.where(name) is None else self._catalog.table(name)
+            )
+        except DatasetError:
+            return None
+
     def absent(self) -> list[str]:
         """What the study needs and is not there, a sentence each. Nothing is fetched or built for it."""
         names = [spec.corpus for spec in (*self.recipe.video, *self.recipe.text)]
@@ -214,6 +262,8 @@ class StudyData:
                     self._require_folder(self._catalog.folder(name))
                 else:
                     self._catalog.where(name)
+            except UnknownNameError:
+                continue  # a mistake: see ``unknown_names``
             except PolyreelError as error:
                 found.append(str(error))
         measured = (self.recipe.measure.xnli, self.recipe.measure.bitext)

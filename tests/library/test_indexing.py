@@ -773,9 +773,10 @@ def test_a_library_that_is_there_stays_when_a_run_fails(folder, library, tiny_bu
     assert holdings(library) == {}
 
 
+@pytest.mark.parametrize("gone", [False, True], ids=["dying", "gone before it is asked"])
 @pytest.mark.parametrize("kills", [1, 100])
 def test_a_decoder_that_is_killed_from_outside_is_no_verdict_on_the_file(
-    folder, library, tiny_bundle, monkeypatch, kills
+    folder, library, tiny_bundle, monkeypatch, kills, gone
 ):
     paths = [film(folder / "one.mp4", "red"), film(folder / "two.mp4", "green")]
     shutil.copy(paths[0], folder / "three.mp4")
@@ -787,6 +788,8 @@ def test_a_decoder_that_is_killed_from_outside_is_no_verdict_on_the_file(
         if left[0]:
             left[0] -= 1
             process.kill()
+            if gone:
+                process.wait()
         return process
 
     with monkeypatch.context() as patch:

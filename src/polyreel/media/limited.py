@@ -166,7 +166,9 @@ class DecodeWorker:
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                pipe.close()
+                # What a child that is gone was still to read cannot be written.
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
         self._process = None
 
     def decode(self, path: Path, options: DecodeOptions) -> Iterator[DecodeEvent]:

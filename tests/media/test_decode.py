@@ -488,7 +488,7 @@ def test_transparent_pictures_stand_on_white(tmp_path):
 @pytest.mark.parametrize(("transfer", "white"), [(16, 0.5807), (18, 0.75)])
 def test_hdr_is_shown_as_ordinary_screens_show_it(tmp_path, transfer, white):
     """A white page of 203 candela (ITU-R BT.2408) beside black and a dark red."""
-    path = tmp_path / "phone.mp4"
+    path = tmp_path / "phone.mkv"
     code = round(white * 65535)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx265", rate=25, options={"x265-params": "log-level=none:pools=1"})
@@ -501,6 +501,7 @@ def test_hdr_is_shown_as_ordinary_screens_show_it(tmp_path, transfer, white):
             format="yuv420p10le", dst_colorspace="ITU709"
         )
         frame.color_trc, frame.color_primaries = transfer, 9
+        frame.pts, frame.time_base = 0, Fraction(1, 25)
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     (frame,) = frames(path)

@@ -30,7 +30,7 @@ from polyreel.study.ledger import judge_claims
 from polyreel.study.measuring import _agreement
 from polyreel.study.presenting import limits_of, markdown_page
 from polyreel.study.recipe import PretrainingSpec, StudyRecipe, read_study
-from polyreel.study.results import CellResult
+from polyreel.study.results_v1 import CellResult
 from polyreel.study.running import training_problems
 from polyreel.study.study import StudyOutcome, check_study, run_study
 from polyreel.study.study_data import StudyData

@@ -16,7 +16,7 @@ from polyreel.evaluation.queries import entailed_first, hypotheses_of, languages
 from polyreel.metrics.consistency import mean_rank_spread, overlap_at, rank_c
 from polyreel.metrics.ranks import Relevance, rank_scores
 from polyreel.metrics.retrieval import METRICS
-from polyreel.study.results import BenchmarkValues, ShownHit, ShownQuery
+from polyreel.study.results_v1 import BenchmarkValues, ShownHit, ShownQuery
 from polyreel.study.study_data import GallerySet
 
 __all__ = ["BenchmarkData", "TowersLike", "measure"]

@@ -1,105 +1,159 @@
-"""What one trained arm was worth, value by value, as a file that is there whole or not at all."""
+"""What one trained arm was worth: the rank of every query, in files that are there whole or not at all.
+
+Ranks and not scores are kept, so that every measure (R@k, MRR, mean log2 rank, found in both) can be had from
+them later. A study of a thousand cells keeps half a million of them: they are written as one text of numbers
+and the whole as gzipped lines, which ``gunzip -c`` shows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gzip
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import BeforeValidator, PlainSerializer, ValidationError, model_validator
 
-from polyreel.evaluation.results import Matrix
+from polyreel.errors import ResultError
 from polyreel.files import write_atomically
+from polyreel.metrics.ranks import Ranks as RankLevels
 from polyreel.study.design import Spec
 
-__all__ = ["BenchmarkValues", "CellResult", "ShownHit", "ShownQuery", "read_cell", "write_cell"]
+__all__ = [
+    "CellResult",
+    "QueryList",
+    "Ranks",
+    "StudyCells",
+    "expected_ranks",
+    "read_cell",
+    "read_cells",
+    "write_cell",
+    "write_cells",
+]
+
+Task = Literal["text to text", "text to video", "x-mnli"]
 
 
-class BenchmarkValues(Spec):
-    """One benchmark.
+def _as_numbers(value: object) -> object:
+    return tuple(map(float, value.split())) if isinstance(value, str) else value
+
+
+def _as_text(ranks: Sequence[float]) -> str:
+    return " ".join(f"{rank:g}" for rank in ranks)
+
+
+RankList = Annotated[tuple[float, ...], BeforeValidator(_as_numbers), PlainSerializer(_as_text)]
+
+
+class QueryList(Spec):
+    """Queries that several cells share.
 
     Attributes:
-        name: of the benchmark.
-        metric: ``r@1``, or ``accuracy@1`` among a premise's own three hypotheses.
-        gallery: items searched.
-        values: query language -> a value from 0 to 100 for each query; query i is about the same item in
-            every language.
-        together: for each query the chance, 0 to 100, that it succeeds in every language.
-        agreement: for each query how far two languages agree on what they find, 0 to 100, mean over the
-            pairs: overlap of the first ten, or for X-MNLI whether the same hypothesis comes first.
-        figures: further figures over all queries: means of other metrics by ``metric/language``, and
-            consistency.
-        matrix: query language by gallery language, where galleries are texts.
+        ids: of what is asked for, a clip or a premise; the same in every language and in every fold.
+        sources: what each was cut from: a video, a photo, a concept. Queries of one source are not
+            independent of each other.
     """
 
-    name: str
-    metric: Literal["r@1", "accuracy@1"]
+    ids: tuple[str, ...]
+    sources: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _one_source_each(self) -> Self:
+        if len(self.ids) != len(self.sources):
+            raise ValueError(f"{len(self.ids)} ids and {len(self.sources)} sources")
+        return self
+
+
+class Ranks(Spec):
+    """One retrieval task of one cell.
+
+    Attributes:
+        task: ``text to text``, ``text to video``, or ``x-mnli``, where a premise is asked among its own three
+            hypotheses and 1 is the entailed one first.
+        query_language: of the queries.
+        gallery_language: of what is searched; empty where those are videos.
+        gallery: number of items searched.
+        ranks: of each query's own item, from 1, in the order of the query list. Among items of equal score it
+            is the expected place, so that a system that tells nothing apart has (gallery + 1) / 2.
+        queries: name of the query list.
+    """
+
+    task: Task
+    query_language: str
+    gallery_language: str = ""
     gallery: int
-    values: Mapping[str, tuple[float, ...]]
-    together: tuple[float, ...]
-    agreement: tuple[float, ...]
-    figures: Mapping[str, float] = {}
-    matrix: Matrix | None = None
+    ranks: RankList
+    queries: str
 
     @property
-    def languages(self) -> tuple[str, ...]:
-        """Of the queries."""
-        return tuple(self.values)
-
-    def array(self, tag: str) -> NDArray[np.float64]:
-        """(queries,) values in one language."""
-        return np.array(self.values[tag])
-
-
-class ShownHit(Spec):
-    """A clip that was found; ``picture`` is a small JPEG in base64."""
-
-    clip: str
-    picture: str | None = None
-    wanted: bool
-
-
-class ShownQuery(Spec):
-    """One clip asked for in several languages: language -> query, and what came first."""
-
-    clip: str
-    picture: str | None = None
-    queries: Mapping[str, str]
-    hits: Mapping[str, tuple[ShownHit, ...]]
+    def array(self) -> NDArray[np.float64]:
+        """(queries,) ranks."""
+        return np.array(self.ranks, np.float64)
 
 
 class CellResult(Spec):
-    """One arm with one encoder and one seed.
+    """One arm with one setting, encoder and seed.
 
     Attributes:
         schema_version: of this document.
-        encoder, arm, seed: which.
-        digest: of everything that decides the figures.
-        benchmarks: what was measured; a benchmark that cannot be asked of the arm is absent.
-        switched: language -> share of all words that were switched into it.
+        setting, encoder, arm, seed: which.
+        digest: of everything that decides the ranks.
+        ranks: of every task; one that cannot be asked of the arm is absent.
+        switched: language -> share of all words that were switched into it: mean over the epochs, the first,
+            the last.
         steps: of the training.
-        texts: that the training saw.
-        examples: nearest clips of a few queries.
-        took_s: wall time of training and measuring; not part of any table.
+        texts: language -> how many the training saw.
+        register_sha256: of the register as it was when the cell was run; empty without one.
+        took_s: seconds of one core, training and measuring; not part of any table.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
+    setting: str
     encoder: str
     arm: str
     seed: int
     digest: str
-    benchmarks: tuple[BenchmarkValues, ...]
-    switched: Mapping[str, float] = {}
+    ranks: tuple[Ranks, ...]
+    switched: Mapping[str, tuple[float, ...]] = {}
     steps: int = 0
-    texts: int = 0
-    examples: tuple[ShownQuery, ...] = ()
+    texts: Mapping[str, int] = {}
+    register_sha256: str = ""
     took_s: float = 0.0
 
-    def benchmark(self, name: str) -> BenchmarkValues | None:
-        """The benchmark of that name, if the arm was measured on it."""
-        return next((found for found in self.benchmarks if found.name == name), None)
+    def task(self, task: Task, query_language: str, gallery_language: str = "") -> Ranks | None:
+        """The ranks of one task and pair of languages, if the arm was measured on it."""
+        wanted = (task, query_language, gallery_language)
+        return next((r for r in self.ranks if (r.task, r.query_language, r.gallery_language) == wanted), None)
+
+
+class StudyCells(Spec):
+    """All cells of a study that are there.
+
+    Attributes:
+        schema_version: of this document.
+        study: its name.
+        queries: name -> query list.
+        cells: in the order of the grid.
+    """
+
+    schema_version: Literal[2] = 2
+    study: str
+    queries: Mapping[str, QueryList]
+    cells: tuple[CellResult, ...]
+
+
+def expected_ranks(levels: RankLevels) -> tuple[float, ...]:
+    """Rank of each query's best relevant item, from 1, to half a place.
+
+    Among ``t`` items of equal score of which ``r`` are relevant it is the expected place of the first
+    relevant one over their random orders, ``(t + 1) / (r + 1)``.
+    """
+    above, tied, relevant = levels.first
+    return tuple((np.round(2 * (above + (tied + 1) / (relevant + 1))) / 2).tolist())
 
 
 def read_cell(path: Path, digest: str) -> CellResult | None:
@@ -114,3 +168,43 @@ def read_cell(path: Path, digest: str) -> CellResult | None:
 def write_cell(path: Path, result: CellResult) -> None:
     """Write the file whole."""
     write_atomically(path, result.model_dump_json().encode() + b"\n")
+
+
+def read_cells(path: Path) -> StudyCells | None:
+    """What ``write_cells`` wrote; None if it is not there.
+
+    Raises:
+        ResultError: it is damaged or of another version.
+    """
+    try:
+        head, *lines = gzip.decompress(path.read_bytes()).splitlines()
+        cells = tuple(CellResult.model_validate_json(line) for line in lines)
+        return StudyCells.model_validate({**json.loads(head), "cells": cells})
+    except FileNotFoundError:
+        return None
+    except (OSError, EOFError, ValueError) as error:
+        raise ResultError(
+            "the results of the study cannot be read",
+            item=path,
+            value=str(error).splitlines()[0],
+            remedy="Restore the file, or delete it: missing cells are run again",
+        ) from error
+
+
+def write_cells(
+    path: Path, *, study: str, queries: Mapping[str, QueryList], cells: Iterable[CellResult]
+) -> None:
+    """Write the file whole; the same cells make the same bytes.
+
+    Args:
+        path: Where, a ``.jsonl.gz``.
+        study: Its name.
+        queries: Name -> query list.
+        cells: In the order of the grid.
+    """
+    head = StudyCells(study=study, queries=queries, cells=()).model_dump_json(exclude={"cells"})
+    lines = [head, *(cell.model_dump_json() for cell in cells)]
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0, filename="") as file:
+        file.write("\n".join(lines).encode() + b"\n")
+    write_atomically(path, packed.getvalue())

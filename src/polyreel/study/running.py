@@ -24,7 +24,7 @@ from polyreel.study.arms import Cell, cells_of, text_tower, training_document
 from polyreel.study.measuring import BenchmarkData, measure
 from polyreel.study.pretraining import PretrainedEncoder, ensure_pretrained, pretrained_encoders
 from polyreel.study.recipe import StudyRecipe
-from polyreel.study.results import CellResult, read_cell, write_cell
+from polyreel.study.results_v1 import CellResult, read_cell, write_cell
 from polyreel.study.study_data import StudyData, TrainTable
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from polyreel.metrics.significance import (
 from polyreel.study.arms import arms_of, contrasts_of
 from polyreel.study.design import AGREEMENT, ALL, GAP, OTHERS, OUTCOMES, TOGETHER, Spec, SwitchingRoles
 from polyreel.study.recipe import StudyRecipe
-from polyreel.study.results import BenchmarkValues, CellResult, ShownQuery
+from polyreel.study.results_v1 import BenchmarkValues, CellResult, ShownQuery
 
 __all__ = [
     "ArmFigures",

@@ -10,11 +10,11 @@ import pytest
 
 from polyreel.errors import ResultError
 from polyreel.metrics.ranks import rank_scores
-from polyreel.study.results import CellResult, QueryList, Ranks, expected_ranks, read_cells, write_cells
+from polyreel.study.results import CellResult, QueryList, TaskRanks, expected_ranks, read_cells, write_cells
 
 
 def cell(seed: int, ranks: tuple[float, ...] = (1, 2.5, 273)) -> CellResult:
-    table = Ranks(
+    table = TaskRanks(
         task="text to text", query_language="en", gallery_language="it", gallery=273, ranks=ranks, queries="q"
     )
     return CellResult(

@@ -30,7 +30,7 @@ from polyreel.study.ledger import judge_claims
 from polyreel.study.measuring import _agreement
 from polyreel.study.presenting import limits_of, markdown_page
 from polyreel.study.recipe import PretrainingSpec, StudyRecipe, read_study
-from polyreel.study.results_v1 import CellResult
+from polyreel.study.results_v1 import FirstCellResult
 from polyreel.study.running import training_problems
 from polyreel.study.study import StudyOutcome, check_study, run_study
 from polyreel.study.study_data import StudyData
@@ -325,7 +325,7 @@ def test_only_what_is_missing_damaged_or_of_another_recipe_is_run_again(
     cells = finished.folder / "cells"
     (cells / "bert--V1--0.json").unlink()
     (cells / "bert--V2--1.json").write_text("{", encoding="utf-8")
-    other = CellResult.model_validate_json((cells / "bert--V3--0.json").read_bytes())
+    other = FirstCellResult.model_validate_json((cells / "bert--V3--0.json").read_bytes())
     (cells / "bert--V3--0.json").write_text(
         other.model_copy(update={"digest": "x"}).model_dump_json(), "utf-8"
     )

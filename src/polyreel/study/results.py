@@ -20,14 +20,14 @@ from pydantic import BeforeValidator, PlainSerializer, ValidationError, model_va
 
 from polyreel.errors import ResultError
 from polyreel.files import write_atomically
-from polyreel.metrics.ranks import Ranks as RankLevels
+from polyreel.metrics.ranks import Ranks
 from polyreel.study.design import Spec
 
 __all__ = [
     "CellResult",
     "QueryList",
-    "Ranks",
     "StudyCells",
+    "TaskRanks",
     "expected_ranks",
     "read_cell",
     "read_cells",
@@ -68,7 +68,7 @@ class QueryList(Spec):
         return self
 
 
-class Ranks(Spec):
+class TaskRanks(Spec):
     """One retrieval task of one cell.
 
     Attributes:
@@ -117,15 +117,21 @@ class CellResult(Spec):
     arm: str
     seed: int
     digest: str
-    ranks: tuple[Ranks, ...]
+    ranks: tuple[TaskRanks, ...]
     switched: Mapping[str, tuple[float, ...]] = {}
     steps: int = 0
     texts: Mapping[str, int] = {}
     register_sha256: str = ""
     took_s: float = 0.0
 
-    def task(self, task: Task, query_language: str, gallery_language: str = "") -> Ranks | None:
-        """The ranks of one task and pair of languages, if the arm was measured on it."""
+    def task(self, task: Task, query_language: str, gallery_language: str = "") -> TaskRanks | None:
+        """The ranks of one task and pair of languages, if the arm was measured on it.
+
+        Args:
+            task: What was asked.
+            query_language: Of the queries.
+            gallery_language: Of what is searched; empty for videos.
+        """
         wanted = (task, query_language, gallery_language)
         return next((r for r in self.ranks if (r.task, r.query_language, r.gallery_language) == wanted), None)
 
@@ -146,7 +152,7 @@ class StudyCells(Spec):
     cells: tuple[CellResult, ...]
 
 
-def expected_ranks(levels: RankLevels) -> tuple[float, ...]:
+def expected_ranks(levels: Ranks) -> tuple[float, ...]:
     """Rank of each query's best relevant item, from 1, to half a place.
 
     Among ``t`` items of equal score of which ``r`` are relevant it is the expected place of the first

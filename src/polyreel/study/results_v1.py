@@ -14,7 +14,7 @@ from polyreel.evaluation.results import Matrix
 from polyreel.files import write_atomically
 from polyreel.study.design import Spec
 
-__all__ = ["BenchmarkValues", "CellResult", "ShownHit", "ShownQuery", "read_cell", "write_cell"]
+__all__ = ["BenchmarkValues", "FirstCellResult", "ShownHit", "ShownQuery", "read_cell", "write_cell"]
 
 
 class BenchmarkValues(Spec):
@@ -70,7 +70,7 @@ class ShownQuery(Spec):
     hits: Mapping[str, tuple[ShownHit, ...]]
 
 
-class CellResult(Spec):
+class FirstCellResult(Spec):
     """One arm with one encoder and one seed.
 
     Attributes:
@@ -102,15 +102,15 @@ class CellResult(Spec):
         return next((found for found in self.benchmarks if found.name == name), None)
 
 
-def read_cell(path: Path, digest: str) -> CellResult | None:
+def read_cell(path: Path, digest: str) -> FirstCellResult | None:
     """The result in ``path``; None if it is not there, damaged, or was made from something else."""
     try:
-        found = CellResult.model_validate_json(path.read_bytes())
+        found = FirstCellResult.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
     return found if found.digest == digest else None
 
 
-def write_cell(path: Path, result: CellResult) -> None:
+def write_cell(path: Path, result: FirstCellResult) -> None:
     """Write the file whole."""
     write_atomically(path, result.model_dump_json().encode() + b"\n")

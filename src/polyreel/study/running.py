@@ -24,7 +24,7 @@ from polyreel.study.arms import Cell, cells_of, text_tower, training_document
 from polyreel.study.measuring import BenchmarkData, measure
 from polyreel.study.pretraining import PretrainedEncoder, ensure_pretrained, pretrained_encoders
 from polyreel.study.recipe import StudyRecipe
-from polyreel.study.results_v1 import CellResult, read_cell, write_cell
+from polyreel.study.results_v1 import FirstCellResult, read_cell, write_cell
 from polyreel.study.study_data import StudyData, TrainTable
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class _Task:
     recipe: Recipe | None
 
     @property
-    def result(self) -> CellResult | None:
+    def result(self) -> FirstCellResult | None:
         """The result of the cell; None while it has to be run."""
         return read_cell(self.path, self.digest)
 
@@ -125,7 +125,7 @@ class Grid:
         facts = [self.recipe.grid_json, *(task.digest for task in self.tasks)]
         return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
 
-    def results(self) -> tuple[CellResult, ...] | None:
+    def results(self) -> tuple[FirstCellResult, ...] | None:
         """All cells; None while one is missing."""
         found = tuple(result for task in self.tasks if (result := task.result) is not None)
         return found if len(found) == len(self.tasks) else None
@@ -203,7 +203,7 @@ def training_problems(recipe: StudyRecipe) -> list[str]:
     return list(problems)
 
 
-def run_grid(grid: Grid, *, on_progress: OnStudyEvent) -> tuple[CellResult, ...] | None:
+def run_grid(grid: Grid, *, on_progress: OnStudyEvent) -> tuple[FirstCellResult, ...] | None:
     """Run the cells that are missing; None if the study was asked to stop before the last.
 
     Raises:
@@ -260,7 +260,7 @@ def _validated(document: dict[str, Any], cell: Cell, problems: dict[str, None]) 
 
 def _cell_result(
     grid: Grid, task: _Task, cache: TowerCache, done: int, on_progress: OnStudyEvent
-) -> CellResult | None:
+) -> FirstCellResult | None:
     """Train if there is anything to train, then measure; None if it was asked to stop."""
     began = time.monotonic()
     cell, count = task.cell, len(grid.tasks)
@@ -286,7 +286,7 @@ def _cell_result(
         towers = cache.trained(load_checkpoint(folder, "last"))
     first = cell.seed == grid.recipe.seeds[0] and cell.arm.name in grid.recipe.design.examples
     measured, examples = measure(towers, grid.benchmarks, with_examples=first)
-    return CellResult(
+    return FirstCellResult(
         encoder=cell.encoder,
         arm=cell.arm.name,
         seed=cell.seed,

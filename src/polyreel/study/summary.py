@@ -19,7 +19,7 @@ from polyreel.metrics.significance import (
 from polyreel.study.arms import arms_of, contrasts_of
 from polyreel.study.design import AGREEMENT, ALL, GAP, OTHERS, OUTCOMES, TOGETHER, Spec, SwitchingRoles
 from polyreel.study.recipe import StudyRecipe
-from polyreel.study.results_v1 import BenchmarkValues, CellResult, ShownQuery
+from polyreel.study.results_v1 import BenchmarkValues, FirstCellResult, ShownQuery
 
 __all__ = [
     "ArmFigures",
@@ -215,7 +215,7 @@ class Values:
         seeds: of the study; an arm that is not trained counts for each.
     """
 
-    def __init__(self, cells: Sequence[CellResult], seeds: Sequence[int]) -> None:
+    def __init__(self, cells: Sequence[FirstCellResult], seeds: Sequence[int]) -> None:
         self._seeds = tuple(seeds)
         self._cells = {(cell.encoder, cell.arm, cell.seed): cell for cell in cells}
 
@@ -295,7 +295,7 @@ def contrast(
 
 def summarise(
     recipe: StudyRecipe,
-    cells: Sequence[CellResult],
+    cells: Sequence[FirstCellResult],
     *,
     coverage: Mapping[str, float],
     command: str,
@@ -341,7 +341,7 @@ def summarise(
     )
 
 
-def _facts(cells: Sequence[CellResult]) -> list[BenchmarkFacts]:
+def _facts(cells: Sequence[FirstCellResult]) -> list[BenchmarkFacts]:
     found: dict[str, BenchmarkFacts] = {}
     for cell in cells:
         for values in cell.benchmarks:
@@ -460,16 +460,18 @@ def _trends(
             )
 
 
-def _mean_switched(cells: Sequence[CellResult]) -> dict[str, float]:
+def _mean_switched(cells: Sequence[FirstCellResult]) -> dict[str, float]:
     tags = dict.fromkeys(tag for cell in cells for tag in cell.switched)
     return {
         tag: round(float(np.mean([cell.switched.get(tag, 0.0) for cell in cells])), _DIGITS) for tag in tags
     }
 
 
-def _by_arm(cells: Sequence[CellResult], mean: Callable[[Sequence[CellResult]], _Mean]) -> _ByArm[_Mean]:
+def _by_arm(
+    cells: Sequence[FirstCellResult], mean: Callable[[Sequence[FirstCellResult]], _Mean]
+) -> _ByArm[_Mean]:
     """Encoder -> arm -> what ``mean`` makes of its cells; empty means are left out."""
-    groups: dict[tuple[str, str], list[CellResult]] = {}
+    groups: dict[tuple[str, str], list[FirstCellResult]] = {}
     for cell in cells:
         groups.setdefault((cell.encoder, cell.arm), []).append(cell)
     found: _ByArm[_Mean] = {}

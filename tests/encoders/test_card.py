@@ -38,8 +38,8 @@ def test_a_card_cannot_be_changed(tiny_bundle):
 @pytest.mark.parametrize(
     ("change", "where"),
     [
-        (lambda facts: facts.update(schema_version=2), "schema_version"),
-        (lambda facts: facts.update(schema_version=2, novelty=1), "schema_version"),
+        (lambda facts: facts.update(schema_version=3), "schema_version"),
+        (lambda facts: facts.update(schema_version=3, novelty=1), "schema_version"),
         (lambda facts: facts.update(colour="red"), "colour"),
         (lambda facts: facts.pop("identity"), "identity"),
         (lambda facts: facts.update(identity="short"), "identity"),
@@ -81,3 +81,31 @@ inputs = st.dictionaries(st.text(), st.integers() | st.text() | st.lists(st.inte
 def test_an_identity_tells_inputs_apart_and_knows_no_order(first, second):
     assert (identity_of(first) == identity_of(second)) == (first == second)
     assert identity_of(first) == identity_of(dict(reversed(first.items())))
+
+
+def test_a_card_of_the_first_version_is_read_as_one_of_the_second(tiny_bundle, tmp_path):
+    def first(facts):
+        facts["schema_version"] = 1
+        for name in ("pooling", "scoring", "sizes", "trained_on", "origin"):
+            del facts[name]
+        facts["text"] = {name: facts["text"][name] for name in ("prefix", "max_tokens", "pad_id")}
+        facts["frames"] = {name: facts["frames"][name] for name in ("width_px", "height_px", "fps", "dim")}
+        facts["licences"] = [
+            {name: row[name] for name in ("part", "licence", "source")} for row in facts["licences"]
+        ]
+
+    assert read_card(rewrite(tiny_bundle.folder, tmp_path, first)) == tiny_bundle.card
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda facts: facts["text"].update(template="<s> </s>"), "no place"),
+        (lambda facts: facts["text"].update(pad_to=8), "cannot be filled to 8"),
+        (lambda facts: facts["files"].update({"../evil": "0"}), "files"),
+        (lambda facts: facts["frames"].update(resize="fit"), "frames.resize"),
+    ],
+)
+def test_a_card_that_contradicts_itself_is_refused(tiny_bundle, tmp_path, change, said):
+    with pytest.raises(BundleError, match=said):
+        read_card(rewrite(tiny_bundle.folder, tmp_path, change))

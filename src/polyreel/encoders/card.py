@@ -6,9 +6,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from polyreel.errors import BundleError
 
@@ -20,12 +20,16 @@ __all__ = [
     "FrameInput",
     "Licence",
     "Measurement",
+    "Origin",
+    "Proof",
+    "Scoring",
     "TextInput",
     "identity_of",
     "read_card",
 ]
 
 CARD_FILE = "bundle.json"
+_THE_TEXT = "$A"
 
 
 class _Card(BaseModel):
@@ -37,36 +41,139 @@ class TextInput(_Card):
 
     Attributes:
         prefix: put before every text, as the encoder was trained.
+        document_prefix: put before texts that are searched, where they have one of their own.
+        cleaning: what is done to the text before: nothing, lower case, or SigLIP's canonical form (lower
+            case without punctuation).
+        template: the marks that the tokenizer puts around a text, ``$A``; each window gets them anew.
         max_tokens: longest input; longer text is encoded in windows, never cut.
         pad_id: token id that fills shorter rows of a batch.
+        pad_to: length that every row is filled to, for encoders that were trained so; None fills to the
+            longest row of the batch.
+        pad_side: end of the row that is filled.
+        masked: whether the encoder is told what is filling; False for those that read it as text.
+        language_tokens: BCP-47 tag -> id of the token that goes first, for encoders that have to be told
+            the language.
     """
 
-    prefix: str
+    prefix: str = ""
+    document_prefix: str | None = None
+    cleaning: Literal["none", "lower", "canonical"] = "none"
+    template: str = "<s> $A </s>"
     max_tokens: int = Field(gt=2)
-    pad_id: int
+    pad_id: int = Field(ge=0)
+    pad_to: int | None = Field(default=None, gt=2)
+    pad_side: Literal["right", "left"] = "right"
+    masked: bool = True
+    language_tokens: Mapping[str, int] = {}
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.template.split().count(_THE_TEXT) != 1:
+            raise ValueError(f"the template {self.template!r} has no place, or several, for the text, $A")
+        if self.pad_to is not None and self.pad_to < self.max_tokens:
+            raise ValueError(f"rows of {self.max_tokens} tokens cannot be filled to {self.pad_to}")
+        return self
+
+    @property
+    def marks(self) -> tuple[int, int]:
+        """How many tokens of a row, at its start and at its end, are marks and not text."""
+        parts = self.template.split()
+        place = parts.index(_THE_TEXT)
+        return place, len(parts) - place - 1
 
 
 class FrameInput(_Card):
     """How pictures are prepared for ``frames.onnx``.
 
     Attributes:
-        width_px, height_px: size that the whole upright picture is stretched to.
+        width_px, height_px: size of the pictures that the network sees.
         fps: frames for each second of video.
         dim: features for each frame.
+        resize: ``squash`` stretches the whole upright picture to that size; ``crop`` scales it until its
+            shorter side is ``shortest_px`` and cuts the middle out.
+        shortest_px: None takes the shorter side of the size.
+        kernel: how pixels are made when the size changes.
+        antialias: whether the network was trained on pictures whose kernel grows as they shrink; the decoder
+            always does so.
+        mean, std: of each channel, 0 to 1; the graph subtracts and divides, so it takes plain bytes. None
+            where the graph does something else.
     """
 
     width_px: int = Field(gt=0)
     height_px: int = Field(gt=0)
     fps: float = Field(gt=0, allow_inf_nan=False)
     dim: int = Field(gt=0)
+    resize: Literal["squash", "crop"] = "squash"
+    shortest_px: int | None = Field(default=None, gt=0)
+    kernel: Literal["area", "bilinear", "bicubic", "lanczos"] = "area"
+    antialias: bool = True
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+
+
+class Scoring(_Card):
+    """What the encoder makes of a cosine: ``cosine * scale + bias``, for calibration.
+
+    Attributes:
+        kind: how the sum becomes a probability; ``cosine`` where it was not trained to be one.
+        scale, bias: of the cosine.
+    """
+
+    kind: Literal["cosine", "softmax", "sigmoid"] = "cosine"
+    scale: float = Field(default=1.0, allow_inf_nan=False)
+    bias: float = Field(default=0.0, allow_inf_nan=False)
 
 
 class Licence(_Card):
-    """Terms of one part of the bundle."""
+    """Terms of one part of the bundle.
+
+    Attributes:
+        part: of the bundle.
+        licence: its name, an SPDX identifier where there is one.
+        source: where the part comes from.
+        non_commercial: whether it forbids commercial use.
+    """
 
     part: str
     licence: str
     source: str
+    non_commercial: bool = False
+
+
+class Proof(_Card):
+    """The smallest cosine between the bundle and the model that it was imported from.
+
+    Attributes:
+        texts: of texts in the study languages.
+        pictures: on the model's own pixels.
+        decoder: on pixels as our decoder scales them, whose kernels differ a little.
+        count: texts and pictures that were compared.
+    """
+
+    texts: float
+    pictures: float
+    decoder: float
+    count: tuple[int, int]
+
+
+class Origin(_Card):
+    """Where an imported bundle comes from.
+
+    Attributes:
+        family: kind of model, as ``polyreel bundles import`` names it.
+        source: name on the hub, or name of the folder.
+        revision: commit of the hub; None for a folder.
+        precision: of the weights.
+        proof: against the model; None where there is nothing to hold it against.
+        remarks: one sentence for each thing that is not as one would wish.
+    """
+
+    family: str
+    source: str
+    revision: str | None = None
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    proof: Proof | None = None
+    remarks: tuple[str, ...] = ()
 
 
 class Measurement(_Card):
@@ -132,23 +239,46 @@ class BundleCard(EncoderCard):
         description: one or two sentences.
         dim: width of the shared space of texts and clips.
         text, frames: how input is prepared.
+        pooling: how ``video.onnx`` makes a clip of its frames.
+        scoring: what a cosine means to the encoder.
+        sizes: widths that vectors may be cut to (Matryoshka); none if only the whole means something.
         confidence: from which cosines on a match means something.
         measured: results on benchmarks, per language.
         licences: terms of every part.
         training: how it was made.
-        files: file name -> sha256.
+        trained_on: the data, as far as its makers say.
+        origin: where an imported bundle comes from.
+        files: file name -> sha256, weights beside a graph included.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     identity: str = Field(pattern=r"^[0-9a-f]{64}$")
     description: str
     text: TextInput
+    pooling: Literal["own", "mean"] = "own"
+    scoring: Scoring = Scoring()
+    sizes: tuple[int, ...] = ()
     confidence: Confidence
     measured: tuple[Measurement, ...] = ()
     licences: tuple[Licence, ...]
     training: str
-    files: Mapping[str, str]
+    trained_on: str | None = None
+    origin: Origin | None = None
+    files: Mapping[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")], str]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _migrated(cls, facts: Any) -> Any:
+        """A card of version 1 as one of version 2: whatever it does not say has the default."""
+        if isinstance(facts, dict) and facts.get("schema_version") == 1:
+            return {**facts, "schema_version": 2}
+        return facts
+
+    @property
+    def non_commercial(self) -> bool:
+        """Whether the licence of a part forbids commercial use."""
+        return any(licence.non_commercial for licence in self.licences)
 
 
 def identity_of(inputs: Mapping[str, object]) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.encoders.card import CARD_FILE, BundleCard, read_card
+from polyreel.encoders.text_rows import filled, rows_of
 from polyreel.errors import BundleError
 from polyreel.packages.members import sha256_of
 
@@ -43,26 +44,33 @@ class Bundle:
         self._sessions: dict[str, ort.InferenceSession] = {}
         self._opening = threading.Lock()
 
-    def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def encode_text(
+        self, texts: Sequence[str], *, languages: Sequence[str | None] | None = None
+    ) -> NDArray[np.float32]:
         """Unit vectors of ``texts``, (texts, dim). Text of any language and length; see ``languages.clean``.
 
         A text longer than the model reads is encoded in windows and averaged by their length, never cut.
+
+        Args:
+            texts: as ``languages.clean`` leaves them.
+            languages: BCP-47 tag of each, which most bundles do not need; None has it detected.
+
+        Raises:
+            QueryError: the bundle has to be told the language, and does not know this one.
         """
-        spec = self.card.text
         windows: list[list[int]] = []
         owners: list[int] = []
-        for owner, encoding in enumerate(
-            self._tokenizer.encode_batch([spec.prefix + text for text in texts])
-        ):
-            for window in _windows(encoding.ids, spec.max_tokens):
-                windows.append(window)
-                owners.append(owner)
+        for owner, rows in enumerate(rows_of(self._tokenizer, self.card.text, texts, languages)):
+            windows.extend(rows)
+            owners.extend([owner] * len(rows))
         vectors = np.zeros((len(texts), self.card.dim), np.float32)
         # Rows of similar length share a batch, so that little of it is padding.
         order = sorted(range(len(windows)), key=lambda index: len(windows[index]))
         for start in range(0, len(order), _TEXTS_AT_ONCE):
             chosen = order[start : start + _TEXTS_AT_ONCE]
-            for index, vector in zip(chosen, self._run_text([windows[i] for i in chosen]), strict=True):
+            ids, mask = filled([windows[index] for index in chosen], self.card.text)
+            batch = self._run("text.onnx", {"ids": ids, "mask": mask})
+            for index, vector in zip(chosen, batch, strict=True):
                 vectors[owners[index]] += vector * len(windows[index])
         return _unit_rows(vectors)
 
@@ -95,17 +103,17 @@ class Bundle:
         for name in self.card.files:
             self._checked(name)
 
-    def _run_text(self, rows: list[list[int]]) -> NDArray[np.float32]:
-        longest = max(map(len, rows))
-        ids = np.full((len(rows), longest), self.card.text.pad_id, np.int64)
-        mask = np.zeros((len(rows), longest), np.int64)
-        for row, tokens in enumerate(rows):
-            ids[row, : len(tokens)] = tokens
-            mask[row, : len(tokens)] = 1
-        return self._run("text.onnx", {"ids": ids, "mask": mask})
-
     def _run(self, name: str, inputs: dict[str, NDArray[np.generic]]) -> NDArray[np.float32]:
-        (output,) = self._session(name).run(None, inputs)
+        session = self._session(name)
+        taken = {given.name: inputs[given.name] for given in session.get_inputs()}
+        if session.get_inputs()[0].shape[0] == 1:  # exported for one row at a time
+            rows = zip(*taken.values(), strict=True)
+            parts = [
+                session.run(None, dict(zip(taken, (part[None] for part in row), strict=True)))[0]
+                for row in rows
+            ]
+            return np.concatenate(parts).astype(np.float32)
+        (output,) = session.run(None, taken)
         return np.asarray(output, np.float32)
 
     @functools.cached_property
@@ -154,30 +162,30 @@ class Bundle:
             )
 
     def _checked(self, name: str) -> Path:
-        path = self.folder / name
-        expected = self.card.files.get(name)
-        found = sha256_of(path) if path.is_file() else "missing"
-        if found != expected:
-            raise BundleError(
-                "a part of the bundle is damaged",
-                item=path,
-                value=f"sha256 {found[:12]}, expected {str(expected)[:12]}",
-                remedy=f"Run 'polyreel bundles build {self.card.name} --force' or copy the bundle again",
-            )
-        return path
+        """The path of a part that is as its digest says; weights beside a graph are part of it."""
+        for part in (name, *(file for file in self.card.files if file.startswith(f"{name}."))):
+            path = self.folder / part
+            expected = self.card.files.get(part)
+            found = sha256_of(path) if path.is_file() else "missing"
+            if found != expected:
+                raise BundleError(
+                    "a part of the bundle is damaged",
+                    item=path,
+                    value=f"sha256 {found[:12]}, expected {str(expected)[:12]}",
+                    remedy=f"Run '{self._made_by}' or copy the bundle again",
+                )
+        return self.folder / name
+
+    @property
+    def _made_by(self) -> str:
+        name, origin = self.card.name, self.card.origin
+        if origin is None:
+            return f"polyreel bundles build {name} --force"
+        return f"polyreel bundles import {origin.source} --name {name}"
 
 
 def _not_runnable(path: Path, error: Exception) -> BundleError:
     return BundleError("a part of the bundle cannot be run", item=path, value=str(error).splitlines()[0])
-
-
-def _windows(ids: list[int], size: int) -> list[list[int]]:
-    """Cut ``<s> a b c </s>`` into pieces of at most ``size`` ids, each with its own ``<s>`` and ``</s>``."""
-    if len(ids) <= size:
-        return [ids]
-    begin, *content, end = ids
-    step = size - 2
-    return [[begin, *content[at : at + step], end] for at in range(0, len(content), step)]
 
 
 def _unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -102,12 +102,10 @@ def _encode(
     media: Media, encoder: Encoder, worker: DecodeWorker, archives: OpenArchives
 ) -> NDArray[np.float32]:
     """(clips, dim): pictures are one clip, a video is cut as an index run cuts it."""
-    spec = encoder.card.frames
     if isinstance(media, Frames):
-        pictures = read_frames(media, (spec.width_px, spec.height_px), archives=archives)
+        pictures = read_frames(media, encoder.card.frames, archives=archives)
         return encoder.encode_video([encoder.encode_frames(pictures)])
-    options = DecodeOptions(spec.width_px, spec.height_px, spec.fps)
-    clips = worker.clips(media.path, options)
+    clips = worker.clips(media.path, DecodeOptions.of(encoder.card.frames))
     return np.concatenate([encoder.encode_video([encoder.encode_frames(clip.images)]) for clip in clips])
 
 

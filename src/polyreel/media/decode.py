@@ -25,7 +25,6 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
@@ -40,6 +39,7 @@ from polyreel.media.appearance import (
     orientation_of,
     tone_mapped,
 )
+from polyreel.media.scaling import STRETCH, Scaling
 
 __all__ = ["Frame", "Health", "Picture", "VideoReader", "clock_start_s", "next_due_s"]
 
@@ -131,18 +131,33 @@ class Picture:
         width, height = round(self._frame.width * self._pixel_aspect), self._frame.height
         return (height, width) if self._orientation.transposed else (width, height)
 
-    def image(self, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    def image(self, size: tuple[int, int] | None = None, scaling: Scaling = STRETCH) -> NDArray[np.uint8]:
         """The upright picture, (height, width, 3) uint8 RGB, scaled to ``size`` (width, height) if given."""
-        width, height = size or self.display_size
+        wanted = size or self.display_size
+        width, height = scaling.scaled_size(self.display_size, wanted)
         if self._orientation.transposed:
             width, height = height, width
         frame = on_white(self._frame) if has_opacity(self._frame) else self._frame
         hdr = is_hdr(frame)
         # One thread: starting more for each frame costs ten times what scaling it does.
         scaled = frame.reformat(
-            width, height, format="rgb48le" if hdr else "rgb24", interpolation=Interpolation.AREA, threads=1
+            width,
+            height,
+            format="rgb48le" if hdr else "rgb24",
+            interpolation=scaling.interpolation,
+            threads=1,
         ).to_ndarray()
-        return self._orientation.apply(tone_mapped(scaled, frame) if hdr else scaled)
+        upright = self._orientation.apply(tone_mapped(scaled, frame) if hdr else scaled)
+        return _middle(upright, wanted)
+
+
+def _middle(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """What lies in the middle of a picture that is at least of ``size`` (width, height)."""
+    (height, width), (wanted_width, wanted_height) = picture.shape[:2], size
+    if (width, height) == size:
+        return picture
+    top, left = (height - wanted_height) // 2, (width - wanted_width) // 2
+    return np.ascontiguousarray(picture[top : top + wanted_height, left : left + wanted_width])
 
 
 class VideoReader:

@@ -13,10 +13,10 @@ import sys
 import threading
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +25,14 @@ from polyreel import errors
 from polyreel.clips import Caption
 from polyreel.errors import LimitError, MediaError, WorkerKilledError
 from polyreel.media.decode import Frame, Health
+from polyreel.media.scaling import STRETCH, Scaling
 from polyreel.media.subtitles import SubtitleTrack
 from polyreel.media.windows import MAX_CLIP_S
 from polyreel.media.wire import read_message
 from polyreel.units import printable
+
+if TYPE_CHECKING:
+    from polyreel.encoders.card import FrameInput
 
 __all__ = [
     "ClipEnd",
@@ -74,8 +78,9 @@ class DecodeOptions:
     """What is wanted of a file.
 
     Attributes:
-        width_px, height_px: size that the whole upright picture is stretched to.
+        width_px, height_px: size that the upright picture is brought to.
         fps: frames for each second of video.
+        scaling: how it gets there; by default the whole of it is stretched.
         max_clip_s: longest clip.
         thumbnail_px: longest side of a thumbnail.
         pictures: False reads subtitles only.
@@ -89,6 +94,12 @@ class DecodeOptions:
     thumbnail_px: int = 320
     pictures: bool = True
     sidecars: tuple[str, ...] | None = None
+    scaling: Scaling = STRETCH
+
+    @classmethod
+    def of(cls, frames: FrameInput) -> DecodeOptions:
+        """What the card of an encoder asks for."""
+        return cls(frames.width_px, frames.height_px, frames.fps, scaling=Scaling.of(frames))
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +210,7 @@ class DecodeWorker:
 
     def _decode_once(self, path: Path, options: DecodeOptions) -> Generator[DecodeEvent]:
         process = self._running()
-        request = {"path": str(path.absolute()), **{k: getattr(options, k) for k in options.__slots__}}
+        request = {"path": str(path.absolute()), **asdict(options)}
         try:
             assert process.stdin is not None
             process.stdin.write(json.dumps(request).encode() + b"\n")

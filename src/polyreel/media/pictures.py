@@ -20,6 +20,7 @@ from polyreel.errors import MediaError
 from polyreel.media.appearance import UPRIGHT, Orientation, orientation_of
 from polyreel.media.decode import Picture
 from polyreel.media.drawings import is_drawing, rasterised
+from polyreel.media.scaling import STRETCH, Scaling
 
 __all__ = ["PICTURE_SUFFIXES", "OpenArchives", "read_bytes", "read_picture"]
 
@@ -100,13 +101,18 @@ def read_bytes(root: Path, reference: str, *, archives: OpenArchives | None = No
 
 
 def read_picture(
-    data: bytes, *, size: tuple[int, int] | None = None, item: object = None
+    data: bytes,
+    *,
+    size: tuple[int, int] | None = None,
+    scaling: Scaling = STRETCH,
+    item: object = None,
 ) -> NDArray[np.uint8]:
     """A picture file as (height, width, 3) uint8 RGB, upright, on white where it is transparent.
 
     Args:
         data: the file.
-        size: width and height to stretch it to; its own by default, 512 on the longer side for drawings.
+        size: width and height to bring it to; its own by default, 512 on the longer side for drawings.
+        scaling: how it gets there; by default it is stretched.
         item: what messages call it.
 
     Raises:
@@ -119,7 +125,7 @@ def read_picture(
             frame = next(container.decode(video=0))
     except (av.error.FFmpegError, StopIteration, IndexError) as error:
         raise MediaError("the file is no picture that can be read", item=item, value=error) from error
-    return Picture(0.0, frame, _orientation_in_exif(data) or orientation_of(frame)).image(size)
+    return Picture(0.0, frame, _orientation_in_exif(data) or orientation_of(frame)).image(size, scaling)
 
 
 def _orientation_in_exif(data: bytes) -> Orientation | None:

@@ -20,6 +20,7 @@ from polyreel.errors import LimitError, MediaError
 from polyreel.media.decode import Picture
 from polyreel.media.jpeg import encode_jpeg, fit_within
 from polyreel.media.readers import open_video
+from polyreel.media.scaling import Scaling
 from polyreel.media.subtitles import read_subtitles
 from polyreel.media.windows import Windower
 from polyreel.media.wire import write_message
@@ -72,10 +73,11 @@ def _decode(path: Path, request: dict[str, Any], send: Send) -> dict[str, object
     """Send every sampled frame at the size asked, and after its last frame each clip with a thumbnail."""
     windower = Windower(request["max_clip_s"])
     thumbnails: list[Any] = []  # small pictures of the open clip, of which the middle one is kept
+    size, scaling = (request["width_px"], request["height_px"]), Scaling(**request["scaling"])
     with open_video(path) as reader:
         send("opened", duration_s=reader.duration_asked_s)
         for picture in reader.pictures(request["fps"]):
-            image = picture.image((request["width_px"], request["height_px"]))
+            image = picture.image(size, scaling)
             span = windower.add(picture.time_s, image)
             if span is not None:
                 send("clip", encode_jpeg(thumbnails[span.middle]), start_s=span.start_s, end_s=span.end_s)

@@ -12,7 +12,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +25,14 @@ from polyreel.datasets.store.feature_writer import SHARD_BYTES, commit_features,
 from polyreel.datasets.store.features import shard_name
 from polyreel.datasets.store.manifest import FEATURES_FOLDER, writing
 from polyreel.datasets.store.table import DatasetTable, open_table
+from polyreel.encoders.card import FrameInput
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import MediaError
 from polyreel.files import new_file, write_atomically
 from polyreel.media.decode import Frame
 from polyreel.media.limited import DecodeOptions, DecodeWorker, Opened
 from polyreel.media.pictures import OpenArchives, read_bytes, read_picture
+from polyreel.media.scaling import STRETCH, Scaling
 
 __all__ = ["add_bundle_features", "bundle_features_name", "read_frames"]
 
@@ -47,24 +49,27 @@ def bundle_features_name(bundle: Bundle) -> str:
     """
     spec = bundle.card.frames
     facts = [bundle.card.files["frames.onnx"], spec.width_px, spec.height_px, spec.fps]
+    if (scaling := Scaling.of(spec)) != STRETCH:
+        facts.append(asdict(scaling))
     return f"frames-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]}"
 
 
 def read_frames(
-    media: Frames, size: tuple[int, int], *, archives: OpenArchives | None = None
+    media: Frames, spec: FrameInput, *, archives: OpenArchives | None = None
 ) -> NDArray[np.uint8]:
-    """Pictures stretched to ``size`` (width, height): (pictures, height, width, 3) uint8.
+    """Pictures as an encoder wants them: (pictures, height, width, 3) uint8.
 
     Args:
         media: the pictures.
-        size: (width, height) in pixels.
+        spec: what the card of the encoder asks for.
         archives: opened zips, kept for the next call.
 
     Raises:
         MediaError: one cannot be read.
     """
     pictures = ((name, read_bytes(media.root, name, archives=archives)) for name in media.references)
-    return np.stack([read_picture(data, size=size, item=name) for name, data in pictures])
+    size, scaling = (spec.width_px, spec.height_px), Scaling.of(spec)
+    return np.stack([read_picture(data, size=size, scaling=scaling, item=name) for name, data in pictures])
 
 
 def add_bundle_features(
@@ -280,7 +285,7 @@ class _MediaReader:
         if media is None:
             return [np.zeros((0, spec.dim), np.float32) for _ in clips]
         if isinstance(media, Frames):
-            pictures = read_frames(media, (spec.width_px, spec.height_px), archives=self.archives)
+            pictures = read_frames(media, spec, archives=self.archives)
             return [self.bundle.encode_frames(pictures)]
         until_s = max(clip.end_s or np.inf for clip in clips)
         times, features = self._video(media, until_s)
@@ -288,13 +293,11 @@ class _MediaReader:
 
     def _video(self, media: VideoFile, until_s: float) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Times in seconds, (frames,), and features, (frames, dim), up to ``until_s`` at least."""
-        spec = self.bundle.card.frames
         times: list[float] = []
         parts: list[NDArray[np.float32]] = []
         waiting: list[NDArray[np.uint8]] = []
         length_s = 0.0
-        options = DecodeOptions(spec.width_px, spec.height_px, spec.fps)
-        for event in self.worker.decode(media.path, options):
+        for event in self.worker.decode(media.path, DecodeOptions.of(self.bundle.card.frames)):
             if isinstance(event, Opened):
                 length_s = event.duration_s or 0.0
             if not isinstance(event, Frame):

@@ -132,8 +132,7 @@ def index(
         plan = make_plan(found, known, retry_failed=retry_failed, prune=prune)
         shown = ProgressFile(folder)
         run = _Run(writer, bundle, known, commit_every_s, _to_both(shown, on_event))
-        pictures = bundle.card.frames
-        options = DecodeOptions(pictures.width_px, pictures.height_px, pictures.fps)
+        options = DecodeOptions.of(bundle.card.frames)
         decode = functools.partial(run_decode_pool, workers=workers, limits=limits or Limits(), seen=run.seen)
         try:
             run.start(found, plan)

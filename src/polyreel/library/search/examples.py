@@ -79,8 +79,7 @@ def encode_example(
 
 
 def _decode(path: Path, bundle: Encoder, limits: Limits) -> tuple[list[NDArray[np.uint8]], bytes]:
-    spec = bundle.card.frames
-    options = DecodeOptions(spec.width_px, spec.height_px, spec.fps)
+    options = DecodeOptions.of(bundle.card.frames)
     frames: list[NDArray[np.uint8]] = []
     thumbnail = b""
     with DecodeWorker(limits) as worker:

@@ -9,12 +9,14 @@ from collections import Counter
 import pytest
 from written import fails, lines, write, write_annotations, zip_of
 
+from polyreel.datasets.dataset_catalog import DatasetCatalog
 from polyreel.datasets.fetching import build_dataset, count_differences, fetched_table
 from polyreel.datasets.readers import msrvtt, multi30k, vatex, xm3600, xtd10
 from polyreel.datasets.readers.demo import demo_clips
 from polyreel.datasets.records import Frames, Record, VideoFile
 from polyreel.datasets.registry import DATASETS, find_dataset
 from polyreel.datasets.store.table import open_table
+from polyreel.datasets.store.table_writer import write_table
 from polyreel.errors import DatasetError, UnknownNameError, UsageError
 from polyreel.languages import STUDY_LANGUAGES, parse_tag
 from polyreel.problems import Missing
@@ -118,6 +120,7 @@ def frames(tmp_path):
     def row(video, split, *, italian=(), from_test=False, end_s=7.25):
         return {
             "video": video,
+            "youtube": f"upload of {video}",
             "split": split,
             "start_s": 1.0,
             "end_s": end_s,
@@ -155,6 +158,18 @@ def test_msrvtt_frames_leave_out_what_shares_a_source_with_the_test_set(frames):
     assert dev.split == "dev"
     assert [c.language for c in dev.captions] == list(STUDY_LANGUAGES)
     assert {gone.id: gone.reason.split()[0] for gone in missing} == {"video3": "cut", "video4": "no"}
+
+
+def test_a_cached_table_from_before_sources_were_kept_is_built_again(frames, tmp_path, monkeypatch):
+    monkeypatch.setenv("POLYREEL_CACHE", str(tmp_path / "cache"))
+    places = {"msrvtt-frames": frames.name}
+    built = DatasetCatalog(frames.parent, places).table("msrvtt-frames").folder
+    records = records_of("msrvtt-frames", frames)[0]
+    write_table(built, [dataclasses.replace(r, source="") for r in records], name="msrvtt-frames")
+    catalog = DatasetCatalog(frames.parent, places)
+    assert catalog.where("msrvtt-frames") is None
+    assert catalog.table("msrvtt-frames").source(0) == "upload of video1"
+    assert catalog.where("msrvtt-frames") == built
 
 
 def test_msrvtt_frames_without_a_file_or_with_a_damaged_one(frames):

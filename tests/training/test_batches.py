@@ -216,6 +216,36 @@ def test_chance_belongs_to_the_key():
     assert abs(float(torch.corrcoef(drawn)[0, 1])) < 0.1
 
 
+def uploads(folder) -> TrainingSet:
+    """Forty clips of ten uploads, two of which are in dev, too."""
+    records = [
+        Record(
+            Clip(f"{split}-{number}", 0.0, 0.0),
+            (Caption("a dog runs", "en", 0.0, 0.0),),
+            split,
+            source=f"upload {number // 4}",
+        )
+        for split, numbers in (("train", range(40)), ("dev", (0, 12)))
+        for number in numbers
+    ]
+    write_table(folder, records, name="made")
+    return TrainingSet(
+        open_table(folder), "train", languages=["en"], held_out=0.3, without_sources_of=["dev", "test"]
+    )
+
+
+def test_what_shares_a_source_with_dev_is_never_drawn_and_uploads_are_held_out_whole(tmp_path):
+    kept = uploads(tmp_path)
+    assert str(kept.left_out) == "made/train: 8 of 40 clips share a source with dev and are left out"
+    assert kept.size == round(32 * 0.7)
+    usable = [[kept.usable(4 * upload + at) for at in range(4)] for upload in range(10)]
+    assert all(len(set(clips)) == 1 for clips in usable)
+    assert not usable[0][0]
+    assert not usable[3][0]
+    assert 2 <= sum(clips[0] for clips in usable) <= 8
+    assert kept.passed_over == 0
+
+
 def test_what_is_held_out_is_never_drawn(world, films):
     kept = TrainingSet(films.table, "train", languages=toys.LANGUAGES, features=[toys.FEATURES], held_out=0.3)
     left = {row for row in map(int, films.table.rows("train")) if not kept.usable(row)}

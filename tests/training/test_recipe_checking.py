@@ -60,6 +60,36 @@ def test_an_estimate_is_about_right(world, tmp_path):
     assert found.estimate.memory_bytes > 16 * trained
 
 
+def test_clips_that_share_a_source_with_dev_are_left_out_and_counted(world, tmp_path):
+    records = [
+        Record(
+            Clip(f"{split}-{number}", 0.0, 0.0),
+            tuple(Caption("a dog runs", tag, 0.0, 0.0) for tag in ("en", "de")),
+            split,
+            source=f"upload {number // 2}",
+        )
+        for split, numbers in (("train", range(20)), ("dev", (0, 6)))
+        for number in numbers
+    ]
+    write_table(tmp_path / "uploads", records, name="uploads")
+    path = world.write(
+        tmp_path / "toy.yaml",
+        data=[{"corpus": str(tmp_path / "uploads")}],
+        languages=["en", "de"],
+        model={"text": {"encoder": str(world.home / "bert")}, "video": None, "dim": 8},
+        objectives=[{"name": "text_contrastive"}],
+        optimiser={"epochs": 3},
+        batch={"batch_size": 4},
+    )
+    told = "uploads/train: 4 of 20 clips share a source with dev and are left out"
+    found = check(path, data=world.home)
+    assert (found.problems, found.notes, found.estimate.steps) == ((), (told,), 12)
+    train(read_training_recipe(path), out=tmp_path / "run", data=world.home)
+    assert [line["note"] for line in read_log(tmp_path / "run") if line["kind"] == "note"] == [told]
+    everything = check(path, ["data.0.without_sources_of=[]"], data=world.home)
+    assert (everything.notes, everything.estimate.steps) == ((), 15)
+
+
 def test_chunks_need_less_memory_and_more_time(world, tmp_path):
     path = world.write(tmp_path / "toy.yaml", batch={"batch_size": 48})
     whole = check(path, data=world.home).estimate

@@ -73,6 +73,7 @@ class Dataset:
         published: split -> number of clips, as published or as counted when the version was pinned; None if
             that depends on the user's own folder.
         remedy: how to get it and which layout is expected.
+        knows_sources: whether its reader says what clips were cut from, where their names do not.
         known_faults: what a reader of numbers measured on it should know.
         benchmarks: what can be measured on it.
     """
@@ -89,5 +90,6 @@ class Dataset:
     licences: Mapping[str, str] = field(default_factory=dict)
     published: Mapping[str, int] | None = None
     remedy: str
+    knows_sources: bool = False
     known_faults: tuple[str, ...] = ()
     benchmarks: tuple[BenchmarkSpec, ...] = ()

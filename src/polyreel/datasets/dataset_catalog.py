@@ -11,6 +11,7 @@ from polyreel.codeswitch.lexicons import Lexicon, load_lexicons
 from polyreel.datasets.fetching import build_dataset, fetched_table
 from polyreel.datasets.registry import DATASETS
 from polyreel.datasets.store.bundle_features import add_bundle_features, bundle_features_name
+from polyreel.datasets.store.manifest import read_manifest
 from polyreel.datasets.store.table import DatasetTable, open_table
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
@@ -73,7 +74,11 @@ class DatasetCatalog:
                 remedy=f"{dataset.remedy} and name its parent by --data, or its place under 'folders'",
             )
         built = self._built(name)
-        return built if (built / _MANIFEST).is_file() else None
+        if not (built / _MANIFEST).is_file():
+            return None
+        # Built before tables kept sources: written anew in its place, and its features stay.
+        outdated = dataset.knows_sources and not read_manifest(built).knows_sources
+        return None if outdated else built
 
     def table(self, name: str) -> DatasetTable:
         """The table of that name, built if it is not there as a table.

@@ -61,6 +61,8 @@ class Record:
         concept: clips of the same non-empty concept are positives of each other.
         also_relevant: videos that the captions describe as well, where the dataset lists them one by one;
             None where the concept says it.
+        source: what the clip was cut from, such as the id of an upload, where ``clip.video`` does not say it.
+            Clips of one source look alike without being positives: a split keeps them together.
     """
 
     clip: Clip
@@ -69,6 +71,7 @@ class Record:
     media: Media | None = None
     concept: str = ""
     also_relevant: tuple[str, ...] | None = None
+    source: str = ""
 
 
 Stream = Iterator[Record | Missing]
@@ -114,6 +117,7 @@ def record_of(
     media: Media | None = None,
     concept: str = "",
     length_s: float = 0.0,
+    source: str = "",
 ) -> Record | Missing:
     """The record of a whole video, a photo or a text; ``Missing`` if it has neither captions nor media.
 
@@ -125,12 +129,13 @@ def record_of(
         media: where the pictures are, None if they are not there.
         concept: see ``Record``.
         length_s: of the video in seconds; 0 where it is not one or its length is not known.
+        source: see ``Record``.
     """
     clip = Clip(name, 0.0, length_s)
     captions = captions_of(texts, clip, creation)
     if not captions and media is None:
         return Missing(name, "neither captions nor media")
-    return Record(clip, captions, split, media, concept)
+    return Record(clip, captions, split, media, concept, source=source)
 
 
 def in_groups(pairs: Iterable[tuple[str, Iterable[str]]]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -345,7 +345,7 @@ class StudyData:
             split = "train" if trains else spec.split
             write_table(
                 folder,
-                (Record(r.clip, r.captions, split, r.media, r.concept) for r in kept),
+                (replace(record, split=split) for record in kept),
                 name=Path(spec.corpus).name,
             )
         return open_table(folder)

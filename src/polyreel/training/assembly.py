@@ -71,6 +71,7 @@ def _training_set(recipe: Recipe, data: DataSpec, catalog: DatasetCatalog) -> Tr
         features=features,
         weight=data.weight,
         held_out=data.held_out,
+        without_sources_of=data.without_sources_of,
     )
 
 

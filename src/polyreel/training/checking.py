@@ -5,7 +5,7 @@ take.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +20,10 @@ from polyreel.training.batches import Batch
 from polyreel.training.distributed import Group
 from polyreel.training.engine import Engine
 from polyreel.training.problems import problems_of
-from polyreel.training.recipe import Recipe, examine_training_recipe
+from polyreel.training.recipe import DataSpec, Recipe, examine_training_recipe
 from polyreel.training.sampling import Position
 from polyreel.training.step import train_step
+from polyreel.training.training_set import SharedSources, shared_sources
 
 __all__ = ["Check", "RunEstimate", "check", "require_recipe"]
 
@@ -126,7 +127,17 @@ def _notes(recipe: Recipe, catalog: DatasetCatalog) -> list[str]:
                 )
         except PolyreelError:
             continue
-    return notes
+    return notes + [str(found) for _, found in _left_out(recipe, catalog) if len(found.rows)]
+
+
+def _left_out(recipe: Recipe, catalog: DatasetCatalog) -> Iterator[tuple[DataSpec, SharedSources]]:
+    """What each corpus that is there as a table has to train on."""
+    for data in recipe.data:
+        try:
+            if catalog.where(data.corpus) is not None:
+                yield data, shared_sources(catalog.table(data.corpus), data.split, data.without_sources_of)
+        except PolyreelError:
+            continue
 
 
 def _estimate(recipe: Recipe, catalog: DatasetCatalog) -> RunEstimate:
@@ -244,12 +255,8 @@ def _kept_bytes(engine: Engine, batch: Batch) -> int:
 
 
 def _steps_of_epochs(recipe: Recipe, catalog: DatasetCatalog) -> int | None:
-    try:
-        if any(catalog.where(data.corpus) is None for data in recipe.data):
-            return None
-        items = sum(
-            data.weight * catalog.table(data.corpus).manifest.clips[data.split] for data in recipe.data
-        )
-    except (PolyreelError, KeyError):
+    there = list(_left_out(recipe, catalog))
+    if len(there) < len(recipe.data):
         return None
+    items = sum(data.weight * found.remaining * (1 - (data.held_out or 0)) for data, found in there)
     return max(1, round((recipe.optimiser.epochs or 0) * items / recipe.batch.batch_size))

@@ -55,7 +55,9 @@ class DataSpec(_Spec):
         captions_per_language: of a clip with more captions in a language, the first so many; None takes all.
         features: kinds of features whose rows stand side by side; empty takes those of the default bundle
             where the corpus has pictures, and none where it has only text.
-        held_out: share of the split that is kept back for validation, whole videos and concepts together.
+        held_out: share of the split that is kept back for validation, whole sources and concepts together.
+        without_sources_of: splits of the corpus with which no clip of this one may share a source, such as
+            the upload that both were cut from: such clips are left out. Empty leaves them in.
     """
 
     corpus: str = Field(min_length=1)
@@ -65,6 +67,7 @@ class DataSpec(_Spec):
     captions_per_language: int | None = Field(default=None, ge=1)
     features: tuple[str, ...] = ()
     held_out: _Share | None = None
+    without_sources_of: tuple[str, ...] = ("dev", "test")
 
 
 class CodeSwitchingSpec(_Spec):

@@ -273,6 +273,11 @@ class _Run:
         frozen = sum(p.numel() for p in parameters if not p.requires_grad)
         trained = sum(p.numel() for p in self._engine.named.values())
         self._report(Started(self._step, self._total, trained, frozen, self._recipe.batch.batch_size))
+        for found in (training_set.left_out for training_set in self._training_sets):
+            if len(found.rows):
+                self._report(Noted(str(found)))
+                if self._log is not None:
+                    self._log.note(self._step, str(found))
         if self._log is not None and not self._log.has_tensorboard:
             self._report(Noted("TensorBoard is not installed: the run is logged to log.jsonl alone"))
 

@@ -162,5 +162,5 @@ class Sampler:
         raise TrainingError(
             "no clip of the corpus can be trained on",
             item=training_set.name,
-            remedy="Check its languages, its features and what is held out",
+            remedy="Check its languages, its features, what is held out and what 'without_sources_of' leaves",
         )

@@ -4,24 +4,59 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from polyreel.datasets.sources import split_by_source
 from polyreel.datasets.store.table import DatasetTable
 from polyreel.languages import clean
 from polyreel.training.stable_random import stable_hash
 
-__all__ = ["TrainingSet", "is_held_out", "texts_of"]
+__all__ = ["SharedSources", "TrainingSet", "is_held_out", "shared_sources", "texts_of"]
 
 _TEXTS_KEPT = 65_536
 _WHOLE = 2**63
 
 
+@dataclass(frozen=True, slots=True)
+class SharedSources:
+    """Clips of a split that are not trained on, because they share a source with another split.
+
+    Attributes:
+        name: of corpus and split.
+        without: the other splits.
+        rows: (clips,) their indices.
+        remaining: number of the clips that are left.
+    """
+
+    name: str
+    without: tuple[str, ...]
+    rows: NDArray[np.int64]
+    remaining: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: {len(self.rows):,} of {self.remaining + len(self.rows):,} clips share a source "
+            f"with {' or '.join(self.without)} and are left out"
+        )
+
+
+def shared_sources(table: DatasetTable, split: str, without: Sequence[str]) -> SharedSources:
+    """What ``split_by_source`` leaves out, without keeping a number for each of what may be many clips.
+
+    Args:
+        table, split, without: As there.
+    """
+    found = split_by_source(table, split, without=without)
+    return SharedSources(f"{table.name}/{split}", found.without, found.left_out, len(found.rows))
+
+
 def is_held_out(table: DatasetTable, row: int, share: float) -> bool:
     """Whether a clip is in the part of its split that is kept back for validation.
 
-    Clips of one concept, or of one video, are kept back together: one in training would tell about them all.
+    Clips of one concept, or of one source, are kept back together: one in training would tell about them all.
     It does not depend on the seed, so that runs of several seeds are validated on the same clips.
 
     Args:
@@ -29,7 +64,7 @@ def is_held_out(table: DatasetTable, row: int, share: float) -> bool:
         row: Index of the clip.
         share: Share of the split that is kept back, 0 to 1.
     """
-    return stable_hash("held-out", table.concept(row) or table.clip(row).video) < share * _WHOLE
+    return stable_hash("held-out", table.concept(row) or table.source(row)) < share * _WHOLE
 
 
 def texts_of(table: DatasetTable, row: int, languages: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
@@ -58,6 +93,7 @@ class TrainingSet:
         features: kinds of features whose rows stand side by side; none for text alone.
         weight: how often a clip is drawn, by one of weight 1.
         held_out: share of the split that is never drawn.
+        without_sources_of: splits with which its clips share no source; see ``split_by_source``.
     """
 
     def __init__(
@@ -70,12 +106,15 @@ class TrainingSet:
         features: Sequence[str] = (),
         weight: float = 1.0,
         held_out: float | None = None,
+        without_sources_of: Sequence[str] = (),
     ) -> None:
         self.table, self.split, self.weight, self.held_out = table, split, weight, held_out
         self.languages, self._most = tuple(languages), captions_per_language
         self._stores = [table.features(name) for name in features]
         self.texts = functools.lru_cache(_TEXTS_KEPT)(self._read_texts)
         self.passed_over = 0
+        self.left_out = shared_sources(table, split, without_sources_of)
+        self._without = frozenset(map(int, self.left_out.rows))
 
     @property
     def name(self) -> str:
@@ -85,7 +124,7 @@ class TrainingSet:
     @property
     def size(self) -> int:
         """Clips to draw from, about: some may turn out to have no caption or no features."""
-        return max(1, round(self.table.manifest.clips[self.split] * (1 - (self.held_out or 0.0))))
+        return max(1, round(self.left_out.remaining * (1 - (self.held_out or 0.0))))
 
     @property
     def has_video(self) -> bool:
@@ -107,9 +146,11 @@ class TrainingSet:
         return self.table.shuffled(self.split, seed=seed, epoch=epoch, start=start)
 
     def usable(self, row: int) -> bool:
-        """Whether a clip can be trained on: not held out, with a caption, and with features where others
-        have.
+        """Whether a clip can be trained on: not held out, not of another split's source, with a caption, and
+        with features where others have.
         """
+        if row in self._without:
+            return False
         if self.held_out is not None and is_held_out(self.table, row, self.held_out):
             return False
         usable = bool(self.texts(row)) and self.has_features(row)

@@ -71,6 +71,7 @@ _PLACES = ("videos", "videos/all", "TrainValVideo", "TestVideo")
 class _Video(BaseModel):
     video_id: str
     split: str
+    url: str = ""
 
 
 class _Sentence(BaseModel):
@@ -103,7 +104,7 @@ def msrvtt_records(folder: Path, splits: Mapping[str, str] = MSRVTT_OFFICIAL) ->
     """
     if unknown := next((name for name in splits.values() if name not in MSRVTT_SPLITS), None):
         raise UnknownNameError("MSR-VTT split", unknown, MSRVTT_SPLITS)
-    source, official, sentences = _annotations(folder)
+    source, official, sentences, uploads = _annotations(folder)
     translations = read_translations(folder, official)
     short = sum(len(sentences[video]) < _SENTENCES_PER_VIDEO for video in official)
     videos = videos_in(folder, _PLACES)
@@ -119,7 +120,14 @@ def msrvtt_records(folder: Path, splits: Mapping[str, str] = MSRVTT_OFFICIAL) ->
                 )
             query = (listed or english[0]) if name in {"1k-A", "1k-B"} else None
             captions = _captions(video, query, english, translations)
-            yield record_of(video, captions, MSRVTT_CREATION, split=split, media=videos.get(video))
+            yield record_of(
+                video,
+                captions,
+                MSRVTT_CREATION,
+                split=split,
+                media=videos.get(video),
+                source=uploads[video],
+            )
 
 
 def msrvtt_1k_a_records(folder: Path) -> Stream:
@@ -146,22 +154,24 @@ def _captions(
     return {t.tag: t.of_query(video, query, english) for t in translations} | {"en": [query]}
 
 
-def _annotations(folder: Path) -> tuple[Path, dict[str, str], Mapping[str, list[str]]]:
-    """The file, video -> part of the official split, video -> sentences in the file's order."""
+def _annotations(folder: Path) -> tuple[Path, dict[str, str], Mapping[str, list[str]], dict[str, str]]:
+    """The file, video -> part of the official split, video -> sentences in the file's order, video -> the
+    address that it was cut from."""
     paths = [locate(folder, "MSRVTT_data.json", "train_val_videodatainfo.json", remedy=MSRVTT_LAYOUT)]
     if paths[0].name.startswith("train_val"):
         paths.append(locate(folder, "test_videodatainfo.json", remedy=MSRVTT_LAYOUT))
     official: dict[str, str] = {}
+    uploads: dict[str, str] = {}
     sentences: dict[str, list[str]] = defaultdict(list)
     for path in paths:
         annotations = parse(path, _ANNOTATIONS)
         for video in annotations.videos:
             if video.video_id in official:
                 raise DatasetError("an id occurs more than once", item=path, value=video.video_id)
-            official[video.video_id] = video.split
+            official[video.video_id], uploads[video.video_id] = video.split, video.url
         for sentence in annotations.sentences:
             sentences[sentence.video_id].append(sentence.caption)
-    return paths[0], official, sentences
+    return paths[0], official, sentences, uploads
 
 
 def _queries(folder: Path, split: str, official: Mapping[str, str]) -> Mapping[str, str | None]:

@@ -1,8 +1,8 @@
 """Key frames of real MSR-VTT videos with captions: our own train and dev split, dev in nine languages.
 
 Layout: ``videos.jsonl`` (a line a video: ``video``, ``split``, ``start_s``, ``end_s``, ``caption_en``,
-``captions_it``, ``same_source_as_test``, ..), ``frames-N.zip`` with up to four key frames a video,
-``dev-captions.json`` with the dev captions in nine languages.
+``captions_it``, ``youtube``, ``same_source_as_test``, ..), ``frames-N.zip`` with up to four key frames a
+video, ``dev-captions.json`` with the dev captions in nine languages.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ FRAMES_LAYOUT = "Put videos.jsonl, dev-captions.json and frames-N.zip into a fol
 
 class _Video(BaseModel):
     video: str
+    youtube: str = ""
     split: Literal["train", "dev"]
     start_s: float
     end_s: float
@@ -89,6 +90,7 @@ def msrvtt_frames_records(folder: Path) -> Stream:
                 split=video.split,
                 media=frames[video.video],
                 length_s=round(video.end_s - video.start_s, 3),
+                source=video.youtube,
             )
 
 

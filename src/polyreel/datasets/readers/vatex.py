@@ -63,7 +63,11 @@ def vatex_records(folder: Path, splits: Mapping[str, str] | None = None) -> Stre
         for row in _annotations(folder, name):
             captions = {"en": row.english, "zh": row.chinese}
             media = videos.get(row.id)
-            yield record_of(row.id, captions, created, split=split, media=media, length_s=_LENGTH_S)
+            # "<YouTube id>_<start>_<end>", the times in six digits.
+            upload = row.id.rsplit("_", 2)[0]
+            yield record_of(
+                row.id, captions, created, split=split, media=media, length_s=_LENGTH_S, source=upload
+            )
 
 
 def _splits_in(folder: Path) -> dict[str, str]:

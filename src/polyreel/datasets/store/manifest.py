@@ -8,6 +8,7 @@
                      captions.arrow       a row a caption, in the order of the clips
                      offsets.npy          row of each clip's first caption
                      ids.npy              where a clip id is found
+                     sources.arrow        what each clip was cut from, where the dataset says it
       features/<name>-<digest>/spans.npy  where each clip's rows are
                                shard-N.npy  float16 rows
                                broken.json  clip id -> why its medium could not be read
@@ -34,6 +35,7 @@ __all__ = [
     "DATA_FILES",
     "FEATURES_FOLDER",
     "MANIFEST_FILE",
+    "SOURCES_FILE",
     "DataSource",
     "FeatureSet",
     "LeftOut",
@@ -50,6 +52,9 @@ __all__ = [
 
 MANIFEST_FILE = "manifest.json"
 DATA_FILES = ("clips.arrow", "captions.arrow", "offsets.npy", "ids.npy")
+SOURCES_FILE = "sources.arrow"
+"""A file of its own, which tables of datasets without sources lack: what features belong to, the clips, stays
+the same with it."""
 FEATURES_FOLDER = "features"
 _LOCK_FILE = ".lock"
 _REBUILD = "Build the table again with 'polyreel data build', or copy it again"
@@ -154,6 +159,11 @@ class Manifest(_Facts):
     def data_folder(self) -> str:
         """Path below the table of clips and captions."""
         return f"data-{self.version}"
+
+    @property
+    def knows_sources(self) -> bool:
+        """Whether the dataset says what its clips were cut from."""
+        return f"{self.data_folder}/{SOURCES_FILE}" in self.files
 
     @property
     def clips_sha256(self) -> str:

@@ -19,9 +19,21 @@ from numpy.typing import NDArray
 from polyreel.clips import Caption, Clip
 from polyreel.datasets.records import Frames, Media, Record, VideoFile
 from polyreel.datasets.store.features import FeatureStore
-from polyreel.datasets.store.manifest import Manifest, read_manifest, require_whole, verify_files
+from polyreel.datasets.store.manifest import (
+    SOURCES_FILE,
+    Manifest,
+    read_manifest,
+    require_whole,
+    verify_files,
+)
 from polyreel.datasets.store.shuffling import shuffled_windows
-from polyreel.datasets.store.table_writer import BATCH_ROWS, CAPTION_COLUMNS, CLIP_COLUMNS, hash_id
+from polyreel.datasets.store.table_writer import (
+    BATCH_ROWS,
+    CAPTION_COLUMNS,
+    CLIP_COLUMNS,
+    SOURCE_COLUMNS,
+    hash_id,
+)
 from polyreel.errors import DatasetError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -54,6 +66,8 @@ class DatasetTable:
         data = folder / manifest.data_folder
         self._clips = _ArrowColumns(data / "clips.arrow", CLIP_COLUMNS)
         self._captions = _ArrowColumns(data / "captions.arrow", CAPTION_COLUMNS)
+        sources = data / SOURCES_FILE
+        self._sources = _ArrowColumns(sources, SOURCE_COLUMNS) if manifest.knows_sources else None
         self._offsets = _map_npy(data / "offsets.npy")
         self._ids = _map_npy(data / "ids.npy")
         self._features: dict[str, FeatureStore] = {}
@@ -102,6 +116,11 @@ class DatasetTable:
         """What makes clips positives of each other; empty if nothing does."""
         return str(self._clips.row(self._row(index), "concept")[0])
 
+    def source(self, index: int) -> str:
+        """What the clip was cut from: what the dataset says, or else its video."""
+        said = "" if self._sources is None else str(self._sources.row(self._row(index), "source")[0])
+        return said or self.clip(index).video
+
     def media(self, index: int) -> Media | None:
         """Where the pictures are, None if the dataset came without."""
         root, references = self._clips.row(self._row(index), "media_root", "media")
@@ -118,7 +137,12 @@ class DatasetTable:
     def record(self, index: int) -> Record:
         """Everything about one clip."""
         return Record(
-            self.clip(index), self.captions(index), self.split(index), self.media(index), self.concept(index)
+            self.clip(index),
+            self.captions(index),
+            self.split(index),
+            self.media(index),
+            self.concept(index),
+            source="" if self._sources is None else str(self._sources.row(index, "source")[0]),
         )
 
     def rows(self, split: str) -> NDArray[np.int64]:
@@ -166,6 +190,14 @@ class DatasetTable:
         """All clips, memory-mapped: columns ``CLIP_COLUMNS``, a row a clip."""
         return self._clips.table
 
+    def sources(self, rows: NDArray[np.int64]) -> list[str]:
+        """What the clips of ``rows`` were cut from, as ``source`` says it, in one go."""
+        videos: list[str] = self.clip_columns["video"].take(rows).to_pylist()
+        if self._sources is None:
+            return videos
+        said = self._sources.table["source"].take(rows).to_pylist()
+        return [source or video for source, video in zip(said, videos, strict=True)]
+
     @property
     def caption_columns(self) -> pa.Table:
         """All captions, memory-mapped: columns ``CAPTION_COLUMNS``, in the order of their clips."""
@@ -198,6 +230,8 @@ class DatasetTable:
         verify_files(self.folder, self.manifest)
         self._clips.validate()
         self._captions.validate()
+        if self._sources is not None:
+            self._sources.validate()
 
     def _row(self, index: int) -> int:
         if not 0 <= index < len(self):

@@ -21,6 +21,7 @@ from polyreel.datasets.records import Frames, Record, VideoFile
 from polyreel.datasets.store.manifest import (
     DATA_FILES,
     MANIFEST_FILE,
+    SOURCES_FILE,
     DataSource,
     FeatureSet,
     LeftOut,
@@ -38,13 +39,15 @@ from polyreel.problems import Missing
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["BATCH_ROWS", "CAPTION_COLUMNS", "CLIP_COLUMNS", "hash_id", "write_table"]
+__all__ = ["BATCH_ROWS", "CAPTION_COLUMNS", "CLIP_COLUMNS", "SOURCE_COLUMNS", "hash_id", "write_table"]
 
 BATCH_ROWS = 65_536
 """Rows of every batch of an Arrow file but the last, so that a row's batch is found by division."""
 
 CLIP_COLUMNS = ("video", "start_s", "end_s", "split", "concept", "media_root", "media")
 CAPTION_COLUMNS = ("text", "language", "start_s", "end_s", "sample_creation")
+
+SOURCE_COLUMNS = ("source",)
 
 _CREATIONS = frozenset(get_args(SampleCreation))
 _REASONS_AT_MOST = 50
@@ -79,8 +82,8 @@ def write_table(
     """
     with writing(folder), scratch_folder(folder) as work:
         tally = _write_files(work, records, progress)
-        files = stored(work, DATA_FILES)
-        digests = "".join(files[file].sha256 for file in DATA_FILES)
+        files = stored(work, (*DATA_FILES, SOURCES_FILE) if tally.sources else DATA_FILES)
+        digests = "".join(file.sha256 for file in files.values())
         version = hashlib.sha256(digests.encode()).hexdigest()[:12]
         manifest = Manifest(
             name=name,
@@ -125,13 +128,15 @@ def _write_files(
     offsets, hashes = array("q", [0]), array("Q")
     clips = _ArrowFile(scratch / "clips.arrow", _clip_schema())
     captions = _ArrowFile(scratch / "captions.arrow", _caption_schema())
-    with clips, captions:
+    sources = _ArrowFile(scratch / SOURCES_FILE, _source_schema())
+    with clips, captions, sources:
         for record in records:
             if isinstance(record, Missing):
                 tally.pass_over(record)
                 continue
             clip_id = record.clip.clip_id
             clips.append(_clip_row(record, clip_id))
+            sources.append((record.source,))
             for caption in record.captions:
                 captions.append(_caption_row(caption, clip_id))
             hashes.append(hash_id(clip_id))
@@ -145,6 +150,8 @@ def _write_files(
             value=f"{sum(tally.passed.values()):,} were left out" if tally.passed else None,
             remedy=f"The first reason is: {next(iter(tally.passed))}" if tally.passed else None,
         )
+    if not tally.sources:
+        (scratch / SOURCES_FILE).unlink()
     if progress is not None:
         progress(clips.rows)
     np.save(scratch / "offsets.npy", np.frombuffer(offsets, np.int64))
@@ -212,6 +219,12 @@ def _caption_schema() -> pa.Schema:
     return pa.schema(list(zip(CAPTION_COLUMNS, kinds, strict=True)))
 
 
+def _source_schema() -> pa.Schema:
+    import pyarrow as pa
+
+    return pa.schema([(name, pa.string()) for name in SOURCE_COLUMNS])
+
+
 def _clip_row(record: Record, clip_id: str) -> tuple[Any, ...]:
     clip, media = record.clip, record.media
     if not record.split:
@@ -226,7 +239,7 @@ def _clip_row(record: Record, clip_id: str) -> tuple[Any, ...]:
         root, references = str(media.root.absolute()), list(media.references)
     if references is not None and not all(references or [""]):
         raise DatasetError("media without a picture or file", item=clip_id)
-    for text in (clip.video, record.split, record.concept, root or "", *(references or ())):
+    for text in (clip.video, record.split, record.concept, record.source, root or "", *(references or ())):
         _require_text(text, clip_id)
     return clip.video, clip.start_s, clip.end_s, record.split, record.concept, root, references
 
@@ -311,6 +324,7 @@ class _Tally:
         self.clips: Counter[str] = Counter()
         self.captions: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.without_media = 0
+        self.sources = 0
         self.passed: Counter[str] = Counter()
         self._examples: defaultdict[str, list[str]] = defaultdict(list)
 
@@ -318,6 +332,7 @@ class _Tally:
         self.clips[record.split] += 1
         self.captions[record.split].update(caption.language for caption in record.captions)
         self.without_media += record.media is None
+        self.sources += bool(record.source)
 
     def pass_over(self, missing: Missing) -> None:
         known = missing.reason in self.passed or len(self.passed) < _REASONS_AT_MOST

@@ -26,6 +26,7 @@ from polyreel.metrics.significance import (
     permutation_test,
     rank_correlation,
 )
+from polyreel.metrics.student import t_cdf, t_quantile
 
 UNIT = (0.0, 1.0)
 
@@ -261,8 +262,10 @@ class TestSeeds:
     @pytest.mark.parametrize("freedom", [1, 1.5, 2, 4.3, 30, 1e4, 1e7])
     @pytest.mark.parametrize("probability", [0.75, 0.95, 0.975, 0.9995])
     def test_the_quantile_of_t_is_that_of_scipy(self, freedom: float, probability: float) -> None:
-        found = significance._t_quantile(probability, freedom)
-        assert found == pytest.approx(stats.t.ppf(probability, freedom), rel=1e-5)
+        found = t_quantile(probability, freedom)
+        assert found == pytest.approx(stats.t.ppf(probability, freedom), rel=1e-7)
+        assert t_cdf(found, freedom) == pytest.approx(probability, rel=1e-9)
+        assert t_cdf(-found, freedom) == pytest.approx(stats.t.cdf(-found, freedom), rel=1e-7)
 
 
 class TestHolm:

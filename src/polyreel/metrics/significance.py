@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyreel.arrays import as_array, raise_if_any
 from polyreel.errors import UsageError
+from polyreel.metrics.student import t_quantile
 from polyreel.metrics.tables import Tabular
 
 __all__ = [
@@ -288,7 +289,7 @@ def aggregate_seeds(values: ArrayLike, *, clusters: Labels | None = None, level:
     parts = (between / seeds) ** 2 / (seeds - 1) + queries**2 / (len(sample.sizes) - 1)
     least = min(seeds, len(sample.sizes)) - 1
     freedom = max(error**2 / parts, least) if parts else least
-    reach = _t_quantile((1 + level) / 2, freedom) * math.sqrt(error)
+    reach = t_quantile((1 + level) / 2, freedom) * math.sqrt(error)
     interval = Interval(np.asarray(mean - reach), np.asarray(mean + reach))
     return SeedSummary(mean, math.sqrt(within), math.sqrt(between), interval)
 
@@ -493,15 +494,3 @@ def _interval(
 ) -> Interval:
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return Interval(np.minimum(low, figure).reshape(shape), np.maximum(high, figure).reshape(shape))
-
-
-def _t_quantile(probability: float, freedom: float) -> float:
-    """Of Student's t for ``probability`` > 1/2, good to six digits: with ``t = sqrt(v) tan(x)`` the density
-    is
-    proportional to ``cos(x)^(v - 1)``."""
-    # Beyond x = 40 / sqrt(v) nothing of it is left.
-    angle = np.linspace(0, min(math.pi / 2, 40 / math.sqrt(freedom)), 200_001)
-    density = np.cos(angle) ** (freedom - 1)
-    reached = np.concatenate([[0.0], np.cumsum(density[1:] + density[:-1])])
-    middle = np.interp((2 * probability - 1) * reached[-1], reached, angle)
-    return float(math.sqrt(freedom) * np.tan(middle))

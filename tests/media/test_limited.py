@@ -100,6 +100,28 @@ def test_frames_are_those_of_the_reader(worker, film):
         np.testing.assert_array_equal(ours.image, read.image)
 
 
+@pytest.mark.parametrize("fps", [1.0, 3.0])
+def test_a_video_that_is_read_on_gives_the_clips_that_were_not_read(worker, tmp_path, fps):
+    grey = [videos.solid((level, level, level)) for level in (0, 255)]
+    cuts_s = (4, 5.3, 9.7, 14, 14.5, 17.1, 40)
+    path = videos.write_video(
+        tmp_path / "uneven.mkv",
+        times_s=[*(number / 7 for number in range(7 * 20)), 33.3, 33.5, 39.0],
+        picture=videos.scenes(*((cut_s, grey[place % 2]) for place, cut_s in enumerate(cuts_s))),
+        start_offset_s=0.5,
+    )
+    options = replace(SMALL, fps=fps)
+    whole = list(worker.clips(path, options))
+    assert len(whole) > 5
+    for count, clip in enumerate(whole, start=1):
+        rest = list(worker.clips(path, replace(options, from_s=clip.end_s)))
+        assert [(c.start_s, c.end_s, c.thumbnail) for c in rest] == [
+            (c.start_s, c.end_s, c.thumbnail) for c in whole[count:]
+        ]
+        for mine, other in zip(rest, whole[count:], strict=True):
+            assert np.array_equal(mine.images, other.images)
+
+
 def test_each_clip_brings_a_thumbnail_of_its_middle(worker, film):
     options = DecodeOptions(width_px=64, height_px=48, thumbnail_px=80)
     thumbnails = [event.thumbnail for event in worker.decode(film, options) if isinstance(event, ClipEnd)]

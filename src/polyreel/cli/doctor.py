@@ -56,10 +56,16 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
         for problem in health.failed:
             stdout.print(f"  {problem.message}", markup=False, soft_wrap=True)
         stdout.print("Once they are mended, 'polyreel index' reads them again.")
+    if health.half_read:
+        stdout.print(
+            f"\nHalf read, and not searched yet: {count(len(health.half_read), 'file')}", style="yellow"
+        )
+        for problem in health.half_read:
+            stdout.print(f"  {problem.message}", markup=False, soft_wrap=True)
     if health.remarks:
         stdout.print(f"\nRead in part: {count(len(health.remarks), 'file')}", style="yellow")
         for problem in health.remarks:
             stdout.print(f"  {problem.path}: {problem.message}", markup=False, soft_wrap=True)
-    if not (health.failed or health.remarks or health.damage or health.missing):
+    if not (health.failed or health.half_read or health.remarks or health.damage or health.missing):
         stdout.print("Every file was read in full.")
     return 0 if health.usable else 1

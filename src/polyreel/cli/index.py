@@ -13,7 +13,7 @@ from cyclopts import Parameter, validators
 from polyreel.cli.options import Json, LibraryOption, default_library, load_bundle
 from polyreel.cli.output import print_json, show_progress, stdout
 from polyreel.errors import MediaError
-from polyreel.units import count
+from polyreel.units import clock, count, printable
 
 if TYPE_CHECKING:
     from polyreel.library.index.events import IndexEvent
@@ -175,10 +175,21 @@ def _print_report(report: IndexReport, folder: Path) -> None:
             f"{count(report.unchanged_failed, 'file')} failed before, not changed: see 'polyreel doctor'."
         )
     if report.interrupted:
-        kept = "what was indexed is kept" if report.changed else "no video was done"
-        stdout.print(f"Interrupted: {kept}; run the same command to go on.", style="yellow")
+        stdout.print(
+            f"Interrupted: {_kept(report)}; run the same command to go on.", style="yellow", markup=False
+        )
     if folder.exists():  # not if a first run was interrupted before it committed
         stdout.print(f"Library: {folder}", markup=False, soft_wrap=True)
+
+
+def _kept(report: IndexReport) -> str:
+    """What an interrupted run leaves."""
+    begun = [f"the first {clock(kept_s)} of {Path(path).name}" for path, kept_s in report.half_read.items()]
+    done = report.indexed or report.linked or report.resubtitled
+    kept = [*(["what was indexed"] if done else []), *map(printable, begun)]
+    if not kept:
+        return "no video was done"
+    return f"{' and '.join(kept)} {'is' if kept == ['what was indexed'] else 'are'} kept"
 
 
 def _print_failures(failures: list[MediaError]) -> None:

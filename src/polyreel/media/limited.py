@@ -85,6 +85,8 @@ class DecodeOptions:
         thumbnail_px: longest side of a thumbnail.
         pictures: False reads subtitles only.
         sidecars: names of the subtitle files beside the video; None has the folder listed for them.
+        from_s: end of a clip of the same file, made with the same options, from which to go on: it and those
+            before it do not come again.
     """
 
     width_px: int
@@ -95,6 +97,7 @@ class DecodeOptions:
     pictures: bool = True
     sidecars: tuple[str, ...] | None = None
     scaling: Scaling = STRETCH
+    from_s: float = 0.0
 
     @classmethod
     def of(cls, frames: FrameInput) -> DecodeOptions:
@@ -277,6 +280,8 @@ class DecodeWorker:
                 case "frame":
                     reader.video_s = float(header["time_s"])
                     yield Frame(reader.video_s, _image(payload, shape))
+                case "passed":  # no picture is wanted of that time; it tells that decoding goes on
+                    reader.video_s = float(header["time_s"])
                 case "clip":
                     yield ClipEnd(float(header["start_s"]), float(header["end_s"]), payload)
                 case "done":

@@ -41,9 +41,15 @@ class Windower:
     """Collects sampled frames into spans of at most ``max_s`` seconds that begin at strong visual changes.
 
     Spans follow each other without a gap, but for stretches longer than ``max_s`` in which no frame comes.
+
+    Attributes:
+        max_s: longest span.
+        follows_s: end of a span before the first frame that is added, in a video that is read on; None at the
+            start of one.
     """
 
     max_s: float = MAX_CLIP_S
+    follows_s: float | None = None
     _start_s: float = 0.0
     _times: list[float] = field(default_factory=list)
     _previous: NDArray[np.float32] | None = None
@@ -55,12 +61,12 @@ class Windower:
         self._previous = signature
         closed = None
         if not self._times:
-            self._start_s = time_s
+            self._start_s = time_s if self.follows_s is None else _start_after(self.follows_s, time_s)
         else:
             age_s = time_s - self._start_s
             if age_s >= self.max_s or (age_s >= _MIN_CLIP_S and change > _STRONG_CHANGE):
                 closed = self._close(time_s)
-                self._start_s = closed.end_s if time_s - closed.end_s < _MIN_CLIP_S else time_s
+                self._start_s = _start_after(closed.end_s, time_s)
         self._times.append(time_s)
         return closed
 
@@ -75,6 +81,10 @@ class Windower:
         span = Span(self._start_s, end_s, _middle(self._times, (self._start_s + end_s) / 2))
         self._times = []
         return span
+
+
+def _start_after(end_s: float, time_s: float) -> float:
+    return end_s if time_s - end_s < _MIN_CLIP_S else time_s
 
 
 def _middle(times: Sequence[float], centre_s: float) -> int:

@@ -1,7 +1,8 @@
 """The child process that touches media files: ``python -m polyreel.media.worker MEMORY_BYTES``.
 
 It reads one JSON request a line from stdin and answers each with messages (``wire``) on stdout: ``opened``,
-``frame`` and ``clip`` while it decodes, then ``done`` or ``failed``. It keeps no state between requests.
+``frame`` and ``clip`` (``passed`` in place of frames that are known) while it decodes, then ``done`` or
+``failed``. It keeps no state between requests.
 """
 
 from __future__ import annotations
@@ -71,12 +72,16 @@ def _facts(error: MediaError) -> dict[str, Any]:
 
 def _decode(path: Path, request: dict[str, Any], send: Send) -> dict[str, object]:
     """Send every sampled frame at the size asked, and after its last frame each clip with a thumbnail."""
-    windower = Windower(request["max_clip_s"])
+    from_s = request["from_s"]
+    windower = Windower(request["max_clip_s"], follows_s=from_s or None)
     thumbnails: list[Any] = []  # small pictures of the open clip, of which the middle one is kept
     size, scaling = (request["width_px"], request["height_px"]), Scaling(**request["scaling"])
     with open_video(path) as reader:
         send("opened", duration_s=reader.duration_asked_s)
         for picture in reader.pictures(request["fps"]):
+            if picture.time_s < from_s:
+                send("passed", time_s=picture.time_s)
+                continue
             image = picture.image(size, scaling)
             span = windower.add(picture.time_s, image)
             if span is not None:
@@ -85,8 +90,8 @@ def _decode(path: Path, request: dict[str, Any], send: Send) -> dict[str, object
             send("frame", image.reshape(-1).data, time_s=picture.time_s)
             thumbnails.append(_thumbnail(picture, request["thumbnail_px"]))
         last = windower.finish(reader.health.duration_got_s)
-        assert last is not None  # pictures() raises where there is no frame
-        send("clip", encode_jpeg(thumbnails[last.middle]), start_s=last.start_s, end_s=last.end_s)
+        if last is not None:  # otherwise the last clip was known
+            send("clip", encode_jpeg(thumbnails[last.middle]), start_s=last.start_s, end_s=last.end_s)
         return reader.health.model_dump()
 
 

@@ -6,8 +6,8 @@ import hashlib
 import os
 import queue
 import threading
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -34,17 +34,22 @@ class Job:
         options: what to decode.
         video: hash of its content, known after it was read once.
         duration_s: stated length, for progress.
+        began_at: when decoding it began, by ``time.monotonic``.
         images: frames of the clip that is open.
-        clips, vectors: finished clips.
+        clips: finished clips that no commit has yet, each its row and its vector (dim,).
+        clips_s: seconds of the clips that are made or were known.
+        kept_s: end of the last clip that a commit has, or the next one will have.
     """
 
     found: FoundVideo
     options: DecodeOptions
     video: str = ""
     duration_s: float | None = None
+    began_at: float = 0.0
     images: list[NDArray[np.uint8]] = field(default_factory=list)
-    clips: list[dict[str, Any]] = field(default_factory=list)
-    vectors: list[NDArray[np.float32]] = field(default_factory=list)
+    clips: list[tuple[dict[str, Any], NDArray[np.float32]]] = field(default_factory=list)
+    clips_s: float = 0.0
+    kept_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ DecodePoolEvent = DecodeEvent | Changed | Duplicate | ReadFailed | MediaError
 
 
 def run_decode_pool(
-    jobs: Iterable[Job], *, workers: int, limits: Limits, seen: set[str]
+    jobs: Iterable[Job], *, workers: int, limits: Limits, seen: set[str], kept_s: Mapping[str, float]
 ) -> Iterator[tuple[Job, DecodePoolEvent]]:
     """Events of all ``jobs``, those of one job in order; each job's last is not ``Opened``, ``Frame`` or
     ``ClipEnd``.
@@ -78,13 +83,14 @@ def run_decode_pool(
         workers: how many files are decoded at once.
         limits: what one file may take.
         seen: hashes that need no decoding; those of ``jobs`` are added.
+        kept_s: hash -> end of its last known clip, for videos whose beginning is known.
     """
     todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
     count = 0
     for job in jobs:
         todo.put(job)
         count += 1
-    pool = _DecodePool(todo, seen, limits)
+    pool = _DecodePool(todo, seen, limits, kept_s)
     threads = [threading.Thread(target=pool.run, name=f"decode-{i}") for i in range(min(workers, count))]
     for thread in threads:
         thread.start()
@@ -105,8 +111,10 @@ def run_decode_pool(
 
 
 class _DecodePool:
-    def __init__(self, todo: queue.SimpleQueue[Job], seen: set[str], limits: Limits) -> None:
-        self._todo, self._seen, self._limits = todo, seen, limits
+    def __init__(
+        self, todo: queue.SimpleQueue[Job], seen: set[str], limits: Limits, kept_s: Mapping[str, float]
+    ) -> None:
+        self._todo, self._seen, self._limits, self._kept_s = todo, seen, limits, kept_s
         self._claiming = threading.Lock()
         self.out: queue.Queue[tuple[Job, DecodePoolEvent] | BaseException | None] = queue.Queue(
             _WAITING_EVENTS
@@ -151,6 +159,8 @@ class _DecodePool:
                 if not self._claim(job.video):
                     yield Duplicate()
                     return
+                job.kept_s = self._kept_s.get(job.video, 0.0)
+                job.options = replace(job.options, from_s=job.kept_s)
             yield from worker.decode(job.found.path, job.options)
         except MediaError as error:
             yield error

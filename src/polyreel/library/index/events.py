@@ -35,7 +35,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """``paths`` are in the library now and survive whatever happens next."""
+    """``paths`` are in the library now, whole, and survive whatever happens next."""
 
     paths: tuple[str, ...]
 

@@ -25,7 +25,8 @@ from polyreel.library.index.decode_pool import (
     run_decode_pool,
 )
 from polyreel.library.index.events import Committed, IndexEvent, Planned, Progressed, Settled
-from polyreel.library.index.plan import FAILED, OK, UNREADABLE, Plan, make_plan
+from polyreel.library.index.half_read import half_read_message, kept_of_half_read
+from polyreel.library.index.plan import FAILED, OK, PARTIAL, UNREADABLE, Plan, make_plan
 from polyreel.library.index.progress_file import ProgressFile
 from polyreel.library.index.scan import FoundVideo, Scan, scan, storable_mtime_ns
 from polyreel.library.search.search_index import load_search_index
@@ -60,6 +61,7 @@ class IndexReport:
         links: symbolic links that were passed over.
         excluded: files and folders that a pattern of the owner excludes.
         texts: files that are named like a transport stream and hold TypeScript.
+        half_read: path -> seconds of its beginning that are kept, of files that an interrupt left half read.
         interrupted: the run was stopped before its end.
     """
 
@@ -79,12 +81,13 @@ class IndexReport:
     links: int = 0
     excluded: int = 0
     texts: int = 0
+    half_read: dict[str, float] = field(default_factory=dict)
     interrupted: bool = False
 
     @property
     def changed(self) -> bool:
         """Whether the library is not as it was."""
-        return bool(self.indexed or self.linked or self.resubtitled or self.removed)
+        return bool(self.indexed or self.linked or self.resubtitled or self.removed or self.half_read)
 
 
 def index(
@@ -132,8 +135,11 @@ def index(
         plan = make_plan(found, known, retry_failed=retry_failed, prune=prune)
         shown = ProgressFile(folder)
         run = _Run(writer, bundle, known, commit_every_s, _to_both(shown, on_event))
+        kept_s = kept_of_half_read(writer.snapshot, rows)
         options = DecodeOptions.of(bundle.card.frames)
-        decode = functools.partial(run_decode_pool, workers=workers, limits=limits or Limits(), seen=run.seen)
+        decode = functools.partial(
+            run_decode_pool, workers=workers, limits=limits or Limits(), seen=run.seen, kept_s=kept_s
+        )
         try:
             run.start(found, plan)
             for job, event in decode(_jobs(plan, options)):
@@ -192,7 +198,10 @@ class _Run:
         # One part for each file, appended at once: wherever an interrupt comes, no file is pending by half.
         self._pending: list[Commit] = []
         # Content that has been settled, in this run or before: hash -> a row that its copies share.
-        self._settled = {row["video"]: row for row in known.values() if row["status"] != UNREADABLE}
+        self._settled = {
+            row["video"]: row for row in known.values() if row["status"] not in {PARTIAL, UNREADABLE}
+        }
+        self._being_read: set[Job] = set()
         self._waiting: dict[str, list[Job]] = {}
         self._with_other_subtitles: list[Job] = []
         self._gone: list[str] = []
@@ -218,7 +227,7 @@ class _Run:
         """Deal with one event of one file."""
         match event:
             case Opened(duration_s):
-                job.duration_s = duration_s
+                self._open(job, duration_s)
             case Frame():
                 job.images.append(event.image)
             case ClipEnd():
@@ -238,7 +247,11 @@ class _Run:
         self._commit_if_due()
 
     def _commit_if_due(self) -> None:
-        if time.monotonic() - self._committed_at > self._commit_every_s:
+        now = time.monotonic()
+        if now - self._committed_at > self._commit_every_s:
+            for job in self._being_read:
+                if now - job.began_at > self._commit_every_s:
+                    self._keep_half_read(job)
             self._commit()
 
     def subtitles_of_copies(self) -> list[Job]:
@@ -248,7 +261,12 @@ class _Run:
 
     def finish(self) -> None:
         """Commit the rest, and remove what no path has any more."""
-        if not self.report.interrupted:
+        if self.report.interrupted:
+            for job in self._being_read:
+                self._keep_half_read(job)
+                if job.kept_s:
+                    self.report.half_read[str(job.found.path)] = job.kept_s
+        else:
             for copy in [copy for copies in self._waiting.values() for copy in copies]:
                 self._settle(
                     copy, _unfinished("another file of the same content was not read to its end", copy)
@@ -260,23 +278,54 @@ class _Run:
         self._writer.drop_orphans()
         self._writer.tidy()
 
+    def _open(self, job: Job, duration_s: float | None) -> None:
+        job.duration_s, job.began_at = duration_s, time.monotonic()
+        if job.options.pictures:
+            self._being_read.add(job)
+        self._clips_made(job, job.kept_s)
+
     def _end_clip(self, job: Job, end: ClipEnd) -> None:
         features = self._bundle.encode_frames(np.stack(job.images))
         job.images.clear()
         clip = Clip(job.video, end.start_s, end.end_s)
         thumbnail = self._writer.save_thumbnail(job.video, round(clip.start_s * 1000), end.thumbnail)
-        job.clips.append(
-            {
-                "clip_id": clip.clip_id,
-                "video": clip.video,
-                "start_s": clip.start_s,
-                "end_s": clip.end_s,
-                "thumbnail": thumbnail,
-            }
-        )
-        job.vectors.append(self._bundle.encode_video([features])[0])
+        row = {
+            "clip_id": clip.clip_id,
+            "video": clip.video,
+            "start_s": clip.start_s,
+            "end_s": clip.end_s,
+            "thumbnail": thumbnail,
+        }
+        # At once with its vector: wherever an interrupt comes, none is without the other.
+        job.clips.append((row, self._bundle.encode_video([features])[0]))
+        self._clips_made(job, clip.end_s - clip.start_s)
+
+    def _clips_made(self, job: Job, seconds: float) -> None:
+        job.clips_s += seconds
         if job.duration_s:
-            self._on_event(Progressed(job.found.size_bytes * (clip.end_s - clip.start_s) / job.duration_s))
+            self._on_event(Progressed(job.found.size_bytes * seconds / job.duration_s))
+
+    def _keep_half_read(self, job: Job) -> None:
+        """Let the next commit have the clips of a file that is not read to its end yet."""
+        before = self._known.get(str(job.found.path))
+        # What the path held before can be found, and copied, until the new is whole.
+        is_replacement = before is not None and before["status"] == OK
+        if not job.clips or is_replacement or _has_changed(job.found):
+            return
+        part = Commit()
+        job.kept_s = self._take_clips(job, part)
+        message = half_read_message(job.found.path, job.kept_s)
+        part.files.append(self._row(job, PARTIAL, message=message))
+        self._pending.append(part)
+
+    def _take_clips(self, job: Job, part: Commit) -> float:
+        """Move the clips of a job into a part of a commit; the end of the last one, 0 if there is none."""
+        made, job.clips = job.clips, []
+        part.clips += [clip for clip, _ in made]
+        ids = [clip["clip_id"] for clip, _ in made]
+        _add_vectors(part, "clip", ids, job.video, [vector for _, vector in made])
+        self.report.clips += len(made)
+        return float(made[-1][0]["end_s"]) if made else 0.0
 
     def _finish_file(self, job: Job, finished: Finished) -> None:
         if _has_changed(job.found):
@@ -290,12 +339,10 @@ class _Run:
             self.report.resubtitled += 1
             health = Health.model_validate_json(self._settled[job.video]["health"])
         else:
-            part.clips += job.clips
-            _add_vectors(part, "clip", [clip["clip_id"] for clip in job.clips], job.video, job.vectors)
+            self._take_clips(job, part)
             self.report.indexed += 1
             self.report.video_s += finished.health.duration_got_s
             health = finished.health
-        self.report.clips += len(part.clips)
         self.report.subtitles += len(part.subtitles)
         message = "; ".join([*finished.problems, *health.remarks])
         row = self._row(job, OK, message=message, health=health.model_dump_json())
@@ -358,6 +405,9 @@ class _Run:
                 else "Check its drive; it is tried again at every run"
             ),
         )
+        before = self._known.get(str(job.found.path))
+        if not job.video and before is not None and before["status"] in {PARTIAL, UNREADABLE}:
+            job.video = before["video"]  # what is kept of it stays
         self._record(job, self._row(job, UNREADABLE, message=str(failure)), failure, Commit())
 
     def _fail(self, job: Job, error: MediaError) -> None:
@@ -367,11 +417,20 @@ class _Run:
         if _has_changed(job.found):  # a file that is still being copied is not a broken one
             self._settle(job, error if not os.path.lexists(job.found.path) else _changed_meanwhile(job))
             return
-        status = UNREADABLE if isinstance(error, WorkerKilledError) else FAILED
-        self._record(job, self._row(job, status, message=str(error)), error, Commit())
+        part = Commit()
+        if isinstance(error, WorkerKilledError):
+            status = UNREADABLE
+            self._keep_half_read(job)
+        else:
+            status = FAILED
+            if job.kept_s:
+                self._commit()  # what is kept has to be there to be dropped
+                part.dropped_clips.append(job.video)
+        self._record(job, self._row(job, status, message=str(error)), error, part)
 
     def _record(self, job: Job, row: dict[str, Any], error: MediaError | None, part: Commit) -> None:
         part.files.append(row)
+        self._being_read.discard(job)
         self._pending.append(part)
         if row["status"] != UNREADABLE:
             self._settled[job.video] = row
@@ -393,12 +452,12 @@ class _Run:
         }
 
     def _settle(self, job: Job, error: MediaError | None) -> None:
+        self._being_read.discard(job)
         if error is not None:
             self.report.failed.append(error)
-            if job.clips:
+            if job.clips and not job.kept_s:
                 self._writer.drop_thumbnails(job.video)
-        done = sum(clip["end_s"] - clip["start_s"] for clip in job.clips)
-        counted = done / job.duration_s if job.duration_s else 0.0
+        counted = job.clips_s / job.duration_s if job.duration_s else 0.0
         self._on_event(Progressed(job.found.size_bytes * (1 - counted) if job.options.pictures else 0.0))
         self._on_event(Settled(job.found.path, error))
 
@@ -408,7 +467,9 @@ class _Run:
         if not change:
             return
         self._writer.commit(change)
-        self._on_event(Committed(tuple(row["path"] for row in change.files)))
+        whole = tuple(row["path"] for row in change.files if row["status"] != PARTIAL)
+        if whole or not change.files:
+            self._on_event(Committed(whole))
 
 
 def _add_vectors(part: Commit, kind: str, ids: Sequence[str], video: str, vectors: Sequence[Any]) -> None:

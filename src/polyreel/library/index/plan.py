@@ -9,9 +9,9 @@ from typing import Any
 
 from polyreel.library.index.scan import FoundVideo, Scan
 
-__all__ = ["FAILED", "OK", "UNREADABLE", "Plan", "make_plan"]
+__all__ = ["FAILED", "OK", "PARTIAL", "UNREADABLE", "Plan", "make_plan"]
 
-OK, FAILED, UNREADABLE = "ok", "failed", "unreadable"
+OK, FAILED, UNREADABLE, PARTIAL = "ok", "failed", "unreadable", "partial"
 
 
 @dataclass(slots=True)
@@ -19,7 +19,7 @@ class Plan:
     """What an index run has to do.
 
     Attributes:
-        read: new and changed files, and those that could not be read last time.
+        read: new and changed files, and those that could not be read last time, or not to their end.
         resubtitle: files whose pictures are known but whose subtitle files have changed, with their rows.
         removed: paths that the library knows and that are gone.
         unchanged: number of files that need nothing.
@@ -49,7 +49,7 @@ def make_plan(
     plan = Plan()
     for video in scan.videos:
         row = known.get(str(video.path))
-        if row is None or _changed(video, row) or row["status"] == UNREADABLE:
+        if row is None or _changed(video, row) or row["status"] in {PARTIAL, UNREADABLE}:
             plan.read.append(video)
         elif row["status"] == FAILED:
             if retry_failed:

@@ -14,7 +14,7 @@ from polyreel.encoders.card import BundleCard, read_card
 from polyreel.encoders.registry import list_bundles
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleError, LibraryError
-from polyreel.library.index.plan import OK
+from polyreel.library.index.plan import OK, PARTIAL
 from polyreel.library.results import LibraryResult
 from polyreel.library.store.state import Generation
 from polyreel.library.store.store import TableReader, open_snapshot
@@ -43,8 +43,9 @@ class LibraryHealth(LibraryResult):
         bundle, bundle_state: the bundle that it needs, and whether that is here and whole.
         usable: whether it can be searched now, all of it.
         damage: what of the library itself cannot be read or found, and what to do.
-        videos, paths, clips, subtitles: what it holds; one video can lie at several paths.
+        videos, paths, clips, subtitles: what can be searched; one video can lie at several paths.
         failed: files that are left out.
+        half_read: files that a run did not read to their end, and that the next one reads on.
         missing: files that can be found and are not on the disk now; copies that are there do not help.
         gone_folders: their highest folders that are gone as well: moved, or on a drive that is not mounted.
         remarks: files that were read, with what was not as it should be.
@@ -64,6 +65,7 @@ class LibraryHealth(LibraryResult):
     subtitles: int
     damage: tuple[str, ...]
     failed: tuple[FileProblem, ...]
+    half_read: tuple[FileProblem, ...]
     missing: tuple[str, ...]
     gone_folders: tuple[str, ...]
     remarks: tuple[FileProblem, ...]
@@ -82,11 +84,12 @@ def examine(folder: Path) -> LibraryHealth:
     look = _Look(snapshot)
     rows = look.rows(FILES, ["path", "video", "status", "message"])
     rows.sort(key=lambda row: row["path"])
-    clips, lines = look.rows(CLIPS, ["clip_id", "thumbnail"]), look.rows(SUBTITLES, ["subtitle_id"])
+    clips, lines = look.rows(CLIPS, ["clip_id", "video", "thumbnail"]), look.rows(SUBTITLES, ["subtitle_id"])
     vectors = {row["id"] for row in look.rows(snapshot.embeddings, ["id"])}
     look.require_vectors("clip", {row["clip_id"] for row in clips}, vectors)
     look.require_vectors("subtitle line", {row["subtitle_id"] for row in lines}, vectors)
     look.require_pictures(row["thumbnail"] for row in clips)
+    whole = {row["video"] for row in rows if row["status"] == OK}
     missing = [row["path"] for row in rows if row["status"] == OK and not os.path.exists(row["path"])]  # noqa: PTH110
     problems = [
         FileProblem(**{name: row[name] for name in FileProblem.model_fields})
@@ -101,14 +104,15 @@ def examine(folder: Path) -> LibraryHealth:
         bundle=state.generation.label,
         bundle_state=bundle_state,
         usable=usable and not look.damage,
-        videos=len({row["video"] for row in rows if row["status"] == OK}),
+        videos=len(whole),
         paths=len(rows),
-        clips=len(clips),
+        clips=sum(clip["video"] in whole for clip in clips),
         subtitles=len(lines),
         damage=tuple(look.damage),
         missing=tuple(missing),
         gone_folders=_gone_folders(missing),
-        failed=tuple(problem for problem in problems if problem.status != OK),
+        failed=tuple(problem for problem in problems if problem.status not in {OK, PARTIAL}),
+        half_read=tuple(problem for problem in problems if problem.status == PARTIAL),
         remarks=tuple(problem for problem in problems if problem.status == OK),
         space_bytes={path.name: _used(path) for path in sorted(folder.iterdir()) if path.is_dir()},
         versions={"python": platform.python_version(), **_versions()},

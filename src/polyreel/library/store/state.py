@@ -32,9 +32,10 @@ __all__ = [
     "write_state",
 ]
 
-SCHEMA_VERSION = 2
-# Version 1 had neither an id nor a revision; both are added by the next commit.
-_READABLE = (1, SCHEMA_VERSION)
+SCHEMA_VERSION = 3
+# Version 1 had neither an id nor a revision, version 2 no half-read files; the next commit makes them the
+# newest.
+_READABLE = (1, 2, SCHEMA_VERSION)
 STATE_FILE = "library.json"
 
 

@@ -70,6 +70,7 @@ class Commit:
         embeddings: id, video, kind of each new vector; ``vectors`` holds them in the same order.
         vectors: (dim,) each.
         replaced_subtitles: videos whose subtitles give way to the new ones.
+        dropped_clips: videos whose clips leave, with their pictures.
     """
 
     files: list[dict[str, Any]] = field(default_factory=list)
@@ -79,6 +80,7 @@ class Commit:
     embeddings: list[dict[str, str]] = field(default_factory=list)
     vectors: list[NDArray[np.float32]] = field(default_factory=list)
     replaced_subtitles: list[str] = field(default_factory=list)
+    dropped_clips: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.files or self.removed_paths)
@@ -245,6 +247,8 @@ class Writer:
                 self._take_back()
                 raise
             self._publish()
+            for video in change.dropped_clips:
+                self.drop_thumbnails(video)
 
     def _apply(self, change: Commit) -> None:
         embeddings = embedding_table(self._state.active_generation)
@@ -252,6 +256,10 @@ class Writer:
             gone = _any_of("video", change.replaced_subtitles)
             self._tables[SUBTITLES].delete(gone)
             self._tables[embeddings].delete(f"kind = 'subtitle' AND {gone}")
+        if change.dropped_clips:
+            gone = _any_of("video", change.dropped_clips)
+            self._tables[CLIPS].delete(gone)
+            self._tables[embeddings].delete(f"kind = 'clip' AND {gone}")
         self._append(CLIPS, change.clips)
         self._append(SUBTITLES, change.subtitles)
         self._append_vectors(embeddings, change)

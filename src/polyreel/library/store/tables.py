@@ -12,7 +12,8 @@ FILES, CLIPS, SUBTITLES = "files", "clips", "subtitles"
 
 SCHEMAS: Mapping[str, pa.Schema] = {
     # One row for each path. ``video`` is the hash of the content, empty while none could be read; ``status``
-    # is "ok", "failed" (the content cannot be read as video) or "unreadable" (the file system refused it).
+    # is "ok", "failed" (the content cannot be read as video), "unreadable" (the file system refused it) or
+    # "partial" (the clips of its beginning are kept; the next run goes on).
     FILES: pa.schema(
         [
             ("path", pa.string()),

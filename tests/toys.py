@@ -148,7 +148,8 @@ def together(script: Path, *arguments: object) -> list[subprocess.CompletedProce
             text=True,
             env={
                 **os.environ,
-                "PYTHONPATH": str(Path(__file__).parent),
+                # Tests first, then what this process found polyreel in.
+                "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
                 "MASTER_ADDR": "127.0.0.1",
                 "WORLD_SIZE": "2",
                 "RANK": str(rank),

@@ -25,6 +25,7 @@ __all__ = [
     "STUDY_LANGUAGES",
     "UNKNOWN",
     "Detection",
+    "Parts",
     "Word",
     "clean",
     "detect",
@@ -33,6 +34,7 @@ __all__ = [
     "narrow",
     "normalise",
     "parse_tag",
+    "parts_in",
     "script",
     "script_share",
     "split_words",
@@ -279,6 +281,15 @@ def words(text: str, language: str) -> list[Word]:
     ends = itertools.accumulate(map(len, pieces))
     placed = zip(pieces, ends, strict=True)
     return [Word(piece, end - len(piece), end) for piece, end in itertools.islice(placed, 1, None, 2)]
+
+
+Parts = tuple[tuple[str, str], ...]
+"""A text in several languages: tags and stretches in order, which joined are the text. Words are whole."""
+
+
+def parts_in(texts: Iterable[str], language: str) -> tuple[Parts, ...]:
+    """Of each of ``texts``, all of which are in one language, the one part that it has."""
+    return tuple(((language, text),) for text in texts)
 
 
 def split_words(text: str, language: str) -> list[str]:

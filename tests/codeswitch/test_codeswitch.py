@@ -170,7 +170,13 @@ def test_romanised_words_keep_their_spaces():
 
 def test_a_language_can_be_named():
     all_of_them = switcher(*LEXICONS, p=1.0)
-    assert all_of_them.switch("dog", key=0, epoch=0, language="sw") == ("mbwa", 1, {"sw": 1}, {"sw": 1})
+    assert all_of_them.switch("dog", key=0, epoch=0, language="sw") == (
+        "mbwa",
+        1,
+        {"sw": 1},
+        {"sw": 1},
+        (("sw", "mbwa"),),
+    )
     with pytest.raises(UnknownNameError, match="no lexicon has this name: 'en'"):
         all_of_them.switch("dog", key=0, epoch=0, language="en")
 
@@ -200,6 +206,28 @@ def test_the_same_again(text, key, epoch, seed, rule):
     one, other = (CodeSwitcher(LEXICONS, rule, seed=seed) for _ in range(2))
     first = one.switch(text, key=key, epoch=epoch)
     assert one.switch(text, key=key, epoch=epoch) == first == other.switch(text, key=key, epoch=epoch)
+
+
+@given(text=TEXTS, key=KEYS, epoch=st.integers(0, 5), rule=RULES)
+def test_every_word_is_said_to_be_in_its_language(text, key, epoch, rule):
+    result = CodeSwitcher(LEXICONS, rule).switch(text, key=key, epoch=epoch)
+    assert "".join(part for _, part in result.parts) == result.text
+    assert {tag for tag, _ in result.parts} - {"en"} == set(result.switched)
+    assert all(part for _, part in result.parts) or not text
+    kept = Counter(
+        word for tag, part in result.parts if tag == "en" for word in split_words(part, "en")[1::2]
+    )
+    assert kept <= Counter(split_words(text, "en")[1::2])
+    assert sum(kept.values()) == result.words - sum(result.switched.values())
+
+
+def test_the_parts_of_a_switched_text():
+    every = switcher("de", "zh", p=1.0)
+    assert every.switch("A big dog, the dog!", key=0, epoch=0, language="zh").parts == (
+        *(("en", "A "), ("zh", "大"), ("zh", "狗"), ("en", ", the "), ("zh", "狗"), ("en", "!")),
+    )
+    assert every.switch("ice cream", key=0, epoch=0, language="de").parts == (("de", "Eis"),)
+    assert every.switch("the", key=0, epoch=0, language="de").parts == (("en", "the"),)
 
 
 @given(texts=st.lists(TEXTS, max_size=6), rule=RULES, order=st.randoms(use_true_random=False))

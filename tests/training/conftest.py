@@ -39,7 +39,7 @@ def two_processes(world: toys.World, tmp_path_factory: pytest.TempPathFactory) -
     """What ``two_processes.py`` does."""
     folder = tmp_path_factory.mktemp("two")
     script = Path(__file__).parent / "two_processes.py"
-    return Pair(folder, *toys.together(script, world.home, folder, *toys.free_ports(6)))
+    return Pair(folder, *toys.together(script, world.home, folder, *toys.free_ports(7)))
 
 
 @pytest.fixture(autouse=True)

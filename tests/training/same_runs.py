@@ -32,6 +32,20 @@ def with_dropout(world: toys.World) -> dict[str, Any]:
     }
 
 
+def with_a_bag(world: toys.World) -> dict[str, Any]:
+    """A run on hashed words of three languages, whose gradients are sparse."""
+    bag = {"languages": list(toys.LANGUAGES), "buckets": 64, "width": 8}
+    model = {
+        **world.document()["model"],
+        "text": {"encoder": "hashed-bag", "hashed_bag": bag, "head": "none"},
+    }
+    return {
+        "model": model,
+        "code_switching": {"languages": ["de"], "p": 0.5},
+        "batch": {"batch_size": 12, "captions": 2},
+    }
+
+
 def gradients(recipe: Recipe, world: toys.World, group: Group | None = None) -> dict[str, torch.Tensor]:
     """Of the recipe's first batch, by name of the parameter."""
     group = group or Group()
@@ -39,11 +53,11 @@ def gradients(recipe: Recipe, world: toys.World, group: Group | None = None) -> 
     training_sets = open_training_sets(recipe, catalog)
     engine = build_engine(recipe, training_sets, total_steps=10, device=torch.device("cpu"), group=group)
     batch = build_batches(recipe, training_sets, engine, catalog=catalog).make()
-    inputs = engine.prepare(batch.texts)
+    inputs = engine.prepare(batch.texts, batch.parts)
 
     def loss(vectors):
         return engine.objectives(encoded_of(vectors, batch, group), engine.model.temperature).total
 
     backward(encodings_of(batch, inputs, engine.views), loss)
-    engine.group.reduce_gradients(own=engine.own, shared=engine.shared)
-    return {name: parameter.grad.clone() for name, parameter in engine.named.items()}
+    engine.group.reduce_gradients(own=engine.own, shared=engine.shared, sparse=engine.sparse)
+    return {name: parameter.grad.to_dense() for name, parameter in engine.named.items()}

@@ -95,7 +95,7 @@ def test_clips_with_and_without_video_share_a_batch(films, texts):
 
 @pytest.mark.parametrize("size", [2, 3, 8])
 def test_processes_share_the_very_batch_of_one(films, texts, size):
-    switching = Switching(lambda text, key, epoch: f"{text} {key} {epoch}")
+    switching = Switching(lambda text, key, epoch: (("en", text), ("de", f" {key} {epoch}")))
     whole = batches([films, texts], switching=switching, captions=2).make()
     parts = [
         batches([films, texts], switching=switching, captions=2, rank=rank, size=size).make()
@@ -161,7 +161,7 @@ def test_positives_are_clips_of_one_concept_and_clips_that_share_a_caption(tmp_p
 
 @pytest.mark.parametrize("instead", [False, True])
 def test_code_switched_texts_stand_beside_or_instead(films, instead):
-    switching = Switching(lambda text, key, epoch: text.upper(), instead=instead, copies=2)
+    switching = Switching(lambda text, key, epoch: (("en", text.upper()),), instead=instead, copies=2)
     batch = batches([films], switching=switching).make()
     for item in range(len(batch.items)):
         own = (batch.owner == item).nonzero().flatten().tolist()
@@ -173,7 +173,7 @@ def test_code_switched_texts_stand_beside_or_instead(films, instead):
 
 def test_switchings_recur_after_so_many_variants(tmp_path):
     training_set = stock_of(tmp_path, {"en": ["a"]}, {"en": ["b"]})
-    switching = Switching(lambda text, key, epoch: f"{text}{epoch}", instead=True, variants=2)
+    switching = Switching(lambda text, key, epoch: (("en", f"{text}{epoch}"),), instead=True, variants=2)
     made = batches([training_set], batch_size=2, switching=switching)
     assert [sorted(made.make().texts) for _ in range(3)] == [["a0", "b0"], ["a1", "b1"], ["a0", "b0"]]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 from safetensors.torch import load_file
-from same_runs import gradients
+from same_runs import gradients, with_a_bag
 from torch import nn
 
 from polyreel.training.gradcache import ChunkedEncoding, backward
@@ -39,6 +39,20 @@ def test_two_processes_have_the_gradient_of_the_whole_batch(world, two_processes
         assert furthest(first, whole) <= TOLERANCE
         # They must never drift apart.
         assert all(torch.equal(first[name], second[name]) for name in whole)
+
+
+def test_so_it_is_with_sparse_gradients(world, two_processes):
+    whole = gradients(world.recipe(**with_a_bag(world)), world)
+    rows = whole["text.encoder.rows.weight"]
+    assert 0 < int(rows.any(dim=1).sum()) < len(rows), "most of the table is not seen"
+    cached = gradients(
+        world.recipe(**with_a_bag(world) | {"batch": {"batch_size": 12, "captions": 2, "micro_batch": 5}}),
+        world,
+    )
+    assert furthest(cached, whole) <= TOLERANCE
+    first, second = (load_file(two_processes.folder / f"bag-{rank}.safetensors") for rank in (0, 1))
+    assert furthest(first, whole) <= TOLERANCE
+    assert all(torch.equal(first[name], second[name]) for name in whole)
 
 
 def encodings_over(

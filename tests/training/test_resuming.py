@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from same_runs import STEPS, with_dropout
+from same_runs import STEPS, with_a_bag, with_dropout
 
 from polyreel.errors import TrainingError
 from polyreel.training.checkpoints import load_checkpoint
@@ -68,6 +68,18 @@ def test_a_resumed_run_equals_the_uninterrupted_one(world, tmp_path, uninterrupt
     done = train(recipe, out=tmp_path / "run", data=world.home, resume="auto")
     assert (done.step, done.stopped_by) == (STEPS, None)
     same_end(uninterrupted, tmp_path / "run")
+
+
+def test_so_does_one_with_sparse_gradients(world, tmp_path):
+    recipe = world.recipe(**with_a_bag(world), optimiser={"lr": 0.02, "steps": 8, "ema": 0.9})
+    train(recipe, out=tmp_path / "whole", data=world.home)
+    train(recipe, out=tmp_path / "run", data=world.home, on_progress=stop_after(3))
+    train(recipe, out=tmp_path / "run", data=world.home, resume="auto")
+    same_end(tmp_path / "whole", tmp_path / "run")
+    saved = load_checkpoint(tmp_path / "run", "last")
+    moments = saved.tensors("optimiser")["text.encoder.rows.weight/exp_avg"]
+    assert 0 < int(moments.any(dim=1).sum()) < len(moments)
+    assert steps_of(tmp_path / "run")[-1]["loss"] < steps_of(tmp_path / "run")[0]["loss"]
 
 
 def test_the_signal_handlers_are_given_back(world, tmp_path):

@@ -1,7 +1,7 @@
 """What two processes do together, one after the other, because starting them is what takes long.
 
-Run in each of them: ``two_processes.py WORLD OUT PORT PORT PORT PORT PORT PORT``. The first is left with the
-death of the second.
+Run in each of them: ``two_processes.py WORLD OUT PORT PORT PORT PORT PORT PORT PORT``. The first is left
+with the death of the second.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from same_runs import STOPPED_AT, gradients, with_dropout
+from same_runs import STOPPED_AT, gradients, with_a_bag, with_dropout
 
 import toys
 from polyreel.errors import TrainingError
@@ -47,6 +47,9 @@ def gradients_of_a_batch() -> None:
         with joined(torch.device("cpu")) as group:
             found = gradients(WORLD.recipe(batch={"batch_size": 12, "micro_batch": chunk}), WORLD, group)
         save_file(found, OUT / f"{chunk}-{RANK}.safetensors")
+    use_port()
+    with joined(torch.device("cpu")) as group:
+        save_file(gradients(WORLD.recipe(**with_a_bag(WORLD)), WORLD, group), OUT / f"bag-{RANK}.safetensors")
 
 
 def a_run_with_and_without_a_break() -> None:

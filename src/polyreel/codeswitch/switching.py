@@ -20,7 +20,7 @@ from polyreel.codeswitch.matching import Match, Matcher, Prepared
 from polyreel.codeswitch.rates import Rate, equalising
 from polyreel.codeswitch.romanisation import romanise
 from polyreel.errors import UnknownNameError, UsageError
-from polyreel.languages import is_spaced
+from polyreel.languages import Parts, is_spaced
 
 __all__ = ["SWITCH_MODES", "CodeSwitcher", "SwitchRule", "Switched"]
 
@@ -91,12 +91,14 @@ class Switched(NamedTuple):
         words: number of words in the text.
         eligible: language -> words that had a translation into it when it was drawn for them.
         switched: language -> words that were switched into it.
+        parts: the text by language: what stays is in the source language.
     """
 
     text: str
     words: int
     eligible: dict[str, int]
     switched: dict[str, int]
+    parts: Parts
 
 
 _Change = tuple[int, Match, int, str]
@@ -173,9 +175,10 @@ class CodeSwitcher:
             counts[2] += length
             if by_lemma:
                 counts[3] += length
-        if changes:
-            text = self._written(list(pieces), changes, romanised=draws[1] < self._romanised_below)
-        return Switched(text, words, eligible, switched)
+        if not changes:
+            return Switched(text, words, eligible, switched, ((self.source, text),))
+        parts = self._written(list(pieces), changes, romanised=draws[1] < self._romanised_below)
+        return Switched("".join([part for _, part in parts]), words, eligible, switched, parts)
 
     def report(self) -> dict[str, Rate]:
         """Language -> what happened so far to the words that it was drawn for."""
@@ -285,7 +288,7 @@ class CodeSwitcher:
         self._unmatched += words - drawn
         return changes, eligible
 
-    def _written(self, pieces: list[str], changes: list[_Change], *, romanised: bool) -> str:
+    def _written(self, pieces: list[str], changes: list[_Change], *, romanised: bool) -> Parts:
         unspaced_end = -1
         for word, (length, _, _), number, option in changes:
             first = 2 * word + 1
@@ -300,7 +303,17 @@ class CodeSwitcher:
                 unspaced_end = word + length
             elif not self._source_spaced:
                 _set_apart(pieces, first, last)
-        return "".join(pieces)
+        parts: list[tuple[str, str]] = []
+        end = 0
+        for word, (length, _, _), number, _ in changes:
+            first = 2 * word + 1
+            if kept := "".join(pieces[end:first]):
+                parts.append((self.source, kept))
+            parts.append((self.languages[number], pieces[first]))
+            end = first + 2 * length - 1
+        if kept := "".join(pieces[end:]):
+            parts.append((self.source, kept))
+        return tuple(parts)
 
 
 def _chosen(options: tuple[str, ...], draw: int, threshold: int) -> str:

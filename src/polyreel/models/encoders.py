@@ -17,8 +17,18 @@ from polyreel.encoders.build.e5 import E5Weights, Unigram
 from polyreel.encoders.build.parts import E5_PREFIX, load_e5, text_tokenizer
 from polyreel.errors import UsageError
 from polyreel.models.adapters import AdaptedLinear
+from polyreel.models.hashed_bag import HashedBag, HashedReader
+from polyreel.models.inputs import Reader, TextReader
 from polyreel.models.layers import BertEncoder
-from polyreel.models.specs import E5_SMALL, SCRATCH, AdapterSpec, ScratchSpec, TextTowerSpec
+from polyreel.models.specs import (
+    E5_SMALL,
+    HASHED_BAG,
+    SCRATCH,
+    AdapterSpec,
+    HashedBagSpec,
+    ScratchSpec,
+    TextTowerSpec,
+)
 
 __all__ = ["LoadedEncoder", "bert_from_e5", "load_encoder"]
 
@@ -54,17 +64,14 @@ class LoadedEncoder:
         layers: the transformer layers inside ``module``, first to last.
         parts: our name of a part of a layer -> its path in a layer.
         width: of the states.
-        tokenizer, pad_id, prefix, positions: how texts are prepared, and how long they may be.
+        reader: how texts are prepared.
     """
 
     module: nn.Module
     layers: nn.ModuleList
     parts: dict[str, str]
     width: int
-    tokenizer: Tokenizer
-    pad_id: int
-    prefix: str
-    positions: int
+    reader: Reader
 
     def keep_layers(self, count: int) -> None:
         """Drop the layers after ``count``, so that the module gives the states of that layer.
@@ -109,10 +116,12 @@ def load_encoder(spec: TextTowerSpec) -> LoadedEncoder:
         FetchError: the packaged weights could not be had.
         UsageError: a Hugging Face encoder that is not there, or does not fit.
     """
+    if spec.encoder == HASHED_BAG:
+        return _hashed_bag(spec.hashed_bag or HashedBagSpec())
     if spec.encoder == E5_SMALL:
         encoder = _e5_small(spec)
     elif spec.encoder == SCRATCH:
-        encoder = _scratch(spec.scratch or ScratchSpec(), spec.dropout)
+        encoder = _scratch(spec, spec.scratch or ScratchSpec())
     else:
         # Imported late: transformers takes seconds.
         from polyreel.models.hub import load_hub_encoder
@@ -123,10 +132,7 @@ def load_encoder(spec: TextTowerSpec) -> LoadedEncoder:
             layers=hub.layers,
             parts=_HUB_PARTS,
             width=hub.width,
-            tokenizer=hub.tokenizer,
-            pad_id=hub.pad_id,
-            prefix="",
-            positions=hub.positions,
+            reader=_reader(spec, hub.tokenizer, pad_id=hub.pad_id, prefix="", positions=hub.positions),
         )
     encoder.keep_layers(spec.layer or len(encoder.layers))
     trained_from = 0 if spec.encoder == SCRATCH and spec.frozen_below is None else spec.frozen_below
@@ -138,10 +144,17 @@ def load_encoder(spec: TextTowerSpec) -> LoadedEncoder:
 
 def _e5_small(spec: TextTowerSpec) -> LoadedEncoder:
     weights = load_e5()
-    return _ours(bert_from_e5(weights, dropout=spec.dropout), weights.vocabulary, E5_PREFIX)
+    return _ours(spec, bert_from_e5(weights, dropout=spec.dropout), weights.vocabulary, E5_PREFIX)
 
 
-def _scratch(spec: ScratchSpec, dropout: float) -> LoadedEncoder:
+def _hashed_bag(spec: HashedBagSpec) -> LoadedEncoder:
+    bag = HashedBag(spec)
+    return LoadedEncoder(
+        module=bag, layers=nn.ModuleList(), parts={}, width=bag.width, reader=HashedReader(spec)
+    )
+
+
+def _scratch(tower: TextTowerSpec, spec: ScratchSpec) -> LoadedEncoder:
     vocabulary = load_e5().vocabulary
     if spec.vocabulary is not None:
         vocabulary = reduced(vocabulary, spec.vocabulary)
@@ -152,13 +165,13 @@ def _scratch(spec: ScratchSpec, dropout: float) -> LoadedEncoder:
         heads=spec.heads,
         feed_forward=4 * spec.width,
         positions=spec.positions,
-        dropout=dropout,
+        dropout=tower.dropout,
     )
     if spec.weights is None:
         module.apply(_start_like_bert)
     else:
         _put(module, Path(spec.weights))
-    return _ours(module, vocabulary, prefix="")
+    return _ours(tower, module, vocabulary, prefix="")
 
 
 def _put(module: nn.Module, path: Path) -> None:
@@ -175,16 +188,30 @@ def _put(module: nn.Module, path: Path) -> None:
         ) from error
 
 
-def _ours(module: BertEncoder, vocabulary: Unigram, prefix: str) -> LoadedEncoder:
+def _reader(
+    spec: TextTowerSpec, tokenizer: Tokenizer, *, pad_id: int, prefix: str, positions: int
+) -> TextReader:
+    return TextReader(
+        tokenizer,
+        pad_id=pad_id,
+        prefix=prefix if spec.prefix is None else spec.prefix,
+        max_tokens=min(spec.max_tokens, positions),
+    )
+
+
+def _ours(spec: TextTowerSpec, module: BertEncoder, vocabulary: Unigram, prefix: str) -> LoadedEncoder:
     return LoadedEncoder(
         module=module,
         layers=module.layers,
         parts={part: part for part in _HUB_PARTS},
         width=module.width,
-        tokenizer=text_tokenizer(vocabulary),
-        pad_id=vocabulary.pad_id,
-        prefix=prefix,
-        positions=module.positions,
+        reader=_reader(
+            spec,
+            text_tokenizer(vocabulary),
+            pad_id=vocabulary.pad_id,
+            prefix=prefix,
+            positions=module.positions,
+        ),
     )
 
 

@@ -6,13 +6,16 @@ import functools
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from jaxtyping import Bool, Float, Int
 from tokenizers import Tokenizer
 from torch import Tensor
 
-__all__ = ["TextInputs", "TextReader"]
+from polyreel.languages import Parts
+
+__all__ = ["Reader", "TextInputs", "TextReader"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,24 @@ class TextInputs:
         return TextInputs(*(None if part is None else change(part) for part in parts))
 
 
+class Reader(Protocol):
+    """What makes inputs of texts."""
+
+    @property
+    def identity(self) -> str:
+        """Hex digest of everything that decides the inputs of a text."""
+        ...
+
+    def read(self, texts: Sequence[str], parts: Sequence[Parts] | None = None) -> TextInputs:
+        """``texts``, already normalised (``languages.clean``), as inputs.
+
+        Args:
+            texts: To read.
+            parts: The same by language, one for each; for readers to whom the language matters.
+        """
+        ...
+
+
 class TextReader:
     """Texts -> padded token ids.
 
@@ -70,8 +91,14 @@ class TextReader:
         """Hex digest of everything that decides the ids of a text."""
         return hashlib.sha256(f"{self.prefix}\0{self.tokenizer.to_str()}".encode()).hexdigest()
 
-    def read(self, texts: Sequence[str]) -> TextInputs:
-        """``texts``, already normalised (``languages.clean``), as tokens."""
+    def read(self, texts: Sequence[str], parts: Sequence[Parts] | None = None) -> TextInputs:
+        """``texts``, already normalised (``languages.clean``), as tokens, whatever language ``parts`` are in.
+
+        Args:
+            texts: To read.
+            parts: Not looked at.
+        """
+        del parts
         rows = self.tokenizer.encode_batch([self.prefix + text for text in texts])
         longest = max((len(row.ids) for row in rows), default=0)
         ids = torch.full((len(rows), longest), self.pad_id, dtype=torch.int64)

@@ -6,11 +6,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from polyreel.languages import STUDY_LANGUAGES
+
 __all__ = [
     "AdapterSpec",
     "AdapterTarget",
     "ConditionalCrossLingualSpec",
     "DistillationSpec",
+    "HashedBagSpec",
     "HeadKind",
     "InterModalSpec",
     "IntraModalSpec",
@@ -35,6 +38,7 @@ where the sizes agree training starts from the pooled vector itself.
 
 E5_SMALL = "e5-small"
 SCRATCH = "scratch"
+HASHED_BAG = "hashed-bag"
 
 
 def _check_heads(width: int, heads: int) -> None:
@@ -111,13 +115,34 @@ class ScratchSpec(_Spec):
         return self
 
 
+class HashedBagSpec(_Spec):
+    """The encoder ``hashed-bag``: words and pieces of words, hashed apart for each language, random weights.
+
+    Attributes:
+        languages: BCP-47 tags of the languages that it reads, code-switched words included.
+        buckets: rows of the embedding for each of them: features that meet in one are not told apart.
+        width: of a row.
+    """
+
+    languages: tuple[str, ...] = Field(default=STUDY_LANGUAGES, min_length=1)
+    buckets: int = Field(default=32_768, ge=2)
+    width: int = Field(default=128, gt=0)
+
+    @model_validator(mode="after")
+    def _languages_differ(self) -> Self:
+        if len(set(self.languages)) < len(self.languages):
+            raise ValueError(f"'languages' names one twice: {', '.join(self.languages)}")
+        return self
+
+
 class TextTowerSpec(_Spec):
     """Text -> a vector.
 
     Attributes:
-        encoder: ``e5-small`` (the weights of the default bundle), ``scratch`` (a small one of our
-            own), or the folder or hub name of a Hugging Face encoder with safetensors weights.
+        encoder: ``e5-small`` (the weights of the default bundle), ``hashed-bag`` or ``scratch`` (small
+            ones of our own), or the folder or hub name of a Hugging Face encoder with safetensors weights.
         scratch: what the encoder ``scratch`` is.
+        hashed_bag: what the encoder ``hashed-bag`` is; None takes the defaults.
         layer: the layer whose output is pooled, counted from 1; None takes the last. MMP takes the 12th.
         frozen_below: layers with a smaller number are frozen, the embeddings too (MMP: 9); 0 trains
             everything. None freezes the whole encoder, or trains all of ``scratch``.
@@ -133,6 +158,7 @@ class TextTowerSpec(_Spec):
 
     encoder: str = Field(default=E5_SMALL, min_length=1)
     scratch: ScratchSpec | None = None
+    hashed_bag: HashedBagSpec | None = None
     layer: int | None = Field(default=None, gt=0)
     frozen_below: int | None = Field(default=None, ge=0)
     adapters: AdapterSpec | None = None
@@ -151,6 +177,10 @@ class TextTowerSpec(_Spec):
             raise ValueError(f"'scratch' describes the encoder {SCRATCH!r}, not {self.encoder!r}")
         if self.adapters is not None and self.encoder == SCRATCH:
             raise ValueError("'adapters' change trained weights a little; the encoder 'scratch' has none")
+        if self.hashed_bag is not None and self.encoder != HASHED_BAG:
+            raise ValueError(f"'hashed_bag' describes the encoder {HASHED_BAG!r}, not {self.encoder!r}")
+        if self.encoder == HASHED_BAG and (wrong := self._beyond_a_bag()):
+            raise ValueError(f"the encoder {HASHED_BAG!r} is one trained table of rows: it has no {wrong}")
         if self.language_free and not self.keeps_its_encoder:
             raise ValueError(
                 "'language_free' is estimated once on the encoder's own mean-pooled output: "
@@ -161,7 +191,20 @@ class TextTowerSpec(_Spec):
     @property
     def keeps_its_encoder(self) -> bool:
         """Whether the mean-pooled output of the encoder, adapters aside, stays the same in training."""
-        return self.pooling == "mean" and self.frozen_below is None and self.encoder != SCRATCH
+        trained = self.encoder in {SCRATCH, HASHED_BAG}
+        return self.pooling == "mean" and self.frozen_below is None and not trained
+
+    def _beyond_a_bag(self) -> str:
+        """What is asked of a bag that it does not have; empty if nothing is."""
+        parts = {
+            "layers: leave 'layer' out": self.layer,
+            "layers: leave 'frozen_below' out": self.frozen_below,
+            "layers: leave 'adapters' out": self.adapters,
+            "prefix: leave 'prefix' out": self.prefix,
+            "other pooling than 'mean'": self.pooling != "mean" or None,
+            "dropout: leave 'dropout' out": self.dropout or None,
+        }
+        return next((name for name, value in parts.items() if value is not None), "")
 
 
 class VideoTowerSpec(_Spec):

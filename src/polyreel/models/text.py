@@ -17,11 +17,13 @@ from polyreel.encoders.build.language_neutral import (
     estimate_language_neutral_projection,
 )
 from polyreel.errors import UsageError
+from polyreel.languages import Parts
 from polyreel.models.adapters import ADAPTER_PARAMETERS, AdaptedLinear, without_adapters
 from polyreel.models.arrays import arrays_of, as_array
 from polyreel.models.encoders import LoadedEncoder
+from polyreel.models.hashed_bag import HashedBag
 from polyreel.models.heads import build_head
-from polyreel.models.inputs import TextInputs, TextReader
+from polyreel.models.inputs import TextInputs
 from polyreel.models.pooling import build_pooling, masked_mean, unit
 from polyreel.models.specs import TextTowerSpec
 
@@ -94,12 +96,7 @@ class TextTower(nn.Module):
         self.pooling = build_pooling(spec.pooling, encoder.width, spec.pooler)
         self.free = LanguageNeutral(self.pooling.dim) if spec.language_free else None
         self.head = build_head(spec.head, self.pooling.dim, dim, width=spec.head_width)
-        self.reader = TextReader(
-            encoder.tokenizer,
-            pad_id=encoder.pad_id,
-            prefix=encoder.prefix if spec.prefix is None else spec.prefix,
-            max_tokens=min(spec.max_tokens, encoder.positions),
-        )
+        self.reader = encoder.reader
         self.train()
 
     @property
@@ -112,9 +109,18 @@ class TextTower(nn.Module):
         """Where the parameters are."""
         return next(self.parameters()).device
 
-    def prepare(self, texts: Sequence[str]) -> TextInputs:
-        """``texts``, already normalised (``languages.clean``), as tokens on the CPU."""
-        return self.reader.read(texts)
+    def prepare(self, texts: Sequence[str], parts: Sequence[Parts] | None = None) -> TextInputs:
+        """``texts``, already normalised (``languages.clean``), as tokens on the CPU.
+
+        Args:
+            texts: To prepare.
+            parts: The same by language (``languages.parts_in``, ``Switched.parts``), which the encoder
+                ``hashed-bag`` needs and others do not look at.
+
+        Raises:
+            UsageError: the encoder needs ``parts``.
+        """
+        return self.reader.read(texts, parts)
 
     def forward(self, inputs: TextInputs) -> Float[Tensor, "texts dim"]:
         """Vectors in the shared space, not normalised."""
@@ -124,7 +130,9 @@ class TextTower(nn.Module):
     def pooled(self, inputs: TextInputs) -> Float[Tensor, "texts pooled"]:
         """Unit vectors before the language-free space and the head; kept ``features`` as they are."""
         if inputs.features is None:
-            return unit(self.pooling(self._states(inputs), inputs.mask))
+            states = self._states(inputs)
+            # A bag is pooled already.
+            return unit(states if isinstance(self.encoder, HashedBag) else self.pooling(states, inputs.mask))
         if not self.cacheable:
             raise UsageError("the text tower learns from tokens, but got kept features")
         return inputs.features

@@ -225,7 +225,7 @@ def _switching(
     if spec.rate is not None:
         switcher = switcher.equalised(_sample_texts(recipe, training_sets)["en"], rate=spec.rate)
     return Switching(
-        lambda text, key, epoch: switcher.switch(text, key=key, epoch=epoch).text,
+        lambda text, key, epoch: switcher.switch(text, key=key, epoch=epoch).parts,
         instead=spec.place == "instead",
         copies=spec.copies,
         variants=spec.variants,

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from polyreel.languages import Parts
 from polyreel.training.recipe import MIXED, BatchSpec
 from polyreel.training.sampling import Draw, Position, Sampler
 from polyreel.training.stable_random import stable_hash
@@ -29,6 +30,7 @@ class Batch:
         frame_mask: (items, frames) bool; None with ``frames``.
         has_video: (items,) bool.
         texts: normalised, several for an item.
+        parts: each of ``texts`` by language, of which a code-switched one has several.
         owner: (texts,) int64, row of the item.
         language: (texts,) int64, index into ``Recipe.text_languages``.
         item_key, text_key: (items,) and (texts,) int64 that chance about an item or text is drawn from.
@@ -42,6 +44,7 @@ class Batch:
     frame_mask: Tensor | None
     has_video: Tensor
     texts: tuple[str, ...]
+    parts: tuple[Parts, ...]
     owner: Tensor
     language: Tensor
     item_key: Tensor
@@ -55,14 +58,14 @@ class Switching:
     """Code-switching while batches are made.
 
     Attributes:
-        switch: (English text, key, epoch) -> the text with words of other languages.
+        switch: (English text, key, epoch) -> the text with words of other languages, by language.
         instead: the English text goes.
         copies: switched texts an item.
         variants: epochs after which the same switchings come again, None for never.
         rates: what it did so far: language -> share of all words that were switched into it.
     """
 
-    switch: Callable[[str, str, int], str]
+    switch: Callable[[str, str, int], Parts]
     instead: bool = False
     copies: int = 1
     variants: int | None = None
@@ -163,12 +166,12 @@ class Batches:
         return [names[find(concept)] for concept in own]
 
     def _batch(self, drawn: Sequence[Draw], concepts: Sequence[int], position: Position) -> Batch:
-        texts: list[str] = []
+        parts: list[Parts] = []
         owner, language, text_key, item_key = [], [], [], []
         for item, draw in enumerate(drawn):
             item_key.append(stable_hash(self._seed, "item", *_identity(draw)))
             for number, (tag, text) in enumerate(self._texts(draw)):
-                texts.append(text)
+                parts.append(text)
                 owner.append(item)
                 language.append(self._language[tag])
                 text_key.append(stable_hash(self._seed, "text", number, *_identity(draw)))
@@ -181,7 +184,8 @@ class Batches:
             frames=frames,
             frame_mask=mask,
             has_video=has_video,
-            texts=tuple(texts),
+            texts=tuple("".join([stretch for _, stretch in text]) for text in parts),
+            parts=tuple(parts),
             owner=_long(owner),
             language=_long(language),
             item_key=_long(item_key),
@@ -190,15 +194,18 @@ class Batches:
             position=position,
         )
 
-    def _texts(self, draw: Draw) -> list[tuple[str, str]]:
-        """(language, text) of one clip."""
+    def _texts(self, draw: Draw) -> list[tuple[str, Parts]]:
+        """(language, text by language) of one clip."""
         captions = self._training_sets[draw.training_set].texts(draw.row)
         rng = np.random.default_rng(stable_hash(self._seed, "captions", *_identity(draw)))
         if self._spec.captions == "all":
             chosen = [(tag, texts[int(rng.integers(len(texts)))]) for tag, texts in captions.items()]
         else:
             chosen = self._some(captions, self._spec.captions, rng)
-        return chosen if self._switching is None else self._switched(chosen, captions, draw, rng)
+        switched = [] if self._switching is None else self._switched(chosen, captions, draw, rng)
+        goes = bool(switched) and self._switching is not None and self._switching.instead
+        kept = [(tag, ((tag, text),)) for tag, text in chosen if not (goes and tag == "en")]
+        return kept + switched
 
     def _some(
         self, captions: Mapping[str, tuple[str, ...]], count: int, rng: np.random.Generator
@@ -222,23 +229,22 @@ class Batches:
         captions: Mapping[str, tuple[str, ...]],
         draw: Draw,
         rng: np.random.Generator,
-    ) -> list[tuple[str, str]]:
+    ) -> list[tuple[str, Parts]]:
+        """The switched texts of a clip; none without an English one."""
         assert self._switching is not None
         english = captions.get("en")
         if not english:
-            return chosen
+            return []
         original = next(
             (text for tag, text in chosen if tag == "en"), english[int(rng.integers(len(english)))]
         )
         variants = self._switching.variants
         epoch = draw.epoch if variants is None else draw.epoch % variants
         clip_id = self._training_sets[draw.training_set].table.clip(draw.row).clip_id
-        added = [
+        return [
             (MIXED, self._switching.switch(original, f"{self._seed}/{clip_id}/{copy}", epoch))
             for copy in range(self._switching.copies)
         ]
-        kept = [pair for pair in chosen if pair[0] != "en"] if self._switching.instead else chosen
-        return kept + added
 
     def _frames(self, drawn: Sequence[Draw]) -> tuple[Tensor | None, Tensor | None, Tensor]:
         has_video = [self._training_sets[draw.training_set].has_video for draw in drawn]

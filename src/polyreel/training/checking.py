@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from polyreel.datasets.dataset_catalog import DatasetCatalog
 from polyreel.errors import PolyreelError
+from polyreel.languages import parts_in
 from polyreel.recipes import recipe_error
 from polyreel.training.assembly import build_engine, device_of
 from polyreel.training.batches import Batch
@@ -229,6 +230,7 @@ def _made_up(recipe: Recipe, items: int, texts_each: int) -> Batch:
         frame_mask=None if video is None else torch.ones(shape[:2], dtype=torch.bool),
         has_video=torch.full((items,), video is not None),
         texts=texts,
+        parts=parts_in(texts, recipe.languages[0]),
         owner=torch.arange(items).repeat_interleave(texts_each),
         language=torch.arange(texts_each).remainder(len(recipe.text_languages)).repeat(items),
         item_key=torch.arange(items),

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]  # they are C++
 
 from polyreel.errors import TrainingError
+from polyreel.training.optimiser import summed_rows
 
 __all__ = ["Group", "joined"]
 
@@ -69,13 +70,22 @@ class Group:
         dist.all_gather(parts, padded)
         return [part[: int(count)].to(own.dtype) for part, count in zip(parts, counts, strict=True)]
 
-    def reduce_gradients(self, *, own: Sequence[nn.Parameter], shared: Sequence[nn.Parameter]) -> None:
+    def reduce_gradients(
+        self,
+        *,
+        own: Sequence[nn.Parameter],
+        shared: Sequence[nn.Parameter],
+        sparse: Sequence[nn.Parameter] = (),
+    ) -> None:
         """Make the gradients of all processes those of the full batch.
 
         Args:
             own: parameters of the towers: every process has the gradient of its part.
             shared: parameters that the loss itself uses: every process has the whole gradient.
+            sparse: like ``own``, with sparse gradients: only the rows that some process has are sent.
         """
+        for parameter in sparse:
+            self._reduce_rows(parameter)
         for parameter in (*own, *shared):
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
@@ -89,6 +99,15 @@ class Group:
         for parameter in (*own, *shared):
             parameter.grad = flat[place : place + parameter.numel()].view_as(parameter)
             place += parameter.numel()
+
+    def _reduce_rows(self, parameter: nn.Parameter) -> None:
+        if parameter.grad is None:
+            none = parameter.new_zeros(0, *parameter.shape[1:])
+            parameter.grad = summed_rows([(none.new_zeros(0, dtype=torch.int64), none)], parameter.shape)
+        if self.size > 1:
+            own = parameter.grad.coalesce()
+            parts = zip(self.collect(own.indices()[0]), self.collect(own.values()), strict=True)
+            parameter.grad = summed_rows(parts, parameter.shape)
 
     def any(self, flag: bool, device: torch.device) -> bool:
         """Whether ``flag`` is true in any process."""

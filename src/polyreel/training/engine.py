@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from polyreel.errors import TrainingError, UsageError
+from polyreel.languages import Parts
 from polyreel.losses.objectives import Objectives
 from polyreel.models.inputs import TextInputs
 from polyreel.models.specs import IntraModalSpec
@@ -19,6 +20,7 @@ from polyreel.training.averaging import Average
 from polyreel.training.checkpoints import OBJECTIVES_PREFIX, Checkpoint, Tensors
 from polyreel.training.distributed import Group
 from polyreel.training.encoding import Views
+from polyreel.training.optimiser import LazyAdamW
 from polyreel.training.recipe import Recipe
 from polyreel.training.schedule import rate_factor
 from polyreel.training.text_memo import TextMemo
@@ -54,11 +56,15 @@ class Engine:
         self.recipe, self.model, self.objectives, self.total_steps = recipe, model, objectives, total_steps
         self.device, self.group, self.memo = device, group, memo
         self.named = _trained(model, objectives)
+        rows = {
+            id(part.weight) for part in model.modules() if isinstance(part, nn.EmbeddingBag) and part.sparse
+        }
+        self.sparse = [parameter for parameter in self.named.values() if id(parameter) in rows]
         # The loss uses these on every process alike; the towers see only a process's own part.
         shared = {id(model.log_temperature), *map(id, objectives.parameters())}
         self.shared = [parameter for parameter in self.named.values() if id(parameter) in shared]
-        self.own = [parameter for parameter in self.named.values() if id(parameter) not in shared]
-        self.optimiser = torch.optim.AdamW(_groups(self.named, recipe))
+        self.own = [parameter for parameter in self.named.values() if id(parameter) not in shared | rows]
+        self.optimiser = LazyAdamW(_groups(self.named, recipe))
         ema = recipe.optimiser.ema
         self.average = None if ema is None else Average(self.named, ema)
         self.views = Views(
@@ -73,10 +79,15 @@ class Engine:
         """What the towers run under."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16")
 
-    def prepare(self, texts: tuple[str, ...]) -> TextInputs:
-        """Texts as the tower reads them."""
+    def prepare(self, texts: tuple[str, ...], parts: tuple[Parts, ...]) -> TextInputs:
+        """Texts as the tower reads them.
+
+        Args:
+            texts: Normalised.
+            parts: The same by language.
+        """
         if self.memo is None:
-            return self.model.text.prepare(texts)
+            return self.model.text.prepare(texts, parts)
         return TextInputs(features=torch.from_numpy(self.memo.of(texts)))
 
     def set_rate(self, step: int) -> float:

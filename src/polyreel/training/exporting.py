@@ -25,6 +25,7 @@ from polyreel.encoders.registry import build_on_default, locate_bundle
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import UsageError
 from polyreel.files import new_folder
+from polyreel.models.inputs import TextReader
 from polyreel.models.towers import TwoTowers
 from polyreel.training.checkpoints import Checkpoint, load_checkpoint
 from polyreel.training.tracing import trace_text, trace_video
@@ -139,6 +140,12 @@ def _require_exportable(model: TwoTowers, out: Path) -> None:
             "a text-only model has no video tower, and a bundle needs one",
             remedy="Give the recipe's model a 'video' section",
         )
+    if not isinstance(model.text.reader, TextReader):
+        raise UsageError(
+            "the text encoder has to be told the language of every word, and a bundle has no place for it",
+            item=model.text.spec.encoder,
+            remedy="Train on another text encoder, such as e5-small",
+        )
     features = read_card(locate_bundle()).frames.dim
     if model.video.spec.features != features:
         raise UsageError(
@@ -164,6 +171,7 @@ def _bundle_spec(checkpoint: Checkpoint, heads: TrainedHeads, name: str) -> Bund
 def _parts(checkpoint: Checkpoint, model: TwoTowers, name: str, *, int8: bool) -> GraphParts:
     default, details = locate_bundle(), export_details(checkpoint)
     reader = model.text.reader
+    assert isinstance(reader, TextReader)  # see _require_exportable
     return GraphParts(
         name=name,
         description=checkpoint.state.recipe.description or f"trained by the recipe {name}",

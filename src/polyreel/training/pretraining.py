@@ -18,7 +18,7 @@ from torch.nn import functional as F  # noqa: N812  PyTorch's own abbreviation
 from polyreel.errors import UsageError
 from polyreel.files import write_atomically
 from polyreel.languages import clean
-from polyreel.models.inputs import TextInputs
+from polyreel.models.inputs import TextInputs, TextReader
 from polyreel.models.specs import ModelSpec, TextTowerSpec
 from polyreel.models.text import TextTower
 from polyreel.models.towers import build_model
@@ -102,6 +102,7 @@ class _Guess:
         self._encoder, self._words = tower.encoder, words
         self.bias = nn.Parameter(torch.zeros(words.num_embeddings))
         # The vocabulary has no piece for a masked token: the unknown one stands in, which texts hardly hold.
+        assert isinstance(tower.reader, TextReader)
         hidden = tower.reader.tokenizer.token_to_id("<unk>")
         assert hidden is not None
         self._hidden = hidden

@@ -11,7 +11,7 @@ from polyreel.datasets.dataset_catalog import DatasetCatalog
 from polyreel.datasets.store.table import DatasetTable
 from polyreel.errors import PolyreelError, UnknownNameError
 from polyreel.losses.objectives import OBJECTIVES
-from polyreel.models.specs import ObjectiveSpec, TextContrastiveSpec
+from polyreel.models.specs import HASHED_BAG, HashedBagSpec, ObjectiveSpec, TextContrastiveSpec
 from polyreel.recipes import Problem
 from polyreel.training.assembly import device_of
 from polyreel.training.checkpoints import find_checkpoint
@@ -30,6 +30,7 @@ def problems_of(recipe: Recipe, catalog: DatasetCatalog) -> list[Problem]:
         if table is not None:
             tables[number] = table
     found += _of_objectives(recipe)
+    found += _of_bag(recipe)
     for number, table in tables.items():
         found += _of_data(recipe, recipe.data[number], table, f"data.{number}")
     if len(tables) == len(recipe.data):
@@ -138,6 +139,21 @@ def _of_objectives(recipe: Recipe) -> Iterator[Problem]:
             yield place, f"{spec.name} pairs texts of an item: set batch.captions to 'all', 2 or more"
         if "english" in requires and "en" not in recipe.languages:
             yield place, f"{spec.name} learns from English, which is not in 'languages'"
+
+
+def _of_bag(recipe: Recipe) -> Iterator[Problem]:
+    """Languages that an encoder ``hashed-bag`` would have to read and has no rows for."""
+    if recipe.model.text.encoder != HASHED_BAG:
+        return
+    known = (recipe.model.text.hashed_bag or HashedBagSpec()).languages
+    switched = recipe.code_switching.languages if recipe.code_switching else ()
+    asked = (recipe.validation.languages if recipe.validation else None) or ()
+    for tag in dict.fromkeys((*recipe.languages, *switched, *asked)):
+        if tag not in known:
+            yield (
+                "model.text.hashed_bag.languages",
+                f"{tag!r} is missing, a language of the recipe's texts; there are {', '.join(known)}",
+            )
 
 
 def _requires(spec: ObjectiveSpec) -> frozenset[str]:

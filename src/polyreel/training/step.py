@@ -15,6 +15,7 @@ from polyreel.training.batches import Batch
 from polyreel.training.encoding import encoded_of, encodings_of
 from polyreel.training.engine import Engine
 from polyreel.training.gradcache import backward
+from polyreel.training.optimiser import clip_gradients
 
 __all__ = ["StepReport", "train_step"]
 
@@ -62,7 +63,7 @@ def train_step(engine: Engine, batch: Batch, step: int) -> StepReport:
     began = time.perf_counter()
     rate = engine.set_rate(step)
     engine.optimiser.zero_grad(set_to_none=True)
-    inputs = engine.prepare(batch.texts)
+    inputs = engine.prepare(batch.texts, batch.parts)
     found: list[Losses] = []
 
     def loss(vectors: Mapping[str, Tensor]) -> Tensor:
@@ -71,9 +72,8 @@ def train_step(engine: Engine, batch: Batch, step: int) -> StepReport:
         return found[0].total
 
     backward(encodings_of(batch, inputs, engine.views), loss)
-    engine.group.reduce_gradients(own=engine.own, shared=engine.shared)
-    limit = engine.recipe.optimiser.clip_norm or float("inf")
-    gradient = torch.nn.utils.clip_grad_norm_(engine.named.values(), limit)
+    engine.group.reduce_gradients(own=engine.own, shared=engine.shared, sparse=engine.sparse)
+    gradient = clip_gradients(engine.named.values(), engine.recipe.optimiser.clip_norm)
     terms = {name: float(term.detach()) for name, term in found[0].terms.items()}
     total = float(found[0].total.detach())
     _require_finite({**terms, "loss": total, "gradient": float(gradient)}, batch, step)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from polyreel.datasets.store.table import DatasetTable
 from polyreel.errors import TrainingError
 from polyreel.evaluation.queries import QuerySet, places_of_concepts, query_set
+from polyreel.languages import parts_in
 from polyreel.metrics.ranks import Relevance, rank_embeddings
 from polyreel.metrics.retrieval import METRICS
 from polyreel.training.batches import padded
@@ -143,13 +144,13 @@ class Validator:
                 cases = _cases(validation, training_set, self._languages)
                 texts = partial(_text_vectors, engine)
                 gallery = (
-                    texts(cases.texts)
+                    texts(cases.texts, "en")
                     if cases.texts
                     else _clip_vectors(engine, training_set, frames, cases.rows)
                 )
                 for tag, asked in cases.queries.items():
                     truth = Relevance.of(asked.truth, len(gallery))
-                    ranks = rank_embeddings(texts(asked.texts), gallery, truth)
+                    ranks = rank_embeddings(texts(asked.texts, tag), gallery, truth)
                     found += [
                         QueryValues(validation.name, name, tag, METRICS[name](ranks), asked.items)
                         for name in SHOWN
@@ -217,10 +218,11 @@ def _cases(validation: ValidationSet, training_set: TrainingSet, languages: Sequ
     return _Cases(rows, [captions[row]["en"][0] for row in rows] if by_text else [], queries)
 
 
-def _text_vectors(engine: Engine, texts: Sequence[str]) -> Rows:
+def _text_vectors(engine: Engine, texts: Sequence[str], language: str) -> Rows:
     parts = []
     for start in range(0, len(texts), _AT_ONCE):
-        inputs = engine.prepare(tuple(texts[start : start + _AT_ONCE])).to(engine.device)
+        some = tuple(texts[start : start + _AT_ONCE])
+        inputs = engine.prepare(some, parts_in(some, language)).to(engine.device)
         parts.append(engine.model.embed_text(inputs))
     return torch.cat(parts).float().cpu().numpy()
 

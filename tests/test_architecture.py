@@ -42,7 +42,9 @@ RESEARCHERS_WING = (
 )
 ABOVE_BOTH = ("cli", "__init__", "__main__")
 WITH_TORCH = {"models", "losses", "training", "study"}
-TORCH = re.compile(r"(torch|torchvision|torchaudio|transformers|sentence_transformers|timm)(\.|$)")
+# The one corner of a room without PyTorch that may have it, entered from functions when weights are imported.
+TORCH_CORNER = SOURCE / "encoders" / "importing" / "weights"
+TORCH = re.compile(r"(torch|torchvision|torchaudio|transformers|sentence_transformers|timm|open_clip)(\.|$)")
 BY_NAME = "by name: "
 
 
@@ -176,10 +178,27 @@ def test_main_enters_by_the_front_door_too():
     assert [found.target for found in OURS if found.room == "__main__"] == ["polyreel.cli.app.main"]
 
 
-def test_torch_is_imported_where_models_are_trained_and_nowhere_else():
+def may_have_torch(file: Path) -> bool:
+    return room_of(file) in WITH_TORCH or file.is_relative_to(TORCH_CORNER)
+
+
+def test_torch_is_imported_where_models_are_trained_or_imported_and_nowhere_else():
     assert [
-        found.where for found in IMPORTS if found.room not in WITH_TORCH and TORCH.match(found.target)
+        found.where for found in IMPORTS if TORCH.match(found.target) and not may_have_torch(found.file)
     ] == []
+
+
+def test_the_corner_with_torch_is_entered_from_functions_only():
+    """Who runs a bundle, or imports a ready one, pays nothing for PyTorch and does not need it."""
+    outside = [file for file in FILES if not may_have_torch(file)]
+    entered = [
+        f"{file.relative_to(SOURCE.parent)} imports {node.module}"
+        for file in outside
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ImportFrom)
+        and str(node.module).startswith("polyreel.encoders.importing.weights")
+    ]
+    assert entered == []
 
 
 def test_nothing_imports_what_a_string_names():
@@ -227,6 +246,7 @@ def ruff_order(name: str) -> tuple[int, str]:
         ),
         ("polyreel.library.search.search", "torch onnx onnxruntime lancedb tokenizers"),
         ("polyreel.evaluation.run", "torch onnx onnxruntime lancedb"),
+        ("polyreel.encoders.importing.importer", "torch transformers onnx onnxruntime lancedb PIL"),
         ("polyreel.datasets.registry", "torch onnx onnxruntime lancedb"),
         ("polyreel.media.decode", "torch onnx onnxruntime lancedb pyarrow"),
     ],

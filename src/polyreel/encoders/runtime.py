@@ -60,7 +60,7 @@ class Bundle:
         """
         windows: list[list[int]] = []
         owners: list[int] = []
-        for owner, rows in enumerate(rows_of(self._tokenizer, self.card.text, texts, languages)):
+        for owner, rows in enumerate(self.token_rows(texts, languages=languages)):
             windows.extend(rows)
             owners.extend([owner] * len(rows))
         vectors = np.zeros((len(texts), self.card.dim), np.float32)
@@ -73,6 +73,20 @@ class Bundle:
             for index, vector in zip(chosen, batch, strict=True):
                 vectors[owners[index]] += vector * len(windows[index])
         return _unit_rows(vectors)
+
+    def token_rows(
+        self, texts: Sequence[str], *, languages: Sequence[str | None] | None = None
+    ) -> list[list[list[int]]]:
+        """The windows of each text, each a row of token ids; nearly always it is one.
+
+        Args:
+            texts: as ``languages.clean`` leaves them.
+            languages: BCP-47 tag of each, as ``encode_text`` takes them.
+
+        Raises:
+            QueryError: the bundle has to be told the language, and does not know this one.
+        """
+        return list(rows_of(self._tokenizer, self.card.text, texts, languages))
 
     def encode_frames(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Features of upright RGB pictures: (frames, height, width, 3) uint8 -> (frames, features)."""

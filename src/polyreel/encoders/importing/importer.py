@@ -1,0 +1,207 @@
+"""A model's folder -> a bundle that agrees with the model, or nothing."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from polyreel.encoders.card import (
+    CARD_FILE,
+    BundleCard,
+    Confidence,
+    Licence,
+    Origin,
+    Proof,
+    identity_of,
+)
+from polyreel.encoders.importing.contract import Contract
+from polyreel.encoders.importing.families import FAMILIES, family_of
+from polyreel.encoders.importing.hub_folder import HubFolder
+from polyreel.encoders.importing.proof import AsDecoded, prove
+from polyreel.encoders.runtime import Bundle
+from polyreel.errors import BundleError, UsageError
+from polyreel.files import new_folder
+from polyreel.packages.members import sha256_of
+from polyreel.progress import OnProgress, ignore_progress
+
+__all__ = ["Precision", "import_model", "require_licence"]
+
+Precision = Literal["auto", "fp32", "fp16", "int8"]
+_STEPS = 5
+_NON_COMMERCIAL = ("-nc", "noncommercial", "non-commercial", "research", "apple-amlr")
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    hub: HubFolder
+    family: str
+    contract: Contract
+    name: str
+    licence: Licence
+
+
+def require_licence(hub: HubFolder, family: str, *, accepted: bool) -> Licence:
+    """The terms of a model, which have to be accepted where they forbid commercial use.
+
+    Args:
+        hub: its folder.
+        family: its family's name.
+        accepted: whether they were.
+
+    Raises:
+        UsageError: they forbid commercial use and were not accepted.
+    """
+    stated = hub.licence()
+    forbids = FAMILIES[family].non_commercial or any(word in (stated or "") for word in _NON_COMMERCIAL)
+    licence = Licence(
+        part="model",
+        licence=stated or ("non-commercial" if forbids else "not stated"),
+        source=hub.label,
+        non_commercial=forbids,
+    )
+    if forbids and not accepted:
+        raise UsageError(
+            "the licence of this model forbids commercial use",
+            item=hub.label,
+            value=licence.licence,
+            remedy="Read it on the model's page; if you may use it so, give --accept-licence",
+        )
+    return licence
+
+
+def import_model(
+    hub: HubFolder,
+    folder: Path,
+    *,
+    name: str,
+    as_decoded: AsDecoded,
+    precision: Precision = "auto",
+    accept_licence: bool = False,
+    step: OnProgress | None = None,
+) -> BundleCard:
+    """Make a bundle of a model's weights.
+
+    Args:
+        hub: folder of the model.
+        folder: Where the bundle will be; it appears only when it is complete and proved.
+        name: Of the bundle.
+        as_decoded: How our decoder prepares a picture, for the proof.
+        precision: Of the weights.
+        accept_licence: Whether terms that forbid commercial use were accepted.
+        step: Called with what is being done, the steps done, and all of them.
+
+    Raises:
+        BundleError: the model is of no known family, incomplete, damaged, or the graphs do not agree with it.
+        UsageError: its licence was not accepted, or the extra ``import`` is not installed.
+    """
+    report = step or ignore_progress
+    report("reading the model", 0, _STEPS)
+    family = family_of(hub)
+    licence = require_licence(hub, family, accepted=accept_licence)
+    contract = FAMILIES[family].contract(hub)
+    _require_import_extra()
+    try:
+        with new_folder(folder) as made:
+            return _export(_Job(hub, family, contract, name, licence), made, precision, as_decoded, report)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise BundleError(
+            "the disk is full", item=folder.parent, remedy="Free some space; nothing was installed"
+        ) from error
+
+
+def _require_import_extra() -> None:
+    missing = [package for package in ("torch", "transformers") if find_spec(package) is None]
+    if missing:
+        raise UsageError(
+            "weights are exported by PyTorch, which is not here",
+            value=f"missing: {', '.join(missing)}",
+            remedy="Install the extra: polyreel[import], or import a ready ONNX export of the model",
+        )
+
+
+def _export(
+    job: _Job, made: Path, precision: Precision, as_decoded: AsDecoded, report: OnProgress
+) -> BundleCard:
+    # Imported late: PyTorch takes seconds.
+    from polyreel.encoders.importing.weights.exporting import export_towers
+    from polyreel.encoders.importing.weights.loading import load_towers, reference_of
+
+    report("loading the weights", 1, _STEPS)
+    towers = load_towers(job.hub, job.family, job.contract)
+    report("writing the graphs", 2, _STEPS)
+    export_towers(towers, made, job.contract.text, job.contract.frames)
+    scoring = job.contract.scoring.model_copy(update={"scale": towers.scale, "bias": towers.bias})
+    job = replace(job, contract=replace(job.contract, scoring=scoring))
+    card = _finish(job, made, proof=None)
+    report("holding the bundle against the model", 4, _STEPS)
+    proof = prove(Bundle(made), reference_of(job.hub, job.family, towers, job.contract), as_decoded)
+    return _write_card(made, _with_proof(card, proof))
+
+
+def _finish(job: _Job, made: Path, proof: Proof | None) -> BundleCard:
+    """Add what is not the model's own to its graphs, and the card."""
+    import onnx
+
+    from polyreel.encoders.importing.frame_pooling import mean_of_frames
+
+    (made / "tokenizer.json").write_text(job.contract.tokenizer, encoding="utf-8")
+    dim = _width(made / "frames.onnx", job)
+    onnx.save(mean_of_frames(dim), made / "video.onnx")
+    return _write_card(made, _card(job, made, dim, proof))
+
+
+def _width(path: Path, job: _Job) -> int:
+    """Width of the vectors of a graph, by running it once."""
+    import onnxruntime as ort
+
+    frames = job.contract.frames
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    picture = np.zeros((1, frames.height_px, frames.width_px, 3), np.uint8)
+    return int(session.run(None, {"frames": picture})[0].shape[-1])
+
+
+def _card(job: _Job, made: Path, dim: int, proof: Proof | None) -> BundleCard:
+    family, contract, hub = FAMILIES[job.family], job.contract, job.hub
+    files = {path.name: sha256_of(path) for path in sorted(made.iterdir()) if path.name != CARD_FILE}
+    frames = contract.frames.model_copy(update={"dim": dim})
+    facts = {"files": files, "text": contract.text.model_dump(), "frames": frames.model_dump()}
+    return BundleCard(
+        name=job.name,
+        identity=identity_of(facts),
+        description=f"{family.title}, imported from {hub.label}; its texts: {family.languages}.",
+        dim=dim,
+        text=contract.text,
+        frames=frames,
+        pooling="mean",
+        scoring=contract.scoring,
+        confidence=Confidence(clip=0.0, subtitle=0.0),
+        licences=(job.licence,),
+        training=f"by its makers; see {hub.label}",
+        origin=Origin(
+            family=job.family,
+            source=hub.label,
+            revision=hub.revision,
+            proof=proof,
+            remarks=contract.remarks,
+        ),
+        files=files,
+    )
+
+
+def _with_proof(card: BundleCard, proof: Proof) -> BundleCard:
+    assert card.origin is not None
+    return card.model_copy(update={"origin": card.origin.model_copy(update={"proof": proof})})
+
+
+def _write_card(made: Path, card: BundleCard) -> BundleCard:
+    (made / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return card

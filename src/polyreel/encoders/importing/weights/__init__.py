@@ -1,0 +1,1 @@
+"""The part of an import that needs PyTorch: weights are read, and their towers exported."""

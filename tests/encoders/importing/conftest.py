@@ -1,0 +1,49 @@
+"""Models in the layout of the hub, and the bundles that were imported of them, each made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import hub_models
+from polyreel.encoders.importing.hub_folder import HubFolder
+from polyreel.encoders.importing.importer import import_model
+from polyreel.encoders.runtime import Bundle
+from polyreel.media.pictures import read_picture
+from polyreel.media.scaling import Scaling
+
+
+def as_decoded(data, frames):
+    return read_picture(data, size=(frames.width_px, frames.height_px), scaling=Scaling.of(frames))
+
+
+@pytest.fixture(scope="session")
+def hub_model(tmp_path_factory) -> Callable[[str], HubFolder]:
+    """The folder of a small model of a family; tests that change it copy it first."""
+    made: dict[str, HubFolder] = {}
+
+    def get(family: str) -> HubFolder:
+        if family not in made:
+            pytest.importorskip("transformers", reason="models of the hub need the extra import")
+            folder: Path = tmp_path_factory.mktemp("hub") / family
+            made[family] = HubFolder(hub_models.MODELS[family](folder), f"makers/{family}")
+        return made[family]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def imported(hub_model, tmp_path_factory) -> Callable[[str], Bundle]:
+    """The bundle of that small model."""
+    made: dict[str, Bundle] = {}
+
+    def get(family: str) -> Bundle:
+        if family not in made:
+            folder = tmp_path_factory.mktemp("imported") / family
+            import_model(hub_model(family), folder, name=family, as_decoded=as_decoded, accept_licence=True)
+            made[family] = Bundle(folder)
+        return made[family]
+
+    return get

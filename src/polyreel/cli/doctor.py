@@ -37,6 +37,13 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
     stdout.print(table)
     for damage in health.damage:
         stdout.print(f"\n{damage}", style="red", markup=False, soft_wrap=True)
+    if health.old_words:
+        stdout.print(
+            "\nThe index of words is of an older polyreel and finds fewer words of Russian, Greek, Hindi and "
+            "others: run 'polyreel index', which makes it anew.",
+            style="yellow",
+            soft_wrap=True,
+        )
     if health.missing:
         stdout.print(
             f"\nNot on the disk now, though searches find them: {count(len(health.missing), 'file')}",

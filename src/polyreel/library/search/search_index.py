@@ -31,6 +31,7 @@ CACHE = "cache"
 _LAYOUT = 4
 _CLIP_COLUMNS = ["clip_id", "video", "path", "start_s", "end_s", "thumbnail"]
 _SUBTITLE_COLUMNS = ["subtitle_id", "text", "language", "clip"]
+_LINE_FACTS = ["subtitle_id", "video", "start_s", "end_s", "text", "language"]
 _VIDEO_FACTS = ["path", "video", "size_bytes", "mtime_ns"]
 _VIDEO_COLUMNS = [*_VIDEO_FACTS, "first", "clips", "duration_s", "languages", "copies"]
 _COPIES = pa.list_(pa.struct([("path", pa.string()), ("mtime_ns", pa.int64())]))
@@ -148,7 +149,7 @@ def _lay_out(snapshot: TableReader) -> SearchIndex:
     clips = snapshot.read(CLIPS).join(places, "video", join_type="inner")
     clips = clips.sort_by([("path", "ascending"), ("start_s", "ascending")])
     vectors = snapshot.read(snapshot.embeddings, ["id", "vector"])
-    subtitles = snapshot.read(SUBTITLES)
+    subtitles = snapshot.read(SUBTITLES, _LINE_FACTS)
     subtitles = subtitles.append_column("clip", pa.array(_clip_of_each(subtitles, clips), pa.int64()))
     subtitles = subtitles.filter(pc.greater_equal(subtitles["clip"], 0))
     return SearchIndex(

@@ -48,6 +48,7 @@ class LibraryHealth(LibraryResult):
         half_read: files that a run did not read to their end, and that the next one reads on.
         missing: files that can be found and are not on the disk now; copies that are there do not help.
         gone_folders: their highest folders that are gone as well: moved, or on a drive that is not mounted.
+        old_words: whether lines were indexed by an older polyreel; the next index run does it anew.
         remarks: files that were read, with what was not as it should be.
         space_bytes: part -> bytes on disk.
         versions: package -> version.
@@ -68,6 +69,7 @@ class LibraryHealth(LibraryResult):
     half_read: tuple[FileProblem, ...]
     missing: tuple[str, ...]
     gone_folders: tuple[str, ...]
+    old_words: bool
     remarks: tuple[FileProblem, ...]
     space_bytes: Mapping[str, int]
     versions: Mapping[str, str]
@@ -110,6 +112,7 @@ def examine(folder: Path) -> LibraryHealth:
         subtitles=len(lines),
         damage=tuple(look.damage),
         missing=tuple(missing),
+        old_words=look.has_old_words,
         gone_folders=_gone_folders(missing),
         failed=tuple(problem for problem in problems if problem.status not in {OK, PARTIAL}),
         half_read=tuple(problem for problem in problems if problem.status == PARTIAL),
@@ -133,6 +136,13 @@ class _Look:
             self.damage.append(f"the table {table} cannot be read ({error.value}). {_RESTORE}")
             return []
         return found
+
+    @property
+    def has_old_words(self) -> bool:
+        try:
+            return self._snapshot.has_old_words
+        except LibraryError:  # that the table cannot be read is said already
+            return False
 
     def require_vectors(self, what: str, ids: set[str], vectors: set[str]) -> None:
         if lost := len(ids - vectors):

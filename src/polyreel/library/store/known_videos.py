@@ -24,7 +24,7 @@ class KnownFile(BaseModel):
     Attributes:
         path: as it was indexed.
         on_disk: whether a file is there now.
-        status: "ok", "failed" or "unreadable".
+        status: "ok", "failed", "unreadable", or "partial" where a run did not read it to its end.
         message: what was wrong with it.
     """
 

@@ -33,8 +33,8 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 3
-# Version 1 had neither an id nor a revision, version 2 no half-read files; the next commit makes them the
-# newest.
+# Version 1 had neither an id nor a revision, version 2 neither half-read files nor folded words; the next
+# index run makes them the newest.
 _READABLE = (1, 2, SCHEMA_VERSION)
 STATE_FILE = "library.json"
 

@@ -41,7 +41,7 @@ from polyreel.library.store.tables import (
     embedding_schema,
     embedding_table,
 )
-from polyreel.library.store.word_search import lines_with_words
+from polyreel.library.store.word_search import WORDS, index_words, indexed_words, lines_with_words
 
 if TYPE_CHECKING:
     from lancedb.db import DBConnection
@@ -50,11 +50,11 @@ if TYPE_CHECKING:
 __all__ = ["Commit", "TableReader", "Writer", "create_library", "open_snapshot", "writing"]
 
 THUMBNAILS = "thumbs"
-_WORDS_INDEX = "text_idx"  # Lance's own name for an index of the column "text"
-_MAX_WORD_BYTES = 255
+_WORDS_INDEX = f"{WORDS}_idx"  # Lance's own name for an index of the column
 _LOCK = "write.lock"
 # Merging small fragments is worth its time once there are this many.
 _FRAGMENTS_BEFORE_COMPACTION = 32
+_MIGRATED_AT_ONCE = 10_000
 _KEEP_VERSIONS = timedelta(hours=1)
 _FOREVER = timedelta(days=36_500)
 
@@ -152,6 +152,11 @@ class TableReader:
             return table if table.list_indices() else None
 
     @property
+    def has_old_words(self) -> bool:
+        """Whether the lines were indexed by an older polyreel, which finds fewer words of some languages."""
+        return WORDS not in self.table(SUBTITLES).schema.names and self.count(SUBTITLES) > 0
+
+    @property
     def embeddings(self) -> str:
         """Name of the active generation's table."""
         return embedding_table(self.state.active_generation)
@@ -219,6 +224,8 @@ class Writer:
         self._database = _connect(folder)
         self._tables = {name: self._database.open_table(name) for name in state.tables}
         self._take_back()
+        with _uninterrupted():
+            self._add_words()
 
     @property
     def snapshot(self) -> TableReader:
@@ -261,7 +268,8 @@ class Writer:
             self._tables[CLIPS].delete(gone)
             self._tables[embeddings].delete(f"kind = 'clip' AND {gone}")
         self._append(CLIPS, change.clips)
-        self._append(SUBTITLES, change.subtitles)
+        lines = [{**line, WORDS: indexed_words(line["text"])} for line in change.subtitles]
+        self._append(SUBTITLES, lines)
         self._append_vectors(embeddings, change)
         if change.files:
             # A path that was linked and then got new subtitles has two rows here, of which the last is right.
@@ -327,21 +335,24 @@ class Writer:
         return unindexed or _fragments(table) > _FRAGMENTS_BEFORE_COMPACTION
 
     def _index_subtitles(self) -> None:
-        from lancedb.index import FTS
-
         table = self._tables[SUBTITLES]
-        if table.list_indices() or not table.count_rows():
+        if not table.list_indices() and table.count_rows():
+            index_words(table)
+
+    def _add_words(self) -> None:
+        """Give the lines of a library of schema 2 or 1 the column that is indexed now."""
+        table = self._tables[SUBTITLES]
+        if WORDS in table.schema.names:
             return
-        # Words by ICU, which also cuts Chinese; one stemmer or stop list cannot suit nine languages.
-        # Lengths are in UTF-8 bytes: with Lance's 40, Russian words of 21 letters are not in the index.
-        words = FTS(
-            base_tokenizer="icu/split",
-            max_token_length=_MAX_WORD_BYTES,
-            stem=False,
-            remove_stop_words=False,
-            ascii_folding=True,
+        schema = SCHEMAS[SUBTITLES]
+        lines = table.search().to_arrow()  # in memory, since the same table is written
+        made = (
+            pa.RecordBatch.from_arrays([*batch.columns, _words_of(batch["text"])], schema=schema)
+            for batch in lines.select(table.schema.names).to_batches(max_chunksize=_MIGRATED_AT_ONCE)
         )
-        table.create_index("text", config=words)
+        table.add(pa.RecordBatchReader.from_batches(schema, made), mode="overwrite")
+        self._index_subtitles()
+        self._publish()
 
     def _take_back(self) -> None:
         """Return the tables to what is committed: a run was stopped before it committed the rest."""
@@ -497,6 +508,10 @@ def _refuse_orphaned_tables(folder: Path, database: DBConnection, schemas: Mappi
 def _first_line(error: Exception) -> str:
     lines = str(error).splitlines()
     return lines[0][:200] if lines else type(error).__name__
+
+
+def _words_of(texts: pa.Array) -> pa.Array:
+    return pa.array([indexed_words(text) for text in texts.to_pylist()], pa.string())
 
 
 def _fragments(table: Table) -> int:

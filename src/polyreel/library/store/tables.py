@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
+from polyreel.library.store.word_search import WORDS
+
 __all__ = ["CLIPS", "FILES", "SCHEMAS", "SUBTITLES", "embedding_schema", "embedding_table"]
 
 FILES, CLIPS, SUBTITLES = "files", "clips", "subtitles"
@@ -45,6 +47,8 @@ SCHEMAS: Mapping[str, pa.Schema] = {
             ("text", pa.string()),
             ("language", pa.string()),
             ("source", pa.string()),
+            # The text as it is indexed (see word_search); libraries up to schema 2 lack it.
+            (WORDS, pa.string()),
         ]
     ),
 }

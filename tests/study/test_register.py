@@ -32,8 +32,8 @@ def test_the_register_of_this_repository_is_whole() -> None:
         question = register.questions[name]
         assert [rule.arms for rule in question.contrasts] == [("VC", "C"), ("VC", "C+"), ("VC", "VC0")]
         assert question.refuted.arms == ("VC", "VC0")
-    assert all(question.encoder == "U" for question in register.questions.values())
-    assert {len(register.seeds[name]) for name in ("U", "E")} == {10, 5}
+    assert all(question.encoder == "u" for question in register.questions.values())
+    assert {len(register.seeds[name]) for name in ("u", "e")} == {10, 5}
     assert register.order[-1] == "r@1"
 
 
@@ -54,13 +54,13 @@ def test_cells_of_another_register_are_named() -> None:
 
 
 def test_all_mistakes_are_listed_at_once_with_their_lines(document: dict[str, Any], tmp_path: Path) -> None:
-    document["questions"]["P1"]["encoder"] = "u"
+    document["questions"]["P1"]["encoder"] = "U"
     document["questions"]["P2"]["contrasts"][0]["arms"] = ["VC", "VC"]
     document["questions"]["P3"]["refuted"]["arms"] = ["D", "S"]
     document["questions"]["P4"]["settings"] = ["stamps", "stamp"]
     document["questions"]["P5"]["gain"]["least"] = -1
     document["family"] = ["P1", "P1", "P9"]
-    document["seeds"]["E"] = [0]
+    document["seeds"]["e"] = [0]
     document["explorations"]["X-MNLI"]["outcomes"] = ["accuracy"]
     with pytest.raises(RecipeError) as caught:
         read_register(write(tmp_path / "register.yaml", document))
@@ -74,13 +74,13 @@ def test_all_mistakes_are_listed_at_once_with_their_lines(document: dict[str, An
         read_register(write(tmp_path / "register.yaml", document))
     said = str(caught.value)
     for mistake in (
-        "no encoder has this name: 'u'",
+        "no encoder has this name: 'U'",
         "'VC' is compared with itself",
         "none of the contrasts that decide",
         "no setting has this name: 'stamp'. Did you mean 'stamps'?",
         "'P1' comes twice",
         "no question has this name: 'P9'",
-        "'E' needs two seeds at least",
+        "'e' needs two seeds at least",
     ):
         assert mistake in said
 

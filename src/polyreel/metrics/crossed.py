@@ -219,9 +219,11 @@ def _tables(settings: Sequence[CrossedValues]) -> list[_Table]:
                 remedy="Give more",
             )
         there = np.isfinite(values)
-        onto = np.zeros((values.shape[1], len(present)))
-        onto[np.arange(values.shape[1]), column.reshape(-1)] = 1
-        tables.append(_Table(np.where(there, values, 0.0) @ onto, there @ onto, present, values.shape[1]))
+        sums, counts = (
+            np.stack([np.bincount(column.reshape(-1), row, len(present)).astype(np.float64) for row in rows])
+            for rows in (np.where(there, values, 0.0), there.astype(np.float64))
+        )
+        tables.append(_Table(sums, counts, present, values.shape[1]))
     return tables
 
 

@@ -11,7 +11,7 @@ import pytest
 from polyreel.study.outcomes import StudyRanks
 from polyreel.study.register import Register, read_register
 from polyreel.study.simulation import SimulatedSetting, simulate_cells, strength_for
-from polyreel.study.verdicts import Answer, Measured, answers_of, judge_register
+from polyreel.study.verdicts import Answer, StudyFigure, answers_of, judge_register
 
 REGISTER = Path(__file__).parents[2] / "studies" / "mmp" / "register.yaml"
 SETTINGS = (
@@ -50,11 +50,11 @@ def answer(register: Register, name: str, **figures: dict[str, object]) -> Answe
     """To one question; of the others every contrast is far above its margin."""
 
     def measuring(question: str):
-        def measure(outcome: str, arms: tuple[str, str], null: float) -> Measured | None:
+        def measure(outcome: str, arms: tuple[str, str], null: float) -> StudyFigure | None:
             given = figures if question == name else {}
             key = "_".join((*arms, *(["gain"] if outcome == "r@10" and question in ("P1", "P5") else [])))
             found = given.get(key.replace("+", "x"), figure(8, 9))
-            return None if found is None else Measured(arms=arms, outcome=outcome, null=null, **found)  # type: ignore[arg-type]
+            return None if found is None else StudyFigure(arms=arms, outcome=outcome, null=null, **found)  # type: ignore[arg-type]
 
         return measure
 
@@ -115,8 +115,8 @@ class TestRules:
         def measuring(name: str):
             p = {"P1": 0.03, "P2": 0.04}.get(name, 0.2)
 
-            def measure(outcome: str, arms: tuple[str, str], null: float) -> Measured:
-                return Measured(arms=arms, outcome=outcome, null=null, **figure(8, 9, p=p))  # type: ignore[arg-type]
+            def measure(outcome: str, arms: tuple[str, str], null: float) -> StudyFigure:
+                return StudyFigure(arms=arms, outcome=outcome, null=null, **figure(8, 9, p=p))  # type: ignore[arg-type]
 
             return measure
 

@@ -36,8 +36,8 @@ from polyreel.study.register import Outcome, Question, Register
 
 __all__ = [
     "Answer",
-    "Measured",
     "Measuring",
+    "StudyFigure",
     "Verdict",
     "answers_of",
     "judge_register",
@@ -46,11 +46,11 @@ __all__ = [
 ]
 
 Verdict = Literal["supported", "refuted", "no effect worth having", "undecided", "cannot be tested here"]
-Measuring = Callable[[Outcome, tuple[str, str], float], "Measured | None"]
+Measuring = Callable[[Outcome, tuple[str, str], float], "StudyFigure | None"]
 """(outcome, arms, null) -> their difference."""
 
 
-class Measured(Spec):
+class StudyFigure(Spec):
     """A figure with its interval for new seeds and new queries.
 
     Attributes:
@@ -110,9 +110,9 @@ class Answer(Spec):
     asks: str
     verdict: Verdict
     because: str
-    contrasts: tuple[Measured, ...] = ()
-    gain: Measured | None = None
-    beside: tuple[Measured, ...] = ()
+    contrasts: tuple[StudyFigure, ...] = ()
+    gain: StudyFigure | None = None
+    beside: tuple[StudyFigure, ...] = ()
     p: float | None = None
     p_holm: float | None = None
     caveat: str = ""
@@ -139,7 +139,7 @@ def measured_in(ranks: StudyRanks, question: Question) -> Measuring:
     """
     asked = Asked(question.encoder, question.settings, question.task, question.queries)
 
-    def measure(outcome: Outcome, arms: tuple[str, str], null: float) -> Measured | None:
+    def measure(outcome: Outcome, arms: tuple[str, str], null: float) -> StudyFigure | None:
         return measured_of(ranks.difference(asked, outcome, arms, null=null), outcome, arms, null)
 
     return measure
@@ -167,7 +167,7 @@ def answers_of(register: Register, measuring: Mapping[str, Measuring]) -> tuple[
 
 def measured_of(
     found: CrossedEstimate | None, outcome: Outcome, arms: tuple[str, ...], null: float = 0.0
-) -> Measured | None:
+) -> StudyFigure | None:
     """An estimate with what it is of; None stays None.
 
     Args:
@@ -178,7 +178,7 @@ def measured_of(
     """
     if found is None:
         return None
-    return Measured(
+    return StudyFigure(
         arms=arms,
         outcome=outcome,
         unit=UNITS[outcome],
@@ -229,7 +229,7 @@ def _judged(answer: Answer, question: Question, level: float) -> Answer:
     return answer.model_copy(update={"verdict": verdict, "because": because})
 
 
-def _verdict(answer: Answer, question: Question, deciding: Measured, level: float) -> tuple[Verdict, str]:
+def _verdict(answer: Answer, question: Question, deciding: StudyFigure, level: float) -> tuple[Verdict, str]:
     where, bound = f"{deciding.name} {_interval(deciding)}", question.no_effect
     if -bound < deciding.low and deciding.high < bound:
         return "no effect worth having", f"{where} lies within ±{_amount(bound, deciding.unit)}."
@@ -253,24 +253,24 @@ def _verdict(answer: Answer, question: Question, deciding: Measured, level: floa
     )
 
 
-def _why_open(found: Measured) -> str:
+def _why_open(found: StudyFigure) -> str:
     margin, seen = _amount(found.null, found.unit), _amount(found.detectable, found.unit)
     if found.high < found.null:
         return f"{found.name} {_interval(found)} lies below {margin}."
     return f"{found.name} {_interval(found)} holds {margin}; a difference of {seen} would have been seen."
 
 
-def _listed(contrasts: Sequence[Measured]) -> str:
+def _listed(contrasts: Sequence[StudyFigure]) -> str:
     names = [found.name for found in contrasts]
     verb = "lies" if len(names) == 1 else "lie"
     return f"{', '.join(names)} {verb}"
 
 
-def _margins(contrasts: Sequence[Measured]) -> str:
+def _margins(contrasts: Sequence[StudyFigure]) -> str:
     return " and ".join(dict.fromkeys(_amount(found.null, found.unit) for found in contrasts))
 
 
-def _interval(found: Measured) -> str:
+def _interval(found: StudyFigure) -> str:
     return f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]"
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 import videos
 from polyreel.errors import MediaError
+from polyreel.media.appearance import Orientation, orientation_of
 from polyreel.media.pictures import PICTURE_SUFFIXES, OpenArchives, read_bytes, read_picture
 
 CORNER = videos.corner(0)
@@ -40,6 +41,21 @@ def test_pictures_of_many_kinds_are_read_as_another_decoder_reads_them(suffix):
     shown = shown_by_opencv(encoded(suffix))
     assert suffix in PICTURE_SUFFIXES
     assert np.abs(read_picture(encoded(suffix)).astype(int) - shown).mean() < 3
+
+
+class Untouchable:
+    """A frame whose side data must not be asked for."""
+
+    rotation = 90
+
+    @property
+    def side_data(self):
+        raise AssertionError
+
+
+@pytest.mark.parametrize("codec", ["png", "apng"])
+def test_side_data_are_not_asked_for_where_reading_them_is_not_safe(codec):
+    assert orientation_of(Untouchable(), codec) == Orientation(transposed=True, flipped=True)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

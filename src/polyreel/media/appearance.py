@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from dataclasses import dataclass
 from typing import Any
@@ -51,13 +52,24 @@ _QUARTER_TURNS = (
 )
 
 
-def orientation_of(frame: VideoFrame) -> Orientation:
-    """What the frame's display matrix asks for."""
-    try:
-        side_data: Any = frame.side_data  # a mapping, which PyAV's own types deny
-        matrix = side_data.get(Type.DISPLAYMATRIX)
-    except ValueError:  # PyAV 18 knows no EXIF, and then reads none of the others
-        matrix = None
+# PyAV 18 does not read the side data of every frame of these decoders safely: the process may end. The angle,
+# and Exif, are read in other ways.
+_UNSAFE_SIDE_DATA = frozenset({"apng", "png"})
+
+
+def orientation_of(frame: VideoFrame, codec: str) -> Orientation:
+    """What the frame's display matrix asks for.
+
+    Args:
+        frame: as it was decoded.
+        codec: FFmpeg's name of its decoder.
+    """
+    matrix = None
+    if codec not in _UNSAFE_SIDE_DATA:
+        side_data: Any = None  # a mapping, which PyAV's own types deny
+        with contextlib.suppress(ValueError):  # PyAV 18 knows no Exif, and then reads none of the others
+            side_data = frame.side_data
+        matrix = None if side_data is None else side_data.get(Type.DISPLAYMATRIX)
     if matrix is not None:
         a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), np.int32).tolist()
         if a * d - b * c < 0:

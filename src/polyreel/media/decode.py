@@ -280,7 +280,8 @@ class VideoReader:
                 continue
             due_s = next_due_s(time_s, fps)
             self._sampled += 1
-            picture = Picture(time_s, frame, orientation_of(frame), self._pixel_aspect)
+            orientation = orientation_of(frame, self._stream.codec_context.name)
+            picture = Picture(time_s, frame, orientation, self._pixel_aspect)
             self._rotation_deg, self._size = -frame.rotation % 360, picture.display_size
             yield picture
         if not self._decoded:

@@ -123,9 +123,11 @@ def read_picture(
     try:
         with av.logging.Capture(), av.open(io.BytesIO(data), mode="r") as container:
             frame = next(container.decode(video=0))
+            codec = container.streams.video[0].codec_context.name
     except (av.error.FFmpegError, StopIteration, IndexError) as error:
         raise MediaError("the file is no picture that can be read", item=item, value=error) from error
-    return Picture(0.0, frame, _orientation_in_exif(data) or orientation_of(frame)).image(size, scaling)
+    orientation = _orientation_in_exif(data) or orientation_of(frame, codec)
+    return Picture(0.0, frame, orientation).image(size, scaling)
 
 
 def _orientation_in_exif(data: bytes) -> Orientation | None:

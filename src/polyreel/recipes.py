@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from polyreel.errors import RecipeError, UsageError, did_you_mean
 
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     import yaml
 
 __all__ = [
+    "Name",
     "Place",
     "Problem",
     "Reading",
+    "Seed",
     "examine_recipe",
     "form_problems",
     "read_recipe",
@@ -29,10 +31,29 @@ Place = tuple[str | int, ...]
 Problem = tuple[str, str]
 """Where in a recipe, written with dots (``data.0.corpus``), and what is wrong there."""
 
+_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def _require_name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        message = (
+            f"{value!r} may hold the letters a to z, digits, '.', '_' and '-', the first a letter or digit"
+        )
+        raise ValueError(message)
+    return value
+
+
+Name = Annotated[str, AfterValidator(_require_name)]
+"""Of a run or an arm; it becomes the name of a folder."""
+
+Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
+"""Where random generators begin; PyTorch's takes no larger one."""
+
 # A node is counted as often as aliases name it, so that a few lines cannot stand for millions of nodes.
 _MOST_NODES, _DEEPEST = 20_000, 32
 _ROUNDS = 16
 _APPEND = "append"
+_CONTAINERS = ("_type", "too_short")
 
 
 M = TypeVar("M", bound=BaseModel)
@@ -111,7 +132,7 @@ def examine_recipe(
         RecipeError: the file has no YAML mapping to examine.
         UsageError: PyYAML is not installed.
     """
-    document, lines, problems = _load(path)
+    document, lines, problems = _load(path, model)
     for override in overrides:
         problems += _apply(document, override)
     recipe, errors = _validated(model, document, stand_ins or {})
@@ -133,7 +154,7 @@ def form_problems(
         error: Why.
     """
     return [
-        (one["type"], (".".join(map(str, _place(document, one, {}))), _message(model, one)))
+        (one["type"], (".".join(map(str, _place(document, one, {}))), _message(model, [one])))
         for one in error.errors()
     ]
 
@@ -147,7 +168,7 @@ def _line(lines: Mapping[Place, int], place: Place, message: str) -> str:
 # YAML
 
 
-def _load(path: Path) -> tuple[dict[str, Any], dict[Place, int], list[str]]:
+def _load(path: Path, model: type[BaseModel]) -> tuple[dict[str, Any], dict[Place, int], list[str]]:
     """The document, the line of every place, and the keys that come twice."""
     try:
         import yaml  # of the extra "train"
@@ -167,18 +188,30 @@ def _load(path: Path) -> tuple[dict[str, Any], dict[Place, int], list[str]]:
             lines[place] = line
         document = None if node is None else _copied(loader.construct_document(node))
     except OSError as error:
-        remedy = "Recipes are in the folder recipes/"
         raise RecipeError(
-            "the recipe cannot be read", item=path, value=error.strerror, remedy=remedy
+            "the file cannot be read", item=path, value=error.strerror, remedy=_files_beside(path)
         ) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         what = " ".join(str(error).split())
         raise RecipeError("the recipe is not YAML", item=path, value=what) from error
     if not isinstance(document, dict):
+        needed = [name for name, field in model.model_fields.items() if field.is_required()]
         raise RecipeError(
-            "the recipe is empty or not a mapping", item=path, remedy="Begin with a line such as 'run: first'"
+            "the file is empty or not a mapping",
+            item=path,
+            remedy=f"Begin with a line such as '{needed[0]}: ..'; needed are {', '.join(needed)}"
+            if needed
+            else f"Its keys are {', '.join(model.model_fields)}",
         )
     return document, lines, problems
+
+
+def _files_beside(path: Path) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        return f"There is no folder {folder}"
+    names = [file.name for file in folder.iterdir() if file.suffix in {".yaml", ".yml"}]
+    return did_you_mean(path.name, names) if names else f"There are no YAML files in {folder}"
 
 
 def _places(node: yaml.Node | None, place: Place) -> Iterator[tuple[Place, int]]:
@@ -259,15 +292,14 @@ def _validated(
         try:
             return model.model_validate({**stand_ins, **document} if left_out else document), errors
         except ValidationError as error:
-            found = [(_place(document, one, numbers), one) for one in error.errors()]
+            found = _by_place((_place(document, one, numbers), one) for one in error.errors())
         drop: set[Place] = set()
-        for place, one in found:
-            kind = one["type"]
-            if kind == "too_short" and any(other[: len(place)] == place != other for other, _ in found):
-                continue  # pydantic does not count the entries that are wrong
-            follows = kind == "too_short" and any(other[:-1] == place for other in left_out)
-            if place not in left_out | drop and not follows:
-                errors.append((place, _message(model, one)))
+        for place, ones in found.items():
+            kind = ones[0]["type"]
+            if kind.endswith(_CONTAINERS) and any(other[: len(place)] == place != other for other in found):
+                continue  # of another alternative, or pydantic does not count the entries that are wrong
+            if place not in left_out | drop and not _follows(place, ones[0], left_out):
+                errors.append((place, _message(model, ones)))
             drop.add(place[:-1] if kind == "missing" and place in left_out else place)
         if () in drop:
             break
@@ -275,6 +307,22 @@ def _validated(
         for place in sorted(drop, key=len, reverse=True):
             _remove(document, place, numbers)
     return None, errors
+
+
+def _by_place(errors: Iterable[tuple[Place, Any]]) -> dict[Place, list[Any]]:
+    """Of a value that may be one of several things there is an error for each."""
+    found: dict[Place, list[Any]] = {}
+    for place, one in errors:
+        found.setdefault(place, []).append(one)
+    return found
+
+
+def _follows(place: Place, error: Any, left_out: set[Place]) -> bool:
+    """Whether an error is only there because what was wrong within ``place`` has been left out."""
+    within = {str(other[-1]) for other in left_out if other[:-1] == place}
+    if error["type"] == "value_error":
+        return any(f"'{key}'" in error["msg"] for key in within)
+    return error["type"] == "too_short" and bool(within)
 
 
 def _place(document: Any, error: Any, numbers: dict[int, list[int]]) -> Place:
@@ -310,16 +358,16 @@ def _remove(document: Any, place: Place, numbers: dict[int, list[int]]) -> None:
             del there[index]
 
 
-def _message(model: type[BaseModel], error: Any) -> str:
-    """What pydantic says, in a recipe's words, with the nearest known name."""
+def _message(model: type[BaseModel], errors: Sequence[Any]) -> str:
+    """What is wrong with one value, in a recipe's words, with the nearest known name."""
+    error = errors[0]
     kind, given, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "extra_forbidden":
         return "there is no such key. " + did_you_mean(str(error["loc"][-1]), _keys_at(model, error["loc"]))
     if kind == "missing":
         return "is missing"
-    if kind == "literal_error":
-        expected = context["expected"]
-        return f"{_brief(given)} is not {expected}. " + did_you_mean(str(given), _quoted(expected))
+    if kind == "literal_error" and len(errors) == 1:
+        return f"{_brief(given)} is not {context['expected']}" + _near(given, _quoted(context["expected"]))
     if kind == "union_tag_invalid":
         known = _quoted(context["expected_tags"])
         return f"{context['tag']!r} is not a known name. " + did_you_mean(context["tag"], known)
@@ -327,8 +375,47 @@ def _message(model: type[BaseModel], error: Any) -> str:
         return f"its {context['discriminator']} is missing"
     if kind == "value_error":
         return str(context["error"])
-    message: str = error["msg"].replace("Input should", "it should")
-    return message if isinstance(given, dict | list) else f"{message}, found {_brief(given)}"
+    wanted = " or ".join(dict.fromkeys(_wanted(one) for one in errors))
+    return f"it should be {wanted}, found {_brief(given)}"
+
+
+# Pydantic's types of error -> what is wanted, with its own figures.
+_WANTED = {
+    "bool_": "true or false",
+    "dataclass_": "keys with values",
+    "dict_": "keys with values",
+    "finite_number": "a finite number",
+    "float_": "a number",
+    "greater_than": "above {gt}",
+    "greater_than_equal": "at least {ge}",
+    "int_": "a whole number",
+    "less_than": "below {lt}",
+    "less_than_equal": "at most {le}",
+    "list_": "a list",
+    "literal_error": "{expected}",
+    "model_": "keys with values",
+    "string_too_short": "text that is not empty",
+    "string_": "text",
+    "too_long": "a list of at most {max_length}",
+    "too_short": "a list of at least {min_length}",
+    "tuple_": "a list",
+}
+
+
+def _wanted(error: Any) -> str:
+    kind = error["type"]
+    known = kind if kind in _WANTED else next((start for start in _WANTED if kind.startswith(start)), None)
+    if known is None:
+        said = str(error["msg"])
+        return said.removeprefix("Input should be ")
+    figures = {name: f"{of:g}" if isinstance(of, float) else of for name, of in error.get("ctx", {}).items()}
+    return _WANTED[known].format(**figures)
+
+
+def _near(given: object, known: Sequence[str]) -> str:
+    """The nearest name, for a message that lists all of them already."""
+    said = did_you_mean(str(given), known)
+    return f". {said}" if said.endswith("?") else ""
 
 
 def _brief(value: object) -> str:

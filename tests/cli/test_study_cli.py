@@ -95,4 +95,4 @@ def test_mistakes_end_with_one_message(world, tmp_path: Path, capsys: pytest.Cap
     assert "Traceback" not in told
     code, _, told = ask(capsys, tmp_path / "none.yaml", "--out", tmp_path / "out")
     assert code == 2
-    assert "the recipe cannot be read" in told
+    assert "the file cannot be read" in told

@@ -7,8 +7,9 @@ import gzip
 
 import pytest
 
+from polyreel.codeswitch import lexicons
 from polyreel.codeswitch.lexicon_formats import LEXICON_FORMATS, detect_format
-from polyreel.codeswitch.lexicons import fold, load_lexicons, read_lexicon
+from polyreel.codeswitch.lexicons import fold, load_lexicons, read_lexicon, require_lexicons
 from polyreel.errors import DatasetError, UnknownNameError, UsageError
 from polyreel.problems import Problems
 
@@ -258,3 +259,17 @@ def test_the_shared_lexicons(shared_data):
     assert loaded["vi"].entries["dog"] == ("chó",)
     assert problems.counts["a row has no head"] == 10
     assert "婦女" not in loaded["vi"].entries["woman"]
+
+
+def test_whether_lexicons_are_there_is_known_before_they_are_read(tmp_path, monkeypatch):
+    (tmp_path / "en-de.tsv").write_text("dog\tHund\n" + "cat\tKatze\n" * 5)
+    (tmp_path / "en-fr.tsv").write_text("dog\t<b>chien</b>\n")
+    read = []
+    fault = lexicons._fault
+    monkeypatch.setattr(lexicons, "_fault", lambda *row: read.append(row) or fault(*row))
+    require_lexicons(tmp_path, ["de"])
+    assert len(read) == 1
+    with pytest.raises(DatasetError, match=r"no usable row: .*en-fr.tsv"):
+        require_lexicons(tmp_path, ["de", "fr"])
+    with pytest.raises(DatasetError, match=r"no lexicon for a language.*\(cs\)"):
+        require_lexicons(tmp_path, ["de", "cs"])

@@ -493,7 +493,9 @@ def test_a_bound_is_left_to_the_whole_recipe_of_an_arm(world: toys.World, tmp_pa
     content["training"]["code_switching"] = {"p": {"de": 1.5}, "mode": "bilingual"}
     recipe = read_study(write(tmp_path / "wrong.yaml", content))
     said = training_problems(recipe)
-    assert any(line.startswith("training.code_switching.p.de (V2, bert): it should be less") for line in said)
+    assert any(
+        line.startswith("training.code_switching.p.de (V2, bert): it should be at most 1") for line in said
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +16,7 @@ from polyreel.datasets.store.feature_writer import write_features
 from polyreel.datasets.store.table import open_table
 from polyreel.datasets.store.table_writer import write_table
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.training import checking
+from polyreel.training import estimating
 from polyreel.training.checking import check
 from polyreel.training.checkpoints import load_checkpoint
 from polyreel.training.logs import read_log
@@ -44,6 +45,28 @@ def test_mistakes_of_the_recipe_and_of_its_data_are_told_together(world, tmp_pat
     ):
         assert any(part in problem for problem in found.problems), (part, found.problems)
     assert found.estimate is None
+
+
+def test_figures_are_of_the_model_that_is_meant_or_not_there(world, tmp_path):
+    path = world.write(tmp_path / "toy.yaml", model={"dim": 16, "video": {"features": "wide"}})
+    found = check(path, data=world.home)
+    assert any(
+        "model.video.features: it should be a whole number, found 'wide'" in one for one in found.problems
+    )
+    assert found.estimate is None
+    assert any("of another model" in note for note in found.notes)
+
+
+def test_a_check_fetches_no_encoder(world, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    path = world.write(
+        tmp_path / "toy.yaml", model={"text": {"encoder": "someone/an-encoder"}, "video": {"features": 6}}
+    )
+    began = time.monotonic()
+    found = check(path, data=world.home)
+    assert time.monotonic() - began < 5
+    assert (found.problems, found.estimate) == ((), None)
+    assert any("someone/an-encoder is not on this machine yet" in note for note in found.notes)
 
 
 def test_an_estimate_is_about_right(world, tmp_path):
@@ -186,7 +209,7 @@ def test_the_other_recipes_run_for_a_few_steps(name, tiny_xlmr, tmp_path):
 
 @pytest.mark.parametrize(
     ("fixed_s", "each_s", "measured", "expected_s"),
-    [(0.5, 0.02, 4, 7.5), (0.0, 2.0, 1, 700.0), (3.0, 0.01, 1, None)],
+    [(0.1, 0.02, 9, 7.1), (0.0, 2.0, 1, 700.0), (2.0, 0.01, 1, None)],
 )
 def test_steps_are_measured_for_seconds_and_drawn_on(
     world, tmp_path, monkeypatch, fixed_s, each_s, measured, expected_s
@@ -200,11 +223,25 @@ def test_steps_are_measured_for_seconds_and_drawn_on(
         sizes.append(len(batch.items))
         return SimpleNamespace(seconds=seconds)
 
-    monkeypatch.setattr(checking, "train_step", take)
-    monkeypatch.setattr(checking.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(estimating, "train_step", take)
+    monkeypatch.setattr(estimating.time, "perf_counter", lambda: now[0])
     recipe = read_training_recipe(world.write(tmp_path / "toy.yaml", batch={"batch_size": 12}))
-    found = checking._step_seconds(None, recipe, 1, 350, 104.0)
+    found = estimating._step_seconds(None, recipe, 1, 350, 12)
     assert len(sizes) == measured
-    assert now[0] - 100 <= 4.0 + fixed_s + each_s * 2
+    assert max(sizes) <= 12
+    assert now[0] - 100 <= max(4.0, fixed_s + each_s * 2)
     if expected_s is not None:
         assert found == pytest.approx(expected_s)
+
+
+def test_texts_that_a_frozen_encoder_has_not_read_are_counted(world, tmp_path, monkeypatch):
+    monkeypatch.setenv("POLYREEL_CACHE", str(tmp_path / "cache"))
+    text = {"encoder": str(world.home / "bert")}
+    path = world.write(
+        tmp_path / "toy.yaml", model={"text": text, "video": {"features": 6}}, code_switching=None
+    )
+    before = check(path, data=world.home).estimate
+    assert before.unread > 0
+    assert before.unread_s > 0
+    train(read_training_recipe(path, ["optimiser.steps=40"]), out=tmp_path / "run", data=world.home)
+    assert check(path, data=world.home).estimate.unread < before.unread / 4

@@ -33,17 +33,17 @@ validation:
   metric: r@2
 """
 EXPECTED = (
-    "line 1, run: ",
-    "line 2, seed: it should be greater than or equal to 0, found -1",
-    "line 3, languages.2: it should be a valid string, found False",
+    "line 1, run: 'bad name!' may hold the letters a to z, digits,",
+    "line 2, seed: it should be at least 0, found -1",
+    "line 3, languages.2: it should be text, found False",
     "line 5, data.0.wieght: there is no such key. Did you mean 'weight'?",
-    "line 6, code_switching.p",
+    "line 6, code_switching.p: it should be at most 1 or keys with values, found 1.5",
     "line 8, model.text.pooling: 'meen' is not 'mean' or 'transformer'. Did you mean 'mean'?",
     "line 10, objectives.0: 'inter_modl' is not a known name. Did you mean 'inter_modal'?",
     "line 11, objectives.1.mask_rat: there is no such key. Did you mean 'mask_rate'?",
-    "line 12, batch.batch_size: it should be greater than or equal to 2, found 1",
+    "line 12, batch.batch_size: it should be at least 2, found 1",
     "line 12, batch.capions: there is no such key. Did you mean 'captions'?",
-    "line 13, optimiser.lr: ",
+    "line 13, optimiser.lr: it should be a number, found 'fast'",
     "line 13, optimiser: give either 'steps' or 'epochs'",
     "line 3, languages: 'de' comes twice",
     "line 15, validation.tables.0: a run may not look at split 'test'",
@@ -107,6 +107,43 @@ def test_a_key_that_comes_twice_is_told(tmp_path, world):
     assert [problem.split(", ")[1] for problem in problems(path)] == ["seed: comes twice"]
 
 
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("batch.captions=0", "line 13, batch.captions: it should be 'all' or at least 1, found 0"),
+        ("objectives.0.weight=.inf", "objectives.0.weight: it should be a finite number, found inf"),
+        ("optimiser.lr=.nan", "optimiser.lr: it should be a finite number, found nan"),
+        ("seed=100000000000000000000", "seed: it should be below 9223372036854775808, found 1"),
+        ("data={corpus: films}", "data: it should be a list, found {'corpus': 'films'}"),
+        ("folders=[films]", "folders: it should be keys with values, found ['films']"),
+        ("code_switching.languages=[]", "code_switching.languages: it should be a list of at least 1"),
+        ("code_switching.p={de: 2}", "code_switching.p.de: it should be at most 1, found 2"),
+        ("objectives.append=inter_modal", "it should be keys with values, found 'inter_modal'"),
+        ("start_from=''", "start_from: it should be text that is not empty, found ''"),
+    ],
+)
+def test_what_is_wanted_is_said_in_plain_words(world, tmp_path, override, said):
+    found = problems(world.write(tmp_path / "toy.yaml"), override)
+    assert len(found) == 1, found
+    assert said.split(", ", 1)[-1] in found[0]
+
+
+def test_what_was_left_out_is_not_missed(world, tmp_path):
+    found = problems(world.write(tmp_path / "toy.yaml"), "optimiser={steps: 0, epochs: x}")
+    assert [problem.split(": ")[1] for problem in found] == [
+        "it should be at least 1, found 0",
+        "it should be a number, found 'x'",
+    ]
+
+
+def test_a_file_that_is_not_there_is_looked_for_beside(tmp_path):
+    (tmp_path / "small.yaml").write_text("run: small\n")
+    with pytest.raises(RecipeError, match=r"cannot be read: .*smal\.yaml.*Did you mean 'small.yaml'"):
+        read_training_recipe(tmp_path / "smal.yaml")
+    with pytest.raises(RecipeError, match=r"There is no folder .*nowhere"):
+        read_training_recipe(tmp_path / "nowhere" / "small.yaml")
+
+
 def test_a_run_is_so_many_steps_or_so_many_epochs(tmp_path, world):
     path = world.write(tmp_path / "toy.yaml", optimiser={"lr": 1})
     assert "give either 'steps' or 'epochs'" in problems(path)[0]
@@ -163,8 +200,8 @@ def test_set_refuses_what_is_not_there(world, tmp_path, override, said):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "cannot be read"),
-        ("", "empty or not a mapping"),
+        (None, "cannot be read.*There are no YAML files in"),
+        ("", r"empty or not a mapping.*'run: \.\.'; needed are run, data, objectives, optimiser"),
         ("- a\n- b\n", "empty or not a mapping"),
         ("run: [", "is not YAML"),
         ("run: !!python/object/apply:os.system ['true']", "is not YAML"),

@@ -107,6 +107,11 @@ def _print_check(found: Check, recipe: Path, json: bool) -> int:
                 else f"; of all {estimate.steps:,}: {duration(estimate.steps * estimate.step_s)}"
             )
         )
+        if estimate.unread:
+            stdout.print(
+                f"Beside that the frozen text encoder reads {estimate.unread:,} texts that it has not read "
+                f"before, about: {duration(estimate.unread_s)}, once"
+            )
     return 2 if found.problems else 0
 
 

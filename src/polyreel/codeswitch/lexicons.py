@@ -14,7 +14,7 @@ from polyreel.languages import clean, narrow, parse_tag, script_share
 from polyreel.problems import Problems
 from polyreel.text_lines import report_line
 
-__all__ = ["MAX_EXPRESSION_WORDS", "Lexicon", "fold", "load_lexicons", "read_lexicon"]
+__all__ = ["MAX_EXPRESSION_WORDS", "Lexicon", "fold", "load_lexicons", "read_lexicon", "require_lexicons"]
 
 MAX_EXPRESSION_WORDS = 3
 """Longer heads are not kept: titles and definitions, which no text contains word by word."""
@@ -67,6 +67,24 @@ def load_lexicons(
         UsageError: a tag is none, or is that of the source.
         DatasetError: a language has no file, or a file cannot be read.
     """
+    faults = problems if problems is not None else Problems()
+    files = _wanted_files(folder, languages, source)
+    return {tag: _lexicon(_rows(paths, tag, faults), tag, source, paths[0]) for tag, paths in files.items()}
+
+
+def require_lexicons(folder: Path, languages: Iterable[str], *, source: str = "en") -> None:
+    """Look whether ``load_lexicons`` would find what it needs, without reading files further than their first
+    usable rows.
+
+    Raises:
+        UsageError, DatasetError: as in ``load_lexicons``.
+    """
+    for tag, paths in _wanted_files(folder, languages, source).items():
+        if next(_rows(paths, tag, Problems()), None) is None:
+            raise _without_rows(paths[0])
+
+
+def _wanted_files(folder: Path, languages: Iterable[str], source: str) -> dict[str, list[Path]]:
     here = _files_by_language(folder, source)
     wanted = [_require_tag(language) for language in languages]
     if source in wanted or not wanted:
@@ -83,8 +101,7 @@ def load_lexicons(
             value=", ".join(missing),
             remedy=f"There are lexicons for: {', '.join(sorted(here)) or 'none'}",
         )
-    faults = problems if problems is not None else Problems()
-    return {tag: _join(here[tag], tag, source, faults) for tag in wanted}
+    return {tag: here[tag] for tag in wanted}
 
 
 def read_lexicon(
@@ -115,9 +132,8 @@ def read_lexicon(
     return _lexicon(_usable(path, language, faults, format), language, source, path)
 
 
-def _join(paths: list[Path], language: str, source: str, problems: Problems) -> Lexicon:
-    rows = (row for path in paths for row in _usable(path, language, problems, None))
-    return _lexicon(rows, language, source, paths[0])
+def _rows(paths: list[Path], language: str, problems: Problems) -> Iterator[tuple[str, str, float]]:
+    return (row for path in paths for row in _usable(path, language, problems, None))
 
 
 def _lexicon(rows: Iterable[tuple[str, str, float]], language: str, source: str, path: Path) -> Lexicon:
@@ -126,11 +142,15 @@ def _lexicon(rows: Iterable[tuple[str, str, float]], language: str, source: str,
         found = weights[head]
         found[translation] = found.get(translation, 0.0) + weight
     if not weights:
-        raise DatasetError(
-            "the lexicon has no usable row", item=path, remedy="Look at its first lines, or name its format"
-        )
+        raise _without_rows(path)
     entries = {head: _ranked(found) for head, found in weights.items()}
     return Lexicon(language, entries, source)
+
+
+def _without_rows(path: Path) -> DatasetError:
+    return DatasetError(
+        "the lexicon has no usable row", item=path, remedy="Look at its first lines, or name its format"
+    )
 
 
 def _ranked(weights: Mapping[str, float]) -> tuple[str, ...]:

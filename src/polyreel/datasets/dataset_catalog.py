@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from polyreel._version import __version__
-from polyreel.codeswitch.lexicons import Lexicon, load_lexicons
+from polyreel.codeswitch.lexicons import Lexicon, load_lexicons, require_lexicons
 from polyreel.datasets.fetching import build_dataset, fetched_table
 from polyreel.datasets.registry import DATASETS
 from polyreel.datasets.store.bundle_features import add_bundle_features, bundle_features_name
@@ -127,6 +127,14 @@ class DatasetCatalog:
         if key not in self._lexicons:
             self._lexicons[key] = load_lexicons(self.data / folder, languages)
         return self._lexicons[key]
+
+    def require_lexicons(self, folder: str, languages: Sequence[str]) -> None:
+        """Look whether the lexicons are there, without reading them.
+
+        Raises:
+            DatasetError, UsageError: one is missing or cannot be read.
+        """
+        require_lexicons(self.data / folder, languages)
 
     def _given(self, name: str) -> Path | None:
         """The folder that the user has a dataset in."""

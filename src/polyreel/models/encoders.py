@@ -30,7 +30,7 @@ from polyreel.models.specs import (
     TextTowerSpec,
 )
 
-__all__ = ["LoadedEncoder", "bert_from_e5", "load_encoder"]
+__all__ = ["LoadedEncoder", "bert_from_e5", "load_encoder", "waits_for_the_hub"]
 
 # The parts of a layer: our name of each -> its path in a layer of BERT, RoBERTa and XLM-R.
 _HUB_PARTS = {
@@ -140,6 +140,20 @@ def load_encoder(spec: TextTowerSpec) -> LoadedEncoder:
     if spec.adapters is not None:
         encoder.adapt(spec.adapters)
     return encoder
+
+
+def waits_for_the_hub(spec: TextTowerSpec) -> bool:
+    """Whether the encoder is a name on the hub of Hugging Face of which nothing has been fetched yet."""
+    if spec.encoder in {E5_SMALL, HASHED_BAG, SCRATCH} or Path(spec.encoder).expanduser().is_dir():
+        return False
+    # Imported late, with transformers, which brings it.
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        return not isinstance(try_to_load_from_cache(spec.encoder, "config.json"), str)
+    except HFValidationError:  # no name on the hub, but a folder that is not there
+        return False
 
 
 def _e5_small(spec: TextTowerSpec) -> LoadedEncoder:
@@ -270,7 +284,8 @@ def bert_from_e5(weights: E5Weights, *, dropout: float = 0.0) -> BertEncoder:
         for ours, theirs in _E5_NORMS.items():
             state[f"layers.{layer}.{ours}.weight"] = floats[f"l{layer}.{theirs}.w"]
             state[f"layers.{layer}.{ours}.bias"] = floats[f"l{layer}.{theirs}.b"]
-    tensors = {name: torch.from_numpy(np.array(value)) for name, value in state.items()}
+    # What is read from the package cannot be written to, so that is copied, and nothing else.
+    tensors = {name: torch.from_numpy(np.require(value, requirements="W")) for name, value in state.items()}
     encoder.load_state_dict(tensors, assign=True)
     return encoder
 

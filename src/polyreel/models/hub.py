@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from logging import ERROR
 from pathlib import Path
@@ -10,7 +10,14 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging
 
 from polyreel.errors import UsageError
@@ -70,20 +77,17 @@ def load_hub_encoder(name: str, *, dropout: float) -> HubEncoder:
     """
     local = Path(name).expanduser().is_dir()
     source = str(Path(name).expanduser()) if local else name
-    where = {"local_files_only": local, "trust_remote_code": False}
     try:
-        with _quietly():
-            config = AutoConfig.from_pretrained(source, **where)
-            for option in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-                if hasattr(config, option):
-                    setattr(config, option, dropout)
-            # Checkpoints in half precision would otherwise be trained in it.
-            kind = {"config": config, "dtype": torch.float32, "use_safetensors": True}
-            model, loaded = AutoModel.from_pretrained(source, output_loading_info=True, **kind, **where)
-            tokenizer = AutoTokenizer.from_pretrained(source, **where)
+        try:
+            # What was fetched before is taken as it is: offline, asking the hub takes half a minute.
+            config, model, missing, tokenizer = _parts(source, dropout, local_files_only=True)
+        except (OSError, ValueError):
+            if local:
+                raise
+            config, model, missing, tokenizer = _parts(source, dropout, local_files_only=False)
     except (OSError, ValueError) as error:
         raise _not_loadable(name, str(error).strip().splitlines()[0]) from error
-    if missing := [key for key in loaded["missing_keys"] if not key.startswith("pooler.")]:
+    if missing := [key for key in missing if not key.startswith("pooler.")]:
         raise _not_loadable(name, f"{len(missing)} weights are missing, {min(missing)} among them")
     # Without its file transformers makes up a tokenizer that knows five pieces.
     if not config.vocab_size / 2 <= len(tokenizer) <= config.vocab_size:
@@ -91,6 +95,22 @@ def load_hub_encoder(name: str, *, dropout: float) -> HubEncoder:
             name, f"{len(tokenizer):,} pieces in its tokenizer, {config.vocab_size:,} in its weights"
         )
     return HubEncoder(model, tokenizer, item=name)
+
+
+def _parts(
+    source: str, dropout: float, *, local_files_only: bool
+) -> tuple[PreTrainedConfig, PreTrainedModel, Iterable[str], PreTrainedTokenizerBase]:
+    """Configuration, model, names of weights that were not there, tokenizer."""
+    where = {"local_files_only": local_files_only, "trust_remote_code": False}
+    with _quietly():
+        config = AutoConfig.from_pretrained(source, **where)
+        for option in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
+            if hasattr(config, option):
+                setattr(config, option, dropout)
+        # Checkpoints in half precision would otherwise be trained in it.
+        kind = {"config": config, "dtype": torch.float32, "use_safetensors": True}
+        model, loaded = AutoModel.from_pretrained(source, output_loading_info=True, **kind, **where)
+        return config, model, loaded["missing_keys"], AutoTokenizer.from_pretrained(source, **where)
 
 
 @contextmanager

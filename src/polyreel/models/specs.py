@@ -47,7 +47,7 @@ def _check_heads(width: int, heads: int) -> None:
 
 
 class _Spec(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
 
 class PoolingSpec(_Spec):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from polyreel.errors import UnknownNameError
-from polyreel.recipes import Problem
+from polyreel.recipes import Name, Problem
 
 __all__ = [
     "AGREEMENT",
@@ -20,7 +20,6 @@ __all__ = [
     "Arm",
     "Design",
     "LimitSpec",
-    "Name",
     "Spec",
     "SwitchingRoles",
 ]
@@ -31,13 +30,11 @@ OUTCOMES = (ALL, OTHERS, GAP, TOGETHER, AGREEMENT)
 """What is made of the languages of a benchmark: the mean, the mean without English, English minus that mean,
 the share found in every language, and how far two languages agree on what they find."""
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-
 
 class Spec(BaseModel):
     """Part of a document: what a file of a study says, or of its results."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Arm(Spec):

@@ -11,9 +11,9 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from polyreel.errors import UnknownNameError
 from polyreel.languages import STUDY_LANGUAGES, parse_tag
 from polyreel.models.specs import TextTowerSpec
-from polyreel.recipes import Problem, examine_recipe, form_problems, read_recipe, recipe_error
+from polyreel.recipes import Name, Problem, Seed, examine_recipe, form_problems, read_recipe, recipe_error
 from polyreel.study.claims import ArmDifference, ClaimList, ClaimSpec, names_in
-from polyreel.study.design import OUTCOMES, Design, Name, Spec
+from polyreel.study.design import OUTCOMES, Design, Spec
 from polyreel.training.recipe import Recipe
 
 __all__ = [
@@ -60,7 +60,7 @@ class PretrainingSpec(Spec):
             ``batch_size``; files with either are read, and digests are of the former.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, serialize_by_alias=True)
 
     text: tuple[str, ...] = Field(min_length=1)
     steps: int = Field(default=1000, ge=1)
@@ -71,7 +71,7 @@ class PretrainingSpec(Spec):
         serialization_alias="texts_a_step",
     )
     lr: float = Field(default=1e-3, gt=0)
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
 
 
 class RetrievalSpec(Spec):
@@ -180,7 +180,7 @@ class StudyRecipe(Spec):
 
     study: Name
     description: str = ""
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=2)
+    seeds: tuple[Seed, ...] = Field(min_length=2)
     languages: tuple[str, ...] = Field(default=STUDY_LANGUAGES, min_length=2)
     encoders: dict[Name, dict[str, Any]] = Field(min_length=1)
     pretraining: dict[str, PretrainingSpec] = Field(default_factory=dict)

@@ -17,8 +17,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from polyreel.errors import RecipeError, UnknownNameError
-from polyreel.recipes import Problem, read_recipe
-from polyreel.study.design import Name, Spec
+from polyreel.recipes import Name, Problem, read_recipe
+from polyreel.study.design import Spec
 
 __all__ = [
     "Amendment",

@@ -44,7 +44,7 @@ def problems_of(recipe: Recipe, catalog: DatasetCatalog) -> list[Problem]:
                 found += _of_features(recipe, spec, table, place)
     if recipe.code_switching is not None:
         try:
-            catalog.lexicons(recipe.code_switching.lexicons, recipe.code_switching.languages)
+            catalog.require_lexicons(recipe.code_switching.lexicons, recipe.code_switching.languages)
         except PolyreelError as error:
             found.append(("code_switching.lexicons", str(error)))
     if recipe.start_from is not None and find_checkpoint(Path(recipe.start_from), "best") is None:

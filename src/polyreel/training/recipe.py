@@ -10,7 +10,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from polyreel.languages import STUDY_LANGUAGES, parse_tag
 from polyreel.models.specs import ModelSpec, ObjectiveSpec
-from polyreel.recipes import Problem, Reading, examine_recipe, read_recipe
+from polyreel.recipes import Name, Problem, Reading, Seed, examine_recipe, read_recipe
 
 __all__ = [
     "HELD_OUT",
@@ -41,7 +41,7 @@ _Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Spec(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class DataSpec(_Spec):
@@ -221,10 +221,10 @@ class Recipe(_Spec):
         processes: that estimates are made for.
     """
 
-    run: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    run: Name
     description: str = ""
     start_from: str | None = Field(default=None, min_length=1)
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
     languages: tuple[str, ...] = Field(default=STUDY_LANGUAGES, min_length=1)
     data: tuple[DataSpec, ...] = Field(min_length=1)
     folders: dict[str, str] = {}

@@ -68,6 +68,11 @@ class TextMemo:
             self._read(missing)
         return np.stack([self._known[text] for text in texts]).astype(np.float32)
 
+    def share_known(self, texts: Sequence[str]) -> float:
+        """Which share of ``texts`` needs no encoder, 0 to 1."""
+        self._read(texts)
+        return sum(text in self._known for text in texts) / max(len(texts), 1)
+
     def close(self) -> None:
         """Let go of the file."""
         self._base.close()

@@ -50,8 +50,11 @@ class Q4Matrix:
 
     def to_float(self) -> NDArray[np.float32]:
         """The exact float32 weights, (rows, columns)."""
-        steps = np.repeat(self.scales, BLOCK, axis=1)
-        return (self.levels.astype(np.float32) - 8.0) * steps
+        weights = self.levels.astype(np.float32)
+        weights -= 8.0
+        blocks = weights.reshape(len(weights), -1, BLOCK)
+        blocks *= self.scales[:, :, None]
+        return weights
 
 
 @dataclass(frozen=True, slots=True)

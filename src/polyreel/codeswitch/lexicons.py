@@ -76,6 +76,9 @@ def require_lexicons(folder: Path, languages: Iterable[str], *, source: str = "e
     """Look whether ``load_lexicons`` would find what it needs, without reading files further than their first
     usable rows.
 
+    Args:
+        folder, languages, source: as in ``load_lexicons``.
+
     Raises:
         UsageError, DatasetError: as in ``load_lexicons``.
     """

@@ -24,7 +24,7 @@ from polyreel.models.specs import HASHED_BAG, HashedBagSpec
 __all__ = ["HashedBag", "HashedReader"]
 
 _GRAMS = (4, 5)
-_KEPT_WORDS = 500_000
+_KEPT_WORDS, _KEPT_STRETCHES = 500_000, 100_000
 
 
 class HashedBag(nn.Module):
@@ -66,7 +66,9 @@ class HashedReader:
     def __init__(self, spec: HashedBagSpec) -> None:
         self._buckets, self.languages = spec.buckets, spec.languages
         self._first = {tag: number * spec.buckets for number, tag in enumerate(spec.languages)}
-        self._features = functools.lru_cache(_KEPT_WORDS)(self._features_of)
+        # Words recur, and so do the stretches between those that are switched, and whole captions.
+        self._word = functools.lru_cache(_KEPT_WORDS)(self._features_of_word)
+        self._stretch = functools.lru_cache(_KEPT_STRETCHES)(self._features_of)
 
     @functools.cached_property
     def identity(self) -> str:
@@ -93,25 +95,26 @@ class HashedReader:
                 remedy="Give 'parts', such as languages.parts_in(texts, 'de')",
             )
         rows = [self._of_text(some) for some in parts]
-        ids = torch.zeros(len(rows), max(map(len, rows), default=0), dtype=torch.int64)
-        mask = torch.zeros(ids.shape, dtype=torch.bool)
-        for at, row in enumerate(rows):
-            ids[at, : len(row)] = torch.tensor(row)
-            mask[at, : len(row)] = True
+        lengths = torch.tensor([len(row) for row in rows], dtype=torch.int64)
+        longest = int(lengths.max()) if rows else 0
+        mask = torch.arange(longest) < lengths[:, None]
+        ids = torch.zeros(mask.shape, dtype=torch.int64)
+        ids[mask] = torch.tensor(list(chain.from_iterable(rows)), dtype=torch.int64)
         return TextInputs(ids=ids, mask=mask, cut=torch.zeros(len(rows), dtype=torch.bool))
 
     def _of_text(self, parts: Parts) -> list[int]:
-        words = ((tag, word) for tag, part in parts for word in self._words(part, tag))
-        features = list(chain.from_iterable(self._features(tag, word) for tag, word in words))
+        features = list(chain.from_iterable(self._stretch(tag, part) for tag, part in parts))
         # A text without a word, such as "?!", is a feature of its own.
         return features or [self._row(parts[0][0] if parts else self.languages[0], "")]
 
-    def _words(self, part: str, language: str) -> list[str]:
+    def _features_of(self, language: str, part: str) -> tuple[int, ...]:
+        """Of all words of a stretch of one language."""
         if language not in self._first:
             raise UnknownNameError("language of the text encoder", language, self.languages)
-        return split_words(part, language)[1::2]
+        words = split_words(part, language)[1::2]
+        return tuple(chain.from_iterable(self._word(language, word) for word in words))
 
-    def _features_of(self, language: str, word: str) -> tuple[int, ...]:
+    def _features_of_word(self, language: str, word: str) -> tuple[int, ...]:
         marked = f"<{word.lower()}>"
         grams = [marked[at : at + n] for n in _GRAMS for at in range(len(marked) - n + 1)]
         # The whole word is told from a stretch of the same letters by a mark that no text holds.

@@ -177,9 +177,7 @@ class Batches:
                 text_key.append(stable_hash(self._seed, "text", number, *_identity(draw)))
         frames, mask, has_video = self._frames(drawn)
         return Batch(
-            items=tuple(
-                self._training_sets[draw.training_set].table.clip(draw.row).clip_id for draw in drawn
-            ),
+            items=tuple(self._training_sets[draw.training_set].clip_id(draw.row) for draw in drawn),
             concept=_long(concepts),
             frames=frames,
             frame_mask=mask,
@@ -240,7 +238,7 @@ class Batches:
         )
         variants = self._switching.variants
         epoch = draw.epoch if variants is None else draw.epoch % variants
-        clip_id = self._training_sets[draw.training_set].table.clip(draw.row).clip_id
+        clip_id = self._training_sets[draw.training_set].clip_id(draw.row)
         return [
             (MIXED, self._switching.switch(original, f"{self._seed}/{clip_id}/{copy}", epoch))
             for copy in range(self._switching.copies)

@@ -51,12 +51,15 @@ class LazyAdamW(torch.optim.AdamW):
             state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
         state["step"] += 1
         step, rows, values = float(state["step"]), gradient.indices()[0], gradient.values()
-        mean = state["exp_avg"][rows].lerp_(values, 1 - beta1)
-        square = state["exp_avg_sq"][rows].mul_(beta2).addcmul_(values, values, value=1 - beta2)
-        state["exp_avg"][rows], state["exp_avg_sq"][rows] = mean, square
-        weights = parameter[rows].mul_(1 - group["lr"] * group["weight_decay"])
-        scale = (square / (1 - beta2**step)).sqrt_().add_(group["eps"])
-        parameter[rows] = weights.addcdiv_(mean, scale, value=-group["lr"] / (1 - beta1**step))
+        mean = state["exp_avg"].index_select(0, rows).lerp_(values, 1 - beta1)
+        square = state["exp_avg_sq"].index_select(0, rows).mul_(beta2)
+        square.addcmul_(values, values, value=1 - beta2)
+        state["exp_avg"].index_copy_(0, rows, mean)
+        state["exp_avg_sq"].index_copy_(0, rows, square)
+        weights = parameter.index_select(0, rows).mul_(1 - group["lr"] * group["weight_decay"])
+        scale = square.div_(1 - beta2**step).sqrt_().add_(group["eps"])
+        weights.addcdiv_(mean, scale, value=-group["lr"] / (1 - beta1**step))
+        parameter.index_copy_(0, rows, weights)
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], limit: float | None) -> Tensor:

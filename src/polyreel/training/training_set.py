@@ -112,6 +112,8 @@ class TrainingSet:
         self.languages, self._most = tuple(languages), captions_per_language
         self._stores = [table.features(name) for name in features]
         self.texts = functools.lru_cache(_TEXTS_KEPT)(self._read_texts)
+        self.clip_id = functools.lru_cache(_TEXTS_KEPT)(self._read_clip_id)
+        self.concept = functools.lru_cache(_TEXTS_KEPT)(self._read_concept)
         self.passed_over = 0
         self.left_out = shared_sources(table, split, without_sources_of)
         self._without = frozenset(map(int, self.left_out.rows))
@@ -161,7 +163,10 @@ class TrainingSet:
         """Whether a clip has rows of every kind; trivially so for a corpus of text."""
         return all(int(store.counts[row]) > 0 for store in self._stores)
 
-    def concept(self, row: int) -> int:
+    def _read_clip_id(self, row: int) -> str:
+        return self.table.clip(row).clip_id
+
+    def _read_concept(self, row: int) -> int:
         """A number that clips share which are positives of each other."""
         return stable_hash(self.table.name, self.table.concept(row) or self.table.clip(row).clip_id)
 

@@ -10,6 +10,7 @@ import torch
 
 import toys
 from polyreel.clips import Caption, Clip
+from polyreel.codeswitch.switching import Switched
 from polyreel.datasets.records import Record
 from polyreel.datasets.store.feature_writer import write_features
 from polyreel.datasets.store.table import open_table
@@ -65,6 +66,11 @@ def stock_of(folder, *captions: dict[str, list[str]], concepts=()) -> TrainingSe
     return TrainingSet(open_table(folder), "train", languages=toys.LANGUAGES)
 
 
+def switched(*parts: tuple[str, str]) -> Switched:
+    into = Counter(tag for tag, _ in parts if tag != "en")
+    return Switched("".join(part for _, part in parts), len(parts), dict(into), dict(into), parts)
+
+
 def said(batch, item: int) -> dict[str, str]:
     return {
         LANGUAGES[batch.language[place]]: batch.texts[place]
@@ -95,7 +101,7 @@ def test_clips_with_and_without_video_share_a_batch(films, texts):
 
 @pytest.mark.parametrize("size", [2, 3, 8])
 def test_processes_share_the_very_batch_of_one(films, texts, size):
-    switching = Switching(lambda text, key, epoch: (("en", text), ("de", f" {key} {epoch}")))
+    switching = Switching(lambda text, key, epoch: switched(("en", text), ("de", f" {key} {epoch}")))
     whole = batches([films, texts], switching=switching, captions=2).make()
     parts = [
         batches([films, texts], switching=switching, captions=2, rank=rank, size=size).make()
@@ -105,6 +111,8 @@ def test_processes_share_the_very_batch_of_one(films, texts, size):
     assert sum((part.texts for part in parts), ()) == whole.texts
     for name in ("concept", "language", "has_video", "item_key", "text_key"):
         assert torch.equal(torch.cat([getattr(part, name) for part in parts]), getattr(whole, name))
+    assert sum((part.parts for part in parts), ()) == whole.parts
+    assert sum((part.switched for part in parts), ()) == whole.switched
     assert torch.equal(torch.cat([part.owner + part.first for part in parts]), whole.owner)
     assert {part.position for part in parts} == {whole.position}
 
@@ -161,7 +169,7 @@ def test_positives_are_clips_of_one_concept_and_clips_that_share_a_caption(tmp_p
 
 @pytest.mark.parametrize("instead", [False, True])
 def test_code_switched_texts_stand_beside_or_instead(films, instead):
-    switching = Switching(lambda text, key, epoch: (("en", text.upper()),), instead=instead, copies=2)
+    switching = Switching(lambda text, key, epoch: switched(("en", text.upper())), instead=instead, copies=2)
     batch = batches([films], switching=switching).make()
     for item in range(len(batch.items)):
         own = (batch.owner == item).nonzero().flatten().tolist()
@@ -173,9 +181,41 @@ def test_code_switched_texts_stand_beside_or_instead(films, instead):
 
 def test_switchings_recur_after_so_many_variants(tmp_path):
     training_set = stock_of(tmp_path, {"en": ["a"]}, {"en": ["b"]})
-    switching = Switching(lambda text, key, epoch: (("en", f"{text}{epoch}"),), instead=True, variants=2)
+    switching = Switching(
+        lambda text, key, epoch: switched(("en", f"{text}{epoch}")), instead=True, variants=2
+    )
     made = batches([training_set], batch_size=2, switching=switching)
     assert [sorted(made.make().texts) for _ in range(3)] == [["a0", "b0"], ["a1", "b1"], ["a0", "b0"]]
+
+
+def english_and_mixed(batch) -> dict[str, set[str]]:
+    """Clip -> its English and code-switched texts."""
+    found: dict[str, set[str]] = {item: set() for item in batch.items}
+    for place, text in enumerate(batch.texts):
+        if LANGUAGES[batch.language[place]] in {"en", MIXED}:
+            found[batch.items[batch.owner[place]]].add(text)
+    return found
+
+
+def test_recipes_that_differ_in_something_else_see_the_same_texts_of_a_clip(tmp_path, films):
+    """Keyed by seed, clip, epoch and copy: not by corpora, languages, or how many captions are shown."""
+    captions = [{"en": [f"{n} {m}" for m in range(5)], "de": ["x", "y"], "sw": ["z"]} for n in range(12)]
+    one = stock_of(tmp_path / "one", *captions)
+    other = stock_of(tmp_path / "other", *[{"en": texts["en"]} for texts in captions])
+    switching = Switching(
+        lambda text, key, epoch: switched(("en", text), ("de", f" {key} {epoch}")), copies=2
+    )
+    first, second = (batches([some], batch_size=12, switching=switching) for some in (one, other))
+    third = batches([films, other], batch_size=20, switching=switching, captions=1)
+    seen = [english_and_mixed(first.make()) for _ in range(3)]
+    assert [english_and_mixed(second.make()) for _ in range(3)] == seen
+    for _ in range(3):
+        batch = third.make()
+        for item, texts in english_and_mixed(batch).items():
+            if item in seen[0]:
+                assert texts in [some[item] for some in seen]
+    assert len({frozenset(some["clip-0@0000000000"]) for some in seen}) == 3
+    assert batches([one], batch_size=12, switching=switching, seed=1).make().texts != seen
 
 
 def test_long_clips_are_shown_evenly(world, tmp_path):

@@ -11,11 +11,13 @@ import torch
 from torch import nn
 
 from polyreel.errors import TrainingError
+from polyreel.training import text_memo
 from polyreel.training.averaging import Average
 from polyreel.training.logs import RunLog, read_log
 from polyreel.training.recipe import OptimiserSpec
 from polyreel.training.run import train
 from polyreel.training.schedule import rate_factor
+from polyreel.training.switch_rates import SwitchedIn, SwitchRates
 from polyreel.training.text_memo import TextMemo
 
 
@@ -94,6 +96,36 @@ def test_more_texts_than_one_query_takes(tmp_path):
     assert np.array_equal(TextMemo(tmp_path / "memo.sqlite", Encoder(), dim=4).of(texts), first)
 
 
+def test_a_full_memo_takes_nothing_more_and_the_next_run_begins_it_anew(tmp_path, monkeypatch):
+    """Code-switched texts are new in every epoch and would fill the disk."""
+    path = tmp_path / "memo.sqlite"
+    monkeypatch.setattr(text_memo, "_STORED_BYTES", 200_000)
+    memo = TextMemo(path, Encoder(256), dim=256)
+    first = memo.of(["first"])
+    for epoch in range(40):
+        memo.of([f"{number} of {epoch}" for number in range(50)])
+    late = memo.of(["last"])
+    assert np.array_equal(memo.of(["last"]), late), "kept in memory"
+    assert np.array_equal(memo.of(["first"]), first)
+    memo.close()
+    assert path.stat().st_size < 300_000
+    again = TextMemo(path, Encoder(256), dim=256)
+    again.of(["first"])
+    assert again.computed == 1
+    again.close()
+    assert path.stat().st_size < 100_000
+
+
+def test_the_memory_of_a_memo_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(text_memo, "_KEPT_BYTES", 100 * 2 * 4)
+    memo = TextMemo(tmp_path / "memo.sqlite", Encoder(), dim=4)
+    first = memo.of(["first"])
+    for epoch in range(30):
+        memo.of([f"{number} of {epoch}" for number in range(10)])
+    assert len(memo._known) <= 100
+    assert np.array_equal(memo.of(["first"]), first)
+
+
 def test_a_memo_that_cannot_be_used_says_what_to_do(tmp_path):
     (tmp_path / "memo.sqlite").write_bytes(b"not a database, but long enough to be read as one" * 10)
     with pytest.raises(TrainingError, match=r"cannot be kept.*memo\.sqlite.*delete the file"):
@@ -136,9 +168,23 @@ def test_every_term_is_logged_by_itself(world, tmp_path):
 def test_how_much_was_switched_is_logged(world, tmp_path):
     """Words without a translation stay, so it is less than the chance that the recipe gives."""
     recipe = world.recipe(code_switching={"languages": ["de"], "p": 1.0})
-    train(recipe, out=tmp_path, data=world.home)
-    (line,) = [line for line in read_log(tmp_path) if line["kind"] == "switching"]
-    assert 0.05 < line["de"] < 0.5
+    done = train(recipe, out=tmp_path, data=world.home)
+    lines = {line["epoch"]: line for line in read_log(tmp_path) if line["kind"] == "switching"}
+    assert list(lines) == [0, 1], "120 clips of 78"
+    assert all(0.05 < line["de"] < 0.5 for line in lines.values())
+    assert done.switched == {"de": (lines[0]["de"], lines[1]["de"])}
+
+
+def test_rates_are_counted_by_epoch_and_go_on():
+    rates = SwitchRates()
+    rates.add([SwitchedIn(0, 10, {"de": 2}), SwitchedIn(0, 10, {"fr": 1})])
+    assert rates.news() == {0: {"de": 0.1, "fr": 0.05}}
+    again = SwitchRates(rates.counts)
+    again.add([SwitchedIn(1, 4, {})])
+    again.add([SwitchedIn(0, 20, {"de": 2})])
+    assert again.news() == {0: {"de": 0.1, "fr": 0.025}, 1: {}}
+    assert again.news() == {}
+    assert again.by_language() == {"de": (0.1, 0.0), "fr": (0.025, 0.0)}
 
 
 def test_bfloat16_trains_too(world, tmp_path):

@@ -40,6 +40,7 @@ def same_end(one: Path, other: Path) -> None:
     assert first.state.position == second.state.position
     assert first.state.random == second.state.random
     assert first.state.figures == second.state.figures
+    assert first.state.switched == second.state.switched
     assert steps_of(one) == steps_of(other)
 
 
@@ -48,7 +49,8 @@ def steps_of(folder: Path) -> list[dict]:
     return [
         {key: value for key, value in line.items() if key not in timeless}
         for line in read_log(folder)
-        if line["kind"] != "switching"  # counts what was made ahead, too
+        # An epoch's line is written at every checkpoint, the one of the break among them.
+        if line["kind"] != "switching"
     ]
 
 

@@ -225,11 +225,10 @@ def _switching(
     if spec.rate is not None:
         switcher = switcher.equalised(_sample_texts(recipe, training_sets)["en"], rate=spec.rate)
     return Switching(
-        lambda text, key, epoch: switcher.switch(text, key=key, epoch=epoch).parts,
+        lambda text, key, epoch: switcher.switch(text, key=key, epoch=epoch),
         instead=spec.place == "instead",
         copies=spec.copies,
         variants=spec.variants,
-        rates=lambda: {tag: rate.of_words for tag, rate in switcher.report().items()},
     )
 
 

@@ -10,10 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from polyreel.codeswitch.switching import Switched
 from polyreel.languages import Parts
 from polyreel.training.recipe import MIXED, BatchSpec
 from polyreel.training.sampling import Draw, Position, Sampler
 from polyreel.training.stable_random import stable_hash
+from polyreel.training.switch_rates import SwitchedIn
 from polyreel.training.training_set import TrainingSet
 
 __all__ = ["Batch", "Batches", "Switching", "padded"]
@@ -34,6 +36,7 @@ class Batch:
         owner: (texts,) int64, row of the item.
         language: (texts,) int64, index into ``Recipe.text_languages``.
         item_key, text_key: (items,) and (texts,) int64 that chance about an item or text is drawn from.
+        switched: of each code-switched text, how much of it was switched.
         first: place of the first of these items in the whole batch.
         position: where the run stands after this batch.
     """
@@ -49,6 +52,7 @@ class Batch:
     language: Tensor
     item_key: Tensor
     text_key: Tensor
+    switched: tuple[SwitchedIn, ...]
     first: int
     position: Position
 
@@ -58,18 +62,16 @@ class Switching:
     """Code-switching while batches are made.
 
     Attributes:
-        switch: (English text, key, epoch) -> the text with words of other languages, by language.
+        switch: (English text, key, epoch) -> the text with words of other languages.
         instead: the English text goes.
         copies: switched texts an item.
         variants: epochs after which the same switchings come again, None for never.
-        rates: what it did so far: language -> share of all words that were switched into it.
     """
 
-    switch: Callable[[str, str, int], Parts]
+    switch: Callable[[str, str, int], Switched]
     instead: bool = False
     copies: int = 1
     variants: int | None = None
-    rates: Callable[[], Mapping[str, float]] = dict
 
 
 class Batches:
@@ -114,17 +116,15 @@ class Batches:
         while True:
             yield self.make()
 
-    @property
-    def switching_rates(self) -> Mapping[str, float]:
-        """Language -> share of all words that were switched into it so far, 0 to 1."""
-        return {} if self._switching is None else self._switching.rates()
-
     def make(self) -> Batch:
         """The next batch."""
         drawn = self._sampler.draw()
         drawn += self._hard_negatives(drawn)
         concepts = self._concepts(drawn)
         return self._batch(drawn[self._part], concepts[self._part], self._sampler.position)
+
+    def _identity(self, draw: Draw) -> tuple[str, int]:
+        return self._training_sets[draw.training_set].clip_id(draw.row), draw.epoch
 
     def _hard_negatives(self, drawn: Sequence[Draw]) -> list[Draw]:
         """For as many of the clips as the recipe asks for, a similar one that is not there yet."""
@@ -134,7 +134,7 @@ class Batches:
             if len(found) == self._hard:
                 break
             assert self._neighbours is not None
-            rng = np.random.default_rng(stable_hash(self._seed, "hard", len(found), *_identity(draw)))
+            rng = np.random.default_rng(stable_hash(self._seed, "hard", len(found), *self._identity(draw)))
             similar = list(map(int, self._neighbours(draw.training_set, draw.row)))
             fresh = [row for row in similar if (draw.training_set, row) not in there]
             if fresh or similar:
@@ -167,14 +167,19 @@ class Batches:
 
     def _batch(self, drawn: Sequence[Draw], concepts: Sequence[int], position: Position) -> Batch:
         parts: list[Parts] = []
+        switched: list[SwitchedIn] = []
         owner, language, text_key, item_key = [], [], [], []
         for item, draw in enumerate(drawn):
-            item_key.append(stable_hash(self._seed, "item", *_identity(draw)))
-            for number, (tag, text) in enumerate(self._texts(draw)):
+            identity = self._identity(draw)
+            item_key.append(stable_hash(self._seed, "item", *identity))
+            plain, mixed = self._texts(draw)
+            texts = [(tag, ((tag, text),)) for tag, text in plain] + [(MIXED, text.parts) for text in mixed]
+            switched += [SwitchedIn.of(text, draw.epoch) for text in mixed]
+            for number, (tag, text) in enumerate(texts):
                 parts.append(text)
                 owner.append(item)
                 language.append(self._language[tag])
-                text_key.append(stable_hash(self._seed, "text", number, *_identity(draw)))
+                text_key.append(stable_hash(self._seed, "text", number, *identity))
         frames, mask, has_video = self._frames(drawn)
         return Batch(
             items=tuple(self._training_sets[draw.training_set].clip_id(draw.row) for draw in drawn),
@@ -188,28 +193,36 @@ class Batches:
             language=_long(language),
             item_key=_long(item_key),
             text_key=_long(text_key),
+            switched=tuple(switched),
             first=self._part.start,
             position=position,
         )
 
-    def _texts(self, draw: Draw) -> list[tuple[str, Parts]]:
-        """(language, text by language) of one clip."""
-        captions = self._training_sets[draw.training_set].texts(draw.row)
-        rng = np.random.default_rng(stable_hash(self._seed, "captions", *_identity(draw)))
-        if self._spec.captions == "all":
-            chosen = [(tag, texts[int(rng.integers(len(texts)))]) for tag, texts in captions.items()]
-        else:
-            chosen = self._some(captions, self._spec.captions, rng)
-        switched = [] if self._switching is None else self._switched(chosen, captions, draw, rng)
-        goes = bool(switched) and self._switching is not None and self._switching.instead
-        kept = [(tag, ((tag, text),)) for tag, text in chosen if not (goes and tag == "en")]
-        return kept + switched
+    def _texts(self, draw: Draw) -> tuple[list[tuple[str, str]], list[Switched]]:
+        """The texts of one clip: (language, text) as they are, and the code-switched ones.
 
-    def _some(
-        self, captions: Mapping[str, tuple[str, ...]], count: int, rng: np.random.Generator
-    ) -> list[tuple[str, str]]:
+        What is drawn depends on the seed, the clip, the epoch and the language or the copy, and on nothing
+        else that a recipe says: runs that are compared see the same texts of a clip.
+        """
+        captions = self._training_sets[draw.training_set].texts(draw.row)
+        if self._spec.captions == "all":
+            chosen = [(tag, texts[self._place(texts, tag, 0, draw)]) for tag, texts in captions.items()]
+        else:
+            chosen = self._some(captions, self._spec.captions, draw)
+        english = captions.get("en")
+        if self._switching is None or not english:
+            return chosen, []
+        kept = [(tag, text) for tag, text in chosen if tag != "en"] if self._switching.instead else chosen
+        return kept, self._switched(english[self._place(english, "en", 0, draw)], draw)
+
+    def _place(self, texts: Sequence[str], tag: str, number: int, draw: Draw) -> int:
+        """Which of ``texts`` is drawn as a clip's caption in a language, first, second and so on."""
+        return stable_hash(self._seed, "caption", number, tag, *self._identity(draw)) % len(texts)
+
+    def _some(self, captions: Mapping[str, tuple[str, ...]], count: int, draw: Draw) -> list[tuple[str, str]]:
         """As many captions in different languages; where there are fewer languages, several of one."""
-        left = {tag: list(rng.permutation(texts)) for tag, texts in captions.items()}
+        left = {tag: list(texts) for tag, texts in captions.items()}
+        rng = np.random.default_rng(stable_hash(self._seed, "languages", *self._identity(draw)))
         chosen: list[tuple[str, str]] = []
         while len(chosen) < count and left:
             tags = list(left)
@@ -217,30 +230,19 @@ class Batches:
             some = rng.choice(
                 len(tags), min(len(tags), count - len(chosen)), replace=False, p=shares / shares.sum()
             )
-            chosen += [(tags[place], str(left[tags[place]].pop())) for place in sorted(some)]
+            for tag in (tags[place] for place in sorted(some)):
+                number = len(captions[tag]) - len(left[tag])
+                chosen.append((tag, left[tag].pop(self._place(left[tag], tag, number, draw))))
             left = {tag: texts for tag, texts in left.items() if texts}
         return chosen
 
-    def _switched(
-        self,
-        chosen: list[tuple[str, str]],
-        captions: Mapping[str, tuple[str, ...]],
-        draw: Draw,
-        rng: np.random.Generator,
-    ) -> list[tuple[str, Parts]]:
-        """The switched texts of a clip; none without an English one."""
+    def _switched(self, english: str, draw: Draw) -> list[Switched]:
         assert self._switching is not None
-        english = captions.get("en")
-        if not english:
-            return []
-        original = next(
-            (text for tag, text in chosen if tag == "en"), english[int(rng.integers(len(english)))]
-        )
         variants = self._switching.variants
         epoch = draw.epoch if variants is None else draw.epoch % variants
         clip_id = self._training_sets[draw.training_set].clip_id(draw.row)
         return [
-            (MIXED, self._switching.switch(original, f"{self._seed}/{clip_id}/{copy}", epoch))
+            self._switching.switch(english, f"{self._seed}/{clip_id}/{copy}", epoch)
             for copy in range(self._switching.copies)
         ]
 
@@ -265,10 +267,6 @@ def padded(rows: Sequence[NDArray[np.float32]]) -> tuple[Tensor, Tensor]:
         frames[place, : len(found)] = torch.from_numpy(found)
         mask[place, : len(found)] = True
     return frames, mask
-
-
-def _identity(draw: Draw) -> tuple[int, int, int]:
-    return draw.training_set, draw.row, draw.epoch
 
 
 def _cycle(drawn: Sequence[Draw]) -> Iterator[Draw]:

@@ -66,6 +66,7 @@ class CheckpointState(BaseModel):
         best: best figure so far, and the step it is from; None before the first validation.
         without_gain: validations since then.
         random: state of the generators of each process.
+        switched: epoch -> words of its code-switched texts, by language, and all under ``mixed``.
         files: name -> size in bytes.
         made_with: versions of polyreel and PyTorch.
     """
@@ -81,6 +82,7 @@ class CheckpointState(BaseModel):
     best: tuple[float, int] | None = None
     without_gain: int = 0
     random: tuple[dict[str, Any], ...] = Field(repr=False)
+    switched: Mapping[int, Mapping[str, int]] = {}
     files: Mapping[str, int] = {}
     made_with: Mapping[str, str] = {}
 

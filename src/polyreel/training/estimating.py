@@ -220,6 +220,7 @@ def _made_up(recipe: Recipe, items: int, texts_each: int) -> Batch:
         language=torch.arange(texts_each).remainder(len(recipe.text_languages)).repeat(items),
         item_key=torch.arange(items),
         text_key=torch.arange(len(texts)),
+        switched=(),
         first=0,
         position=Position.start(1),
     )

@@ -66,9 +66,15 @@ class RunLog:
         """One validation."""
         self._write("validation", step, dict(figures))
 
-    def switching(self, step: int, rates: Mapping[str, float]) -> None:
-        """Share of all words that code-switching reached since the run began or went on."""
-        self._write("switching", step, dict(rates))
+    def switching(self, step: int, epoch: int, rates: Mapping[str, float]) -> None:
+        """Effective rates of code-switching in an epoch, as far as it has come.
+
+        Args:
+            step: Steps done.
+            epoch: Number of the epoch, from 0.
+            rates: Language -> share of all words of the code-switched texts, 0 to 1.
+        """
+        self._write("switching", step, {"epoch": epoch, **rates})
 
     def note(self, step: int, text: str) -> None:
         """Something that a reader of the log should know."""

@@ -84,8 +84,8 @@ class CodeSwitchingSpec(_Spec):
         romanised: probability that the switched words of a text are written in plain Latin letters.
         place: the switched text stands ``beside`` the English one or ``instead`` of it.
         copies: how many switched texts an item gets.
-        variants: how many different switchings a text goes through before they recur, so that frozen encoders
-            can keep what they made of them; None makes new ones in every epoch.
+        variants: how many different switchings a text goes through, one in each epoch, before they recur, so
+            that frozen encoders can keep what they made of them; None makes new ones in every epoch.
     """
 
     lexicons: str = Field(default="lexicons", min_length=1)

@@ -42,6 +42,7 @@ from polyreel.training.recipe import Recipe
 from polyreel.training.sampling import Position
 from polyreel.training.step import train_step
 from polyreel.training.stopping import StopRequest
+from polyreel.training.switch_rates import SwitchRates
 
 __all__ = ["TrainingResult", "train"]
 
@@ -57,6 +58,8 @@ class TrainingResult:
         best: best score, and the step it is from; None without validation.
         stopped_by: number of the signal that stopped it; None if none did.
         gave_up: whether it ended early because nothing got better.
+        switched: language -> share of all words of the code-switched texts that were switched into it, 0 to
+            1, in each epoch; of the main process's part.
     """
 
     folder: Path
@@ -66,6 +69,7 @@ class TrainingResult:
     best: tuple[float, int] | None
     stopped_by: int | None
     gave_up: bool
+    switched: Mapping[str, tuple[float, ...]]
 
 
 def train(
@@ -158,12 +162,13 @@ class _Run:
         state = None if checkpoint is None else checkpoint.state
         position = None if state is None else state.position
         batches = build_batches(recipe, self._training_sets, self._engine, catalog=catalog, position=position)
-        self._batches, self._ahead = batches, _Ahead(batches)
+        self._ahead = _Ahead(batches)
         self._step = 0 if state is None else state.step
         self._figures: Mapping[str, float] = {} if state is None else state.figures
         self._best = None if state is None else state.best
         self._without_gain = 0 if state is None else state.without_gain
         self._position = position or Position.start(len(self._training_sets))
+        self._switched = SwitchRates({} if state is None else state.switched)
         self._checkpoints, self._saved_at = Checkpoints(out), self._step if state else None
         if checkpoint is not None:
             self._engine.load(checkpoint)
@@ -198,11 +203,13 @@ class _Run:
             best=self._best,
             stopped_by=stop.signal if stopped and self._step < self._total else None,
             gave_up=gave_up,
+            switched=self._switched.by_language(),
         )
 
     def _take_step(self, batch: Batch) -> None:
         report = train_step(self._engine, batch, self._step)
         self._step, self._position = report.step, batch.position
+        self._switched.add(batch.switched)
         if self._log is not None:
             self._log.step(
                 report, passed_over=sum(training_set.passed_over for training_set in self._training_sets)
@@ -246,10 +253,12 @@ class _Run:
                 best=self._best,
                 without_gain=self._without_gain,
                 random=random,
+                switched=self._switched.counts,
                 made_with={"polyreel": __version__},
             )
-            if self._log is not None and (rates := self._batches.switching_rates):
-                self._log.switching(self._step, rates)
+            for epoch, rates in self._switched.news().items():
+                if self._log is not None:
+                    self._log.switching(self._step, epoch, rates)
             folder = self._checkpoints.save(state, self._engine.state(), is_best=is_best)
             self._report(Saved(folder))
         self._saved_at = self._step

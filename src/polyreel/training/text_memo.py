@@ -3,6 +3,9 @@
 The key is the encoder's identity, so a changed encoder finds nothing. What was stored first stays: processes,
 and runs that go on, read the very same numbers, although an encoder's last bits depend on what else was in
 its batch.
+
+Code-switched texts are new in every epoch, so both the memory and the file have an end. A full memory is
+emptied; a full file takes nothing more, and the next run to open it begins it anew.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ __all__ = ["TextMemo"]
 
 _AT_ONCE = 500
 _WAIT_S = 120.0
-_KEPT_BYTES = 2 << 30
+_KEPT_BYTES, _STORED_BYTES = 512 << 20, 4 << 30
 
 
 class TextMemo:
@@ -54,6 +57,13 @@ class TextMemo:
                 self._base.execute(
                     "CREATE TABLE IF NOT EXISTS vectors (text BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID"
                 )
+            if self._is_full():
+                with self._base:
+                    self._base.execute("DELETE FROM vectors")
+                with contextlib.suppress(
+                    sqlite3.OperationalError
+                ):  # another run reads: its space is used again
+                    self._base.execute("VACUUM")
 
     def of(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(texts, dim) vectors, rounded to float16 as they are kept."""
@@ -64,8 +74,7 @@ class TextMemo:
         self._read(wanted)
         missing = [text for text in wanted if text not in self._known]
         if missing:
-            self._store(missing, self._encode(missing))
-            self._read(missing)
+            self._keep(missing, self._encode(missing))
         return np.stack([self._known[text] for text in texts]).astype(np.float32)
 
     def share_known(self, texts: Sequence[str]) -> float:
@@ -76,6 +85,22 @@ class TextMemo:
     def close(self) -> None:
         """Let go of the file."""
         self._base.close()
+
+    def _keep(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        self.computed += len(texts)
+        rounded = vectors.astype(np.float16)
+        if self._is_full():
+            self._known |= zip(texts, rounded, strict=True)
+        else:
+            self._store(texts, rounded)
+            self._read(texts)
+
+    def _is_full(self) -> bool:
+        with self._asking():
+            (pages,) = self._base.execute("PRAGMA page_count").fetchone()
+            (free,) = self._base.execute("PRAGMA freelist_count").fetchone()
+            (size,) = self._base.execute("PRAGMA page_size").fetchone()
+        return int((pages - free) * size) >= _STORED_BYTES
 
     def _read(self, texts: Sequence[str]) -> None:
         by_key = {_key(text): text for text in texts}
@@ -97,12 +122,8 @@ class TextMemo:
             )
         return np.frombuffer(blob, np.float16)
 
-    def _store(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
-        self.computed += len(texts)
-        rows = [
-            (_key(text), vector.tobytes())
-            for text, vector in zip(texts, vectors.astype(np.float16), strict=True)
-        ]
+    def _store(self, texts: Sequence[str], vectors: NDArray[np.float16]) -> None:
+        rows = [(_key(text), vector.tobytes()) for text, vector in zip(texts, vectors, strict=True)]
         with self._asking(), self._base:
             self._base.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", rows)
 

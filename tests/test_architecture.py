@@ -23,6 +23,7 @@ GROUND = (
     "languages",
     "problems",
     "progress",
+    "query_languages",
     "recipes",
     "text_lines",
     "units",

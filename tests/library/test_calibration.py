@@ -42,31 +42,23 @@ def test_the_scale_is_what_the_best_clips_reach(count):
     rng = np.random.default_rng(0)
     clips = rng.standard_normal((count, 4), np.float32)
     vectors = {"en": rng.standard_normal((5, 4), np.float32), "sw": rng.standard_normal((7, 4), np.float32)}
+    queries = np.concatenate(list(vectors.values()))
     best = calibrating._best_of(clips, vectors)
-    for tag, queries in vectors.items():
-        assert best[tag] == pytest.approx(np.sort((queries @ clips.T).max(axis=1)), rel=1e-5)
-    assert len(best[""]) == 12
+    assert best == pytest.approx(np.sort((queries @ clips.T).max(axis=1)), rel=1e-5)
 
 
 def test_strength_is_the_share_of_queries_that_reach_less():
-    scale = {"en": np.array([0.1, 0.2, 0.3, 0.4], np.float32), "": np.array([0.0, 0.5], np.float32)}
-    calibration = Calibration(scale, {})
-    assert [calibration.strength_of_clip(cosine, "en") for cosine in (0.05, 0.25, 0.4, 0.9)] == [
-        0,
-        0.5,
-        0.75,
-        1,
-    ]
-    assert calibration.strength_of_clip(0.25, "en-GB") == 0.5
-    assert calibration.strength_of_clip(0.25, "pl") == 0.5  # the scale of all languages
-    assert calibration.strength_of_line(1.0, "en") == 0.0  # there are no lines
+    scale, none = np.array([0.1, 0.2, 0.3, 0.4], np.float32), np.zeros(0, np.float32)
+    calibration = Calibration(scale, none)
+    assert [calibration.strength_of_clip(cosine) for cosine in (0.05, 0.25, 0.4, 0.9)] == [0, 0.5, 0.75, 1]
+    assert calibration.strength_of_line(1.0) == 0.0  # there are no lines
 
 
 def test_false_alarms_are_as_rare_as_is_said():
     """Background queries themselves pass as often as they should."""
     reached = np.sort(np.random.default_rng(1).random(BACKGROUND_QUERIES).astype(np.float32))
-    calibration = Calibration({"en": reached}, {})
-    passed = [calibration.strength_of_clip(cosine, "en") >= 1 - FALSE_ALARM_RATE for cosine in reached]
+    calibration = Calibration(reached, np.zeros(0, np.float32))
+    passed = [calibration.strength_of_clip(cosine) >= 1 - FALSE_ALARM_RATE for cosine in reached]
     assert np.mean(passed) == pytest.approx(FALSE_ALARM_RATE, abs=0.01)
 
 
@@ -84,6 +76,15 @@ def test_calibrated_results_say_how_strong_they_are(library_folder):
     assert library.search("dog", mode="subtitles").confident
     assert library.search("THE DOG RUNS").confident
     assert library.search("dog", mode="subtitles").hits[0].evidence.strength is None
+
+
+@pytest.mark.parametrize("mode", ["visual", "hybrid"])
+def test_hits_and_strength_are_the_same_whichever_language_a_word_is_taken_for(library_folder, mode):
+    library = open_library(library_folder)
+    library.calibrate()
+    taken = [library.search("dog", language=language, mode=mode) for language in ("en", "cs", "und")]
+    assert len({(result.hits, result.confident) for result in taken}) == 1
+    assert taken[0].hits[0].evidence.strength is not None
 
 
 def test_a_new_commit_is_measured_anew(library_folder, tmp_path, tiny_bundle):
@@ -118,4 +119,4 @@ def test_an_empty_library_can_be_measured(tmp_path: Path, tiny_bundle):
     library.calibrate()
     result = library.search("red")
     assert (result.hits, result.confident) == ((), False)
-    assert calibrate(library.snapshot.index, load_background(tiny_bundle, tmp_path)).clips == {}
+    assert calibrate(library.snapshot.index, load_background(tiny_bundle, tmp_path)).clips.size == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +16,16 @@ from polyreel.files import absolute
 if TYPE_CHECKING:
     from polyreel.encoders.runtime import Bundle
 
-__all__ = ["Json", "LibraryOption", "Seed", "absolute", "default_library", "load_bundle", "require_torch"]
+__all__ = [
+    "Json",
+    "LibraryOption",
+    "Seed",
+    "absolute",
+    "default_library",
+    "load_bundle",
+    "require_torch",
+    "spoken_languages",
+]
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON document on stdout.")]
 Seed = Annotated[int, Parameter(help="Seed of the resampling.", validator=validators.Number(gte=0))]
@@ -43,6 +53,17 @@ def load_bundle(name_or_folder: str) -> Bundle:
         step = show.part_of("building the bundle")
         folder = locate_bundle(name_or_folder, download=show.download, step=step)
     return Bundle(folder)
+
+
+def spoken_languages() -> list[str]:
+    """BCP-47 tags of the languages that the user's environment names, the likeliest first."""
+    named = [os.environ.get(name, "") for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")]
+    # "de_CH.UTF-8@euro" is Swiss German; "C" and "POSIX" are no languages.
+    return [
+        tag
+        for each in ":".join(named).split(":")
+        if (tag := each.partition(".")[0].partition("@")[0].replace("_", "-")) and tag not in {"C", "POSIX"}
+    ]
 
 
 def require_torch() -> None:

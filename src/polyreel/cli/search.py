@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from polyreel.cli.options import Json, LibraryOption, default_library, load_bundle
+from polyreel.cli.options import Json, LibraryOption, default_library, load_bundle, spoken_languages
 from polyreel.cli.output import print_json, print_lines, stderr, stdout, write_paths
 from polyreel.errors import QueryError, UsageError
 from polyreel.units import clock, printable
@@ -49,7 +49,8 @@ def search(
     from polyreel.library.search.search import Library
 
     text = _query(query)
-    result = Library(default_library(library), load_bundle).search(text, top=top, mode=mode, language=lang)
+    opened = Library(default_library(library), load_bundle)
+    result = opened.search(text, top=top, mode=mode, language=lang, likely=spoken_languages())
     if json:
         print_json(result.model_dump(mode="json"))
         return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -32,6 +33,7 @@ class VideoLibrary(Protocol):
         top: int = 10,
         mode: Mode = "hybrid",
         language: str = "auto",
+        likely: Sequence[str] = (),
         filters: Filter = EVERYTHING,
     ) -> SearchResult:
         """The moments that match a text in any language best.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -109,6 +110,7 @@ class RemoteLibrary:
         top: int = 10,
         mode: Mode = "hybrid",
         language: str = "auto",
+        likely: Sequence[str] = (),
         filters: Filter = EVERYTHING,
     ) -> SearchResult:
         """The moments that match ``query`` best.
@@ -116,7 +118,8 @@ class RemoteLibrary:
         Args: those of ``Library.search``, as are the errors.
         """
         parameters = {"q": query, "top": top, "mode": mode, "lang": language, **_conditions(filters)}
-        return self._get("search", SearchResult, parameters)
+        headers = {"Accept-Language": ", ".join(likely)} if likely else {}
+        return self._ask("GET", "search", SearchResult, params=parameters, headers=headers)
 
     def search_like(self, clip_id: str, *, top: int = 10, filters: Filter = EVERYTHING) -> SearchResult:
         """The moments that look most like a clip.

@@ -28,6 +28,7 @@ from polyreel.library.results import (
 from polyreel.library.search.filters import Filter
 from polyreel.library.search.search_query import SearchQuery, text_query, vector_query
 from polyreel.server.files import thumbnail_response, video_response
+from polyreel.server.rendering import spoken_languages
 from polyreel.server.state import Server, ServerState
 from polyreel.server.uploads import form_in, read_example
 
@@ -91,6 +92,7 @@ Filters = Annotated[Filter, Depends()]
 
 @router.get("/search", response_model=SearchResult, tags=["search"])
 async def search(
+    request: Request,
     server: ServerState,
     filters: Filters,
     q: QueryText,
@@ -99,7 +101,9 @@ async def search(
     lang: LanguageTag = "auto",
 ) -> Response:
     """Moments that match a text in any language."""
-    return await _answer(server, text_query(q, top=top, mode=mode, language=lang, filters=filters))
+    likely = [*spoken_languages(request), *server.snapshot.languages]
+    query = text_query(q, top=top, mode=mode, language=lang, likely=likely, filters=filters)
+    return await _answer(server, query)
 
 
 @router.get("/search/like/{clip_id}", response_model=SearchResult, responses=_NOT_FOUND, tags=["search"])
@@ -139,7 +143,7 @@ def video(server: ServerState, video_id: VideoId) -> Response:
 @router.get("/videos/{video_id}/moments", response_model=Timeline, responses=_NOT_FOUND, tags=["videos"])
 def timeline(server: ServerState, video_id: VideoId, q: QueryText, lang: LanguageTag = "auto") -> Response:
     """How well each clip of a video matches a text, in order of time."""
-    query = text_query(q, language=lang)
+    query = text_query(q, language=lang, likely=server.snapshot.languages)
     found = server.library.video(video_id)
     clips = tuple(server.batcher.score_clips(video_id, query))
     return _json(Timeline(video=found, query=query.text, language=query.language, clips=clips))

@@ -16,7 +16,7 @@ from polyreel.library.search.search_query import SearchQuery
 from polyreel.server.errors import ForbiddenError, status_of
 from polyreel.server.failures import failure_of
 from polyreel.server.links import AddressLocator, redirect
-from polyreel.server.rendering import VISITOR_COOKIE, render, translations_for
+from polyreel.server.rendering import VISITOR_COOKIE, render, spoken_languages, translations_for
 from polyreel.server.search_params import SearchParams
 from polyreel.server.state import Server, ServerState
 from polyreel.server.timeline import draw_timeline
@@ -47,7 +47,7 @@ async def search_page(request: Request, server: ServerState) -> Response:
     status = 200
     try:
         if params.is_search:
-            query = params.query(server)
+            query = params.query(server, spoken_languages(request))
             result = await server.batcher.ask(query)
             context |= await asyncio.to_thread(_results, server, params, query, result)
         else:
@@ -77,7 +77,7 @@ def video_page(request: Request, server: ServerState, video_id: str = Path(max_l
     params = SearchParams.of(request.query_params)
     video = server.library.video(video_id)
     at_s = _seconds(request.query_params.get("t", ""), most=video.duration_s)
-    query = params.query(server) if params.is_search else None
+    query = params.query(server, spoken_languages(request)) if params.is_search else None
     clips = server.batcher.score_clips(video_id, query)
     here_s = max((clip.start_s for clip in clips if clip.start_s <= at_s), default=0.0) if at_s else None
     label = translations.gettext("Where in the video it matches")

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, Response
 
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.server.links import route_path
-from polyreel.server.translations import Translations, negotiate, translations_in
+from polyreel.server.translations import Translations, languages_in, negotiate, translations_in
 from polyreel.units import clock
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "script",
     "script_address",
     "set_cookie",
+    "spoken_languages",
     "style",
     "translations_for",
 ]
@@ -41,6 +42,13 @@ def translations_for(request: Request) -> Translations:
     if chosen in STUDY_LANGUAGES:
         return translations_in(chosen)
     return translations_in(negotiate(request.headers.get("accept-language", "")))
+
+
+def spoken_languages(request: Request) -> list[str]:
+    """BCP-47 tags of the languages that a visitor is known to read, the likeliest first."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+    accepted = languages_in(request.headers.get("accept-language", ""))
+    return [chosen, *accepted] if chosen in STUDY_LANGUAGES else accepted
 
 
 def render(request: Request, template: str, *, status: int = 200, **context: Any) -> Response:

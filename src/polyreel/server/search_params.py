@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from typing import Any
@@ -118,8 +118,12 @@ class SearchParams:
             raise RequestError("not a date", value=error) from error
         return Filter(self.folder or None, low, high, self.subtitles or None, after, before)
 
-    def query(self, server: Server) -> SearchQuery:
+    def query(self, server: Server, spoken: Sequence[str] = ()) -> SearchQuery:
         """The search to do; one more moment than is shown, to know whether there are more.
+
+        Args:
+            server: what is searched.
+            spoken: BCP-47 tags of languages that who asks is known to read, the likeliest first.
 
         Raises:
             QueryError: nothing is asked for, or the query is too long.
@@ -135,4 +139,5 @@ class SearchParams:
         if not self.is_search:
             raise QueryError("the query is empty", remedy="Type what the video shows")
         mode: Any = self.mode  # text_query checks it
-        return text_query(self.q, top=top, mode=mode, language=self.lang, filters=filters)
+        likely = [*spoken, *server.snapshot.languages]
+        return text_query(self.q, top=top, mode=mode, language=self.lang, likely=likely, filters=filters)

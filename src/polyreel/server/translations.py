@@ -18,7 +18,7 @@ from markupsafe import Markup
 from polyreel.errors import UnknownNameError
 from polyreel.languages import STUDY_LANGUAGES, UNKNOWN
 
-__all__ = ["Translations", "negotiate", "translations_in"]
+__all__ = ["Translations", "languages_in", "negotiate", "translations_in"]
 
 _SOURCE = "en"
 
@@ -106,6 +106,11 @@ def translations_in(tag: str) -> Translations:
 
 def negotiate(accepted: str) -> str:
     """The best of the nine for an ``Accept-Language`` header; English where none is wanted."""
+    return next((tag for tag in languages_in(accepted) if tag in STUDY_LANGUAGES), _SOURCE)
+
+
+def languages_in(accepted: str) -> list[str]:
+    """The languages that an ``Accept-Language`` header wants, without regions, the most wanted first."""
     wanted: list[tuple[float, str]] = []
     for part in accepted.split(",")[:50]:
         tag, _, rest = part.strip().partition(";")
@@ -115,10 +120,11 @@ def negotiate(accepted: str) -> str:
         except ValueError:
             continue
         base = tag.strip().lower().partition("-")[0]
-        if base in STUDY_LANGUAGES and weight > 0:
+        if base.isascii() and base.isalpha() and weight > 0:
             wanted.append((weight, base))
-    # max keeps the first of equals, which is the one that the browser named first.
-    return max(wanted, key=lambda each: each[0])[1] if wanted else _SOURCE
+    # Equals stay in the order in which the browser named them.
+    wanted.sort(key=lambda each: -each[0])
+    return list(dict.fromkeys(base for _, base in wanted))
 
 
 @functools.cache

@@ -1,8 +1,8 @@
-"""How much does a match mean? What unrelated queries reach in the same library says so, for each language.
+"""How much does a match mean? What unrelated queries reach in the same library says so.
 
-Cosines of a query and its best clip differ between languages and grow with the library. So every language has
-background queries, and what each of them reaches at best, by sight and in subtitles, is the scale that other
-queries in that language are measured by.
+Cosines of a query and its best clip grow with the library. So background queries in nine languages are asked
+of it, and what each of them reaches at best, by sight and in subtitles, is the scale of all other queries. It
+is one scale: a query means the same whichever language it is taken for, and "chat" may be two.
 """
 
 from __future__ import annotations
@@ -60,20 +60,20 @@ class Calibration:
     """What background queries reach in one commit of a library.
 
     Attributes:
-        clips: BCP-47 tag -> cosines of each query and its best clip, ascending; "" holds those of all.
+        clips: (queries,) cosines of each query and its best clip, ascending.
         lines: the same for subtitle lines; empty where there are none.
     """
 
-    clips: Mapping[str, NDArray[np.float32]]
-    lines: Mapping[str, NDArray[np.float32]]
+    clips: Vectors
+    lines: Vectors
 
-    def strength_of_clip(self, cosine: float, language: str) -> float:
-        """Share of background queries in ``language`` that no clip matches as well as this, 0 to 1."""
-        return _share_below(self.clips, cosine, language)
+    def strength_of_clip(self, cosine: float) -> float:
+        """Share of background queries that no clip matches as well as this, 0 to 1."""
+        return _share_below(self.clips, cosine)
 
-    def strength_of_line(self, cosine: float, language: str) -> float:
+    def strength_of_line(self, cosine: float) -> float:
         """The same for a subtitle line."""
-        return _share_below(self.lines, cosine, language)
+        return _share_below(self.lines, cosine)
 
 
 def load_background(bundle: Encoder, cache_folder: Path) -> Background:
@@ -104,25 +104,19 @@ def calibrate(index: SearchIndex, background: Background) -> Calibration:
     return Calibration(_best_of(index.clip_vectors, background), _best_of(index.subtitle_vectors, background))
 
 
-def _best_of(matrix: Vectors, background: Background) -> dict[str, NDArray[np.float32]]:
+def _best_of(matrix: Vectors, background: Background) -> Vectors:
     if not len(matrix):
-        return {}
+        return np.zeros(0, np.float32)
     count = max(_FEWEST, _PRODUCTS // len(matrix))
-    by_tag = {tag: vectors[:count] for tag, vectors in background.items()}
-    queries = np.concatenate(list(by_tag.values()))
+    queries = np.concatenate([vectors[:count] for vectors in background.values()])
     best = np.full(len(queries), -np.inf, np.float32)
     for start in range(0, len(matrix), _ROWS_AT_ONCE):
         np.maximum(best, (queries @ matrix[start : start + _ROWS_AT_ONCE].T).max(axis=1), out=best)
-    ends = np.cumsum([len(vectors) for vectors in by_tag.values()])[:-1]
-    parts = dict(zip(by_tag, np.split(best, ends), strict=True))
-    return {tag: np.sort(values) for tag, values in {**parts, "": best}.items()}
+    return np.sort(best)
 
 
-def _share_below(scale: Mapping[str, NDArray[np.float32]], cosine: float, language: str) -> float:
-    values = scale.get(language.partition("-")[0], scale.get(""))
-    if values is None:
-        return 0.0
-    return float(np.searchsorted(values, np.float32(cosine))) / len(values)
+def _share_below(scale: Vectors, cosine: float) -> float:
+    return float(np.searchsorted(scale, np.float32(cosine))) / len(scale) if len(scale) else 0.0
 
 
 @functools.cache

@@ -105,22 +105,20 @@ class Ranking:
         # Two chances to pass by accident share the one rate between them.
         chances = (query.mode != "subtitles") + (lines is not None)
         wanted = 1 - FALSE_ALARM_RATE / max(chances, 1)
-        by_sight = (
-            query.mode != "subtitles" and calibration.strength_of_clip(best_clip, query.language) >= wanted
-        )
-        by_words = lines is not None and calibration.strength_of_line(lines.best, query.language) >= wanted
+        by_sight = query.mode != "subtitles" and calibration.strength_of_clip(best_clip) >= wanted
+        by_words = lines is not None and calibration.strength_of_line(lines.best) >= wanted
         # A line that holds the whole query, word for word, always counts.
         quoted = first is not None and query.text.casefold() in first.text.casefold()
         return by_sight or by_words or quoted
 
     def _hit(self, moment: Moment, clip: Mapping[str, Any], cosine: float, line_of: Mapping[int, int]) -> Hit:
-        snapshot, query = self._snapshot, self._query
+        snapshot = self._snapshot
         row = next((line_of[row] for row in [moment.best, *moment.rows] if row in line_of), None)
         line = None
         if row is not None:
             text, language = (snapshot.index.subtitles[name][row].as_py() for name in ("text", "language"))
             line = SubtitleEvidence(text=text, language=language)
-        by_sight = query.mode != "subtitles"
+        by_sight = self._query.mode != "subtitles"
         path = snapshot.file_of(clip["video"]).path
         return Hit(
             video=snapshot.locator.video(path, snapshot.root),
@@ -134,7 +132,7 @@ class Ranking:
             media=snapshot.locator.media(clip["video"], path, moment.start_s),
             evidence=Evidence(
                 visual=cosine if by_sight else None,
-                strength=snapshot.strength(cosine, query.language) if by_sight else None,
+                strength=snapshot.strength(cosine) if by_sight else None,
                 subtitle=line,
             ),
         )

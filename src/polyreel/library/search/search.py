@@ -93,6 +93,7 @@ class Library:
         top: int = 10,
         mode: Mode = "hybrid",
         language: str = "auto",
+        likely: Sequence[str] = (),
         filters: Filter = EVERYTHING,
     ) -> SearchResult:
         """The moments that match ``query`` best.
@@ -102,6 +103,7 @@ class Library:
             top: how many hits to return.
             mode: "visual" looks at pictures, "subtitles" at words spoken, "hybrid" at both.
             language: BCP-47 tag of the query; "auto" detects it.
+            likely: BCP-47 tags that help to detect it: of who asks, the likeliest first.
             filters: which videos may be found.
 
         Raises:
@@ -109,7 +111,9 @@ class Library:
             UsageError: ``top`` is below 1, or ``language`` is not a language tag.
             UnknownNameError: there is no such mode.
         """
-        return self.answer([text_query(query, top=top, mode=mode, language=language, filters=filters)])[0]
+        likely = [*likely, *self.snapshot.languages]
+        checked = text_query(query, top=top, mode=mode, language=language, likely=likely, filters=filters)
+        return self.answer([checked])[0]
 
     def search_vector(
         self,
@@ -190,7 +194,7 @@ class Library:
             NotFoundError: the library holds no such video.
             QueryError: the query is empty or too long.
         """
-        checked = text_query(query, language=language)
+        checked = text_query(query, language=language, likely=self.snapshot.languages)
         clips = tuple(self.score_clips(video_id, checked))
         return Timeline(
             video=self.video(video_id), query=checked.text, language=checked.language, clips=clips
@@ -218,7 +222,7 @@ class Library:
                 start_s=clip["start_s"],
                 end_s=clip["end_s"],
                 visual=cosine,
-                strength=None if query is None else snapshot.strength(cosine, query.language),
+                strength=None if query is None else snapshot.strength(cosine),
                 thumbnail=snapshot.thumbnail(clip),
             )
             for clip, cosine in zip(clips, cosines.tolist(), strict=True)

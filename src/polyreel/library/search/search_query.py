@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.errors import UnknownNameError, UsageError, require_type
-from polyreel.languages import UNKNOWN, detect, normalise, parse_tag
+from polyreel.languages import UNKNOWN, normalise, parse_tag
 from polyreel.library.results import MODES, Mode
 from polyreel.library.search.filters import EVERYTHING, Filter
+from polyreel.query_languages import detect_query
 
 __all__ = ["SearchQuery", "Vector", "text_query", "vector_query"]
 
@@ -44,6 +46,7 @@ def text_query(
     top: int = 10,
     mode: Mode = "hybrid",
     language: str = "auto",
+    likely: Sequence[str] = (),
     filters: Filter = EVERYTHING,
 ) -> SearchQuery:
     """Check a search for a text.
@@ -56,7 +59,9 @@ def text_query(
         raise UnknownNameError("search mode", mode, MODES)
     _require_count(top)
     text = normalise(text)
-    tag = detect(text).language if language == "auto" else parse_tag(language)
+    if language == "auto":
+        language = detect_query(text, likely=likely).language
+    tag = language if language == UNKNOWN else parse_tag(language)
     if tag is None:
         raise UsageError(
             "not a language tag", value=repr(language), remedy="Use a tag such as en, de or sw, or auto"

@@ -119,9 +119,9 @@ class LibrarySnapshot:
             updated_at=datetime.fromisoformat(updated_at) if updated_at else None,
         )
 
-    def strength(self, cosine: float, language: str) -> float | None:
+    def strength(self, cosine: float) -> float | None:
         """Share of unrelated queries that no clip matches as well as this; None if not measured."""
-        return None if self.calibration is None else self.calibration.strength_of_clip(cosine, language)
+        return None if self.calibration is None else self.calibration.strength_of_clip(cosine)
 
     def allowed_videos(self, filters: Filter) -> NDArray[np.bool_]:
         """Which videos a filter lets through, (videos,)."""

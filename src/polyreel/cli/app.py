@@ -34,7 +34,7 @@ VERBS = {
         "polyreel.cli.videos:app",
         "The videos of a library: list them, forget them, tell where they are now.",
     ),
-    "bundles": ("polyreel.cli.bundles:app", "Models: list them, show one's card, build one."),
+    "bundles": ("polyreel.cli.bundles:app", "Models: list them, show one's card, build or import one."),
     "data": (
         "polyreel.cli.data:app",
         "Datasets: list them, fetch them, build a table of one, check it.",

@@ -13,7 +13,8 @@ from polyreel.units import size
 
 __all__ = ["app"]
 
-app = App(name="bundles", help="Models: list them, show one's card, build one.")
+app = App(name="bundles", help="Models: list them, show one's card, build or import one.")
+app.command("polyreel.cli.bundles_import:import_", name="import")
 
 
 @app.command(name="list")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from polyreel.encoders.build.bundle_spec import BundleSpec, shipped, training_free
 from polyreel.encoders.card import CARD_FILE, BundleCard, read_card
-from polyreel.errors import BundleError, UnknownNameError
+from polyreel.errors import BundleError, UnknownNameError, UsageError
 from polyreel.files import exclusive_lock
 from polyreel.packages.members import cache_dir
 from polyreel.progress import OnProgress
@@ -19,11 +20,14 @@ __all__ = [
     "BundleEntry",
     "build_bundle",
     "build_on_default",
+    "bundle_name",
     "list_bundles",
     "locate_bundle",
+    "place_for",
 ]
 
 DEFAULT_BUNDLE = "small"
+_UNNAMED = re.compile(r"[^a-z0-9._-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,43 @@ def build_on_default(
     from polyreel.encoders.build.small import build_trained
 
     return build_trained(folder, trained, alike=alike, download=download, step=step)
+
+
+def bundle_name(source: str) -> str:
+    """A bundle's name out of that of a model or a folder: ``google/SigLIP2`` gives ``siglip2``."""
+    last = Path(source).expanduser().resolve().name if Path(source).is_dir() else source.rpartition("/")[2]
+    return _UNNAMED.sub("-", last.lower()).strip("-._") or "model"
+
+
+@contextlib.contextmanager
+def place_for(name: str, *, force: bool = False) -> Iterator[Path]:
+    """The folder of an installed bundle that is to be written, which nobody else writes meanwhile.
+
+    Args:
+        name: Of the bundle.
+        force: Whether it may replace one that is there.
+
+    Raises:
+        UsageError: the name cannot be one, belongs to a bundle that is built here, or is taken.
+    """
+    if _UNNAMED.search(name) or not name[:1].isalnum():
+        raise UsageError(
+            "a bundle cannot have this name",
+            item=repr(name),
+            remedy="Use small letters, digits, '.', '_' and '-', such as siglip2-base",
+        )
+    if name in _BUILT:
+        raise UsageError("this name belongs to a bundle that is built here", item=name, remedy="Use --name")
+    home = _home()
+    home.mkdir(parents=True, exist_ok=True)
+    with exclusive_lock(home / f".{name}.lock"):
+        if (home / name / CARD_FILE).exists() and not force:
+            raise UsageError(
+                "a bundle of this name is there already",
+                item=name,
+                remedy="Choose another one with --name, or replace it with --force",
+            )
+        yield home / name
 
 
 def _home() -> Path:

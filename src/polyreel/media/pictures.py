@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import av
 import av.error
@@ -22,7 +22,10 @@ from polyreel.media.decode import Picture
 from polyreel.media.drawings import is_drawing, rasterised
 from polyreel.media.scaling import STRETCH, Scaling
 
-__all__ = ["PICTURE_SUFFIXES", "OpenArchives", "read_bytes", "read_picture"]
+if TYPE_CHECKING:
+    from polyreel.encoders.card import FrameInput
+
+__all__ = ["PICTURE_SUFFIXES", "OpenArchives", "read_bytes", "read_for_encoder", "read_picture"]
 
 PICTURE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".svg", ".tif", ".tiff", ".webp"})
 _MEMBER = "!"
@@ -128,6 +131,21 @@ def read_picture(
         raise MediaError("the file is no picture that can be read", item=item, value=error) from error
     orientation = _orientation_in_exif(data) or orientation_of(frame, codec)
     return Picture(0.0, frame, orientation).image(size, scaling)
+
+
+def read_for_encoder(data: bytes, frames: FrameInput, *, item: object = None) -> NDArray[np.uint8]:
+    """A picture file as an encoder wants it, (height, width, 3) uint8 RGB.
+
+    Args:
+        data: the file.
+        frames: what the card of the encoder asks for.
+        item: what messages call it.
+
+    Raises:
+        MediaError: the bytes are no picture.
+    """
+    size = (frames.width_px, frames.height_px)
+    return read_picture(data, size=size, scaling=Scaling.of(frames), item=item)
 
 
 def _orientation_in_exif(data: bytes) -> Orientation | None:

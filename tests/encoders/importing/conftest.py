@@ -11,12 +11,7 @@ import hub_models
 from polyreel.encoders.importing.hub_folder import HubFolder
 from polyreel.encoders.importing.importer import import_model
 from polyreel.encoders.runtime import Bundle
-from polyreel.media.pictures import read_picture
-from polyreel.media.scaling import Scaling
-
-
-def as_decoded(data, frames):
-    return read_picture(data, size=(frames.width_px, frames.height_px), scaling=Scaling.of(frames))
+from polyreel.media.pictures import read_for_encoder
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +37,9 @@ def imported(hub_model, tmp_path_factory) -> Callable[[str], Bundle]:
     def get(family: str) -> Bundle:
         if family not in made:
             folder = tmp_path_factory.mktemp("imported") / family
-            import_model(hub_model(family), folder, name=family, as_decoded=as_decoded, accept_licence=True)
+            import_model(
+                hub_model(family), folder, name=family, as_decoded=read_for_encoder, accept_licence=True
+            )
             made[family] = Bundle(folder)
         return made[family]
 

@@ -14,14 +14,10 @@ from polyreel.encoders.importing.proof import PROBE_TEXTS, prove
 from polyreel.encoders.importing.weights.loading import load_towers, reference_of
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleError
-from polyreel.media.pictures import read_picture
+from polyreel.media.pictures import read_for_encoder, read_picture
 from polyreel.media.scaling import Scaling
 
 pytest.importorskip("torch", reason="weights are imported with PyTorch")
-
-
-def as_decoded(data, frames):
-    return read_picture(data, size=(frames.width_px, frames.height_px), scaling=Scaling.of(frames))
 
 
 def changed(bundle: Bundle, folder: Path, **text: object) -> Bundle:
@@ -62,7 +58,7 @@ def test_a_bundle_that_does_not_agree_with_its_model_is_refused(hub_model, impor
     reference = reference_of(hub, "siglip2", towers, contract)
     wrong = changed(imported("siglip2"), tmp_path / "wrong", cleaning="none")
     with pytest.raises(BundleError, match=r"do not agree .*of texts") as caught:
-        prove(wrong, reference, as_decoded)
+        prove(wrong, reference, read_for_encoder)
     assert "Nothing was installed" in caught.value.remedy
 
     def cropped(data, frames):

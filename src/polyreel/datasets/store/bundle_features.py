@@ -31,7 +31,7 @@ from polyreel.errors import MediaError
 from polyreel.files import new_file, write_atomically
 from polyreel.media.decode import Frame
 from polyreel.media.limited import DecodeOptions, DecodeWorker, Opened
-from polyreel.media.pictures import OpenArchives, read_bytes, read_picture
+from polyreel.media.pictures import OpenArchives, read_bytes, read_for_encoder
 from polyreel.media.scaling import STRETCH, Scaling
 
 __all__ = ["add_bundle_features", "bundle_features_name", "read_frames"]
@@ -68,8 +68,7 @@ def read_frames(
         MediaError: one cannot be read.
     """
     pictures = ((name, read_bytes(media.root, name, archives=archives)) for name in media.references)
-    size, scaling = (spec.width_px, spec.height_px), Scaling.of(spec)
-    return np.stack([read_picture(data, size=size, scaling=scaling, item=name) for name, data in pictures])
+    return np.stack([read_for_encoder(data, spec, item=name) for name, data in pictures])
 
 
 def add_bundle_features(

@@ -1,0 +1,167 @@
+"""Models of the hub, from a small hub of our own: what is fetched, resumed, pinned and refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from polyreel.encoders.importing.sources import find_model, wanted_files
+from polyreel.errors import FetchError, UsageError
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+FILES = {
+    "config.json": b"{}",
+    "README.md": b"---\nlicense: mit\n---\n",
+    "model.safetensors": bytes(range(256)) * 40,
+    "pytorch_model.bin": b"never asked for",
+    "modeling_own.py": b"raise SystemExit",
+    "onnx/model_fp16.onnx": b"another engine's",
+}
+
+
+def lfs(body: bytes) -> dict[str, object]:
+    return {"size": len(body), "sha256": hashlib.sha256(body).hexdigest(), "pointerSize": 1}
+
+
+class _Hub(BaseHTTPRequestHandler):
+    """As much of the hub as its client asks for one model."""
+
+    asked: list[str]
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self.answer(with_body=False)
+
+    def do_GET(self) -> None:
+        self.answer(with_body=True)
+
+    def answer(self, *, with_body: bool) -> None:
+        path = self.path.partition("?")[0]
+        if path.startswith("/api/models/makers/model"):
+            files = [{"rfilename": name, "size": len(body), "lfs": lfs(body)} for name, body in FILES.items()]
+            body = json.dumps({"id": "makers/model", "sha": COMMIT, "siblings": files}).encode()
+            self.reply(200, body, {"Content-Type": "application/json"}, with_body)
+        elif path.startswith(f"/makers/model/resolve/{COMMIT}/"):
+            name = path.partition(f"{COMMIT}/")[2]
+            self.asked.append(f"{self.command} {name} {self.headers.get('Range', '')}".strip())
+            body = FILES[name]
+            facts = {}
+            if (asked := self.headers.get("Range")) and with_body:
+                start = int(asked.removeprefix("bytes=").partition("-")[0])
+                facts["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
+                self.reply(206, body[start:], facts, with_body)
+            else:
+                self.reply(200, body, facts, with_body)
+        else:
+            self.reply(404, b"", {"X-Error-Code": "RepoNotFound"}, with_body)
+
+    def reply(self, status: int, body: bytes, headers: dict[str, str], with_body: bool) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if with_body:
+            self.wfile.write(body)
+
+
+@pytest.fixture
+def hub() -> Iterator[tuple[str, list[str]]]:
+    """Address of the hub, and what it was asked for."""
+    asked: list[str] = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Hub", (_Hub,), {"asked": asked}))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+CALL = """
+import json, sys
+from polyreel.encoders.importing.sources import find_model
+from polyreel.errors import PolyreelError
+seen = []
+try:
+    hub = find_model(sys.argv[1], offline="--offline" in sys.argv, download=lambda *facts: seen.append(facts))
+    print(json.dumps([str(hub.path), hub.label, hub.revision, seen]))
+except PolyreelError as error:
+    print(json.dumps(str(error)))
+"""
+
+
+def call(address: str, home: Path, source: str, *options: str) -> object:
+    """In a process of its own: the client reads its settings when it is loaded."""
+    settings = {"HF_ENDPOINT": address, "POLYREEL_CACHE": str(home), "NO_PROXY": "127.0.0.1"}
+    command = [sys.executable, "-c", CALL, source, *options]
+
+    done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def test_a_model_is_fetched_pinned_and_found_again_without_a_network(hub, tmp_path):
+    address, asked = hub
+    path, label, revision, seen = call(address, tmp_path, "makers/model")
+    assert (label, revision) == ("makers/model", COMMIT)
+    assert {file.name for file in Path(path).iterdir()} == {"README.md", "config.json", "model.safetensors"}
+    assert (Path(path) / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+    assert ["model.safetensors", 10_240, 10_240] in seen
+    assert not any("pytorch_model" in line or ".py" in line for line in asked)
+    assert call("http://127.0.0.1:9", tmp_path, "makers/model", "--offline")[:3] == [path, label, COMMIT]
+
+
+def test_a_download_that_broke_off_goes_on(hub, tmp_path):
+    address, asked = hub
+    body = FILES["model.safetensors"]
+    folder = tmp_path / "hub" / "makers--model" / COMMIT
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors.part").write_bytes(body[:4000])
+    path, *_ = call(address, tmp_path, "makers/model")
+    assert (Path(path) / "model.safetensors").read_bytes() == body
+    assert "GET model.safetensors bytes=4000-" in asked
+
+
+def test_a_file_that_arrives_damaged_is_refused_and_fetched_anew(hub, tmp_path):
+    folder = tmp_path / "hub" / "makers--model" / COMMIT
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors.part").write_bytes(b"x" * 4000)
+    assert "arrived damaged" in call(hub[0], tmp_path, "makers/model")
+    path, *_ = call(hub[0], tmp_path, "makers/model")
+    assert (Path(path) / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+
+
+def test_a_model_that_is_not_there_and_a_hub_that_does_not_answer_are_messages(hub, tmp_path):
+    assert "no model of this name" in call(hub[0], tmp_path, "makers/other")
+    message = call("http://127.0.0.1:9", tmp_path, "makers/model")
+    assert "did not deliver" in message
+    assert "Check the network" in message
+    assert "not downloaded before" in call("http://127.0.0.1:9", tmp_path, "makers/model", "--offline")
+
+
+def test_a_source_that_is_neither_is_a_usage_error(tmp_path):
+    for source in ("model", "a/b/c", "../x", "", "a//b"):
+        with pytest.raises(UsageError, match="neither a folder nor a name on the hub"):
+            find_model(source)
+    with pytest.raises(UsageError, match="no revisions"):
+        find_model(str(tmp_path), revision="main")
+
+
+def test_weights_are_preferred_and_pickles_never_wanted():
+    assert wanted_files(list(FILES)) == ["README.md", "config.json", "model.safetensors"]
+    ready = ["config.json", "onnx/vision_model.onnx", "onnx/text_model.onnx", "onnx/text_model_q4.onnx"]
+    assert wanted_files(ready) == ["config.json", "onnx/text_model.onnx", "onnx/vision_model.onnx"]
+    assert wanted_files(["../evil.json", "model.safetensors", "/etc/a.json"]) == ["model.safetensors"]
+    with pytest.raises(FetchError, match="neither safetensors nor ONNX"):
+        wanted_files(["config.json", "pytorch_model.bin"])

@@ -8,9 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from polyreel.study.outcomes import StudyRanks
+from polyreel.study.outcomes import Asked, StudyRanks
 from polyreel.study.register import Register, read_register
-from polyreel.study.simulation import SimulatedSetting, simulate_cells, strength_for
+from polyreel.study.simulation import (
+    SimulatedSetting,
+    recall_of,
+    simulate_cells,
+    strength_above,
+    strength_for,
+)
 from polyreel.study.verdicts import Answer, StudyFigure, answers_of, judge_register
 
 REGISTER = Path(__file__).parents[2] / "studies" / "mmp" / "register.yaml"
@@ -143,37 +149,24 @@ def simulated(
     return {each.name: each for each in judge_register(register, StudyRanks(cells, resamples=500))}
 
 
-def at_the_margin(points: float) -> float:
-    """Strength of an arm that finds so much more among the first ten than one at chance, on both settings."""
-    galleries = [273, 60]
-    chance = [100 * 10 / gallery for gallery in galleries]
-
-    def gain(strength: float) -> float:
-        shift = [strength_for(each, gallery=n) for each, n in zip(chance, galleries, strict=True)]
-        at = [strength + s for s in shift]
-        return float(np.mean([recall(a, n) - c for a, n, c in zip(at, galleries, chance, strict=True)]))
-
-    low, high = 0.0, 1.0
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (middle, high) if gain(middle) < points else (low, middle)
-    return low
-
-
-def recall(strength: float, gallery: int) -> float:
-    low, high = 1e-3, 99.9
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if strength_for(middle, gallery=gallery) < strength else (low, middle)
-    return low
-
-
 def null_draws(register: Register, draws: int) -> list[Mapping[str, Answer]]:
     """Nothing that is asked for is true; P3 and P4 are just at their margins."""
-    margin = at_the_margin(2)
+    margin = strength_above(2, galleries=[273, 60])
     text = dict.fromkeys(("C", "C+", "VC", "VC0"), STRENGTH) | {"D": margin, "D0": 0.0}
     video = {"S": margin, "VE": 0.0, "VC": 0.0}
     return [simulated(register, text, video, draw) for draw in range(draws)]
+
+
+def test_strengths_are_recalls(register: Register) -> None:
+    assert strength_for(recall_of(0.7, gallery=273), gallery=273) == pytest.approx(0.7)
+    assert recall_of(0.0, gallery=273) == pytest.approx(100 * 10 / 273, abs=0.2)
+    cells = simulate_cells(
+        SETTINGS, {"text to text": {"D": 0.7}}, seeds=range(10), rng=np.random.default_rng(0)
+    )
+    ranks = StudyRanks(cells, resamples=100)
+    found = ranks.estimate(Asked("u", ("msrvtt-it",), "text to text", "all"), "r@10", "D")
+    assert found is not None
+    assert found.mean == pytest.approx(recall_of(0.7, gallery=273), abs=3)
 
 
 def test_what_is_true_is_found_and_what_is_not_is_not(register: Register) -> None:

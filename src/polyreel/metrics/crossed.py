@@ -39,6 +39,7 @@ __all__ = ["CrossedEstimate", "CrossedValues", "crossed_bootstrap", "crossed_boo
 _NORMAL = NormalDist()
 _POWER = 0.8
 _HALVINGS = 60
+_CHUNK_BYTES = 32 << 20
 # Of standard errors: nearer to the mean the drawn median's own noise decides, and p is as good as 1.
 _LEAST_REACH = 0.05
 
@@ -285,13 +286,16 @@ def _drawn_deviations(tables: Sequence[_Table], resamples: int, seed: int) -> ND
     """(resamples,) means of resamples, less their own mean."""
     rng = np.random.default_rng(seed)
     size = 1 + max(int(table.labels.max()) for table in tables)
-    weights = rng.standard_exponential((resamples, size))
     drawn = np.zeros(resamples)
-    for table in tables:
-        own = weights[:, table.labels]
-        of_seeds = rng.standard_exponential((resamples, len(table.sums)))
-        sums = ((own @ (table.sums - table.mean * table.counts).T) * of_seeds).sum(axis=1)
-        drawn += sums / ((own @ table.counts.T) * of_seeds).sum(axis=1)
+    height = max(1, _CHUNK_BYTES // (8 * size))
+    for start in range(0, resamples, height):
+        rows = slice(start, min(start + height, resamples))
+        weights = rng.standard_exponential((rows.stop - rows.start, size))
+        for table in tables:
+            own = weights[:, table.labels]
+            of_seeds = rng.standard_exponential((len(own), len(table.sums)))
+            sums = ((own @ (table.sums - table.mean * table.counts).T) * of_seeds).sum(axis=1)
+            drawn[rows] += sums / ((own @ table.counts.T) * of_seeds).sum(axis=1)
     centred: NDArray[np.float64] = (drawn - drawn.mean()) / len(tables)
     return centred
 

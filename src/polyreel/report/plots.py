@@ -10,7 +10,7 @@ import math
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -137,16 +137,35 @@ def row_plot(
 
 
 def point_plot(
-    points: Mapping[str, tuple[_Interval, _Interval]], *, x_label: str, y_label: str, id_prefix: str
+    points: Mapping[str, tuple[_Interval, _Interval]],
+    *,
+    x_label: str,
+    y_label: str,
+    reference: tuple[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] | None = None,
+    id_prefix: str,
 ) -> Markup:
     """Points with intervals both ways, each with its name beside it.
 
     Args:
         points: Name -> where.
         x_label, y_label: What the axes are.
+        reference: Label of a line, and its height at each x.
         id_prefix: Begins every id in the SVG; unique within a page.
     """
     with _drawing(3.6, salt=id_prefix) as (figure, axes):
+        if reference is not None:
+            label, height = reference
+            across = np.linspace(0, 1.05 * max(x.value for x, _ in points.values()), 100)
+            axes.plot(across, height(across), color="#666666", linewidth=0.8, linestyle=(0, (2, 2)))
+            axes.annotate(
+                label,
+                (across[-1], height(across)[-1]),
+                xytext=(0, -9),
+                textcoords="offset points",
+                fontsize=7,
+                ha="right",
+                color="#444444",
+            )
         for place, (label, (x, y)) in enumerate(points.items()):
             axes.errorbar([x.value], [y.value], xerr=_reach([x]), yerr=_reach([y]), **_mark(place))
             axes.annotate(

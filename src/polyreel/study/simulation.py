@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from polyreel.study.results import CellResult, QueryList, StudyCells, Task, TaskRanks
 
-__all__ = ["SimulatedSetting", "Variation", "simulate_cells", "strength_for"]
+__all__ = ["SimulatedSetting", "Variation", "recall_of", "simulate_cells", "strength_above", "strength_for"]
 
 _NORMAL = NormalDist()
 
@@ -185,3 +185,31 @@ def strength_for(recall: float, *, gallery: int, k: int = 10) -> float:
     """
     # Half a place more: ranks are rounded.
     return _NORMAL.inv_cdf(recall / 100) + _NORMAL.inv_cdf(1 - (k - 0.5) / (gallery - 1))
+
+
+def recall_of(strength: float, *, gallery: int, k: int = 10) -> float:
+    """Recall at ``k``, 0 to 100, of an arm of this strength: ``strength_for`` turned round.
+
+    Args:
+        strength: of the arm; 0 is chance.
+        gallery: items searched.
+        k: cut-off.
+    """
+    return 100 * _NORMAL.cdf(strength - _NORMAL.inv_cdf(1 - (k - 0.5) / (gallery - 1)))
+
+
+def strength_above(points: float, *, galleries: Sequence[int], base: float = 0.0, k: int = 10) -> float:
+    """Strength that finds so many points more among the first ``k`` than ``base``, mean over galleries.
+
+    Args:
+        points: more, 0 to 100.
+        galleries: items searched in each setting.
+        base: strength of the other arm.
+        k: cut-off.
+    """
+    low, high = base, base + 6.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        gains = [recall_of(middle, gallery=n, k=k) - recall_of(base, gallery=n, k=k) for n in galleries]
+        low, high = (middle, high) if np.mean(gains) < points else (low, middle)
+    return low

@@ -122,6 +122,10 @@ def test_a_query_may_be_as_long_as_the_limit_and_no_longer():
         ("cmn-Hans", "zh-Hans"),
         ("iw", "he"),
         ("yue", "yue"),
+        ("tgl", "fil"),
+        ("tl", "fil"),
+        ("uk", "uk"),
+        ("zh-TW", "zh-TW"),
         ("en-forced", "en"),
         ("en-sdh", "en"),
         ("en-hi", "en"),
@@ -150,6 +154,14 @@ def test_the_study_languages_are_told_apart(language):
     found = detect(SENTENCES[language])
     assert found.language == language
     assert found.confidence > 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("狗", "zh"), ("马", "zh"), ("山", "zh"), ("犬", "zh"), ("いぬ", "ja"), ("개", "ko")],
+)
+def test_one_character_of_a_script_is_in_a_language_of_that_script(text, language):
+    assert detect(text).language == language
 
 
 def test_other_languages_are_still_found():

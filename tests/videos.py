@@ -247,10 +247,14 @@ def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple
 
 def find_box(data: bytes, *kinds: bytes) -> tuple[int, int]:
     """Start and end of the first box along a path such as ``b"moov", b"trak", b"tkhd"``."""
-    start, end = 0, len(data)
-    for depth, kind in enumerate(kinds):
-        inside = start + 8 if depth else start
-        start, end = next((s, e) for found, s, e in boxes(data, inside, end) if found == kind)
+    start, end = next((s, e) for found, s, e in boxes(data) if found == kinds[0])
+    return find_box_within(data, start, end, *kinds[1:])
+
+
+def find_box_within(data: bytes, start: int, end: int, *kinds: bytes) -> tuple[int, int]:
+    """As ``find_box``, inside the box from ``start`` to ``end``."""
+    for kind in kinds:
+        start, end = next((s, e) for found, s, e in boxes(data, start + 8, end) if found == kind)
     return start, end
 
 

@@ -49,6 +49,8 @@ MAX_QUERY_CHARS = 1_000
 # other hundred. Factor 10 keeps three-word snippets of NTREX at 92-100% right in each of the nine;
 # without it Spanish falls to 65%. A clear Italian or Polish sentence still wins.
 _STUDY_PRIOR = 10.0
+# Where even the best posterior is below this, letters tell more.
+_NO_EVIDENCE = 0.1
 # The identifier's own label for text that is in no language, and dialects that share a study language.
 _ALIASES = {"zxx": UNKNOWN, "yue": "zh", "wuu": "zh", "tl": "fil"}
 
@@ -60,7 +62,8 @@ _NAMES = {
     **{"korean": "ko", "norwegian": "no", "persian": "fa", "polish": "pl", "portuguese": "pt"},
     **{"romanian": "ro", "russian": "ru", "spanish": "es", "swahili": "sw", "swedish": "sv", "tamil": "ta"},
     **{"thai": "th", "turkish": "tr", "ukrainian": "uk", "urdu": "ur", "vietnamese": "vi", "yoruba": "yo"},
-    **{"arb": "ar", "cmn": "zh", "pes": "fa", "swh": "sw", "zsm": "ms"},
+    **{"arb": "ar", "cmn": "zh", "pes": "fa", "swh": "sw", "tgl": "fil"},
+    **{"zsm": "ms"},
 }
 # Languages without a two-letter tag that captions are written in or that the identifier knows.
 _THREE_LETTERS = {
@@ -213,6 +216,10 @@ def detect(text: str) -> Detection:
         label: float(probability) * (_STUDY_PRIOR if label in STUDY_LANGUAGES else 1.0)
         for label, probability in ranked
     }
+    if max(weighted.values()) < _NO_EVIDENCE * sum(weighted.values()):
+        # Of one Chinese character the identifier knows nothing: all languages are equal to it.
+        fitting = {tag: weight for tag, weight in weighted.items() if script_share(cleaned, tag) > 0.5}
+        weighted = fitting or weighted
     best = max(weighted, key=weighted.__getitem__)
     return Detection(_ALIASES.get(best, best), weighted[best] / sum(weighted.values()))
 

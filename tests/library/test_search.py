@@ -452,3 +452,20 @@ def test_moments_past_115_days_are_found(tmp_path, tiny_bundle):
     assert [library.clip(item).start_s for item in ids] == list(starts)
     assert ids[-1].endswith("@10368000500")
     assert {hit.clip_id for hit in library.search("red", mode="visual", top=20).hits} >= {ids[-1]}
+
+
+def test_a_clip_whose_vector_is_zero_is_a_clip_like_any_other(tmp_path, tiny_bundle, monkeypatch):
+    """A cosine is not defined for it; stores of vectors leave such rows out."""
+    encode = type(tiny_bundle).encode_video
+
+    def blank(bundle, features):
+        vectors = encode(bundle, features)
+        return vectors * (vectors @ bundle.encode_text(["red"])[0] > 0.9)[:, None]
+
+    film(tmp_path / "videos" / "two.mp4", "red", "green", each_s=3)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(tiny_bundle), "encode_video", blank)
+        index_films(tmp_path / "videos", tmp_path / "library", tiny_bundle)
+    library = open_library(tmp_path / "library")
+    scores = {hit.start_s: hit.evidence.visual for hit in library.search("red", mode="visual", top=9).hits}
+    assert scores == {0.0: pytest.approx(1, abs=1e-3), 3.0: 0.0}

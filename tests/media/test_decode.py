@@ -13,11 +13,12 @@ import av
 import numpy as np
 import pytest
 from av.video.frame import VideoFrame
+from PIL import Image
 
 import videos
 from polyreel.errors import DecodeError, MediaError
 from polyreel.media.decode import Health, VideoReader
-from polyreel.media.readers import frames
+from polyreel.media.readers import frames, open_video
 
 UNEVEN_S = (0.0, 0.1, 0.5, 0.52, 1.9, 2.0, 2.7, 5.0, 5.3, 9.3)
 
@@ -117,9 +118,9 @@ def test_one_frame_is_a_video(tmp_path):
     assert health.duration_got_s == pytest.approx(0.04)
 
 
-@pytest.mark.parametrize("suffix", [".ts", ".mkv", ".mp4"])
-def test_times_begin_at_zero_wherever_the_file_begins(tmp_path, suffix):
-    path = videos.write_video(tmp_path / f"recording{suffix}", start_offset_s=100.0, audio=True)
+@pytest.mark.parametrize(("suffix", "start_s"), [(".ts", 100.0), (".mkv", 1e6), (".mp4", 1e6)])
+def test_times_begin_at_zero_wherever_the_file_begins(tmp_path, suffix, start_s):
+    path = videos.write_video(tmp_path / f"recording{suffix}", start_offset_s=start_s, audio=True)
 
     given, shown, health = read(path)
 
@@ -413,6 +414,23 @@ def test_pictures_that_begin_after_the_sound_have_the_players_times(tmp_path, su
     assert health.remarks == ()
 
 
+@pytest.mark.parametrize("audio", [False, True])
+@pytest.mark.parametrize("start_s", [2.0, 20.0, 7200.0])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".webm"])
+def test_files_that_begin_late_have_the_time_stamps_that_browsers_show(tmp_path, suffix, start_s, audio):
+    # So measured in Chromium 140: it begins to play at 2 s and at 20 s.
+    codec = "libvpx-vp9" if suffix == ".webm" else "libx264"
+    path = videos.write_video(
+        tmp_path / f"late{suffix}", start_offset_s=start_s, seconds=3, codec=codec, audio=audio
+    )
+    given, shown, health = read(path)
+    assert given == pytest.approx([time_s + start_s for time_s in shown], abs=0.0011)
+    assert given == pytest.approx([start_s, start_s + 1, start_s + 2], abs=0.081)
+    assert health.duration_got_s == pytest.approx(start_s + 3, abs=0.1)
+    assert health.duration_asked_s == pytest.approx(start_s + 3, abs=0.1)
+    assert health.remarks == ()
+
+
 @pytest.mark.parametrize("bf", ["0", "2"])
 def test_an_avi_with_dropped_frames_has_true_times_to_its_last_picture(tmp_path, bf):
     times = [*steady(2), *steady(2.04, 4.0)]
@@ -483,6 +501,42 @@ def test_transparent_pictures_stand_on_white(tmp_path):
     (frame,) = frames(path)
     assert frame.image[10, 10].tolist() == [255, 0, 0]
     assert frame.image[50, 10].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+def test_transparent_webm_stands_on_white(tmp_path, codec):
+    path = tmp_path / "logo.webm"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options={"deadline": "realtime", "auto-alt-ref": "0"})
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuva420p"
+        stream.metadata["alpha_mode"] = "1"
+        clear = np.zeros((64, 64, 4), np.uint8)
+        clear[:32] = (255, 0, 0, 255)
+        for number in range(30):
+            frame = VideoFrame.from_ndarray(clear, format="rgba").reformat(format="yuva420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    first, second = frames(path)
+    for frame in (first, second):
+        assert np.abs(frame.image[10, 10].astype(int) - (255, 0, 0)).max() < 12
+        assert frame.image[50, 10].min() > 245
+    assert (first.time_s, second.time_s) == (0.0, pytest.approx(1.0))
+    with VideoReader(path) as reader:
+        assert len(list(reader.pictures(25))) == 30
+        assert (reader.health.width_px, reader.health.remarks) == (64, ())
+
+
+@pytest.mark.parametrize(("delay_ms", "shown_ms"), [(0, 100), (10, 100), (20, 20), (30, 30), (250, 250)])
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+def test_frames_of_animated_pictures_are_shown_as_long_as_in_browsers(tmp_path, suffix, delay_ms, shown_ms):
+    path = tmp_path / f"wave{suffix}"
+    first, *rest = [Image.new("RGB", (16, 16), (20 * level, 0, 0)) for level in range(10)]
+    first.save(path, save_all=True, append_images=rest, duration=delay_ms, loop=0)
+    with open_video(path) as reader:
+        times = [picture.time_s for picture in reader.pictures(1000)]
+        assert times == pytest.approx([number * shown_ms / 1000 for number in range(10)])
+        assert reader.health.remarks == ()
 
 
 @pytest.mark.parametrize(("transfer", "white"), [(16, 0.5807), (18, 0.75)])

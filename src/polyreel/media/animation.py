@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 
 from polyreel.errors import DecodeError, MediaError
 from polyreel.media.appearance import on_white
-from polyreel.media.decode import Health, Picture, next_due_s
+from polyreel.media.decode import Health, Picture, next_due_s, shown_for_s
 
 if TYPE_CHECKING:
     from PIL.WebPImagePlugin import WebPImageFile
@@ -50,7 +50,7 @@ class AnimationReader:
         self._path = path
         self._image = _open(path)
         self._decoded = self._sampled = 0
-        self._got_ms = 0
+        self._got_s = 0.0
         self.duration_asked_s = _stated_length_s(path)
 
     def __enter__(self) -> Self:
@@ -71,7 +71,7 @@ class AnimationReader:
             height_px=height,
             rotation_deg=0,
             duration_asked_s=self.duration_asked_s,
-            duration_got_s=self._got_ms / 1000,
+            duration_got_s=self._got_s,
             frames_decoded=self._decoded,
             frames_sampled=self._sampled,
             bad_packets=0,
@@ -85,14 +85,14 @@ class AnimationReader:
         """
         due_s = 0.0
         for index in range(self._image.n_frames):
-            start_s = self._got_ms / 1000
+            start_s = self._got_s
             try:
                 self._image.seek(index)
                 self._image.load()
             except (OSError, EOFError, ValueError) as error:
                 raise DecodeError("a frame does not decode", item=self._path, value=error) from error
             self._decoded += 1
-            self._got_ms += self._image.info.get("duration", 0)
+            self._got_s += shown_for_s(self._image.info.get("duration", 0) / 1000)
             if start_s >= due_s:
                 due_s = next_due_s(start_s, fps)
                 self._sampled += 1
@@ -116,10 +116,10 @@ def _open(path: Path) -> WebPImageFile:
 
 
 def _stated_length_s(path: Path) -> float:
-    """Sum of the lengths in the headers of the frames (RIFF container: kind, size, content, even)."""
+    """How long browsers show it, by its frames' headers (RIFF container: kind, size, content, even)."""
     with path.open("rb") as file:
         file.seek(12)
-        return sum(_frame_lengths_ms(file)) / 1000
+        return sum(shown_for_s(length_ms / 1000) for length_ms in _frame_lengths_ms(file))
 
 
 def _frame_lengths_ms(file: BinaryIO) -> Iterator[int]:

@@ -22,8 +22,10 @@ import av.error
 import av.logging
 import numpy as np
 from av.audio.stream import AudioStream
+from av.codec.context import CodecContext
 from av.container import InputContainer
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -41,7 +43,7 @@ from polyreel.media.appearance import (
 )
 from polyreel.media.scaling import STRETCH, Scaling
 
-__all__ = ["Frame", "Health", "Picture", "VideoReader", "clock_start_s", "next_due_s"]
+__all__ = ["Frame", "Health", "Picture", "VideoReader", "clock_start_s", "next_due_s", "shown_for_s"]
 
 # Sampling a few frames a second from a faster video may skip frames that no other frame refers to: their
 # times stay true and a third of the work is saved.
@@ -53,12 +55,18 @@ _TIME_EPSILON_S = 1e-6
 _PRIMING_S = 0.1
 # Sound that begins this long before the pictures has time stamps of its own.
 _LONGEST_LEAD_S = 3_600.0
+# Time stamps that begin later than this, in seconds, say the time of day and not that of the video.
+_LATEST_START_S = 86_400.0
+_FORMATS_OF_BROWSERS = frozenset({"matroska", "mov", "mp4", "webm"})
 # A step back by more than reordered frames make is a clock that starts again; one this far ahead may be a
 # stray time stamp.
 _BACK_S = 0.5
 _AHEAD_S = 10.0
 # More frames than fit into the time that they cover, by this factor, are worth a remark.
 _CROWDED = 3.0
+# Frames of animated pictures that ask for this or less are shown as long as those that ask for nothing
+# (Firefox and Chromium alike).
+_SHORTEST_DELAY_S, _DEFAULT_DELAY_S = 0.01, 0.1
 _HEAD_BYTES = 1_024
 # Formats that FFmpeg reads by opening other files.
 _PLAYLIST = re.compile(
@@ -66,6 +74,8 @@ _PLAYLIST = re.compile(
     rb"|(?:<\?xml[^>]*>\s*)?<(?:MPD|SmoothStreamingMedia|ASX)\b)",
     re.IGNORECASE,
 )
+# FFmpeg's own drop the second layer of pictures in which these codecs keep opacity.
+_DECODERS_WITH_OPACITY = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _STILL_CODECS = frozenset({"bmp", "gif", "mjpeg", "png", "tiff", "webp"})
 
 
@@ -179,11 +189,11 @@ class VideoReader:
         except MediaError:
             self._container.close()
             raise
-        codec = self._stream.codec_context
+        codec = self._codec = _decoder_of(self._stream)
         codec.thread_count = threads
         codec.thread_type = "AUTO" if threads != 1 else "NONE"
         self._rotation_deg = 0
-        self._size = (codec.width, codec.height)
+        self._size = (self._stream.width, self._stream.height)
         self._decoded = self._sampled = self._damaged = self._bad_packets = 0
         self._last_s = self._repeated_until_s = 0.0
         self._jumps = 0
@@ -191,6 +201,7 @@ class VideoReader:
         self._zero_s = clock_start_s(self._container)
         self._unit_s = float(self._stream.time_base or 0)
         self._is_avi = self._container.format.name == "avi"
+        self._gif_end_s = 0.0 if self._container.format.name == "gif" else None
         self._remarks: list[str] = []
 
     def __enter__(self) -> Self:
@@ -207,7 +218,7 @@ class VideoReader:
         unit = self._stream.time_base
         if self._stream.duration is not None and unit is not None:
             lead_s = float((self._stream.start_time or 0) * unit) - self._zero_s
-            return float(self._stream.duration * unit) + (lead_s if 0 < lead_s < _LONGEST_LEAD_S else 0.0)
+            return float(self._stream.duration * unit) + max(0.0, lead_s)
         if self._container.duration is not None:
             end_s = self._container.duration / av.time_base
             # Matroska states the time of its end, which is its length only if it starts at 0.
@@ -232,7 +243,7 @@ class VideoReader:
         if self._damaged:
             remarks.append(f"{self._damaged} of {self._decoded} frames are damaged in parts")
         return Health(
-            codec=self._stream.codec_context.name,
+            codec=self._codec.name,
             width_px=self._size[0],
             height_px=self._size[1],
             rotation_deg=self._rotation_deg,
@@ -274,7 +285,7 @@ class VideoReader:
             is_near = frame.pts is not None and time_s - self._last_s < 2 / _SKIPPABLE_RATE_FPS
             dense = dense + 1 if is_near else 0
             skips = fast and dense > _SKIPPABLE_AFTER
-            self._stream.codec_context.skip_frame = "NONREF" if skips else "DEFAULT"
+            self._codec.skip_frame = "NONREF" if skips else "DEFAULT"
             self._last_s = max(self._last_s, time_s)
             if time_s < due_s - _TIME_EPSILON_S:
                 continue
@@ -288,14 +299,15 @@ class VideoReader:
             raise DecodeError(
                 "nothing in the video stream decodes",
                 item=self._path,
-                value=f"{self._stream.codec_context.name}, {self._bad_packets} damaged packets",
+                value=f"{self._codec.name}, {self._bad_packets} damaged packets",
                 remedy="Play the file elsewhere or convert it again from its source",
             )
 
     def _timed_frames(self) -> Iterator[tuple[float, VideoFrame]]:
         """Frames with their times on the player's clock. Where time stamps jump, time goes on."""
         shift_s = -self._zero_s
-        stated_s = self.duration_asked_s or math.inf
+        # A GIF states what it asks for, not how long it is shown.
+        stated_s = math.inf if self._gif_end_s is not None else self.duration_asked_s or math.inf
         last_s: float | None = None
         held: tuple[float, VideoFrame] | None = None  # far ahead of the frame before; the next one tells
         first_stamp_s = None
@@ -342,6 +354,10 @@ class VideoReader:
     def _stamp_s(self, frame: VideoFrame) -> float | None:
         # AVI knows the order of decoding alone. What FFmpeg makes of it for showing is wrong behind dropped
         # frames; the time of the packet that brought the frame out is right but for a constant.
+        if self._gif_end_s is not None:
+            began_s = self._gif_end_s
+            self._gif_end_s += shown_for_s(frame.duration * self._unit_s)
+            return began_s
         stamp = frame.dts if frame.pts is None or self._is_avi else frame.pts
         return None if stamp is None else stamp * self._unit_s
 
@@ -371,7 +387,7 @@ class VideoReader:
 
     def _decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         try:
-            return self._stream.codec_context.decode(packet)
+            return self._codec.decode(packet)
         except (MemoryError, av.error.MemoryError) as error:
             raise _out_of_memory(self._path) from error
         except av.error.EOFError:
@@ -384,21 +400,26 @@ class VideoReader:
 
     def _memory_is_short(self) -> bool:
         # The H.264 decoder calls a frame that it finds no memory for "invalid data".
-        codec = self._stream.codec_context
+        stream = self._stream
         try:
-            _two = [VideoFrame(codec.width, codec.height, codec.pix_fmt or "yuv420p") for _ in range(2)]
+            _two = [VideoFrame(stream.width, stream.height, stream.pix_fmt or "yuv420p") for _ in range(2)]
         except MemoryError:
             return True
         return False
 
 
 def clock_start_s(container: InputContainer) -> float:
-    """Time stamp in seconds at which a player's clock reads zero: where the first picture or sound begins.
+    """Time stamp in seconds at which a player's clock reads zero.
 
-    A difference as small as the priming of a sound codec or the reordering of frames is none.
+    That is 0 in the containers that browsers play (Chromium 140 shows the time stamps of MP4, MOV, Matroska
+    and WebM as they are), and where the first picture or sound begins in the others. A difference as small as
+    the priming of a sound codec or the reordering of frames is none.
     """
     stream = _main_stream(container)
     first_picture_s = None if stream is None else _start_s(stream)
+    is_for_browsers = not _FORMATS_OF_BROWSERS.isdisjoint(container.format.name.split(","))
+    if is_for_browsers and _PRIMING_S < (first_picture_s or 0.0) < _LATEST_START_S:
+        return 0.0
     sounds = [start_s for sound in container.streams.audio if (start_s := _start_s(sound)) is not None]
     if first_picture_s is None:
         return min(sounds, default=0.0)
@@ -410,6 +431,11 @@ def _start_s(stream: VideoStream | AudioStream) -> float | None:
     if stream.start_time is None or stream.time_base is None:
         return None
     return float(stream.start_time * stream.time_base)
+
+
+def shown_for_s(delay_s: float) -> float:
+    """How long browsers show a frame of an animated picture that asks for ``delay_s`` seconds."""
+    return delay_s if delay_s > _SHORTEST_DELAY_S else _DEFAULT_DELAY_S
 
 
 def next_due_s(time_s: float, fps: float) -> float:
@@ -491,6 +517,17 @@ def _main_stream(container: InputContainer) -> VideoStream | None:
     if container.streams.audio:
         streams = [stream for stream in streams if not _is_cover(stream)]
     return max(streams, default=None, key=_preference)
+
+
+def _decoder_of(stream: VideoStream) -> VideoCodecContext:
+    """The decoder of a stream; for VP8 and VP9 with opacity the one that decodes that, too."""
+    codec = stream.codec_context
+    facts = {name.lower(): value for name, value in stream.metadata.items()}
+    if codec.name in _DECODERS_WITH_OPACITY and facts.get("alpha_mode") == "1":
+        with_opacity = CodecContext.create(_DECODERS_WITH_OPACITY[codec.name], "r")
+        assert isinstance(with_opacity, VideoCodecContext)
+        return with_opacity
+    return codec
 
 
 def _is_cover(stream: VideoStream) -> bool:

@@ -23,9 +23,9 @@ def tokenizer(template: str) -> Tokenizer:
 @pytest.mark.parametrize(
     ("cleaning", "expected"),
     [
-        ("none", "Ein Hund, der läuft!"),
-        ("lower", "ein hund, der läuft!"),
-        ("canonical", "ein hund der läuft"),
+        ("none", "Hunde, lauft!"),
+        ("lower", "hunde, lauft!"),
+        ("canonical", "hunde lauft"),
     ],
 )
 def test_the_case_is_that_of_the_card(cleaning, expected):

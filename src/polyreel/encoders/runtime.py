@@ -69,7 +69,7 @@ class Bundle:
         for start in range(0, len(order), _TEXTS_AT_ONCE):
             chosen = order[start : start + _TEXTS_AT_ONCE]
             ids, mask = filled([windows[index] for index in chosen], self.card.text)
-            batch = self._run("text.onnx", {"ids": ids, "mask": mask})
+            batch = _unit_rows(self._run("text.onnx", {"ids": ids, "mask": mask}))
             for index, vector in zip(chosen, batch, strict=True):
                 vectors[owners[index]] += vector * len(windows[index])
         return _unit_rows(vectors)

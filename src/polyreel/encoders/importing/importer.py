@@ -22,7 +22,8 @@ from polyreel.encoders.card import (
 from polyreel.encoders.importing.contract import Contract
 from polyreel.encoders.importing.families import FAMILIES, family_of
 from polyreel.encoders.importing.hub_folder import HubFolder
-from polyreel.encoders.importing.proof import AsDecoded, prove
+from polyreel.encoders.importing.proof import AsDecoded, look_at, prove
+from polyreel.encoders.importing.ready import ReadyGraphs, find_ready, wrap_ready
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleError, UsageError
 from polyreel.files import new_folder
@@ -103,11 +104,15 @@ def import_model(
     report("reading the model", 0, _STEPS)
     family = family_of(hub)
     licence = require_licence(hub, family, accepted=accept_licence)
-    contract = FAMILIES[family].contract(hub)
-    _require_import_extra()
+    job = _Job(hub, family, FAMILIES[family].contract(hub), name, licence)
+    ready = find_ready(hub)
+    if ready is None:
+        _require_import_extra()
     try:
         with new_folder(folder) as made:
-            return _export(_Job(hub, family, contract, name, licence), made, precision, as_decoded, report)
+            if ready is not None:
+                return _wrap(job, ready, made, report)
+            return _export(job, made, precision, as_decoded, report)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -143,6 +148,19 @@ def _export(
     report("holding the bundle against the model", 4, _STEPS)
     proof = prove(Bundle(made), reference_of(job.hub, job.family, towers, job.contract), as_decoded)
     return _write_card(made, _with_proof(card, proof))
+
+
+def _wrap(job: _Job, ready: ReadyGraphs, made: Path, report: OnProgress) -> BundleCard:
+    report("wrapping the graphs", 2, _STEPS)
+    text = wrap_ready(ready, made, job.contract.text, job.contract.frames)
+    remark = (
+        "A ready export: there are no weights here to hold it against, but its answers have been looked at."
+    )
+    job = replace(job, contract=replace(job.contract, text=text, remarks=(*job.contract.remarks, remark)))
+    card = _finish(job, made, proof=None)
+    report("looking at its answers", 4, _STEPS)
+    look_at(Bundle(made))
+    return card
 
 
 def _finish(job: _Job, made: Path, proof: Proof | None) -> BundleCard:

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from polyreel.encoders.card import FrameInput, Proof
 from polyreel.encoders.runtime import Bundle
-from polyreel.errors import BundleError
+from polyreel.errors import BundleError, PolyreelError
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["PROBE_LANGUAGES", "PROBE_TEXTS", "AsDecoded", "Reference", "probe_pictures", "prove"]
+__all__ = ["PROBE_LANGUAGES", "PROBE_TEXTS", "AsDecoded", "Reference", "look_at", "probe_pictures", "prove"]
 
 AsDecoded = Callable[[bytes, FrameInput], NDArray[np.uint8]]
 """A picture file as our decoder prepares it for an encoder: (height, width, 3)."""
@@ -105,6 +105,38 @@ def prove(
             remedy="Nothing was installed; please report it with the name of the model",
         )
     return proof
+
+
+def look_at(bundle: Bundle) -> None:
+    """Hold a bundle against itself, where there is no model to hold it against.
+
+    Raises:
+        BundleError: it does not run, its two towers are not of one width, or rows depend on their batch.
+    """
+    spec = bundle.card.frames
+    pictures = [np.asarray(picture.resize((spec.width_px, spec.height_px))) for picture in probe_pictures()]
+    try:
+        frames = bundle.encode_frames(np.stack(pictures))
+        texts = bundle.encode_text(PROBE_TEXTS, languages=PROBE_LANGUAGES)
+        alone = bundle.encode_text(PROBE_TEXTS[:1], languages=PROBE_LANGUAGES[:1])
+    except PolyreelError:
+        raise
+    except Exception as error:  # ONNX Runtime raises its own classes, which share no other base.
+        raise BundleError(
+            "a ready graph does not run", item=bundle.card.name, value=str(error).splitlines()[0][:200]
+        ) from error
+    lengths = np.concatenate([np.linalg.norm(frames, axis=1), np.linalg.norm(texts, axis=1)])
+    if (
+        not np.isfinite(lengths).all()
+        or not (lengths > 0).all()
+        or not _least(texts[:1], alone) > _LEAST_EQUAL
+    ):
+        raise BundleError(
+            "a ready graph gives no sensible vectors",
+            item=bundle.card.name,
+            value="not finite, zero, or another in a batch than alone",
+            remedy="Look for another export, or import the weights",
+        )
 
 
 def _least(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:

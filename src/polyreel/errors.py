@@ -28,7 +28,8 @@ A message says what failed, on which item, the value that was found and what to 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
 
 from polyreel.units import printable
 
@@ -55,11 +56,21 @@ __all__ = [
     "UsageError",
     "WorkerKilledError",
     "did_you_mean",
+    "require_positive",
+    "require_seed",
     "require_type",
 ]
 
 
-_SPOKEN = {str: "text", int: "a whole number", float: "a number", os.PathLike: "a path"}
+_SPOKEN = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    Integral: "a whole number",
+    Real: "a number",
+    Mapping: "a mapping of names to values",
+    os.PathLike: "a path",
+}
 
 
 class PolyreelError(Exception):
@@ -108,6 +119,32 @@ def require_type(value: object, kinds: type | tuple[type, ...], name: str) -> No
     if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
         wanted = " or ".join(_SPOKEN.get(kind, kind.__name__) for kind in allowed)
         raise UsageError(f"{name} must be {wanted}", value=f"{value!r:.60} ({type(value).__name__})")
+
+
+def require_seed(seed: object) -> None:
+    """Refuse what a random generator cannot begin at.
+
+    Raises:
+        UsageError: it is not a whole number, or negative.
+    """
+    require_type(seed, Integral, "the seed")
+    if int(seed) < 0:  # type: ignore[call-overload]
+        raise UsageError("the seed must not be negative", value=seed, remedy="Give 0 or more")
+
+
+def require_positive(value: object, name: str) -> None:
+    """Refuse a number that is not above 0 and finite.
+
+    Args:
+        value: the argument.
+        name: what it is, for the message.
+
+    Raises:
+        UsageError: it is not such a number.
+    """
+    require_type(value, Real, name)
+    if not 0 < float(value) < float("inf"):  # type: ignore[arg-type]
+        raise UsageError(f"{name} must be above 0 and finite", value=value)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from polyreel.encoders.card import CARD_FILE, BundleCard, identity_of, read_card
-from polyreel.errors import BundleError
+from polyreel.encoders.card import CARD_FILE, BundleCard, EncoderCard, FrameInput, identity_of, read_card
+from polyreel.errors import BundleError, UsageError
 
 
 def rewrite(source: Path, folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
@@ -109,3 +109,25 @@ def test_a_card_of_the_first_version_is_read_as_one_of_the_second(tiny_bundle, t
 def test_a_card_that_contradicts_itself_is_refused(tiny_bundle, tmp_path, change, said):
     with pytest.raises(BundleError, match=said):
         read_card(rewrite(tiny_bundle.folder, tmp_path, change))
+
+
+def test_a_card_of_ones_own_that_is_wrong_is_one_error():
+    size = {"width_px": 8, "height_px": 8}
+    with pytest.raises(UsageError, match="not FrameInput's form: ") as caught:
+        FrameInput(width_px=0, fps=1, dim=3, depth=2)
+    for said in (
+        "width_px: it should be above 0, found 0",
+        "height_px: is missing",
+        "depth: there is no such key",
+    ):
+        assert said in str(caught.value)
+    with pytest.raises(UsageError, match="fps: it should be a finite number, found nan"):
+        FrameInput(**size, fps=float("nan"), dim=3)
+    frames = FrameInput(**size, fps=1, dim=3)
+    with pytest.raises(UsageError, match=r"dimm: there is no such key. Did you mean 'dim'\?"):
+        EncoderCard(name="own", identity="w", dimm=3, frames=frames)
+    with pytest.raises(UsageError, match=r"EncoderCard's form: name: .*'my model'"):
+        EncoderCard(name="my model", identity="w", dim=3, frames=frames)
+    facts = {"name": "own", "identity": "w", "dim": 3, "frames": {**frames.model_dump(), "dim": 0}}
+    with pytest.raises(ValidationError, match=r"frames\.dim"):  # with its place, for the reader of a file
+        EncoderCard.model_validate(facts)

@@ -129,3 +129,17 @@ def test_a_wrong_answer_names_the_method_and_the_rows(answer: object, message: s
 def test_what_is_not_an_encoder_is_told_what_it_lacks(model: object, message: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=message):
         evaluate(model, "folder", data=colour_clips(tmp_path / "clips"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"languages": []}, "no language to measure: None|no language to measure .*languages is empty"),
+        ({"languages": [3]}, "a language must be text"),
+        ({"seed": -1}, "the seed must not be negative"),
+        ({"seed": True}, "the seed must be a whole number"),
+    ],
+)
+def test_arguments_that_mean_nothing_are_refused_by_name(options, said):
+    with pytest.raises(UsageError, match=said):
+        evaluate(OwnClip(), "folder", **options)

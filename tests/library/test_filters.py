@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -116,3 +116,24 @@ def test_what_is_not_there_is_not_found(library, name):
             call(name)
     with pytest.raises(NotFoundError):
         library.timeline(name, "rot")
+
+
+@pytest.mark.parametrize(
+    ("conditions", "said"),
+    [
+        ({"min_duration_s": "long"}, "'min_duration_s' of a filter must be a number"),
+        ({"max_duration_s": -1}, "'max_duration_s' of a filter is out of range"),
+        ({"min_duration_s": float("nan")}, "out of range.*Give seconds from 0 to 32,000,000"),
+        ({"after": "2024-01-01"}, "'after' of a filter must be date"),
+        ({"before": datetime(2024, 1, 1, tzinfo=UTC)}, "'before' of a filter is a day.*Take its date"),
+        ({"folder": 3}, "'folder' of a filter must be text or a path"),
+        ({"subtitles": b"en"}, "'subtitles' of a filter must be text"),
+    ],
+)
+def test_a_condition_of_another_type_is_refused_by_name(conditions, said):
+    with pytest.raises(UsageError, match=said):
+        Filter(**conditions)
+
+
+def test_a_folder_of_a_filter_may_be_a_path():
+    assert Filter(folder=Path("a") / "b") == Filter(folder="a/b")

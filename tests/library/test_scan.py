@@ -276,3 +276,16 @@ def test_a_folder_nested_as_deep_as_paths_go_stops_nothing(tmp_path):
     (problem,) = map(str, found.problems)
     assert "File name too long" in problem
     assert len(found.unseen) == 1
+
+
+@pytest.mark.parametrize("pattern", ["[", "raw[1", "a/[!b", r"\[[", "[]"])
+def test_a_bracket_that_is_not_closed_is_no_pattern(tmp_path, pattern):
+    with pytest.raises(UsageError, match=r"cannot be read.*a bracket is not closed.*as in a \.gitignore"):
+        scan([tmp_path], exclude=["*.tmp", pattern])
+    (tmp_path / IGNORE_FILE).write_text(f"{pattern}\n")
+    assert ["a bracket is not closed" in str(problem) for problem in scan([tmp_path]).problems] == [True]
+
+
+@pytest.mark.parametrize("pattern", ["[ab]", "[!a]x", r"\[", "[]]", "# a [ comment", r"[a\]b]"])
+def test_a_bracket_that_is_closed_is_one(tmp_path, pattern):
+    assert scan([tmp_path], exclude=[pattern]).problems == []

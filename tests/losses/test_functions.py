@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from jaxtyping import TypeCheckError
 from torch.nn import functional as F  # noqa: N812  PyTorch's own abbreviation
 
 from polyreel import losses
@@ -84,3 +85,23 @@ def test_the_temperature_can_be_a_parameter():
 def test_shapes_that_do_not_go_together_are_named(call, said):
     with pytest.raises(UsageError, match=said):
         call()
+
+
+@pytest.mark.parametrize("temperature", [0, -1.0, float("nan"), float("inf"), "warm", torch.tensor(-0.1)])
+def test_a_temperature_that_is_not_above_zero_is_refused(temperature):
+    text, video = rows(4, 0), rows(4, 1)
+    with pytest.raises(UsageError, match="a temperature must be"):
+        losses.inter_modal_nce(text, video, temperature=temperature)
+    if isinstance(temperature, float):
+        with pytest.raises(UsageError, match="a temperature must be"):
+            losses.InterModal(temperature=temperature)
+
+
+def test_options_of_objectives_are_refused_by_name():
+    with pytest.raises(UsageError, match="the weight of an objective must be above 0"):
+        losses.IntraModal(weight=-1)
+    # With types checked, as here in tests, the call itself is refused.
+    with pytest.raises((UsageError, TypeCheckError), match="langauge"):
+        losses.InterModal(average="langauge")
+    with pytest.raises(UsageError, match="a temperature is one number"):
+        losses.inter_modal_nce(rows(4, 0), rows(4, 1), temperature=torch.ones(2))

@@ -520,3 +520,39 @@ def test_a_rank_correlation_of_too_little_is_refused() -> None:
         rank_correlation([1, 2], [2, 1])
     with pytest.raises(UsageError, match="3 and 4"):
         rank_correlation([1, 2, 3], [1, 2, 3, 4])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"clusters": [None] * 10}, "clusters cannot be read as an array of numbers"),
+        ({"clusters": [[1], [1, 2]] * 5}, "clusters cannot be read as an array"),
+        ({"clusters": [np.nan] * 10}, "labels of clusters are not finite"),
+        ({"clusters": 3}, "one label for each query"),
+        ({"seed": "x"}, "the seed must be a whole number"),
+        ({"seed": -1}, "the seed must not be negative"),
+        ({"seed": 1.5}, "the seed must be a whole number"),
+        ({"resamples": 100.5}, "the number of resamples must be a whole number"),
+        ({"level": "high"}, "a level must be a number"),
+        ({"bounds": 1}, "bounds are the lowest and the highest value"),
+        ({"bounds": "ab"}, "bounds are the lowest and the highest value"),
+        ({"bounds": (1, 0)}, "must not lie above the highest"),
+    ],
+)
+def test_options_of_another_type_are_refused_by_name(options, said):
+    for measure in (bootstrap_mean, bootstrap_median):
+        with pytest.raises(UsageError, match=said):
+            measure(np.arange(10) / 10, **options)
+
+
+def test_labels_of_clusters_may_be_text():
+    values = np.arange(10) / 10
+    labels = ["a"] * 5 + ["b"] * 5
+    assert bootstrap_mean(values, clusters=labels) == bootstrap_mean(values, clusters=[0] * 5 + [1] * 5)
+
+
+def test_p_values_are_numbers_by_name():
+    with pytest.raises(UsageError, match="a p value must be a number"):
+        holm({"de": "small"})
+    with pytest.raises(UsageError, match="p values must be a mapping"):
+        holm([0.1])

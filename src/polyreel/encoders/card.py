@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from polyreel.errors import BundleError
+from polyreel.errors import BundleError, UsageError
+from polyreel.recipes import form_problems
 
 __all__ = [
     "CARD_FILE",
@@ -34,6 +35,20 @@ _THE_TEXT = "$A"
 
 class _Card(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __init__(self, **facts: Any) -> None:
+        try:
+            super().__init__(**facts)
+        except ValidationError as error:
+            problems = [f"{place}: {what}" for _, (place, what) in form_problems(type(self), facts, error)]
+            raise UsageError(
+                f"this is not {type(self).__name__}'s form",
+                item="; ".join(problems),
+                remedy=f"Its parts are {', '.join(type(self).model_fields)}",
+            ) from error
+
+    # What pydantic reads from a file goes past this, and keeps its own errors, which know the place.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
 
 class TextInput(_Card):
@@ -207,6 +222,8 @@ class Confidence(_Card):
 
 class EncoderCard(_Card):
     """What every encoder says of itself.
+
+    A part that is missing or not as it should be is a UsageError that names it.
 
     Attributes:
         name: what people call it.

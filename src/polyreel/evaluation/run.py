@@ -10,7 +10,7 @@ from pathlib import Path
 
 from polyreel._version import __version__
 from polyreel.encoders.protocol import CheckedEncoder, Encoder
-from polyreel.errors import DatasetError, UnknownNameError, UsageError, require_type
+from polyreel.errors import DatasetError, UnknownNameError, UsageError, require_seed, require_type
 from polyreel.evaluation.benchmarks import BENCHMARKS, Benchmark, Inputs
 from polyreel.evaluation.cards import BenchmarkCard
 from polyreel.evaluation.results import Result, SystemFacts
@@ -66,14 +66,17 @@ def evaluate(
         DatasetError: data are missing, damaged, or not of the size that the card states.
     """
     require_type(benchmark, str, "a benchmark's name")
-    require_type(seed, int, "the seed")
-    if seed < 0:
-        raise UsageError("the seed must not be negative", value=seed)
+    require_seed(seed)
     if data is not None:
         require_type(data, (str, os.PathLike), "the folder of the data")
     languages = [languages] if isinstance(languages, str) else languages
     if languages is not None:
         require_type(languages, Iterable, "languages")
+        languages = list(languages)
+        for tag in languages:
+            require_type(tag, str, "a language")
+        if not languages:
+            raise UsageError("no language to measure", value="languages is empty", remedy="None takes all")
     chosen = find_benchmark(benchmark)
     _require_score_normalizer(score_normalizer, chosen.card)
     checked = CheckedEncoder(encoder)

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from polyreel.errors import UsageError
+from polyreel.errors import UsageError, require_positive
 from polyreel.losses.encoded import Encoded
 from polyreel.losses.objectives import Distillation, InterModal, IntraModal, TextContrastive
 from polyreel.models.pooling import precise, unit
@@ -42,7 +42,7 @@ def inter_modal_nce(
         Scalar, 0 where there is only one concept.
 
     Raises:
-        UsageError: shapes do not go together.
+        UsageError: shapes do not go together, or a temperature is not above 0.
     """
     encoded = _encoded(text, owner=owner, language=language, concept=concept, video=video)
     return _value(InterModal(), encoded, temperature)
@@ -69,7 +69,7 @@ def intra_modal_nce(
         concept: (items,) int64, items with the same number are not negatives of each other.
 
     Raises:
-        UsageError: shapes do not go together.
+        UsageError: shapes do not go together, or a temperature is not above 0.
     """
     encoded = _encoded(vectors, language=language, concept=concept, text_masked=masked)
     return _value(IntraModal(), encoded, temperature)
@@ -97,7 +97,7 @@ def text_contrastive_nce(
         pairs: ``languages`` pairs texts of different languages, ``all`` also texts of one language.
 
     Raises:
-        UsageError: shapes do not go together.
+        UsageError: shapes do not go together, or a temperature is not above 0.
     """
     encoded = _encoded(text, owner=owner, language=language, concept=concept)
     return _value(TextContrastive(pairs), encoded, temperature)
@@ -127,7 +127,7 @@ def distillation_kl(
         sharpness: The teacher's temperature as a share of ``temperature``.
 
     Raises:
-        UsageError: shapes do not go together.
+        UsageError: shapes do not go together, or a temperature is not above 0.
     """
     encoded = _encoded(text, owner=owner, language=language, video=video)
     return _value(Distillation(english, sharpness=sharpness), encoded, temperature)
@@ -136,6 +136,12 @@ def distillation_kl(
 def _value(
     objective: InterModal | IntraModal | TextContrastive | Distillation, encoded: Encoded, t: float | Tensor
 ) -> Tensor:
+    if not isinstance(t, Tensor):
+        require_positive(t, "a temperature")
+    elif t.numel() != 1:
+        raise UsageError("a temperature is one number", value=f"shape {tuple(t.shape)}")
+    elif t.device.type == "cpu":  # elsewhere, looking would wait for all that was asked of the device before
+        require_positive(t.item(), "a temperature")
     value: Tensor = objective(encoded, torch.as_tensor(t, device=encoded.text.device))
     return value
 

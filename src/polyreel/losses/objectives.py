@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypedDict, Unpack
+from typing import Literal, TypedDict, Unpack, get_args
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from polyreel.errors import UsageError
+from polyreel.errors import UnknownNameError, UsageError, require_positive
 from polyreel.losses.conditioner import Conditioner
 from polyreel.losses.encoded import Encoded
 from polyreel.losses.nce import (
@@ -77,6 +77,11 @@ class Objective(nn.Module):
         self, *, weight: float = 1.0, temperature: float | None = None, average: Average = "language"
     ) -> None:
         super().__init__()
+        require_positive(weight, "the weight of an objective")
+        if temperature is not None:
+            require_positive(temperature, "a temperature")
+        if average not in get_args(Average):
+            raise UnknownNameError("average", average, get_args(Average))
         self.weight, self._temperature, self._average = weight, temperature, average
 
     def forward(self, encoded: Encoded, temperature: Float[Tensor, ""] | None = None) -> Float[Tensor, ""]:

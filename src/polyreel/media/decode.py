@@ -449,10 +449,12 @@ def _open(path: Path) -> InputContainer:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
     except FileNotFoundError as error:
-        raise MediaError("the file is gone", item=path, remedy="Run index again") from error
+        raise MediaError(
+            "the file is gone", item=path, remedy="Look whether it was moved, or its drive is not mounted"
+        ) from error
     except PermissionError as error:
         raise MediaError(
-            "no permission to read the file", item=path, remedy="Change its permissions and run index again"
+            "no permission to read the file", item=path, remedy="Change its permissions"
         ) from error
     except OSError as error:
         raise _not_a_video(path, error.strerror) from error

@@ -11,13 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyreel.arrays import as_array, raise_if_any
-from polyreel.errors import UnknownNameError, UsageError
+from polyreel.errors import UnknownNameError, UsageError, require_type
 from polyreel.metrics.ranks import Ranks
 from polyreel.metrics.retrieval import hits_at
 from polyreel.metrics.tables import Tabular
@@ -379,6 +380,7 @@ def _check_ranks(ranks: Mapping[str, Ranks]) -> None:
     _check_languages(ranks)
     first = next(iter(ranks))
     for tag, own in ranks.items():
+        require_type(own, Ranks, f"what is given for {tag}")
         sizes = [(each.n_queries, each.gallery) for each in (ranks[first], own)]
         if sizes[0] != sizes[1]:
             raise UsageError(
@@ -407,6 +409,9 @@ def _check_cut(scores: Scores, k: int) -> None:
 
 
 def _check_figures(per_language: Mapping[str, float]) -> None:
+    require_type(per_language, Mapping, "figures of languages")
+    for tag, figure in per_language.items():
+        require_type(figure, Real, f"the figure of {tag}")
     if not per_language:
         raise UsageError("there is no language")
     if wrong := [tag for tag, figure in per_language.items() if not math.isfinite(figure)]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from polyreel.errors import require_seed
 from polyreel.metrics.ranks import Ranks, rank_scores
 from polyreel.metrics.retrieval import (
     METRICS,
@@ -23,7 +24,7 @@ from polyreel.metrics.retrieval import (
     metric_bounds,
     reciprocal_rank,
 )
-from polyreel.metrics.significance import Labels, bootstrap_mean, bootstrap_median
+from polyreel.metrics.significance import Labels, bootstrap_mean, bootstrap_median, numbered_clusters
 from polyreel.metrics.tables import Tabular
 
 __all__ = [
@@ -165,7 +166,10 @@ def score_ranks(
     values = {name: float(column.mean()) for name, column in columns.items()}
     values["median_rank"] = float(np.median(expected))
     intervals: dict[str, tuple[float, float] | None] = dict.fromkeys(values)
-    groups = np.arange(ranks.n_queries) if clusters is None else np.asarray(clusters)
+    groups = np.arange(ranks.n_queries)
+    if clusters is not None:
+        groups = numbered_clusters(clusters, ranks.n_queries)
+    require_seed(seed)
     if len(np.unique(groups)) > 1:
         bounds = [(0.0, 100.0) if name in further else metric_bounds(name, ranks.gallery) for name in columns]
         low, high = np.array(bounds).T

@@ -17,12 +17,13 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyreel.arrays import as_array, raise_if_any
-from polyreel.errors import UsageError
+from polyreel.errors import UsageError, require_seed, require_type
 from polyreel.metrics.student import t_quantile
 from polyreel.metrics.tables import Tabular
 
@@ -35,6 +36,7 @@ __all__ = [
     "bootstrap_mean",
     "bootstrap_median",
     "holm",
+    "numbered_clusters",
     "paired_bootstrap",
     "permutation_test",
     "rank_correlation",
@@ -92,6 +94,22 @@ class SeedSummary(Tabular):
     interval: Interval
 
 
+def numbered_clusters(labels: Labels, queries: int) -> NDArray[np.int64]:
+    """The cluster of each query as a number, (queries,) from 0.
+
+    Raises:
+        UsageError: there is not one label for each query, or a label is neither a finite number nor text.
+    """
+    given = as_array(labels, "clusters")
+    if given.shape != (queries,):
+        raise UsageError(
+            "clusters need one label for each query", value=f"{given.shape} for {queries:,} queries"
+        )
+    if given.dtype.kind == "f":
+        raise_if_any(~np.isfinite(given), "labels of clusters are not finite", "Give numbers or text")
+    return np.unique(given, return_inverse=True)[1].reshape(-1)
+
+
 def bootstrap_mean(
     values: ArrayLike,
     *,
@@ -120,7 +138,7 @@ def bootstrap_mean(
         UsageError: a value is not finite or out of bounds (the message names the rows), labels and values
             differ in number, there are fewer than two clusters and no bounds, or an option is out of range.
     """
-    _check_options(resamples, level)
+    _check_options(resamples, level, seed)
     table = _checked(values, bounds)
     means = _resampled_means(table, bounds, clusters, resamples, seed)
     return _interval(means, table.mean(axis=0), level, _float64(values).shape[1:])
@@ -147,7 +165,7 @@ def bootstrap_median(
         level: how often the interval should hold the truth.
         seed: seed of the bootstrap.
     """
-    _check_options(resamples, level)
+    _check_options(resamples, level, seed)
     given = _float64(values)
     if given.ndim != 1:
         raise UsageError("a median needs one value for each query", value=f"shape {given.shape}")
@@ -191,7 +209,7 @@ def paired_bootstrap(
         level: coverage of the interval, 0 to 1.
         seed: seed of the bootstrap.
     """
-    _check_options(resamples, level)
+    _check_options(resamples, level, seed)
     gains = _differences(a, b, bounds)
     width = None if bounds is None else bounds[1] - bounds[0]
     ends = None if width is None else (-width, width)
@@ -227,7 +245,7 @@ def permutation_test(
     Raises:
         UsageError: as ``bootstrap_mean``.
     """
-    _check_options(resamples, 0.5)
+    _check_options(resamples, 0.5, seed)
     gains = _differences(a, b, None)
     sums = _Sample.of(len(gains), clusters, least=1).sums(gains[:, None])[:, 0]
     sums = sums[sums != 0]
@@ -305,6 +323,9 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     Raises:
         UsageError: a p is not between 0 and 1.
     """
+    require_type(p_values, Mapping, "p values")
+    for p in p_values.values():
+        require_type(p, Real, "a p value")
     if wrong := [name for name, p in p_values.items() if not 0 <= p <= 1]:
         raise UsageError("p is a probability", item=", ".join(wrong), value=p_values[wrong[0]])
     adjusted, largest = {}, 0.0
@@ -340,6 +361,7 @@ def rank_correlation(
     Raises:
         UsageError: fewer than three things, or not as many of one as of the other.
     """
+    _check_options(resamples, 0.5, seed)
     first, second = (_centred_ranks(_float64(values)) for values in (one, other))
     if len(first) < 3 or first.shape != second.shape:
         raise UsageError(
@@ -394,15 +416,7 @@ class _Sample:
 
     @classmethod
     def of(cls, queries: int, labels: Labels | None, *, least: int) -> _Sample:
-        if labels is None:
-            cluster = np.arange(queries)
-        else:
-            given = np.asarray(labels)
-            if given.shape != (queries,):
-                raise UsageError(
-                    "clusters need one label for each query", value=f"{given.shape} for {queries:,} queries"
-                )
-            cluster = np.unique(given, return_inverse=True)[1].reshape(-1)
+        cluster = np.arange(queries) if labels is None else numbered_clusters(labels, queries)
         sizes = np.bincount(cluster).astype(np.float64)
         if len(sizes) < least:
             raise UsageError(
@@ -445,11 +459,16 @@ def _chunks(resamples: int, width: int) -> Iterator[slice]:
 
 
 def _ends(bounds: Bounds | None, metrics: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    low, high = bounds if bounds is not None else (-np.inf, np.inf)
-    return (
-        np.broadcast_to(np.asarray(low, np.float64), metrics),
-        np.broadcast_to(np.asarray(high, np.float64), metrics),
-    )
+    try:
+        low, high = (-np.inf, np.inf) if bounds is None else (np.asarray(end, np.float64) for end in bounds)
+        ends = np.broadcast_to(low, metrics), np.broadcast_to(high, metrics)
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            "bounds are the lowest and the highest value", value=repr(bounds)[:60], remedy="Such as (0, 1)"
+        ) from error
+    if not (ends[0] <= ends[1]).all():
+        raise UsageError("the lowest value must not lie above the highest", value=repr(bounds)[:60])
+    return ends
 
 
 def _float64(values: ArrayLike) -> NDArray[np.float64]:
@@ -482,7 +501,10 @@ def _differences(a: ArrayLike, b: ArrayLike, bounds: tuple[float, float] | None)
     return _checked(first, bounds)[:, 0] - _checked(second, bounds)[:, 0]
 
 
-def _check_options(resamples: int, level: float) -> None:
+def _check_options(resamples: int, level: float, seed: int = 0) -> None:
+    require_type(resamples, Integral, "the number of resamples")
+    require_type(level, Real, "a level")
+    require_seed(seed)
     if resamples < 100:
         raise UsageError("fewer than 100 resamples say nothing", value=resamples)
     if not 0 < level < 1:

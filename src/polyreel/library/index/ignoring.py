@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,10 @@ __all__ = ["IGNORE_FILE", "SERVICE_FOLDERS", "Ignored"]
 
 IGNORE_FILE = ".polyreelignore"
 """Patterns, as in a ``.gitignore``, for the folder that it lies in and all below."""
+
+# What a backslash stands before, and "[...]", in which a "]" that comes first is one of the characters.
+_CLOSED = re.compile(r"\\.|\[[!^]?(?:\\.|[^\\])(?:\\.|[^\]\\])*\]")
+_OPEN_BRACKET = re.compile(r"\[")
 
 # Kept by network drives, file systems and desktops, for thumbnails, snapshots and what was deleted.
 SERVICE_FOLDERS = frozenset(
@@ -36,7 +41,16 @@ class Ignored:
     specs: tuple[tuple[Path, GitIgnoreSpec], ...] = ()
 
     def below(self, folder: Path, patterns: Iterable[str]) -> Ignored:
-        """These patterns, and ``patterns`` relative to ``folder``."""
+        """These patterns, and ``patterns`` relative to ``folder``.
+
+        Raises:
+            ValueError: one is malformed; git takes it for a pattern that nothing matches.
+        """
+        patterns = list(patterns)
+        for pattern in patterns:
+            if not pattern.startswith("#") and _OPEN_BRACKET.search(_CLOSED.sub("", pattern)):
+                message = f"{pattern!r}: a bracket is not closed"
+                raise ValueError(message)
         spec = GitIgnoreSpec.from_lines(patterns)
         return Ignored((*self.specs, (folder, spec))) if len(spec) else self
 

@@ -61,6 +61,7 @@ class Filter:
             object.__setattr__(self, "subtitles", tag)
 
     def _require_types(self) -> None:
+        kinds: dict[str, type | tuple[type, ...]]
         kinds = {"folder": (str, os.PathLike), "subtitles": str, "after": date, "before": date}
         for name, kind in kinds.items():
             if getattr(self, name) is not None:

@@ -283,6 +283,14 @@ def test_a_path_that_does_not_fit_the_terminal_is_in_one_piece(tmp_path, capsys,
     row = out.splitlines()[1]
     assert str(tmp_path / "videos" / name) in row
     assert "[en] the dog runs away" in row
+    for terminal in ("0", "1"):
+        monkeypatch.setenv("TTY_COMPATIBLE", terminal)
+        _, out, _ = ask(capsys, "videos", "list", *where(tmp_path))
+        head, listed = out.splitlines()
+        assert listed.split(maxsplit=3)[-1] == str(tmp_path / "videos" / name)
+        assert cell_len(head[: head.index("file")]) == cell_len(listed[: listed.index(str(tmp_path))])
+        _, out, _ = ask(capsys, "doctor", *where(tmp_path))
+        assert out.splitlines()[0].split(maxsplit=1) == ["library", str(Path(where(tmp_path)[1]))]
 
 
 @pytest.mark.parametrize("width", [53, 60, 80, 132])

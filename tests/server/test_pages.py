@@ -5,11 +5,13 @@ from __future__ import annotations
 import gzip
 import html
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 from servers import serving, wait_for
 
+from films import index_films
 from polyreel.errors import UsageError
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.server.search_params import SearchParams
@@ -225,3 +227,17 @@ def test_below_a_root_path_cookies_redirects_and_rules_hold(library_folder):
 def test_a_root_path_is_a_plain_path(library_folder, root):
     with pytest.raises(UsageError, match="not a path that a server can be shown under"):
         ServerSettings(library=library_folder, root_path=root).require_safe()
+
+
+def test_a_page_of_a_video_names_its_copies(own_library, tiny_bundle):
+    videos = own_library.parent / "videos"
+    for copy in ("<b>.mp4", "same.mp4"):
+        shutil.copy(videos / "red.mp4", videos / copy)
+    index_films(videos, own_library, tiny_bundle)
+    with serving(own_library) as started:
+        (video,) = started.get("/api/v1/videos").json()["videos"]
+        assert len(video["copies"]) == 2
+        page = started.get(f"/videos/{video['id']}", headers={"Accept-Language": "de"}).text
+    shown = re.search(r'<p class="folder copies">Kopien: ([^\n]*)</p>', page)[1]
+    assert html.unescape(shown).split(", ") == video["copies"]
+    assert "<b>" not in shown

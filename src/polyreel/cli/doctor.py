@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from rich.table import Table
-
 from polyreel.cli.options import Json, LibraryOption, default_library
-from polyreel.cli.output import print_json, stdout
+from polyreel.cli.output import print_columns, print_json, stdout
 from polyreel.units import count, size
 
 __all__ = ["doctor"]
@@ -24,17 +22,18 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
     if json:
         print_json(health.model_dump(mode="json"))
         return 0 if health.usable else 1
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_row("library", health.library)
-    table.add_row("bundle", f"{health.bundle} - {health.bundle_state}")
-    table.add_row(
-        "contents", f"{health.videos:,} videos, {health.clips:,} clips, {health.subtitles:,} subtitle lines"
+    print_columns(
+        [
+            ("library", health.library),
+            ("bundle", f"{health.bundle} - {health.bundle_state}"),
+            (
+                "contents",
+                f"{health.videos:,} videos, {health.clips:,} clips, {health.subtitles:,} subtitle lines",
+            ),
+            ("space", ", ".join(f"{name} {size(used)}" for name, used in health.space_bytes.items())),
+            ("versions", ", ".join(f"{name} {version}" for name, version in health.versions.items())),
+        ]
     )
-    table.add_row("space", ", ".join(f"{name} {size(used)}" for name, used in health.space_bytes.items()))
-    table.add_row("versions", ", ".join(f"{name} {version}" for name, version in health.versions.items()))
-    stdout.print(table)
     for damage in health.damage:
         stdout.print(f"\n{damage}", style="red", markup=False, soft_wrap=True)
     if health.old_words:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
@@ -16,7 +17,16 @@ from rich.text import Text
 from polyreel.progress import ProgressDisplay, progress_display
 from polyreel.units import printable
 
-__all__ = ["print_error", "print_json", "print_lines", "show_progress", "stderr", "stdout", "write_paths"]
+__all__ = [
+    "print_columns",
+    "print_error",
+    "print_json",
+    "print_lines",
+    "show_progress",
+    "stderr",
+    "stdout",
+    "write_paths",
+]
 
 _LAYOUT = "\n\t"
 
@@ -64,6 +74,25 @@ def write_paths(paths: Iterable[str]) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(b"".join(os.fsencode(path) + b"\0" for path in paths))
     sys.stdout.buffer.flush()
+
+
+def print_columns(rows: Sequence[Sequence[str]], *, right: int = 0, heads: bool = False) -> None:
+    """Cells side by side on stdout. The last of a row is as long as it is: a path stays in one piece, which a
+    terminal wraps and copies as such.
+
+    Args:
+        rows: cells of each, as many in all.
+        right: so many columns are aligned to the right.
+        heads: whether the first row says what the columns are.
+    """
+    safe = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(*safe, strict=True)][:-1]
+    for number, (*cells, last) in enumerate(safe):
+        line = Text(style="bold" if heads and number == 0 else "")
+        for place, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+            gap = " " * (width - cell_len(cell))
+            line.append(f"{gap}{cell}  " if place < right else f"{cell}{gap}  ")
+        stdout.print(line.append(last), soft_wrap=True)
 
 
 def print_error(message: str, *, as_json: bool, kind: str) -> None:

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
-from rich.table import Table
-from rich.text import Text
 
 from polyreel.cli.options import Json, LibraryOption, default_library
-from polyreel.cli.output import print_json, stdout
+from polyreel.cli.output import print_columns, print_json, stdout
 from polyreel.units import clock
 
 __all__ = ["app"]
@@ -40,17 +38,14 @@ def list_(
     if json:
         print_json([video.model_dump(mode="json") for video in videos])
         return 0
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("length", "clips", "lines"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("file", overflow="fold")
+    rows = [("length", "clips", "lines", "file")]
     for video in videos:
         facts = (clock(video.duration_s), f"{video.clips:,}", f"{video.lines:,}")
         for place, file in enumerate(video.files):
             state = "" if file.on_disk else "  (not on the disk)"
             state += "" if file.status == "ok" else "  (left out)"
-            table.add_row(*(facts if place == 0 else ("", "", "copy")), Text(file.path + state))
-    stdout.print(table)
+            rows.append((*(facts if place == 0 else ("", "", "copy")), file.path + state))
+    print_columns(rows, right=3, heads=True)
     return 0
 
 

@@ -13,7 +13,10 @@ import pytest
 from polyreel.cli.app import main
 from small_studies import document, make_study_world, write
 
-SMALL = {"arms": ["T0", "V1", "V2"], "variants": {}, "text": []}
+SMALL = {
+    "tuning": None,
+    "grids": [{"encoder": "U", "settings": ["films-de"], "arms": ["C", "VC"], "seeds": [0, 1]}],
+}
 
 
 @pytest.fixture(scope="module")
@@ -32,63 +35,56 @@ def ask(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
     return code, said.out, said.err
 
 
-def test_from_recipe_to_report_and_again(world, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    recipe, out = write(tmp_path / "toy.yaml", document(world, **SMALL)), tmp_path / "out"
+def test_from_recipe_to_results_and_again(world, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe, out = write(tmp_path / "toy.yaml", document(**SMALL)), tmp_path / "out"
     code, printed, told = ask(capsys, recipe, "--out", out, "--data", world.home)
     assert code == 0
-    assert "5 of 5 cells to run, about" in told
-    assert "3 of 5 cells: " in told
-    assert str(out / "report.html") in printed
-    for name in ("report.html", "results.json", "claims.json", "index.md"):
-        assert (out / name).is_file()
+    assert "4 of 4 cells to run, about 36 s with 1 worker" in told
+    assert str(out / "cells.jsonl.gz") in printed
     code, printed, _ = ask(capsys, recipe, "--out", out, "--data", world.home, "--json")
     again = json.loads(printed)
     assert code == 0
-    assert again["nothing_to_do"] is True
-    assert len(again["claims"]) == 16
-    assert f"--out {out}" in json.loads((out / "results.json").read_text(encoding="utf-8"))["command"]
+    assert (again["nothing_to_do"], again["missing"], again["registered"]) == (True, 0, False)
+    code, printed, _ = ask(capsys, recipe, "--out", out, "--data", world.home)
+    assert "Nothing to do: all cells are there." in printed
 
 
-def test_check_builds_nothing(world, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    content = document(world, **SMALL | {"video": [{"corpus": "vatex"}]})
+def test_check_builds_nothing_and_says_the_cost(
+    world, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = document()
+    content["settings"]["films-sw"]["corpus"] = "vatex"
     recipe, out = write(tmp_path / "toy.yaml", content), tmp_path / "out"
     code, printed, _ = ask(capsys, recipe, "--out", out, "--data", world.home, "--check", "--json")
     found = json.loads(printed)
     assert code == 0
-    assert (found["cells"], found["problems"]) == (5, [])
+    assert (found["cells"], found["tuning_runs"], found["problems"]) == (12, 10, [])
     assert ["vatex" in line and "Put vatex_training" in line for line in found["absent"]] == [True]
-    content["training"]["batch"] = {"items": 1}
+    content["training"]["batch"] = {"batch_size": 1}
     code, printed, _ = ask(capsys, write(recipe, content), "--out", out, "--check")
     assert code == 2
-    assert "training.batch.items (V1, bert)" in printed
+    assert "training.batch.batch_size (C, U, films-de)" in printed
+    assert "12 cells and 10 tuning runs" in printed
+    assert "It would cost about 0.1 hours of one CPU core (a guess)" in printed
     assert not out.exists()
-
-
-def test_check_of_an_unknown_dataset_is_a_mistake(
-    world, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    recipe = write(tmp_path / "toy.yaml", document(world, **SMALL | {"video": [{"corpus": "flims"}]}))
-    code, printed, _ = ask(capsys, recipe, "--out", tmp_path / "out", "--data", world.home, "--check")
-    assert code == 2
-    assert "video.0.corpus: no dataset has this name: 'flims'" in printed
-    assert "1 mistake; 5 cells" in printed
 
 
 @pytest.mark.parametrize("check", [["--check"], []])
 def test_a_number_for_the_model_is_one_message(
     world, tmp_path: Path, capsys: pytest.CaptureFixture[str], check: list[str]
 ) -> None:
-    content = document(world, **SMALL)
-    content["design"]["arms"]["V1"]["training"] = {"model": 3}
+    content = document(**SMALL)
+    content["design"]["arms"]["VC"]["training"] = {"model": 3}
     recipe = write(tmp_path / "toy.yaml", content)
     code, _, told = ask(capsys, recipe, "--out", tmp_path / "out", "--data", world.home, *check)
     assert code == 2
-    assert "design.arms.V1.training.model: it should be" in told
+    assert "design.arms.VC.model: it should be" in told
     assert "found 3" in told
 
 
 def test_mistakes_end_with_one_message(world, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    recipe = write(tmp_path / "toy.yaml", document(world, arms=["V2", "W1"], variants={}))
+    grids = [{"encoder": "U", "settings": ["films-de"], "arms": ["VC", "W1"], "seeds": [0]}]
+    recipe = write(tmp_path / "toy.yaml", document(grids=grids))
     code, _, told = ask(capsys, recipe, "--out", tmp_path / "out")
     assert code == 2
     assert "no arm has this name" in told
@@ -96,3 +92,8 @@ def test_mistakes_end_with_one_message(world, tmp_path: Path, capsys: pytest.Cap
     code, _, told = ask(capsys, tmp_path / "none.yaml", "--out", tmp_path / "out")
     assert code == 2
     assert "the file cannot be read" in told
+    code, _, told = ask(
+        capsys, write(recipe, document()), "--out", tmp_path / "out", "--data", world.home, "--workers", 0
+    )
+    assert code == 2
+    assert "a study needs a worker" in told

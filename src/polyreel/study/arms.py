@@ -7,22 +7,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from polyreel.models.specs import HASHED_BAG
 from polyreel.study.design import Arm
-from polyreel.study.recipe import StudyRecipe
+from polyreel.study.recipe import WEIGHTS, EncoderSpec, SettingSpec, StudyRecipe
 
-__all__ = ["Cell", "arms_of", "cells_of", "contrasts_of", "text_tower", "training_document"]
+__all__ = ["HALF_A", "HALF_B", "Cell", "cells_of", "needs_video", "training_document", "tuned_arms"]
+
+HALF_A, HALF_B = "half-a", "half-b"
+"""Splits of the tables that arms train on."""
+
+_NEED_VIDEO = {"inter_modal", "conditional_cross_lingual", "distillation"}
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One arm with one encoder and one seed.
+    """One arm with one setting, encoder and seed.
 
     Attributes:
+        setting: Name in the recipe.
         encoder: Name in the recipe.
         arm: Which.
-        seed: Of the training; the study's first where nothing is trained.
+        seed: Of the training.
     """
 
+    setting: str
     encoder: str
     arm: Arm
     seed: int
@@ -30,134 +38,110 @@ class Cell:
     @property
     def name(self) -> str:
         """Of the cell's file."""
-        return f"{self.encoder}--{self.arm.name.replace(' ', '-').replace('=', '')}--{self.seed}"
-
-
-def arms_of(recipe: StudyRecipe, encoder: str) -> tuple[Arm, ...]:
-    """The arms that are trained with an encoder, variants last."""
-    chosen = tuple(arm for name, arm in recipe.design.arms.items() if name in recipe.arms)
-    return chosen + (_variants(recipe) if encoder in recipe.variant_encoders else ())
-
-
-def _variants(recipe: StudyRecipe) -> tuple[Arm, ...]:
-    if recipe.design.switching is None:
-        return ()
-    arm, variants = recipe.design.arms[recipe.design.switching.arm], recipe.variants
-    base = recipe.training.get("code_switching") or {}
-    languages = base.get("languages", recipe.others)
-    changes: list[tuple[str, str, dict[str, Any]]] = []
-    for p in variants.p:
-        if p != base.get("p", 0.5):
-            changes.append((f"p={p:g}", f"switched with p = {p:g}", {"p": p}))
-    for tag in variants.leave_out:
-        seen = [other for other in languages if other != tag]
-        changes.append((f"without {tag}", f"never switched into {tag}", {"languages": seen}))
-    for mode in variants.modes:
-        if mode != base.get("mode", "multilingual"):
-            changes.append((mode, f"{mode} switching", {"mode": mode}))
-    return tuple(
-        arm.model_copy(
-            update={
-                "name": f"{arm.name} {name}",
-                "title": f"{arm.name}, {title}",
-                "training": _merged(dict(arm.training), {"code_switching": change}),
-            }
-        )
-        for name, title, change in changes
-    )
-
-
-def contrasts_of(recipe: StudyRecipe, encoder: str) -> list[tuple[str, str]]:
-    """Pairs of arms that are compared: the design's, and each variant against the arm that it varies.
-
-    An arm that leaves a language out of the switching is also set against the arm without any.
-    """
-    names = [arm.name for arm in arms_of(recipe, encoder)]
-    pairs = [pair for pair in recipe.design.contrasts if set(pair) <= set(names)]
-    if (roles := recipe.design.switching) is not None:
-        variants = [name for name in names if name not in recipe.design.arms]
-        pairs += [(name, roles.arm) for name in variants]
-        left_out = [f"{roles.arm} without {tag}" for tag in recipe.variants.leave_out]
-        pairs += [(name, roles.baseline) for name in left_out if {name, roles.baseline} <= set(names)]
-    return pairs
+        return f"{self.setting}--{self.encoder}--{self.arm.name.replace('+', 'plus')}--{self.seed}"
 
 
 def cells_of(recipe: StudyRecipe) -> tuple[Cell, ...]:
     """The grid, all arms of one seed before the next seed, so that a stopped study is a smaller study."""
+    found: dict[tuple[str, str, str, int], Cell] = {}
+    for seed in sorted({seed for grid in recipe.grids for seed in grid.seeds}):
+        for grid in recipe.grids:
+            for setting in grid.settings if seed in grid.seeds else ():
+                for name in grid.arms or tuple(recipe.design.arms):
+                    cell = Cell(setting, grid.encoder, recipe.design.arms[name], seed)
+                    found.setdefault((setting, grid.encoder, name, seed), cell)
+    return tuple(found.values())
+
+
+def tuned_arms(recipe: StudyRecipe) -> tuple[tuple[str, Arm], ...]:
+    """(encoder, arm) of everything that is tuned, in the order of the grid."""
+    if recipe.tuning is None:
+        return ()
+    arms = recipe.design.arms
+    cells = [(cell.encoder, cell.arm.tuned_as or cell.arm.name) for cell in cells_of(recipe)]
     return tuple(
-        Cell(encoder, arm, seed)
-        for seed in recipe.seeds
-        for encoder in recipe.encoders
-        for arm in arms_of(recipe, encoder)
-        if arm.is_trained or seed == recipe.seeds[0]
+        (encoder, arms[name]) for encoder, name in dict.fromkeys(cells) if recipe.tuning.settings.get(encoder)
     )
 
 
 def training_document(
-    recipe: StudyRecipe, cell: Cell, *, data: Sequence[Mapping[str, Any]], languages: Sequence[str]
+    recipe: StudyRecipe, cell: Cell, *, folder: str, features: str, tuned: Mapping[str, float]
 ) -> dict[str, Any]:
     """The training recipe of a cell, as ``training.Recipe`` reads it.
 
+    Clips are drawn from the same two halves in every arm, so that arms that show a clip the same captions
+    draw the same texts. Where English and the other languages are on different halves a step draws twice as
+    many clips, so that it shows as many texts of each language as the others do.
+
     Args:
         recipe: Of the study.
-        cell: With an arm that is trained.
-        data: What it trains on, as a training recipe says it.
-        languages: Of the captions that are there.
+        cell: Which.
+        folder: Of the table that it trains on.
+        features: Kind of features that it reads.
+        tuned: What was chosen for the arm: dotted key, or ``weights`` -> value.
     """
-    arm = cell.arm
-    document = _merged(copy.deepcopy(recipe.training), recipe.by_encoder.get(cell.encoder, {}))
-    if arm.code_switched:
-        document["code_switching"] = {
-            "languages": list(recipe.others),
-            **(document.get("code_switching") or {}),
-        }
-    document = _merged(document, arm.training)
-    model = {**document.get("model", {}), "text": text_tower(recipe, cell.encoder)}
-    objectives = document.get("objectives", [])
+    arm, setting, encoder = cell.arm, recipe.settings[cell.setting], recipe.encoders[cell.encoder]
+    document = copy.deepcopy(recipe.training)
+    for layer in (encoder.training, setting.training, arm.training):
+        document = _merged(document, layer)
+    for key, value in tuned.items():
+        if key != WEIGHTS:
+            document = _merged(document, _nested(key, value))
+    weights = tuned.get(WEIGHTS, 1.0)
+    switching = {**document["code_switching"], "lexicons": recipe.lexicons, "languages": list(setting.others)}
+    batch = dict(document.get("batch", {}))
+    batch["batch_size"] = batch.get("batch_size", 64) * (2 if arm.texts == "halves" else 1)
+    model = {**document.get("model", {}), "text": _text_tower(encoder, setting)}
     if not arm.sees:
         model["video"] = None
-        objectives = [entry for entry in objectives if entry.get("name") not in _NEED_VIDEO]
-    if not arm.code_switched and not arm.multilingual:
-        objectives = [_for_one_language(entry) for entry in objectives if entry.get("name") not in _NEED_TWO]
-    switching = document["code_switching"] if arm.code_switched else None
-    shown = recipe.texts_per_clip - (int(switching.get("copies", 1)) if switching else 0)
     return {
         **document,
         "run": cell.name,
         "description": arm.title,
         "seed": cell.seed,
-        "languages": list(languages),
-        "data": [dict(entry) for entry in data],
+        "languages": list(setting.languages) if arm.texts in ("halves", "human") else ["en"],
+        "data": _data(arm, setting, folder, features),
         "model": model,
-        "objectives": objectives,
-        "code_switching": switching,
-        "batch": {**document.get("batch", {}), "captions": max(1, shown)},
+        "objectives": [_weighted(term, weights if at else 1.0) for at, term in enumerate(arm.objectives)],
+        "code_switching": switching if arm.texts == "switched" else None,
+        "batch": {"captions": "all", **batch},
     }
 
 
-def text_tower(recipe: StudyRecipe, encoder: str, weights: str | None = None) -> dict[str, Any]:
-    """The text tower of an encoder, as ``models.specs.TextTowerSpec`` reads it.
-
-    Args:
-        recipe: Of the study.
-        encoder: Name in it.
-        weights: File that an encoder ``scratch`` was pretrained into.
-    """
-    tower = recipe.encoders[encoder]
-    return (
-        tower
-        if weights is None
-        else {**tower, "scratch": {**(tower.get("scratch") or {}), "weights": weights}}
-    )
+def _text_tower(encoder: EncoderSpec, setting: SettingSpec) -> dict[str, Any]:
+    """The text tower; one that has rows for each language has those of the setting, unless it says which."""
+    if encoder.text.get("encoder") != HASHED_BAG:
+        return encoder.text
+    bag = {"languages": list(setting.languages), **(encoder.text.get("hashed_bag") or {})}
+    return {**encoder.text, "hashed_bag": bag}
 
 
-_NEED_VIDEO = {"inter_modal", "conditional_cross_lingual", "distillation"}
-_NEED_TWO = {"conditional_cross_lingual", "distillation"}
+def _data(arm: Arm, setting: SettingSpec, folder: str, features: str) -> list[dict[str, Any]]:
+    shown: Sequence[Sequence[str]] = {
+        "english": (("en",), ("en",)),
+        "switched": (("en",), ("en",)),
+        "halves": (("en",), setting.others),
+        "human": (setting.languages, setting.languages),
+    }[arm.texts]
+    return [
+        {"corpus": folder, "split": half, "languages": list(tags), "features": [features] if arm.sees else []}
+        for half, tags in zip((HALF_A, HALF_B), shown, strict=True)
+    ]
 
 
-def _for_one_language(entry: dict[str, Any]) -> dict[str, Any]:
-    """With English alone, captions of one clip are pairs of each other."""
-    return {**entry, "pairs": "all"} if entry.get("name") == "text_contrastive" else entry
+def needs_video(term: Mapping[str, Any]) -> bool:
+    """Whether a term of the loss means nothing without videos."""
+    return term.get("name") in _NEED_VIDEO
+
+
+def _weighted(term: Mapping[str, Any], factor: float) -> dict[str, Any]:
+    return {**term, "weight": term.get("weight", 1.0) * factor}
+
+
+def _nested(key: str, value: float) -> dict[str, Any]:
+    """``{"optimiser": {"lr": value}}`` of ``optimiser.lr``."""
+    head, _, rest = key.partition(".")
+    return {head: _nested(rest, value) if rest else value}
 
 
 def _merged(one: dict[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,34 +1,24 @@
-"""The conditions of a study and what is made of them: arms, contrasts, what pages show and warn of."""
+"""The conditions of a study: what each arm trains on, and what pages say beside its figures."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from polyreel.errors import UnknownNameError
-from polyreel.recipes import Name, Problem
+from polyreel.recipes import Problem
 
-__all__ = [
-    "AGREEMENT",
-    "ALL",
-    "GAP",
-    "OTHERS",
-    "OUTCOMES",
-    "TOGETHER",
-    "Arm",
-    "Design",
-    "LimitSpec",
-    "Spec",
-    "SwitchingRoles",
-]
+__all__ = ["Arm", "Design", "LimitSpec", "Spec", "TextsShown"]
 
-ALL, OTHERS, GAP = "mean", "others", "gap"
-TOGETHER, AGREEMENT = "all languages at once", "agreement"
-OUTCOMES = (ALL, OTHERS, GAP, TOGETHER, AGREEMENT)
-"""What is made of the languages of a benchmark: the mean, the mean without English, English minus that mean,
-the share found in every language, and how far two languages agree on what they find."""
+_ARM = re.compile("[A-Za-z0-9][A-Za-z0-9._+-]*")
+
+TextsShown = Literal["english", "switched", "halves", "human"]
+"""``english`` captions; these and the same ``switched`` into the other languages, anew each epoch; English on
+one half of the clips and human captions in the other languages on the other half (``halves``), so that no
+clip has both; or ``human`` captions in all languages on every clip."""
 
 
 class Spec(BaseModel):
@@ -37,62 +27,62 @@ class Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+def _require_arm_name(value: str) -> str:
+    if not _ARM.fullmatch(value):
+        raise ValueError(f"{value!r} may hold the letters a to z, digits, '.', '_', '+' and '-'")
+    return value
+
+
+ArmName = Annotated[str, AfterValidator(_require_arm_name)]
+
+
 class Arm(Spec):
-    """One condition: the study's training recipe with a change.
+    """One condition.
 
     Attributes:
         name: Its key in the design.
         title: What it is, for people; it becomes the description of the training recipe.
-        trains_on: ``nothing``; ``text`` of the study; ``captions`` of the videos, without them; the
-            ``video``s with their captions; or these with the videos ``shuffled`` between clips.
-        code_switched: Whether English captions are code-switched.
-        multilingual: Whether captions in other languages are shown.
+        videos: ``none``, the clips' ``own``, or ``shuffled`` between clips.
+        texts: Captions that it is shown.
+        objectives: Terms of its loss, as a training recipe says them. Tuned weights multiply those of all
+            terms but the first.
         training: What of the training recipe is otherwise, mappings within mappings too.
+        tuned_as: Arm whose tuned values it takes; empty for its own.
     """
 
     name: str
     title: str
-    trains_on: Literal["nothing", "text", "captions", "video", "shuffled"] = "video"
-    code_switched: bool = False
-    multilingual: bool = False
+    videos: Literal["none", "own", "shuffled"] = "none"
+    texts: TextsShown
+    objectives: tuple[dict[str, Any], ...] = Field(min_length=1)
     training: dict[str, Any] = {}
-
-    @property
-    def is_trained(self) -> bool:
-        """Whether there is anything to train."""
-        return self.trains_on != "nothing"
+    tuned_as: str = ""
 
     @property
     def sees(self) -> bool:
         """Whether the arm has a video tower."""
-        return self.trains_on in ("video", "shuffled")
+        return self.videos != "none"
 
-
-class SwitchingRoles(Spec):
-    """Which arms show what code-switching does.
-
-    Attributes:
-        arm: The code-switched one; variants of the study change one thing of it.
-        baseline: The same without switching.
-    """
-
-    arm: str
-    baseline: str
+    @model_validator(mode="after")
+    def _terms_are_named(self) -> Arm:
+        for at, term in enumerate(self.objectives):
+            if not isinstance(term.get("name"), str):
+                raise ValueError(f"its 'objectives.{at}' has no 'name'")  # noqa: TRY004  pydantic reports it
+        return self
 
 
 class LimitSpec(Spec):
     """A sentence on what a reader should not conclude.
 
     Attributes:
-        text: The sentence; ``{text}`` stands for the names of the study's text corpora, and a study without
-            any leaves the sentence out.
+        text: The sentence.
         encoder: Only where the study has this encoder.
-        benchmark: Only where this benchmark was measured.
+        setting: Only where the study has this setting.
     """
 
     text: str
     encoder: str | None = None
-    benchmark: str | None = None
+    setting: str | None = None
 
 
 def _named(arms: object) -> object:
@@ -103,43 +93,24 @@ def _named(arms: object) -> object:
 
 
 class Design(Spec):
-    """Arms, and what of them is compared and shown.
+    """Arms, and what a reader should not conclude from them.
 
     Attributes:
         arms: Name -> condition.
-        contrasts: Pairs of arms; the first is set against the second.
-        switching: Which arms show what code-switching does; None where no arm is about it.
-        examples: Arms whose nearest clips of a few queries are shown.
-        matrices: Arms whose figures are shown for every pair of languages, where a benchmark has them.
-        titles: Name of a benchmark -> how pages write it.
+        titles: Name of a setting or task -> how pages write it.
         limits: What a reader should not conclude.
     """
 
-    arms: Annotated[Mapping[Name, Arm], BeforeValidator(_named)] = {}
-    contrasts: tuple[tuple[str, str], ...] = ()
-    switching: SwitchingRoles | None = None
-    examples: tuple[str, ...] = ()
-    matrices: tuple[str, ...] = ()
+    arms: Annotated[Mapping[ArmName, Arm], BeforeValidator(_named)] = {}
     titles: Mapping[str, str] = {}
     limits: tuple[LimitSpec, ...] = ()
 
     def contradictions(self) -> list[Problem]:
-        """Arms that are named and not there, and contrasts of an arm with itself."""
-        roles = self.switching
-        named = {
-            "contrasts": [name for pair in self.contrasts for name in pair],
-            "switching": [] if roles is None else [roles.arm, roles.baseline],
-            "examples": self.examples,
-            "matrices": self.matrices,
-        }
-        found = [
-            (where, str(UnknownNameError("arm", name, self.arms)))
-            for where, names in named.items()
-            for name in dict.fromkeys(names)
-            if name not in self.arms
-        ]
-        return found + [
-            (f"contrasts.{at}", f"{one!r} is compared with itself: name two arms")
-            for at, (one, other) in enumerate(self.contrasts)
-            if one == other
-        ]
+        """Arms that take the tuned values of none, or of one that takes another's."""
+        found = []
+        for name, arm in self.arms.items():
+            if arm.tuned_as and arm.tuned_as not in self.arms:
+                found.append((f"arms.{name}.tuned_as", str(UnknownNameError("arm", arm.tuned_as, self.arms))))
+            elif arm.tuned_as and self.arms[arm.tuned_as].tuned_as:
+                found.append((f"arms.{name}.tuned_as", f"{arm.tuned_as!r} takes another's itself"))
+        return found

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -14,137 +14,74 @@ from polyreel.datasets.readers.imagenet_names import class_names, fetch_imagenet
 from polyreel.encoders.build.parts import read_semantic_pooling
 from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.encoders.registry import locate_bundle
-from polyreel.files import new_file
-from polyreel.models.inputs import TextInputs
-from polyreel.models.specs import ModelSpec, TextTowerSpec
-from polyreel.models.text import TextTower
-from polyreel.models.towers import TwoTowers, build_model
-from polyreel.models.video import VideoTower
+from polyreel.languages import Parts, parts_in
 from polyreel.packages.members import cache_dir
-from polyreel.training.checkpoints import Checkpoint
+from polyreel.training.batches import padded
+from polyreel.training.engine import Engine
 
-__all__ = ["TowerCache", "Towers"]
+__all__ = ["Towers"]
 
 _AT_ONCE = 128
-_E5_SMALL = "e5-small"
 _PROMPT = "a photo of {}"
 Rows = NDArray[np.float32]
 
 
-class TowerCache:
-    """Models by specification: the frozen part of one is read once, however many arms share it."""
-
-    def __init__(self) -> None:
-        self._text: tuple[tuple[TextTowerSpec, int], TextTower] | None = None
-        self._frozen: dict[tuple[str, str], Rows] = {}
-        self._semantic: SemanticPooling | None = None
-
-    def trained(self, checkpoint: Checkpoint) -> Towers:
-        """The towers of a checkpoint."""
-        model = self._model(checkpoint.state.recipe.model)
-        checkpoint.load_into(model)
-        return Towers(model.eval(), self, embed=model.embed_text)
-
-    def untrained(self, text: TextTowerSpec, *, seed: int) -> Towers:
-        """The encoder as it is, mean-pooled, without a head; random weights are drawn by ``seed``."""
-        if text.encoder != _E5_SMALL:  # of others the space without languages is estimated in training
-            text = text.model_copy(update={"language_free": False})
-        self._text = None
-        torch.manual_seed(seed)
-        model = build_model(ModelSpec(text=text, video=None)).eval()
-        return Towers(model, self, embed=model.text.prior)
-
-    def frozen(self, model: TwoTowers, texts: tuple[str, ...]) -> Rows:
-        """What the frozen encoder makes of ``texts``, computed once and kept on the disk."""
-        identity = model.text.frozen_identity[:16]
-        digest = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:24]
-        key = (identity, digest)
-        if key not in self._frozen:
-            path = cache_dir() / "study" / "texts" / identity / f"{digest}.npy"
-            if not path.is_file():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with new_file(path) as file:
-                    np.save(file, model.text.encode_frozen(texts))
-            self._frozen[key] = np.load(path, allow_pickle=False)
-        return self._frozen[key]
-
-    @property
-    def semantic(self) -> SemanticPooling:
-        """The class layer of the image network."""
-        if self._semantic is None:
-            self._semantic = read_semantic_pooling(locate_bundle())
-        return self._semantic
-
-    def _model(self, spec: ModelSpec) -> TwoTowers:
-        """A model of this specification; its text tower is that of the last one where that is alike."""
-        key = (spec.text, spec.dim)
-        starts_semantic = spec.prior_weight is not None or (
-            spec.video is not None and spec.video.pooling == "semantic"
-        )
-        if self._text is None or self._text[0] != key:
-            self._text = None  # an encoder weighs half a gigabyte: one at a time
-            model = build_model(spec)
-            self._text = (key, model.text)
-            return model
-        if starts_semantic:
-            return build_model(spec)
-        video = None if spec.video is None else VideoTower(spec.video, dim=spec.dim)
-        return TwoTowers(spec, self._text[1], video)
-
-
 class Towers:
-    """One model, ready to be measured.
+    """A trained model, ready to be measured.
 
     Args:
-        model: in evaluation mode, on the CPU.
-        cache: keeps what frozen encoders made.
-        embed: what makes (texts, dim) unit vectors.
+        engine: that trained it; its memo keeps what a frozen encoder made of texts, for all arms and seeds.
+        reads_class_names: whether clips are seen through the names of classes where there is no video tower.
     """
 
-    def __init__(self, model: TwoTowers, cache: TowerCache, *, embed: Callable[[TextInputs], Tensor]) -> None:
-        self.model, self._cache, self._embed = model, cache, embed
+    def __init__(self, engine: Engine, *, reads_class_names: bool = False) -> None:
+        self._engine, self._model = engine, engine.model
+        self._reads_class_names = reads_class_names and engine.model.video is None
 
-    def texts(self, texts: Sequence[str]) -> Rows:
-        """(texts, dim) unit vectors."""
-        if self.model.text.cacheable:
-            features = torch.from_numpy(self._cache.frozen(self.model, tuple(texts)))
-            starts = range(0, len(features), _AT_ONCE)
-            return self._parts([TextInputs(features=features[at : at + _AT_ONCE]) for at in starts])
+    def texts(self, texts: Sequence[str], language: str) -> Rows:
+        """(texts, dim) unit vectors of texts in one language."""
+        return self.parts(parts_in(texts, language))
+
+    def parts(self, parts: Sequence[Parts]) -> Rows:
+        """(texts, dim) unit vectors of texts in several languages each."""
+        texts = ["".join([text for _, text in each]) for each in parts]
+        vectors = np.empty((len(texts), self._model.spec.dim), np.float32)
+        # Rows of similar length share a batch, so that little of it is padding.
         order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
-        groups = [order[start : start + _AT_ONCE] for start in range(0, len(order), _AT_ONCE)]
-        found = self._parts([self.model.text.prepare([texts[at] for at in group]) for group in groups])
-        vectors = np.empty_like(found)
-        vectors[order] = found
+        with self._engine.evaluating(), torch.inference_mode():
+            for start in range(0, len(order), _AT_ONCE):
+                rows = order[start : start + _AT_ONCE]
+                inputs = self._engine.prepare(
+                    tuple(texts[at] for at in rows), tuple(parts[at] for at in rows)
+                )
+                vectors[rows] = _array(self._model.embed_text(inputs.to(self._engine.device)))
         return vectors
 
-    @property
-    def sees(self) -> bool:
-        """Whether there is a video tower."""
-        return self.model.video is not None
+    def can_see(self, *, has_classes: bool) -> bool:
+        """Whether ``clips`` can be asked, of features that the class layer reads or others."""
+        return self._model.video is not None or (self._reads_class_names and has_classes)
 
     def clips(self, frames: Sequence[Rows]) -> Rows:
         """(clips, dim) unit vectors: of the video tower, or through the names of classes where there is none.
 
         Without a tower the features have to be those of the default bundle.
         """
-        if not self.sees:
+        if self._model.video is None:
             return self._through_names(frames)
         parts = []
-        with torch.inference_mode():
+        with self._engine.evaluating(), torch.inference_mode():
             for start in range(0, len(frames), _AT_ONCE):
-                batch = [torch.from_numpy(rows) for rows in frames[start : start + _AT_ONCE]]
-                padded = nn.utils.rnn.pad_sequence(batch, batch_first=True)
-                lengths = torch.tensor([len(rows) for rows in batch])
-                mask = torch.arange(padded.shape[1])[None] < lengths[:, None]
-                parts.append(self.model.embed_video(padded, mask))
-        return _array(torch.cat(parts))
+                rows, mask = padded(list(frames[start : start + _AT_ONCE]))
+                device = self._engine.device
+                parts.append(_array(self._model.embed_video(rows.to(device), mask.to(device))))
+        return np.concatenate(parts)
 
     def _through_names(self, frames: Sequence[Rows]) -> Rows:
         """The names of a clip's classes, as the text tower reads them, weighted by their posterior (ConSE,
         Norouzi et al. 2014)."""
-        semantic = self._cache.semantic
+        semantic = _class_layer()
         known = class_names(fetch_imagenet_names(cache_dir() / "corpora"))
-        names = self.texts([_PROMPT.format(name) for name in known])
+        names = self.texts([_PROMPT.format(name) for name in known], "en")
         names -= names.mean(axis=0)
         weights = torch.from_numpy(semantic.class_weights)
         bias = torch.from_numpy(semantic.class_bias)
@@ -152,9 +89,11 @@ class Towers:
         vectors = torch.stack(posteriors) @ torch.from_numpy(names)
         return _array(nn.functional.normalize(vectors, dim=1))
 
-    def _parts(self, inputs: Sequence[TextInputs]) -> Rows:
-        with torch.inference_mode():
-            return _array(torch.cat([self._embed(part) for part in inputs]))
+
+@functools.cache
+def _class_layer() -> SemanticPooling:
+    """The class layer of the image network."""
+    return read_semantic_pooling(locate_bundle())
 
 
 def _array(vectors: Tensor) -> Rows:

@@ -2,94 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from polyreel.errors import UnknownNameError
-from polyreel.languages import STUDY_LANGUAGES, parse_tag
+from polyreel.languages import parse_tag
 from polyreel.models.specs import TextTowerSpec
 from polyreel.recipes import Name, Problem, Seed, examine_recipe, form_problems, read_recipe, recipe_error
-from polyreel.study.claims import ArmDifference, ClaimList, ClaimSpec, names_in
-from polyreel.study.design import OUTCOMES, Design, Spec
+from polyreel.study.design import Design, Spec
 from polyreel.training.recipe import Recipe
 
 __all__ = [
-    "BitextSpec",
-    "CorpusSpec",
-    "MeasureSpec",
-    "PretrainingSpec",
-    "RetrievalSpec",
+    "WEIGHTS",
+    "CostSpec",
+    "EncoderSpec",
+    "GridSpec",
+    "SettingSpec",
     "StudyRecipe",
-    "VariantSpec",
+    "TuningSpec",
     "XnliSpec",
     "read_study",
 ]
 
-_Chance = Annotated[float, Field(ge=0, le=1)]
-
-
-class CorpusSpec(Spec):
-    """Clips, or texts, to train on.
-
-    Attributes:
-        corpus: name in the registry of corpora, folder of a table below ``--data``, or ``multinli``, whose
-            entailment pairs become items of text with two English captions each.
-        split: which of them.
-        clips: at most so many, the first ones; None takes all.
-        weight: how often one is drawn, by one of weight 1.
-        features: kind of features; None takes what the image network of the default bundle makes.
-    """
-
-    corpus: str = Field(min_length=1)
-    split: str = Field(default="train", min_length=1)
-    clips: int | None = Field(default=None, ge=4)
-    weight: float = Field(default=1.0, gt=0)
-    features: str | None = None
-
-
-class PretrainingSpec(Spec):
-    """Masked language modelling that an encoder ``scratch`` begins with (``training.pretrain``).
-
-    Attributes:
-        text: corpora of text in many languages. An item gives its text in one language only, the one that
-            has least so far: no two languages say the same.
-        steps, batch_size, lr, seed: As in ``training.pretrain``. ``texts_a_step`` is the former name of
-            ``batch_size``; files with either are read, and digests are of the former.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, serialize_by_alias=True)
-
-    text: tuple[str, ...] = Field(min_length=1)
-    steps: int = Field(default=1000, ge=1)
-    batch_size: int = Field(
-        default=64,
-        ge=1,
-        validation_alias=AliasChoices("batch_size", "texts_a_step"),
-        serialization_alias="texts_a_step",
-    )
-    lr: float = Field(default=1e-3, gt=0)
-    seed: Seed = 0
-
-
-class RetrievalSpec(Spec):
-    """Text to video: the first caption of a clip in each language asks for the clip.
-
-    Attributes:
-        name: of the benchmark.
-        corpus: as in ``CorpusSpec``.
-        split: which clips are the gallery.
-        clips: at most so many.
-        features: as in ``CorpusSpec``.
-    """
-
-    name: Name
-    corpus: str = Field(min_length=1)
-    split: str = Field(default="dev", min_length=1)
-    clips: int | None = Field(default=None, ge=4)
-    features: str | None = None
+WEIGHTS = "weights"
+"""Key of ``TuningSpec.grid`` that multiplies the weights of all terms of an arm but the first."""
 
 
 class XnliSpec(Spec):
@@ -106,218 +45,226 @@ class XnliSpec(Spec):
     premises: int | None = Field(default=None, ge=4)
 
 
-class BitextSpec(Spec):
-    """NTREX: a sentence against all English ones.
+class SettingSpec(Spec):
+    """One dataset with a pair, or a set, of languages.
+
+    No source has clips on both sides of any division here. Each language is measured on the test clips that
+    have a caption in it.
 
     Attributes:
-        folder: below ``--data``.
-        sentences: at most so many.
+        corpus: name in the registry of corpora, or folder of a table below ``--data``.
+        splits: that training clips are from.
+        test: split that is measured; left out with ``folds``.
+        folds: cut the clips of ``splits`` into as many parts; part (seed mod folds) is measured and the
+            others are trained on.
+        clips, test_clips: at most so many, chosen by a hash of their names; None takes all.
+        languages: English first, then those that its captions are switched into or compared to.
+        require: languages without a caption in which a clip is not trained on; None takes those of
+            ``languages`` in which any training clip has one.
+        features: kind of features; None takes what the image network of the default bundle makes.
+        xnli: also measured on X-MNLI, in those of ``languages`` that it has.
+        training: What of the study's training recipe is otherwise.
     """
 
-    folder: str = "ntrex"
-    sentences: int | None = Field(default=None, ge=4)
-
-
-class MeasureSpec(Spec):
-    """What every trained arm is measured on."""
-
-    retrieval: tuple[RetrievalSpec, ...] = Field(min_length=1)
+    corpus: str = Field(min_length=1)
+    splits: tuple[str, ...] = Field(default=("train",), min_length=1)
+    test: str | None = None
+    folds: int | None = Field(default=None, ge=2)
+    clips: int | None = Field(default=None, ge=8)
+    test_clips: int | None = Field(default=None, ge=4)
+    languages: tuple[str, ...] = Field(min_length=2)
+    require: tuple[str, ...] | None = None
+    features: str | None = None
     xnli: XnliSpec | None = None
-    bitext: BitextSpec | None = None
-
-    @model_validator(mode="after")
-    def _names_differ(self) -> Self:
-        names = [spec.name for spec in self.retrieval]
-        if len(set(names)) < len(names) or {"xnli", "ntrex"} & set(names):
-            raise ValueError("each benchmark needs a name of its own, other than xnli and ntrex")
-        return self
-
-
-class VariantSpec(Spec):
-    """Further arms: the design's code-switched arm (``design.switching``) with one thing changed.
-
-    Attributes:
-        encoders: which encoders they are trained with; None takes the first.
-        p: chances of switching.
-        leave_out: languages, each of which is left out of the switching once: unseen.
-        modes: ``bilingual`` switches a text into one language, ``multilingual`` each word into any.
-    """
-
-    encoders: tuple[str, ...] | None = None
-    p: tuple[_Chance, ...] = ()
-    leave_out: tuple[str, ...] = ()
-    modes: tuple[Literal["bilingual", "multilingual"], ...] = ()
-
-
-class StudyRecipe(Spec):
-    """A study: arms times encoders times seeds.
-
-    Attributes:
-        study: Its name.
-        description: What it is for.
-        seeds: Each arm is trained with each.
-        languages: That are measured, English among them.
-        encoders: Name -> text tower of a training recipe (``model.text``).
-        pretraining: Name of an encoder ``scratch`` -> what it has learnt before any arm begins.
-        arms: Names of the design's arms that are trained; left out, all are.
-        variants: Further arms.
-        video: Clips that the arms with vision train on.
-        text: What the arms that train on ``text`` take; empty takes the captions of ``video``.
-        folders: Name of a corpus -> its folder below ``--data``, where that has another name.
-        texts_per_clip: Captions that a step shows of a clip, the switched ones among them.
-        training: The rest of a training recipe, alike in all arms: ``model`` but for the text tower,
-            ``objectives``, ``code_switching``, ``batch``, ``optimiser``.
-        by_encoder: Name of an encoder -> what of ``training`` is otherwise with it.
-        measure: What on.
-        resamples: Of the bootstrap.
-        examples: Queries whose nearest clips the report shows.
-        show_pictures: With thumbnails, which not every dataset's terms allow to be passed on.
-        design: Arms and contrasts.
-        design_file: The file with them instead, relative to the study's.
-        claims: What the study tests.
-        claims_file: The file with them instead, relative to the study's.
-    """
-
-    study: Name
-    description: str = ""
-    seeds: tuple[Seed, ...] = Field(min_length=2)
-    languages: tuple[str, ...] = Field(default=STUDY_LANGUAGES, min_length=2)
-    encoders: dict[Name, dict[str, Any]] = Field(min_length=1)
-    pretraining: dict[str, PretrainingSpec] = Field(default_factory=dict)
-    arms: tuple[str, ...] = ()
-    variants: VariantSpec = VariantSpec()
-    video: tuple[CorpusSpec, ...] = Field(min_length=1)
-    text: tuple[CorpusSpec, ...] = ()
-    folders: dict[str, str] = Field(default_factory=dict)
-    texts_per_clip: int = Field(default=2, ge=2)
-    training: dict[str, Any]
-    by_encoder: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    measure: MeasureSpec
-    resamples: int = Field(default=2000, ge=100)
-    examples: int = Field(default=2, ge=0)
-    show_pictures: bool = True
-    design: Design = Design()
-    design_file: str = Field(default="", exclude=True)
-    claims: tuple[ClaimSpec, ...] = Field(default=(), exclude=True)
-    claims_file: str = Field(default="", exclude=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _all_arms(cls, document: Any) -> Any:
-        design = document.get("design") if isinstance(document, dict) else None
-        arms = design.get("arms", {}) if isinstance(design, dict) else None
-        return {"arms": list(arms), **document} if isinstance(arms, dict) else document
-
-    @property
-    def grid_json(self) -> str:
-        """What decides the values of cells, as digests take it: not how they are compared and worded."""
-        return self.model_dump_json(exclude={"design"})
+    training: dict[str, Any] = Field(default_factory=dict)
 
     @property
     def others(self) -> tuple[str, ...]:
         """The languages without English."""
         return tuple(tag for tag in self.languages if tag != "en")
 
-    @property
-    def variant_encoders(self) -> tuple[str, ...]:
-        """Encoders that the variants are trained with."""
-        return self.variants.encoders or tuple(self.encoders)[:1]
+    def fold(self, seed: int) -> int | None:
+        """The part that a seed is measured on; None where a split is."""
+        return None if self.folds is None else seed % self.folds
+
+    @model_validator(mode="after")
+    def _is_measured_once(self) -> Self:
+        if (self.test is None) == (self.folds is None):
+            raise ValueError("give either 'test' or 'folds'")
+        if self.test is not None and self.test in self.splits:
+            raise ValueError(f"it trains on what it is measured on: split {self.test!r}")
+        return self
+
+
+class EncoderSpec(Spec):
+    """A text encoder and what goes with it.
+
+    Attributes:
+        text: text tower of a training recipe (``model.text``).
+        training: What of the study's training recipe is otherwise with it.
+        reads_class_names: whether arms without videos are asked text to video, too, through the names of the
+            classes that the image network of the default bundle knows. It takes an encoder that knows what
+            such names mean.
+    """
+
+    text: dict[str, Any]
+    training: dict[str, Any] = Field(default_factory=dict)
+    reads_class_names: bool = False
+
+
+class GridSpec(Spec):
+    """Cells: one encoder with arms, settings and seeds.
+
+    Attributes:
+        encoder: which.
+        settings: which.
+        arms: which; empty takes all of the design.
+        seeds: of each.
+    """
+
+    encoder: str
+    settings: tuple[str, ...] = Field(min_length=1)
+    arms: tuple[str, ...] = ()
+    seeds: tuple[Seed, ...] = Field(min_length=1)
+
+
+class TuningSpec(Spec):
+    """What is chosen for each arm before any cell is run, from the same grid for all.
+
+    An arm is trained on the rest of the training clips; of a share of them English captions ask for the same
+    captions switched, and these for those: mean log2 rank. Of a switched caption only the words are left that
+    a lexicon translates. No human caption of another language is looked at.
+
+    Attributes:
+        grid: dotted key of the training recipe, such as ``optimiser.lr``, or ``weights`` -> values.
+        settings: encoder -> settings whose mean decides; one that is not named is not tuned.
+        share: of the training clips, one in so many.
+        seed: of the training.
+    """
+
+    grid: Mapping[str, tuple[float, ...]] = Field(min_length=1)
+    settings: Mapping[str, tuple[str, ...]]
+    share: int = Field(default=10, ge=2)
+    seed: Seed = 1000
+
+
+class CostSpec(Spec):
+    """What a study costs, for ``--check``; nothing of a result depends on it.
+
+    Attributes:
+        device: what is counted.
+        step_s: encoder -> seconds of a step on it.
+        around_s: encoder -> seconds of a cell besides its steps.
+        measured: how these were had, or that they are a guess.
+    """
+
+    device: Literal["CPU core", "GPU"] = "CPU core"
+    step_s: Mapping[str, float] = {}
+    around_s: Mapping[str, float] = {}
+    measured: str = ""
+
+
+class StudyRecipe(Spec):
+    """A study: arms times settings times encoders times seeds.
+
+    Attributes:
+        study: Its name.
+        description: What it is for.
+        settings: Name -> dataset and languages.
+        encoders: Name -> text encoder.
+        grids: The cells.
+        tuning: What is chosen for each arm; None takes everything as it stands.
+        training: The rest of a training recipe, alike in all arms; ``batch.batch_size`` is the number of
+            texts that a step shows in English, and in the other languages together for each text of a clip.
+        folders: Name of a corpus -> its folder below ``--data``, where that has another name.
+        lexicons: Folder of lexicons below ``--data``. A language that it lacks is fetched where a package has
+            one.
+        cost: What ``--check`` counts hours with.
+        design: Arms.
+        design_file: The file with them instead, relative to the study's.
+        register_file: The register that the study is run under, relative to the study's; empty for none.
+        claims_file: The ledger's list of claims, relative to the study's; empty for none.
+    """
+
+    study: Name
+    description: str = ""
+    settings: dict[Name, SettingSpec] = Field(min_length=1)
+    encoders: dict[Name, EncoderSpec] = Field(min_length=1)
+    grids: tuple[GridSpec, ...] = Field(min_length=1)
+    tuning: TuningSpec | None = None
+    training: dict[str, Any]
+    folders: dict[str, str] = Field(default_factory=dict)
+    lexicons: str = Field(default="lexicons", min_length=1)
+    cost: CostSpec = CostSpec()
+    design: Design = Design()
+    design_file: str = Field(default="", exclude=True)
+    register_file: str = Field(default="", exclude=True)
+    claims_file: str = Field(default="", exclude=True)
 
     def contradictions(self) -> list[Problem]:
         """Where parts that are valid by themselves do not go together."""
-        found = [(where, f"{value!r} comes twice") for where, value in self._twice()]
-        found += [
-            ("languages", f"{tag!r} is not a language tag") for tag in self.languages if parse_tag(tag) != tag
+        found = [
+            (where, str(UnknownNameError(kind, name, known)))
+            for where, kind, names, known in self._references()
+            for name in names
+            if name not in known
         ]
-        if "en" not in self.languages:
-            found.append(("languages", "English is missing, which all transfer is measured from"))
-        found += [
-            ("variants.leave_out", f"{tag!r} is none of the languages besides English")
-            for tag in self.variants.leave_out
-            if tag not in self.others
-        ]
-        for where, names in (
-            ("variants.encoders", self.variants.encoders or ()),
-            ("by_encoder", self.by_encoder),
-            ("pretraining", self.pretraining),
-        ):
+        found += [(where, f"{value!r} comes twice") for where, value in self._twice()]
+        for name, setting in self.settings.items():
+            where = f"settings.{name}.languages"
             found += [
-                (where, str(UnknownNameError("encoder of the study", name, self.encoders)))
-                for name in names
-                if name not in self.encoders
+                (where, f"{tag!r} is not a language tag")
+                for tag in setting.languages
+                if parse_tag(tag) != tag
             ]
-        found += [
-            ("pretraining", f"{name!r} is trained already; only an encoder 'scratch' can begin with it")
-            for name in self.pretraining
-            if name in self.encoders and self.encoders[name].get("encoder") != "scratch"
-        ]
+            if setting.languages[0] != "en":
+                found.append((where, "English comes first, which all others are compared with"))
+        if not self.training.get("code_switching"):
+            found.append(("training.code_switching", "is missing, and arms need it"))
         if self.design_file and not self.design.arms:
             return found  # the rest depends on that file
-        return found + self._mistakes_in_layers() + self._mistakes_in_arms() + self.mistakes_in_claims()
+        found += [(f"design.{where}", what) for where, what in self.design.contradictions()]
+        return found + self._mistakes_in_layers()
+
+    def _references(self) -> Iterator[tuple[str, str, tuple[str, ...], Mapping[str, object]]]:
+        """(place, kind, names, what they may be) of every name that stands for another part."""
+        for at, grid in enumerate(self.grids):
+            yield f"grids.{at}.encoder", "encoder of the study", (grid.encoder,), self.encoders
+            yield f"grids.{at}.settings", "setting", grid.settings, self.settings
+            if self.design.arms:
+                yield f"grids.{at}.arms", "arm", grid.arms, self.design.arms
+        if self.tuning is not None:
+            yield "tuning.settings", "encoder of the study", tuple(self.tuning.settings), self.encoders
+            for encoder, names in self.tuning.settings.items():
+                yield f"tuning.settings.{encoder}", "setting", names, self.settings
 
     def _mistakes_in_layers(self) -> list[Problem]:
         """What no other layer can put right: an arm's training recipe is made of several of them."""
         found = [
             problem
-            for name, tower in self.encoders.items()
-            for problem in _malformed(f"encoders.{name}", TextTowerSpec, tower)
+            for name, encoder in self.encoders.items()
+            for problem in _malformed(f"encoders.{name}.text", TextTowerSpec, encoder.text)
         ]
         layers = {"training": self.training}
-        layers |= {f"by_encoder.{name}": layer for name, layer in self.by_encoder.items()}
-        layers |= {f"design.arms.{name}.training": arm.training for name, arm in self.design.arms.items()}
+        layers |= {f"encoders.{name}.training": encoder.training for name, encoder in self.encoders.items()}
+        layers |= {f"settings.{name}.training": setting.training for name, setting in self.settings.items()}
+        layers |= {
+            f"design.arms.{name}": {**arm.training, "objectives": [*arm.objectives]}
+            for name, arm in self.design.arms.items()
+        }
         return found + [
             problem for where, layer in layers.items() for problem in _malformed(where, Recipe, layer)
         ]
 
-    def _mistakes_in_arms(self) -> list[Problem]:
-        arms, switching = self.design.arms, self.design.switching
-        found = [("arms", str(UnknownNameError("arm", name, arms))) for name in self.arms if name not in arms]
-        found += [(f"design.{where}", problem) for where, problem in self.design.contradictions()]
-        if len(self.arms) < 2:
-            found.append(("arms", "a study compares two arms at least"))
-        has_variants = bool(self.variants.p or self.variants.leave_out or self.variants.modes)
-        switched = any(name in arms and arms[name].code_switched for name in self.arms)
-        if (switched or has_variants) and not self.training.get("code_switching"):
-            found.append(("training.code_switching", "is missing, and arms need it"))
-        if has_variants and switching is None:
-            found.append(("variants", "the design does not say which arm they vary (design.switching)"))
-        elif has_variants and switching is not None and switching.arm not in self.arms:
-            found.append(("variants", f"they are variants of {switching.arm}, which is not among the arms"))
-        return found
-
-    def mistakes_in_claims(self) -> list[Problem]:
-        """Names in claims that neither the design nor the recipe has, and claims that measure nothing."""
-        known: dict[str, tuple[str, ...]] = {
-            "arm": tuple(self.design.arms),
-            "benchmark": (*(spec.name for spec in self.measure.retrieval), "xnli", "ntrex"),
-            "outcome": (*OUTCOMES, *self.languages),
-        }
-        found = [
-            (where, str(UnknownNameError(kind, name, known[kind])))
-            for where, kind, name in names_in(self.claims)
-            if name not in known[kind]
-        ]
-        found += [
-            (f"claims.{at}.measures", "nothing is measured: name a measure, or say why under 'untestable'")
-            for at, claim in enumerate(self.claims)
-            if not claim.measures and not claim.untestable
-        ]
-        return found + [
-            (f"claims.{at}.measures.{number}.arms", f"{measure.arms[0]!r} is compared with itself")
-            for at, claim in enumerate(self.claims)
-            for number, measure in enumerate(claim.measures)
-            if isinstance(measure, ArmDifference) and measure.arms[0] == measure.arms[1]
-        ]
-
     def _twice(self) -> list[tuple[str, object]]:
-        lists: Mapping[str, tuple[object, ...]] = {
-            "arms": self.arms,
-            "seeds": self.seeds,
-            "languages": self.languages,
-            "variants.p": self.variants.p,
-            "variants.leave_out": self.variants.leave_out,
-            "claims": tuple(claim.number for claim in self.claims),
-        }
+        lists: dict[str, tuple[object, ...]] = {}
+        for at, grid in enumerate(self.grids):
+            lists |= {
+                f"grids.{at}.seeds": grid.seeds,
+                f"grids.{at}.arms": grid.arms,
+                f"grids.{at}.settings": grid.settings,
+            }
+        lists |= {f"settings.{name}.languages": setting.languages for name, setting in self.settings.items()}
         return [
             (where, value)
             for where, values in lists.items()
@@ -350,7 +297,7 @@ def _malformed(where: str, model: type[BaseModel], layer: Mapping[str, Any]) -> 
 
 
 def read_study(path: Path) -> StudyRecipe:
-    """The study in a YAML file, with the design and the claims that it names.
+    """The study in a YAML file, with the design that it names.
 
     Raises:
         RecipeError: with all mistakes.
@@ -362,15 +309,12 @@ def read_study(path: Path) -> StudyRecipe:
     recipe = reading.recipe
     if recipe.design_file:
         design = read_recipe(path.parent / recipe.design_file, Design)
-        recipe = recipe.model_copy(update={"design": design, "arms": recipe.arms or tuple(design.arms)})
+        recipe = recipe.model_copy(update={"design": design})
         if problems := recipe.contradictions():
             raise recipe_error(path, [reading.problem_at(*problem) for problem in problems])
-    if recipe.claims_file:
-        file = path.parent / recipe.claims_file
-        listed = examine_recipe(file, ClaimList)
-        if listed.recipe is None or listed.problems:
-            raise recipe_error(file, listed.problems)
-        recipe = recipe.model_copy(update={"claims": listed.recipe.claims})
-        if problems := recipe.mistakes_in_claims():
-            raise recipe_error(file, [listed.problem_at(*problem) for problem in problems])
-    return recipe
+    beside = {key: str(path.parent / name) for key, name in _files(recipe) if name}
+    return recipe.model_copy(update=beside)
+
+
+def _files(recipe: StudyRecipe) -> tuple[tuple[str, str], ...]:
+    return ("register_file", recipe.register_file), ("claims_file", recipe.claims_file)

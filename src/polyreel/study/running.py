@@ -1,52 +1,56 @@
-"""The grid: every arm with every encoder and seed, one after the other, each once."""
+"""The cells of a study: what is missing, what was chosen for each arm, and running it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
 from polyreel._version import __version__
-from polyreel.codeswitch.lexicons import load_lexicons
-from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
-from polyreel.errors import RecipeError, UsageError
+from polyreel.errors import UsageError
 from polyreel.files import exclusive_lock
 from polyreel.recipes import form_problems, recipe_error
-from polyreel.study.arms import Cell, cells_of, text_tower, training_document
-from polyreel.study.measuring import BenchmarkData, measure
-from polyreel.study.pretraining import PretrainedEncoder, ensure_pretrained, pretrained_encoders
+from polyreel.study.arms import Cell, cells_of, needs_video, training_document, tuned_arms
+from polyreel.study.design import Arm
+from polyreel.study.measuring import CellQueries, query_lists
 from polyreel.study.recipe import StudyRecipe
-from polyreel.study.results_v1 import FirstCellResult, read_cell, write_cell
-from polyreel.study.study_data import StudyData, TrainTable
-
-if TYPE_CHECKING:
-    from polyreel.study.encoding import TowerCache, Towers
-    from polyreel.training.recipe import Recipe
+from polyreel.study.register import register_sha256
+from polyreel.study.results import CellResult, QueryList, read_cell, read_cells, write_cells
+from polyreel.study.study_data import Part, StudyData
+from polyreel.study.trial import Trial
+from polyreel.study.tuning import (
+    Choice,
+    candidates,
+    chosen,
+    read_choices,
+    read_score,
+    write_choices,
+)
+from polyreel.study.workers import TrialJob, run_jobs
 
 __all__ = [
+    "CELLS_FILE",
+    "CHOICES_FILE",
     "Grid",
     "GridPlanned",
     "GridProgressed",
     "OnStudyEvent",
     "StudyEvent",
-    "prepare_grid",
+    "declared_s",
     "run_grid",
     "training_problems",
 ]
 
-_CELLS, _RUNS = "cells", "runs"
-# Besides its steps a cell builds a model and is measured; measured on two cores, e5-small.
-_AROUND_A_CELL_S = 8.0
-_SAMPLE = 400
-_PROBES, _SURPRISING_S = 3, 30.0
+CELLS_FILE, CHOICES_FILE = "cells.jsonl.gz", "tuning.json"
+_CELLS, _TUNING = "cells", "tuning"
+# A study that goes on for hours keeps what it has in the one file that is committed.
+_PACKED_EVERY = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,364 +60,309 @@ class GridPlanned:
     Attributes:
         cells: Number of cells of the grid.
         missing: Number of cells that have no result yet.
-        seconds: Time that these will take, about.
+        tuning: Number of tuning runs that have none.
+        cpu_s: Seconds of one core that these take, about.
+        workers: That share them.
     """
 
     cells: int
     missing: int
-    seconds: float
+    tuning: int
+    cpu_s: float
+    workers: int
 
 
 @dataclass(frozen=True, slots=True)
 class GridProgressed:
-    """How far the grid is.
+    """How far the study is.
 
     Attributes:
-        done: Number of cells that are done, with a fraction for the one that is being trained.
-        cells: Number of cells of the grid.
-        what: Description of what is being done.
+        what: Description of what was done last.
+        done: Number that are done.
+        total: Of how many; 0 where it is not known.
+        unit: What is counted.
     """
 
-    done: float
-    cells: int
     what: str
+    done: int
+    total: int
+    unit: str = "cells"
 
 
 StudyEvent = GridPlanned | GridProgressed
 OnStudyEvent = Callable[[StudyEvent], None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    cell: Cell
-    digest: str
-    path: Path
-    document: dict[str, Any] | None
-    recipe: Recipe | None
-
-    @property
-    def result(self) -> FirstCellResult | None:
-        """The result of the cell; None while it has to be run."""
-        return read_cell(self.path, self.digest)
-
-
-@dataclass(frozen=True, slots=True)
 class Grid:
     """A study that can be run.
-
-    Attributes:
-        recipe: Recipe of the study.
-        study_data: Its tables.
-        benchmarks: What its arms are measured on.
-        pretrained: Encoders of our own -> how they are pretrained before any arm begins.
-        tasks: One for each cell.
-        out: Folder of the results.
-        data: Folder that corpora are relative to.
-    """
-
-    recipe: StudyRecipe
-    study_data: StudyData
-    benchmarks: BenchmarkData
-    pretrained: Mapping[str, PretrainedEncoder]
-    tasks: tuple[_Task, ...]
-    out: Path
-    data: Path | None
-
-    @property
-    def digest(self) -> str:
-        """Of everything that decides the results."""
-        facts = [self.recipe.grid_json, *(task.digest for task in self.tasks)]
-        return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
-
-    def results(self) -> tuple[FirstCellResult, ...] | None:
-        """All cells; None while one is missing."""
-        found = tuple(result for task in self.tasks if (result := task.result) is not None)
-        return found if len(found) == len(self.tasks) else None
-
-
-def prepare_grid(recipe: StudyRecipe, *, out: Path, data: Path | None, on_progress: OnStudyEvent) -> Grid:
-    """Build what arms train and are measured on, and check every arm's training recipe.
 
     Args:
         recipe: Of the study.
         out: Folder of the results.
-        data: Folder that corpora are relative to; None takes the working folder.
+        data: Folder that datasets are relative to.
         on_progress: Called with every event.
 
     Raises:
         RecipeError: arms cannot be trained; lists everything.
         PolyreelError: data is not there.
     """
-    cells = cells_of(recipe)
 
-    def report(what: str, done: int, total: int | None) -> None:
-        share = f" {done:,} of {total:,}" if total else ""
-        on_progress(GridProgressed(0.0, len(cells), what + share))
+    def __init__(
+        self, recipe: StudyRecipe, out: Path, data: Path | None, *, on_progress: OnStudyEvent
+    ) -> None:
+        self.recipe, self.out, self.data, self._tell = recipe, out, data, on_progress
+        self.study_data = StudyData(recipe, data, on_progress=self._report)
+        self.register_sha256 = register_sha256(Path(recipe.register_file)) if recipe.register_file else ""
+        if problems := training_problems(recipe):
+            raise recipe_error(recipe.study, problems)
+        self.cells = cells_of(recipe)
+        self._packed = {_key(cell): cell for cell in _packed_cells(out)}
 
-    study_data = StudyData(recipe, data, on_progress=report)
-    report("reading the benchmarks", 0, 0)
-    benchmarks = BenchmarkData(
-        galleries=tuple(study_data.gallery(spec) for spec in recipe.measure.retrieval),
-        premises=study_data.premises() if recipe.measure.xnli else (),
-        sentences=study_data.sentences() if recipe.measure.bitext else {},
-        languages=recipe.languages,
-        examples=recipe.examples,
-        show_pictures=recipe.show_pictures,
-    )
-    problems: dict[str, None] = {}
-    tasks = []
-    pretrained = pretrained_encoders(recipe, study_data)
-    for cell in cells:
-        encoder = pretrained.get(cell.encoder)
-        tables: Sequence[TrainTable] = ()
-        document: dict[str, Any] | None = None
-        if cell.arm.is_trained:
-            tables = study_data.train_tables(cell.arm)
-            entries, languages = [table.entry for table in tables], study_data.languages(cell.arm, tables)
-            document = training_document(recipe, cell, data=entries, languages=languages)
+    def missing_tuning(self) -> list[TrialJob]:
+        """Candidates that have no score; none of an arm that was chosen for already."""
+        known = {
+            (choice.encoder, choice.arm): choice.digest for choice in read_choices(self.out / CHOICES_FILE)
+        }
+        missing = []
+        for encoder, arm in tuned_arms(self.recipe):
+            jobs = [job for each in self._tuning_jobs(encoder, arm) for job in each]
+            if known.get((encoder, arm.name)) != _digest_of(jobs):
+                missing += [job for job in jobs if read_score(job.path, job.trial.digest) is None]
+        return missing
+
+    def choose(self) -> None:
+        """Write what was chosen for each arm, once every candidate has its score."""
+        known = {(choice.encoder, choice.arm): choice for choice in read_choices(self.out / CHOICES_FILE)}
+        choices = []
+        for encoder, arm in tuned_arms(self.recipe):
+            jobs = self._tuning_jobs(encoder, arm)
+            digest = _digest_of([job for each in jobs for job in each])
+            choice = known.get((encoder, arm.name))
+            if choice is None or choice.digest != digest:
+                assert self.recipe.tuning is not None
+                scores = [[_score(job) for job in each] for each in jobs]
+                tried = candidates(self.recipe.tuning, arm)
+                values, means = chosen(tried, scores)
+                choice = Choice(
+                    encoder=encoder,
+                    arm=arm.name,
+                    digest=digest,
+                    values=values,
+                    tried=tuple(zip(tried, means, strict=True)),
+                )
+            choices.append(choice)
+        if choices and tuple(choices) != read_choices(self.out / CHOICES_FILE):
+            write_choices(self.out / CHOICES_FILE, choices)
+
+    def jobs(self) -> list[TrialJob]:
+        """Every cell, once its arm was chosen for."""
+        choices = {(c.encoder, c.arm): c.values for c in read_choices(self.out / CHOICES_FILE)}
+        jobs = []
+        for number, cell in enumerate(self.cells):
+            self._report("reading the grid, cell", number, len(self.cells))
+            part = Part(cell.setting, self.recipe.settings[cell.setting].fold(cell.seed))
+            tuned = choices.get((cell.encoder, cell.arm.tuned_as or cell.arm.name), {})
+            trial = self._trial(cell, part, tuned)
+            jobs.append(TrialJob(trial, "cell", self.out / _CELLS / f"{cell.name}.json"))
+        return jobs
+
+    def result(self, job: TrialJob) -> CellResult | None:
+        """The result of a cell; None while it has to be run."""
+        packed = self._packed.get(_cell_key(job.trial.cell))
+        if packed is not None and packed.digest == job.trial.digest:
+            return packed
+        return read_cell(job.path, job.trial.digest)
+
+    def pack(self, jobs: Sequence[TrialJob]) -> None:
+        """Write all results that are there into the one file that is committed."""
+        cells = [result for job in jobs if (result := self.result(job)) is not None]
+        lists: dict[str, QueryList] = {}
+        for part in dict.fromkeys(job.trial.part for job in jobs):
+            lists |= query_lists(self._measured(part))
+        write_cells(self.out / CELLS_FILE, study=self.recipe.study, queries=lists, cells=cells)
+
+    def estimated_s(self, missing: Sequence[TrialJob], jobs: Sequence[TrialJob]) -> float:
+        """Seconds of one core: as alike cells took, or else as the recipe says."""
+        known: dict[tuple[str, ...], list[float]] = {}
+        for job in jobs:
+            if (result := self.result(job)) is not None:
+                for kind in _kinds(job.trial.cell):
+                    known.setdefault(kind, []).append(result.took_s)
+        seconds = 0.0
+        for job in missing:
+            alike = next((known[kind] for kind in _kinds(job.trial.cell) if kind in known), None)
+            seconds += sum(alike) / len(alike) if alike else declared_s(self.recipe, job.trial.cell)
+        return seconds
+
+    def _tuning_jobs(self, encoder: str, arm: Arm) -> list[list[TrialJob]]:
+        """For each candidate its runs, one a setting."""
+        tuning = self.recipe.tuning
+        assert tuning is not None
+        found = []
+        for number, values in enumerate(candidates(tuning, arm)):
+            jobs = []
+            for name in tuning.settings[encoder]:
+                cell = Cell(name, encoder, arm, tuning.seed)
+                part = Part(name, self.recipe.settings[name].fold(tuning.seed), held_out=True)
+                path = self.out / _TUNING / f"{cell.name}-{number}.json"
+                jobs.append(TrialJob(self._trial(cell, part, values), "tuning", path))
+            found.append(jobs)
+        return found
+
+    def _trial(self, cell: Cell, part: Part, tuned: Mapping[str, float]) -> Trial:
+        table = self.study_data.table(part)
+        identity = [table.manifest.version]
+        if cell.arm.videos == "shuffled":
+            table = self.study_data.shuffled(part, cell.seed)
+            identity.append(f"shuffled {cell.seed}")
+        document = training_document(
+            self.recipe,
+            cell,
+            folder=str(table.folder),
+            features=self.study_data.features(part.setting),
+            tuned=tuned,
+        )
+        data = [{**entry, "corpus": identity} for entry in document["data"]]
+        setting, encoder = self.recipe.settings[cell.setting], self.recipe.encoders[cell.encoder]
         facts = [
             __version__,
-            cell.encoder,
-            recipe.encoders[cell.encoder],
-            encoder and encoder.identity,
-            document and {**document, "data": [[table.identity, table.weight] for table in tables]},
-            list(benchmarks.facts),
+            {**document, "data": data},
+            setting.languages,
+            encoder.reads_class_names,
+            [premise.id for premise in self.study_data.premises(part.setting)],
+            part.held_out,
         ]
-        digest = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]
-        path = out / _CELLS / f"{cell.name}.json"
-        there = read_cell(path, digest) is not None
-        if document is not None and encoder is not None:  # only now, for a cache may lie anywhere
-            document["model"]["text"] = text_tower(recipe, cell.encoder, str(encoder.weights))
-        # What is there already needs no trainer, nor the seconds that it takes to load one.
-        trained = None if document is None or there else _validated(document, cell, problems)
-        tasks.append(_Task(cell, digest, path, document, trained))
-    if problems:
-        raise recipe_error(recipe.study, list(problems))
-    return Grid(recipe, study_data, benchmarks, pretrained, tuple(tasks), out, data)
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+        return Trial(cell, part, document, digest, self.register_sha256)
+
+    def _measured(self, part: Part) -> CellQueries:
+        data, languages = self.study_data, self.recipe.settings[part.setting].languages
+        return CellQueries(part, data.test_clips(part), data.premises(part.setting), languages)
+
+    def _report(self, what: str, done: int, total: int | None) -> None:
+        self._tell(GridProgressed(what, done, total or 0, unit=""))
 
 
-def training_problems(recipe: StudyRecipe) -> list[str]:
-    """What is wrong with the training recipes of the arms, whatever the data are."""
-    problems: dict[str, None] = {}
-    for cell in cells_of(recipe):
-        if cell.arm.is_trained:
-            languages = recipe.languages if cell.arm.multilingual else ("en",)
-            document = training_document(recipe, cell, data=[{"corpus": "any"}], languages=languages)
-            _validated(document, cell, problems)
-    return list(problems)
+def run_grid(
+    grid: Grid, *, workers: int, is_stopped: Callable[[], bool], on_progress: OnStudyEvent
+) -> list[TrialJob]:
+    """Tune what is not tuned, then run the cells that are missing; what is there is packed at the end,
+    however it ends.
 
+    Args:
+        grid: Of the study.
+        workers: Processes side by side.
+        is_stopped: Whether to begin nothing more.
+        on_progress: Called with every event.
 
-def run_grid(grid: Grid, *, on_progress: OnStudyEvent) -> tuple[FirstCellResult, ...] | None:
-    """Run the cells that are missing; None if the study was asked to stop before the last.
+    Returns:
+        All cells; those without a result were left because it was asked to stop. None at all where the tuning
+        was.
 
     Raises:
         UsageError: another process runs this study.
         PolyreelError: an arm cannot be trained or measured.
     """
-    missing = [task for task in grid.tasks if task.result is None]
-    if not missing:
-        return grid.results()
-    from polyreel.study.encoding import TowerCache
-
     with _alone(grid.out):
-        cache = TowerCache()
-        _pretrain(grid, missing, on_progress)
-        on_progress(GridPlanned(len(grid.tasks), len(missing), _estimate(grid, missing)))
-        (grid.out / _CELLS).mkdir(parents=True, exist_ok=True)
-        done = len(grid.tasks) - len(missing)
-        for number, task in enumerate(missing):
-            result = _cell_result(grid, task, cache, done + number, on_progress)
-            if result is None:
-                return None
-            write_cell(task.path, result)
-            shutil.rmtree(_run_folder(grid, task), ignore_errors=True)
-        shutil.rmtree(grid.out / _RUNS, ignore_errors=True)
-    return grid.results()
+        tuning = grid.missing_tuning()
+        if tuning:
+            seconds = grid.estimated_s(tuning, ()) + sum(declared_s(grid.recipe, cell) for cell in grid.cells)
+            on_progress(GridPlanned(len(grid.cells), len(grid.cells), len(tuning), seconds, workers))
+            _run(grid, tuning, len(tuning), "tuning runs", workers, is_stopped, on_progress)
+            if is_stopped() and grid.missing_tuning():
+                return []
+        grid.choose()
+        jobs = grid.jobs()
+        missing = [job for job in jobs if grid.result(job) is None]
+        if missing:
+            seconds = grid.estimated_s(missing, jobs)
+            on_progress(GridPlanned(len(jobs), len(missing), 0, seconds, workers))
+            try:
+                _run(grid, missing, len(jobs), "cells", workers, is_stopped, on_progress, jobs)
+            finally:
+                grid.pack(jobs)
+        return jobs
 
 
-def _pretrain(grid: Grid, missing: Sequence[_Task], on_progress: OnStudyEvent) -> None:
-    done = len(grid.tasks) - len(missing)
-    for name in dict.fromkeys(task.cell.encoder for task in missing):
-        if (encoder := grid.pretrained.get(name)) is not None:
-            ensure_pretrained(
-                grid.recipe,
-                encoder,
-                on_progress=lambda what, step, steps: on_progress(
-                    GridProgressed(done, len(grid.tasks), f"{what} {step:,} of {steps:,}")
-                ),
-            )
+def _run(
+    grid: Grid,
+    missing: Sequence[TrialJob],
+    total: int,
+    unit: str,
+    workers: int,
+    is_stopped: Callable[[], bool],
+    on_progress: OnStudyEvent,
+    packed: Sequence[TrialJob] = (),
+) -> None:
+    done = total - len(missing)
+    for folder in {job.path.parent for job in missing}:
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def on_done(job: TrialJob) -> None:
+        nonlocal done
+        done += 1
+        if packed and done % _PACKED_EVERY == 0:
+            grid.pack(packed)
+        on_progress(GridProgressed(job.name, done, total, unit))
+
+    on_progress(GridProgressed("training", done, total, unit))
+    run_jobs(missing, grid.recipe, grid.data, workers=workers, on_done=on_done, is_stopped=is_stopped)
 
 
-def _validated(document: dict[str, Any], cell: Cell, problems: dict[str, None]) -> Recipe | None:
+def training_problems(recipe: StudyRecipe) -> list[str]:
+    """What is wrong with the training recipes of the arms, whatever the data are."""
     from polyreel.training.recipe import Recipe
 
-    try:
-        recipe = Recipe.model_validate(document)
-    except ValidationError as error:
-        for _, (place, what) in form_problems(Recipe, document, error):
-            problems.setdefault(f"training.{place} ({cell.arm.name}, {cell.encoder}): {what}")
-        return None
-    for place, what in recipe.contradictions():
-        problems.setdefault(f"training.{place} ({cell.arm.name}, {cell.encoder}): {what}")
-    return recipe
+    problems: dict[str, None] = {}
+    for cell in {(c.setting, c.encoder, c.arm.name): c for c in cells_of(recipe)}.values():
+        document = training_document(recipe, cell, folder="any", features="any", tuned={})
+        where = f"({cell.arm.name}, {cell.encoder}, {cell.setting})"
+        try:
+            found = Recipe.model_validate(document).contradictions()
+        except ValidationError as error:
+            found = [problem for _, problem in form_problems(Recipe, document, error)]
+        if not cell.arm.sees:
+            blind = [term["name"] for term in cell.arm.objectives if needs_video(term)]
+            found += [("objectives", f"{name!r} means nothing without videos") for name in blind]
+        for place, what in found:
+            problems.setdefault(f"training.{place} {where}: {what}")
+    return list(problems)
 
 
-def _cell_result(
-    grid: Grid, task: _Task, cache: TowerCache, done: int, on_progress: OnStudyEvent
-) -> FirstCellResult | None:
-    """Train if there is anything to train, then measure; None if it was asked to stop."""
-    began = time.monotonic()
-    cell, count = task.cell, len(grid.tasks)
-    steps, texts = 0, 0
-    switched: dict[str, float] = {}
-    if task.recipe is None:
-        on_progress(GridProgressed(done, count, f"measuring {cell.name}"))
-        towers = _untrained(grid, cell, cache)
-    else:
-        folder = _run_folder(grid, task)
-
-        def on_share(share: float) -> None:
-            on_progress(GridProgressed(done + share, count, f"training {cell.name}"))
-
-        trained = _train(grid, task, on_share)
-        if trained is None:
-            return None
-        on_progress(GridProgressed(done + 1.0, count, f"measuring {cell.name}"))
-        steps = trained
-        texts, switched = _texts_seen(folder), _switched(grid, task.recipe)
-        from polyreel.training.checkpoints import load_checkpoint
-
-        towers = cache.trained(load_checkpoint(folder, "last"))
-    first = cell.seed == grid.recipe.seeds[0] and cell.arm.name in grid.recipe.design.examples
-    measured, examples = measure(towers, grid.benchmarks, with_examples=first)
-    return FirstCellResult(
-        encoder=cell.encoder,
-        arm=cell.arm.name,
-        seed=cell.seed,
-        digest=task.digest,
-        benchmarks=tuple(measured),
-        switched=switched,
-        steps=steps,
-        texts=texts,
-        examples=examples,
-        took_s=round(time.monotonic() - began, 1),
-    )
+def declared_s(recipe: StudyRecipe, cell: Cell) -> float:
+    """Seconds of a cell as the recipe says."""
+    document = training_document(recipe, cell, folder="any", features="any", tuned={})
+    steps = int(document.get("optimiser", {}).get("steps") or 0)
+    cost = recipe.cost
+    return cost.around_s.get(cell.encoder, 0.0) + steps * cost.step_s.get(cell.encoder, 0.0)
 
 
-def _untrained(grid: Grid, cell: Cell, cache: TowerCache) -> Towers:
-    from polyreel.models.specs import TextTowerSpec
-
-    encoder = grid.pretrained.get(cell.encoder)
-    tower = text_tower(grid.recipe, cell.encoder, None if encoder is None else str(encoder.weights))
-    return cache.untrained(TextTowerSpec.model_validate(tower), seed=cell.seed)
+def _score(job: TrialJob) -> float:
+    found = read_score(job.path, job.trial.digest)
+    assert found is not None
+    return found.log2_rank
 
 
-def _train(grid: Grid, task: _Task, on_share: Callable[[float], None]) -> int | None:
-    """Steps done; None if it was asked to stop."""
-    from polyreel.training.events import Event, Started, Stepped
-    from polyreel.training.run import train
-
-    assert task.recipe is not None
-    total = [1]
-
-    def on_event(event: Event) -> None:
-        if isinstance(event, Started):
-            total[0] = event.total
-        elif isinstance(event, Stepped):
-            on_share(0.95 * event.report.step / total[0])
-
-    try:
-        result = train(
-            task.recipe, out=_run_folder(grid, task), data=grid.data, resume="auto", on_progress=on_event
-        )
-    except RecipeError as error:
-        raise RecipeError("an arm cannot be trained", item=task.cell.name, value=error.value) from error
-    return None if result.stopped_by is not None else result.step
+def _digest_of(jobs: Sequence[TrialJob]) -> str:
+    return hashlib.sha256("\0".join(job.trial.digest for job in jobs).encode()).hexdigest()[:16]
 
 
-def _texts_seen(folder: Path) -> int:
-    """Texts that the run saw."""
-    from polyreel.training.logs import read_log
-
-    return sum(int(line["texts"]) for line in read_log(folder) if line["kind"] == "step")
+def _packed_cells(out: Path) -> tuple[CellResult, ...]:
+    found = read_cells(out / CELLS_FILE)
+    return () if found is None else found.cells
 
 
-def _switched(grid: Grid, recipe: Recipe) -> dict[str, float]:
-    """Language -> share of all words that is switched into it, over a sample of the training captions.
-
-    Not what the run counted: one that was interrupted counts only what came after.
-    """
-    spec = recipe.code_switching
-    if spec is None:
-        return {}
-    lexicons = load_lexicons((grid.data or Path()) / spec.lexicons, spec.languages)
-    rule = SwitchRule(mode=spec.mode, p=spec.p, candidates=spec.candidates)
-    sample = grid.study_data.english(most=_SAMPLE)
-    switcher = CodeSwitcher(lexicons, rule, seed=recipe.seed)
-    if spec.rate is not None:
-        switcher = switcher.equalised(sample, rate=spec.rate)
-    counts = dict.fromkeys(spec.languages, 0)
-    words = 0
-    for number, text in enumerate(sample):
-        switched = switcher.switch(text, key=number, epoch=0)
-        words += switched.words
-        for tag, count in switched.switched.items():
-            counts[tag] += count
-    return {tag: round(count / max(1, words), 4) for tag, count in counts.items()}
+def _key(result: CellResult) -> tuple[Any, ...]:
+    return result.setting, result.encoder, result.arm, result.seed
 
 
-def _run_folder(grid: Grid, task: _Task) -> Path:
-    return grid.out / _RUNS / f"{task.cell.name}-{task.digest[:8]}"
+def _cell_key(cell: Cell) -> tuple[Any, ...]:
+    return cell.setting, cell.encoder, cell.arm.name, cell.seed
 
 
-def _estimate(grid: Grid, missing: Sequence[_Task]) -> float:
-    """Seconds, from cells of this study where there are any, else from a few steps on made-up input."""
-    known: dict[tuple[str, bool, bool], list[float]] = {}
-    for task in grid.tasks:
-        if (found := task.result) is not None:
-            known.setdefault(_kind(task), []).append(found.took_s)
-    seconds = 0.0
-    for task in missing:
-        kind = _kind(task)
-        if kind not in known:
-            known[kind] = [_probed(grid, task)]
-        seconds += sum(known[kind]) / len(known[kind])
-    return seconds
-
-
-def _kind(task: _Task) -> tuple[str, bool, bool]:
-    return task.cell.encoder, task.cell.arm.is_trained, task.cell.arm.sees
-
-
-def _probed(grid: Grid, task: _Task) -> float:
-    """Seconds of a cell, from steps on made-up input.
-
-    Raises:
-        RecipeError: the arm cannot be trained on this data.
-    """
-    if task.document is None:
-        return _AROUND_A_CELL_S
-    import yaml
-
-    from polyreel.training.checking import check
-
-    folder = grid.out / _RUNS
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "estimate.yaml"
-    path.write_text(yaml.safe_dump(task.document, allow_unicode=True), encoding="utf-8")
-    seconds = []
-    for _ in range(_PROBES):
-        checked = check(path, data=grid.data)
-        if checked.problems:
-            raise recipe_error(f"{grid.recipe.study}, {task.cell.arm.name}", list(checked.problems))
-        estimate = checked.estimate
-        if estimate is None or estimate.steps is None:
-            break
-        seconds.append(estimate.steps * estimate.step_s)
-        # On a busy machine a step can take a hundred times as long as the next.
-        if seconds[-1] < _SURPRISING_S:
-            break
-    return _AROUND_A_CELL_S + min(seconds, default=0.0)
+def _kinds(cell: Cell) -> tuple[tuple[str, ...], ...]:
+    """What cells have in common that take about as long, most alike first."""
+    return (cell.setting, cell.encoder, cell.arm.name), (cell.setting, cell.encoder), (cell.encoder,)
 
 
 def _alone(out: Path) -> AbstractContextManager[None]:

@@ -28,8 +28,8 @@ _NORMAL = NormalDist()
 class Variation:
     """Where ``s`` varies, as shares of its variance; the rest is noise of single ranks.
 
-    With the defaults VC − VC0 on 937 photos in five folds has intervals as wide as those of the exploration
-    that the register rests on.
+    With the defaults the difference of two arms on 937 photos in five folds has intervals as wide as those of
+    the exploration that the register rests on.
 
     Attributes:
         difficulty: of a query, for all arms.

@@ -1,45 +1,36 @@
-"""A study from its recipe to its report."""
+"""A study from its recipe to its results."""
 
 from __future__ import annotations
 
-import json
-import platform
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
-from polyreel.codeswitch.lexicons import load_lexicons
-from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
 from polyreel.errors import UnknownNameError, UsageError
-from polyreel.files import write_atomically
-from polyreel.models.specs import E5_SMALL, SCRATCH
+from polyreel.models.specs import E5_SMALL, HASHED_BAG, SCRATCH
 from polyreel.progress import ignore_progress
 from polyreel.recipes import Problem
-from polyreel.study.arms import cells_of, contrasts_of
-from polyreel.study.ledger import Claim, judge_claims
-from polyreel.study.presenting import markdown_page, render_study
+from polyreel.study.arms import Cell, cells_of, tuned_arms
 from polyreel.study.recipe import StudyRecipe
-from polyreel.study.running import Grid, OnStudyEvent, prepare_grid, run_grid, training_problems
+from polyreel.study.register import register_sha256
+from polyreel.study.results import StudyCells, read_cells
+from polyreel.study.running import (
+    CELLS_FILE,
+    Grid,
+    OnStudyEvent,
+    declared_s,
+    run_grid,
+    training_problems,
+)
 from polyreel.study.study_data import StudyData
-from polyreel.study.summary import StudyResults, summarise
+from polyreel.study.tuning import candidates
 
 __all__ = ["StudyCheck", "StudyOutcome", "check_study", "run_study"]
 
-_RESULTS, _CLAIMS, _REPORT, _PAGE, _FIGURES = (
-    "results.json",
-    "claims.json",
-    "report.html",
-    "index.md",
-    "figures",
-)
-_CLAIM_LIST = TypeAdapter(tuple[Claim, ...])
-_SAMPLE = 1000
 # OWNER/NAME; the oldest models have no owner and begin with their family.
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+|(?:(?:distil)?(?:bert|roberta)|xlm|albert|camembert)-[\w.-]+")
+_OURS = (E5_SMALL, HASHED_BAG, SCRATCH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +39,22 @@ class StudyCheck:
 
     Attributes:
         cells: of the grid.
+        tuning_runs: before them.
+        hours: of ``device`` that both take, as the recipe declares their cost.
+        device: what the hours are of.
+        measured: how the cost was had.
+        register_sha256: of the register; empty without one.
         problems: mistakes in the arms' training recipes, and names that mean nothing: of encoders, datasets,
             their splits and features.
         absent: data that are not there.
     """
 
     cells: int
+    tuning_runs: int
+    hours: float
+    device: str
+    measured: str
+    register_sha256: str
     problems: tuple[str, ...]
     absent: tuple[str, ...]
 
@@ -67,53 +68,82 @@ class StudyOutcome:
         cells: of the grid.
         missing: that are not there because the study was asked to stop; 0 for a finished one.
         was_there: whether there was nothing to do.
-        claims: the ledger; empty where cells are missing.
+        register_sha256: of the register as it is; empty without one.
+        registered: whether every cell was run under that very register.
     """
 
     folder: Path
     cells: int
     missing: int
     was_there: bool
-    claims: tuple[Claim, ...]
+    register_sha256: str = ""
+    registered: bool = False
 
 
 def check_study(recipe: StudyRecipe, *, data: Path | None) -> StudyCheck:
-    """Examine a study. Nothing is fetched, built or trained for it.
+    """Examine a study, and say what it would cost. Nothing is fetched, built or trained for it.
 
     Args:
         recipe: of the study.
-        data: folder that corpora, lexicons and benchmarks are relative to.
+        data: folder that datasets, lexicons and benchmarks are relative to.
     """
     study_data = StudyData(recipe, data, on_progress=ignore_progress)
     names = [*_unknown_encoders(recipe), *study_data.unknown_names()]
     problems = [*training_problems(recipe), *(f"{place}: {what}" for place, what in names)]
-    return StudyCheck(len(cells_of(recipe)), tuple(problems), tuple(study_data.absent()))
+    cells, tuning = cells_of(recipe), tuple(_tuning_cells(recipe))
+    return StudyCheck(
+        cells=len(cells),
+        tuning_runs=len(tuning),
+        hours=round(sum(declared_s(recipe, cell) for cell in (*cells, *tuning)) / 3600, 2),
+        device=recipe.cost.device,
+        measured=recipe.cost.measured,
+        register_sha256=register_sha256(Path(recipe.register_file)) if recipe.register_file else "",
+        problems=tuple(problems),
+        absent=tuple(study_data.absent()),
+    )
+
+
+def _tuning_cells(recipe: StudyRecipe) -> Iterator[Cell]:
+    """A cell for every run of the tuning, which costs about as much."""
+    tuning = recipe.tuning
+    for encoder, arm in tuned_arms(recipe):
+        assert tuning is not None
+        for _ in candidates(tuning, arm):
+            for setting in tuning.settings[encoder]:
+                yield Cell(setting, encoder, arm, tuning.seed)
 
 
 def _unknown_encoders(recipe: StudyRecipe) -> Iterator[Problem]:
     """Encoders that are neither our own, nor a folder, nor have the form of a name on the hub."""
-    for name, tower in recipe.encoders.items():
-        encoder = str(tower.get("encoder", E5_SMALL))
-        if encoder in (E5_SMALL, SCRATCH) or _HUB_NAME.fullmatch(encoder):
+    for name, spec in recipe.encoders.items():
+        encoder = str(spec.text.get("encoder", E5_SMALL))
+        if encoder in _OURS or _HUB_NAME.fullmatch(encoder):
             continue
         if not Path(encoder).expanduser().is_dir():
-            known = str(UnknownNameError("text encoder", encoder, (E5_SMALL, SCRATCH)))
-            yield f"encoders.{name}.encoder", f"{known} It is neither a folder nor OWNER/NAME on the hub"
+            known = str(UnknownNameError("text encoder", encoder, _OURS))
+            yield f"encoders.{name}.text.encoder", f"{known} It is neither a folder nor OWNER/NAME on the hub"
 
 
 def run_study(
-    recipe: StudyRecipe, *, out: Path, data: Path | None = None, command: str = "", on_progress: OnStudyEvent
+    recipe: StudyRecipe,
+    *,
+    out: Path,
+    data: Path | None = None,
+    workers: int = 1,
+    is_stopped: Callable[[], bool] = lambda: False,
+    on_progress: OnStudyEvent,
 ) -> StudyOutcome:
-    """Run what is missing of a study and write its results, claims and pages.
+    """Tune, run what is missing of a study, and write all cells into one file.
 
-    A study that is stopped or killed goes on where it was, and ends with the very same tables. Where only
-    claims or wording were changed, the pages are made again from the figures that are there.
+    A study that is stopped or killed goes on where it was, and ends with the very same cells. One whose
+    ``cells.jsonl.gz`` and ``tuning.json`` are there, as where they were committed, has nothing to do.
 
     Args:
         recipe: of the study.
         out: folder of the results.
-        data: folder that corpora, lexicons and benchmarks are relative to.
-        command: that does this, for the pages.
+        data: folder that datasets, lexicons and benchmarks are relative to.
+        workers: processes side by side, each with one thread.
+        is_stopped: whether to begin nothing more.
         on_progress: Called with every event.
 
     Raises:
@@ -121,29 +151,12 @@ def run_study(
         UsageError: another process runs the study, ``out`` cannot be written, or packages are missing.
         PolyreelError: data is not there, or training fails.
     """
-    grid = prepare_grid(recipe, out=out, data=data, on_progress=on_progress)
-    results = _results_there(grid)
+    if workers < 1:
+        raise UsageError("a study needs a worker", item="--workers", value=workers)
+    grid = Grid(recipe, out, data, on_progress=on_progress)
+    began = read_cells(out / CELLS_FILE)
     try:
-        if results is not None:
-            claims = judge_claims(recipe.claims, results)
-            if _pages_are_there(out, results, claims):
-                return StudyOutcome(out, len(grid.tasks), 0, True, claims)
-            results = results.model_copy(update={"command": command})
-        else:
-            cells = run_grid(grid, on_progress=on_progress)
-            if cells is None:
-                missing = sum(task.result is None for task in grid.tasks)
-                return StudyOutcome(out, len(grid.tasks), missing, False, ())
-            results = summarise(
-                recipe,
-                cells,
-                coverage=_coverage(grid),
-                command=command,
-                digest=grid.digest,
-                made_with=_versions(),
-            )
-        claims = judge_claims(recipe.claims, results)
-        _write(out, results, claims)
+        jobs = run_grid(grid, workers=workers, is_stopped=is_stopped, on_progress=on_progress)
     except OSError as error:
         raise UsageError(
             "the results cannot be written",
@@ -151,64 +164,17 @@ def run_study(
             value=error.strerror,
             remedy="Free some space, then give the same command again",
         ) from error
-    return StudyOutcome(out, len(grid.tasks), 0, False, claims)
-
-
-def _results_there(grid: Grid) -> StudyResults | None:
-    """The figures in the folder, if they are of these very cells and contrasts."""
-    try:
-        found = StudyResults.model_validate_json((grid.out / _RESULTS).read_bytes())
-    except (OSError, ValidationError):
-        return None
-    recipe = grid.recipe
-    pairs = {(name, *pair) for name in recipe.encoders for pair in contrasts_of(recipe, name)}
-    if found.digest != grid.digest or {(c.encoder, c.one, c.other) for c in found.contrasts} != pairs:
-        return None
-    return found.model_copy(update={"recipe": recipe})
-
-
-def _pages_are_there(out: Path, results: StudyResults, claims: tuple[Claim, ...]) -> bool:
-    """Whether the folder holds what this study would write."""
-    try:
-        ledger = _CLAIM_LIST.validate_json((out / _CLAIMS).read_bytes())
-        page = (out / _PAGE).read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return False
-    return (out / _REPORT).is_file() and ledger == claims and page == markdown_page(results, claims)
-
-
-def _coverage(grid: Grid) -> Mapping[str, float]:
-    """Language -> share of the words of English captions that its lexicon translates."""
-    spec = grid.recipe.training.get("code_switching")
-    if not spec:
-        return {}
-    lexicons = load_lexicons(
-        (grid.data or Path()) / spec.get("lexicons", "lexicons"), spec.get("languages", grid.recipe.others)
+    found = read_cells(out / CELLS_FILE)
+    missing = len(grid.cells) - sum(grid.result(job) is not None for job in jobs)
+    return StudyOutcome(
+        folder=out,
+        cells=len(grid.cells),
+        missing=missing,
+        was_there=not missing and began is not None and began == found,
+        register_sha256=grid.register_sha256,
+        registered=_is_registered(found, grid.register_sha256),
     )
-    coverage = CodeSwitcher(lexicons, SwitchRule(mode="bilingual")).coverage(
-        grid.study_data.english(most=_SAMPLE)
-    )
-    return {tag: round(share, 4) for tag, share in coverage.items()}
 
 
-def _versions() -> dict[str, str]:
-    return {"python": platform.python_version()} | {
-        name: version(name) for name in ("polyreel", "numpy", "torch")
-    }
-
-
-def _write(out: Path, results: StudyResults, claims: tuple[Claim, ...]) -> None:
-    """All files; ``results.json`` comes last, since with it the study counts as finished."""
-    page = render_study(results, claims)
-    (out / _FIGURES).mkdir(parents=True, exist_ok=True)
-    for name, data in page.figures.items():
-        _put(out / _FIGURES / f"{name}.json", json.dumps(data, ensure_ascii=False, indent=1))
-    _put(out / ".gitignore", "cells/\nruns/\n.lock")
-    _put(out / _REPORT, page.html.rstrip("\n"))
-    _put(out / _PAGE, markdown_page(results, claims).rstrip("\n"))
-    _put(out / _CLAIMS, _CLAIM_LIST.dump_json(claims, indent=1).decode())
-    _put(out / _RESULTS, results.model_dump_json())
-
-
-def _put(path: Path, text: str) -> None:
-    write_atomically(path, (text + "\n").encode())
+def _is_registered(cells: StudyCells | None, sha256: str) -> bool:
+    return bool(sha256) and cells is not None and all(c.register_sha256 == sha256 for c in cells.cells)

@@ -12,7 +12,7 @@ Five answers:
 
 One interval decides, the crossed bootstrap at 95% (``metrics.crossed``); there is no second condition.
 
-**Several contrasts** are an intersection-union test (Berger 1982): "VC beats C *and* C+ *and* VC0" is false
+**Several contrasts** are an intersection-union test (Berger 1982): "one beats three others" is false
 if one of them is, so each may be tested at the full level, and the p of the question is the largest of its
 contrasts'. A contrast that points the other way has p = 1.
 

@@ -12,6 +12,7 @@ from av.video.frame import VideoFrame
 
 from polyreel.errors import DecodeError, MediaError
 from polyreel.media.appearance import on_white
+from polyreel.media.closed_captions import ClosedCaptions
 from polyreel.media.decode import Health, Picture, next_due_s, shown_for_s
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ class AnimationReader:
     Args:
         path: the file.
 
+    Attributes:
+        closed_captions: as those of ``VideoReader``; there are none.
+
     Raises:
         MediaError: it is damaged or cut short.
     """
@@ -51,6 +55,7 @@ class AnimationReader:
         self._image = _open(path)
         self._decoded = self._sampled = 0
         self._got_s = 0.0
+        self.closed_captions = ClosedCaptions()  # none
         self.duration_asked_s = _stated_length_s(path)
 
     def __enter__(self) -> Self:

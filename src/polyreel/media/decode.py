@@ -41,6 +41,7 @@ from polyreel.media.appearance import (
     orientation_of,
     tone_mapped,
 )
+from polyreel.media.closed_captions import ClosedCaptions
 from polyreel.media.scaling import STRETCH, Scaling
 
 __all__ = ["Frame", "Health", "Picture", "VideoReader", "clock_start_s", "next_due_s", "shown_for_s"]
@@ -76,6 +77,7 @@ _PLAYLIST = re.compile(
 )
 # FFmpeg's own drop the second layer of pictures in which these codecs keep opacity.
 _DECODERS_WITH_OPACITY = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+_CODECS_WITH_CAPTIONS = frozenset({"h264", "hevc", "mpeg2video"})
 _STILL_CODECS = frozenset({"bmp", "gif", "mjpeg", "png", "tiff", "webp"})
 
 
@@ -90,6 +92,7 @@ class Health(BaseModel):
         duration_got_s: time of the last decoded frame plus one frame's length.
         frames_decoded, frames_sampled: frames that came out, and those that were handed on.
         bad_packets: packets that did not decode.
+        closed_captions: whether captions came with the pictures.
         damaged_frames: frames that came out with parts that the decoder had to make up.
         remarks: one sentence for each thing that was not as it should be.
     """
@@ -106,6 +109,7 @@ class Health(BaseModel):
     frames_sampled: int
     bad_packets: int
     damaged_frames: int = 0
+    closed_captions: bool = False
     remarks: tuple[str, ...] = ()
 
 
@@ -177,6 +181,9 @@ class VideoReader:
         path: the file.
         threads: decoding threads; 0 lets the decoder choose.
 
+    Attributes:
+        closed_captions: those that came with the pictures; complete once ``pictures`` is exhausted.
+
     Raises:
         MediaError: the file is missing, unreadable, empty, no video, or of a codec that cannot be decoded.
     """
@@ -203,6 +210,9 @@ class VideoReader:
         self._is_avi = self._container.format.name == "avi"
         self._gif_end_s = 0.0 if self._container.format.name == "gif" else None
         self._remarks: list[str] = []
+        # Of these FFmpeg hands out what accompanies the pictures.
+        self._may_have_captions = codec.name in _CODECS_WITH_CAPTIONS
+        self.closed_captions = ClosedCaptions()
 
     def __enter__(self) -> Self:
         return self
@@ -253,6 +263,7 @@ class VideoReader:
             frames_sampled=self._sampled,
             bad_packets=self._bad_packets,
             damaged_frames=self._damaged,
+            closed_captions=self.closed_captions.are_there,
             remarks=tuple(remarks),
         )
 
@@ -284,7 +295,9 @@ class VideoReader:
             # Frames without time stamps are counted, so none of those may be skipped.
             is_near = frame.pts is not None and time_s - self._last_s < 2 / _SKIPPABLE_RATE_FPS
             dense = dense + 1 if is_near else 0
-            skips = fast and dense > _SKIPPABLE_AFTER
+            if self._may_have_captions:
+                self.closed_captions.take(frame, time_s)
+            skips = fast and dense > _SKIPPABLE_AFTER and not self.closed_captions.are_there
             self._codec.skip_frame = "NONREF" if skips else "DEFAULT"
             self._last_s = max(self._last_s, time_s)
             if time_s < due_s - _TIME_EPSILON_S:

@@ -83,7 +83,8 @@ class DecodeOptions:
         scaling: how it gets there; by default the whole of it is stretched.
         max_clip_s: longest clip.
         thumbnail_px: longest side of a thumbnail.
-        pictures: False reads subtitles only.
+        pictures: False reads subtitles only, without those that come with the pictures.
+        captions: reads those, too, without ``pictures``; it takes as long as decoding.
         sidecars: names of the subtitle files beside the video; None has the folder listed for them.
         from_s: end of a clip of the same file, made with the same options, from which to go on: it and those
             before it do not come again.
@@ -95,6 +96,7 @@ class DecodeOptions:
     max_clip_s: float = MAX_CLIP_S
     thumbnail_px: int = 320
     pictures: bool = True
+    captions: bool = False
     sidecars: tuple[str, ...] | None = None
     scaling: Scaling = STRETCH
     from_s: float = 0.0

@@ -26,6 +26,7 @@ from polyreel.clips import Caption
 from polyreel.errors import MediaError
 from polyreel.languages import UNKNOWN, clean, detect, parse_tag
 from polyreel.media.charsets import decode_text
+from polyreel.media.closed_captions import CodedCaption
 from polyreel.media.decode import clock_start_s
 from polyreel.media.suffixes import VIDEO_SUFFIXES
 
@@ -82,7 +83,7 @@ class SubtitleTrack:
     """All subtitles from one place.
 
     Attributes:
-        source: file name of the sidecar, or "track N" for a track inside the video.
+        source: file name of the sidecar, "track N" for a track inside the video, or "closed captions".
         captions: in the order of their times.
     """
 
@@ -154,18 +155,27 @@ def read_sidecars(
 
 
 def read_subtitles(
-    video: Path, beside: Sequence[Path] | None = None
+    video: Path, beside: Sequence[Path] | None = None, closed_captions: Iterable[CodedCaption] = ()
 ) -> tuple[list[SubtitleTrack], list[MediaError]]:
     """Every subtitle track of ``video``, beside it and inside it, and what was wrong with them.
 
     A language is taken from the file's or the track's name; where that says nothing it is detected.
-    ``beside`` is that of ``read_sidecars``.
+
+    Args:
+        video: the file.
+        beside: that of ``read_sidecars``.
+        closed_captions: what decoding its pictures brought.
     """
     tracks, problems = read_sidecars(video, beside)
     try:
         tracks.extend(_read_embedded(video, problems))
     except (av.error.FFmpegError, OSError) as error:
         problems.append(MediaError("the subtitle tracks cannot be read", item=video, value=error))
+    try:
+        with _time_limit(video):
+            tracks.append(_closed_captions_track(video, closed_captions, problems))
+    except (MediaError, av.error.FFmpegError, OSError) as error:
+        problems.append(MediaError("the closed captions cannot be read", item=video, value=error))
     return _within_budget(video, [track for track in tracks if track.captions], problems), problems
 
 
@@ -356,6 +366,17 @@ def _read_embedded(video: Path, problems: list[MediaError]) -> Iterator[Subtitle
         if remarks:
             where = f"{video}, track {number}"
             problems.append(MediaError("the subtitle track was cut", item=where, value=_some(remarks)))
+
+
+def _closed_captions_track(
+    video: Path, captions: Iterable[CodedCaption], problems: list[MediaError]
+) -> SubtitleTrack:
+    remarks: list[str] = []
+    cues = [_Cue(_plain_text(each.text), each.start_s, each.end_s) for each in captions]
+    track = SubtitleTrack("closed captions", tuple(_captions(cues, None, remarks)))
+    if remarks:
+        problems.append(MediaError("the closed captions were cut", item=video, value=_some(remarks)))
+    return track
 
 
 def _opened(video: Path, options: dict[str, str] | None = None) -> InputContainer:

@@ -12,12 +12,13 @@ import json
 import os
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from polyreel.errors import LimitError, MediaError
+from polyreel.media.closed_captions import CodedCaption
 from polyreel.media.decode import Picture
 from polyreel.media.jpeg import encode_jpeg, fit_within
 from polyreel.media.readers import open_video
@@ -49,10 +50,12 @@ def _answer(out: BinaryIO, request: dict[str, Any]) -> None:
 
     path = Path(request["path"])
     try:
-        health = _decode(path, request, send) if request["pictures"] else None
+        health, captions = _decode(path, request, send) if request["pictures"] else (None, [])
+        if request["captions"]:
+            captions = _captions_alone(path, send)
         names = request["sidecars"]
         beside = None if names is None else [path.with_name(name) for name in names]
-        tracks, failures = read_subtitles(path, beside)
+        tracks, failures = read_subtitles(path, beside, captions)
         send(
             "done",
             health=health,
@@ -70,7 +73,9 @@ def _facts(error: MediaError) -> dict[str, Any]:
     return {"what": error.what, "item": item, "value": value, "remedy": error.remedy}
 
 
-def _decode(path: Path, request: dict[str, Any], send: Send) -> dict[str, object]:
+def _decode(
+    path: Path, request: dict[str, Any], send: Send
+) -> tuple[dict[str, object], Iterable[CodedCaption]]:
     """Send every sampled frame at the size asked, and after its last frame each clip with a thumbnail."""
     from_s = request["from_s"]
     windower = Windower(request["max_clip_s"], follows_s=from_s or None)
@@ -92,7 +97,16 @@ def _decode(path: Path, request: dict[str, Any], send: Send) -> dict[str, object
         last = windower.finish(reader.health.duration_got_s)
         if last is not None:  # otherwise the last clip was known
             send("clip", encode_jpeg(thumbnails[last.middle]), start_s=last.start_s, end_s=last.end_s)
-        return reader.health.model_dump()
+        health = reader.health
+        return health.model_dump(), reader.closed_captions.decode(health.duration_got_s)
+
+
+def _captions_alone(path: Path, send: Send) -> Iterable[CodedCaption]:
+    """The captions that come with the pictures, of which none is wanted."""
+    with open_video(path) as reader:
+        for picture in reader.pictures():
+            send("passed", time_s=picture.time_s)
+        return reader.closed_captions.decode(reader.health.duration_got_s)
 
 
 def _thumbnail(picture: Picture, longest_px: int) -> Any:

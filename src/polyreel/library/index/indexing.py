@@ -172,12 +172,13 @@ def _to_both(
 def _jobs(plan: Plan, options: DecodeOptions) -> list[Job]:
     # Long files first, so that the last worker to finish does not start with the longest.
     reads = sorted(plan.read, key=lambda video: -video.size_bytes)
-    again = [_subtitles_job(video, row["video"]) for video, row in plan.resubtitle]
+    again = [_subtitles_job(video, row["video"], row["health"]) for video, row in plan.resubtitle]
     return again + [Job(video, replace(options, sidecars=video.sidecar_names)) for video in reads]
 
 
-def _subtitles_job(found: FoundVideo, video: str) -> Job:
-    options = DecodeOptions(1, 1, pictures=False, sidecars=found.sidecar_names)
+def _subtitles_job(found: FoundVideo, video: str, health: str) -> Job:
+    captions = Health.model_validate_json(health).closed_captions
+    options = DecodeOptions(1, 1, pictures=False, captions=captions, sidecars=found.sidecar_names)
     return Job(found, options, video=video)
 
 
@@ -257,7 +258,10 @@ class _Run:
     def subtitles_of_copies(self) -> list[Job]:
         """Jobs for linked files with subtitle files of their own; commits what those build on."""
         self._commit()
-        return [_subtitles_job(job.found, job.video) for job in self._with_other_subtitles]
+        return [
+            _subtitles_job(job.found, job.video, self._settled[job.video]["health"])
+            for job in self._with_other_subtitles
+        ]
 
     def finish(self) -> None:
         """Commit the rest, and remove what no path has any more."""

@@ -96,6 +96,7 @@ class Findings(Spec):
         registered: whether every cell was run under that very file.
         registration: the same in a sentence.
         cells: how many there are.
+        cells_sha256: of the file with their ranks.
         hours: of one core that they took.
         missing: encoder, setting, arm and seed that the register names seeds for and that are not there.
         answers: to the questions, in the register's order.
@@ -116,6 +117,7 @@ class Findings(Spec):
     registered: bool
     registration: str
     cells: int
+    cells_sha256: str
     hours: float
     missing: tuple[str, ...]
     answers: tuple[Answer, ...]
@@ -136,6 +138,7 @@ def find(
     register: Register,
     *,
     sha256: str,
+    cells_sha256: str = "",
     command: str,
     made_with: Mapping[str, str],
     cards: Mapping[str, str] | None = None,
@@ -147,6 +150,7 @@ def find(
         cells: All that there are.
         register: Questions and rules.
         sha256: Of the register's file.
+        cells_sha256: Of the file with the ranks.
         command: That makes this.
         made_with: Versions.
         cards: Encoder -> what it was trained on; None takes what the register says.
@@ -167,6 +171,7 @@ def find(
         registered=registration.holds,
         registration=registration.words,
         cells=len(cells.cells),
+        cells_sha256=cells_sha256,
         hours=round(sum(cell.took_s for cell in cells.cells) / 3600, 2),
         missing=tuple(_missing(cells, register)),
         answers=judge_register(register, StudyRanks(cells, resamples=register.resamples)),

@@ -1,0 +1,239 @@
+"""Findings and claims as pages: HTML to read, Markdown for the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from polyreel.report.rendering import render_template, report_packages
+from polyreel.report.wording import p_value
+from polyreel.study.findings import ArmTable, Findings
+from polyreel.study.ledger import Claim
+from polyreel.study.register import Outcome
+from polyreel.study.verdicts import Answer, StudyFigure
+
+__all__ = ["StudyPage", "limits_of", "markdown_page", "render_study"]
+
+_TITLES: Mapping[Outcome, str] = {
+    "log2 rank": "log2 rank, bits (less is better)",
+    "r@10": "R@10, %",
+    "mrr": "MRR",
+    "r@1": "R@1, %",
+    "found in both@10": "found in both@10, %",
+    "found in both@1": "found in both@1, %",
+    "kappa@10": "kappa@10",
+}
+_TWO_DIGITS = ("log2 rank", "mrr", "kappa@10")
+_HOW_TO_READ = (
+    "A difference is the first arm minus the second, turned so that more is better, with its 95% interval "
+    "for new seeds and new queries. Only that interval decides, by rules that were registered before the "
+    "first cell was run; “would have been seen” is what four of five such studies would have found."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StudyPage:
+    """The page, and the data of each of its figures by file name."""
+
+    html: str
+    figures: Mapping[str, object]
+
+
+def render_study(findings: Findings, claims: Sequence[Claim]) -> StudyPage:
+    """The page; equal findings give equal bytes.
+
+    Args:
+        findings: Of the study.
+        claims: Judged.
+
+    Raises:
+        UsageError: the packages of the extra ``report`` are not installed.
+    """
+    with report_packages():
+        from polyreel.study.drawings import draw_study
+    drawings = draw_study(findings)
+    page = render_template(
+        "study.html.j2",
+        "polyreel.study",
+        findings=findings,
+        claims=claims,
+        drawings=drawings,
+        how_to_read=_HOW_TO_READ,
+        answers=[(answer, _figures_of(answer)) for answer in findings.answers],
+        tables=[_shown(table, findings) for table in findings.tables],
+        explorations=[(each, [_row(figure) for figure in each.figures]) for each in findings.explorations],
+        limits=limits_of(findings),
+    )
+    return StudyPage(page, {drawn.name: drawn.data for drawn in drawings})
+
+
+def markdown_page(findings: Findings, claims: Sequence[Claim]) -> str:
+    """The answers, the main tables and the ledger as Markdown.
+
+    Args:
+        findings: Of the study.
+        claims: Judged.
+    """
+    lines = [
+        f"# Study: {findings.study}",
+        "",
+        f"> {findings.rules.question}",
+        "",
+        *(f"- **{each.name}: {each.verdict}.** {each.asks}" for each in findings.answers),
+        "",
+        f"{findings.registration} Register of {findings.rules.registered}, SHA-256 "
+        f"`{findings.register_sha256}`. Written by `{findings.command}` from {findings.cells:,} cells "
+        f"({findings.hours:.1f} hours of one core); all figures are in [report.html](report.html) and "
+        "[findings.json](findings.json).",
+        "",
+        _HOW_TO_READ,
+        "",
+    ]
+    for answer in findings.answers:
+        lines += _markdown_answer(answer)
+    lines += ["## What each encoder was trained on", ""]
+    lines += [*(f"- **{name}**: {said}" for name, said in findings.encoders.items()), ""]
+    lines += _markdown_explorations(findings)
+    for table in findings.tables:
+        if len(table.settings) > 1 or all(len(t.settings) == 1 for t in findings.tables):
+            lines += _markdown_table_of(table, findings)
+    lines += _markdown_claims(claims)
+    lines += ["## What the data do not show", "", *(f"- {limit}" for limit in limits_of(findings))]
+    return "\n".join(lines) + "\n"
+
+
+def limits_of(findings: Findings) -> list[str]:
+    """What a reader should not conclude.
+
+    Args:
+        findings: Of the study.
+    """
+    found = list(findings.limits)
+    if not findings.registered:
+        found.insert(0, findings.registration)
+    for note in findings.rules.amendments:
+        found.append(f"Amended on {note.on}: {note.what} ({note.why}). It said: {note.was}")
+    if findings.missing:
+        shown = "; ".join(findings.missing[:5])
+        more = f" and {len(findings.missing) - 5:,} more" if len(findings.missing) > 5 else ""
+        found.append(f"Cells that the register has and the study has not: {shown}{more}.")
+    translated = [name for name, each in findings.rules.settings.items() if not each.human]
+    if translated:
+        found.append(
+            f"The captions outside English in {', '.join(translated)} were not written by people anew."
+        )
+    found.append(
+        "Explorations, single settings and what stands beside a question are corrected for nothing: of "
+        "twenty such intervals without any effect one leaves out zero."
+    )
+    return found + [f"Left out: {each}" for each in findings.rules.exclusions]
+
+
+def _figures_of(answer: Answer) -> list[tuple[str, ...]]:
+    rows = [(*_row(figure), "decides") for figure in answer.contrasts]
+    if answer.gain is not None:
+        rows.append((*_row(answer.gain), "must be gained"))
+    return rows + [(*_row(figure), "beside") for figure in answer.beside]
+
+
+def _row(figure: StudyFigure) -> tuple[str, ...]:
+    """Name, outcome, difference, p, detectable, how many."""
+    return (
+        figure.name,
+        figure.outcome,
+        _signed(figure),
+        p_value(figure.p),
+        f"{figure.detectable:.2f} {figure.unit}".strip(),
+        f"{figure.seeds} seeds, {figure.queries:,} queries of {figure.sources:,} sources",
+    )
+
+
+def _signed(figure: StudyFigure) -> str:
+    ends = [f"{each:+.2f}".replace("-", "−") for each in (figure.value, figure.low, figure.high)]
+    return f"{ends[0]} [{ends[1]}, {ends[2]}] {figure.unit}".strip()
+
+
+def _written(figure: StudyFigure | None) -> str:
+    if figure is None:
+        return "–"
+    digits = 2 if figure.outcome in _TWO_DIGITS else 1
+    value, low, high = (f"{each:.{digits}f}" for each in (figure.value, figure.low, figure.high))
+    return f"{value} [{low}, {high}]"
+
+
+def _shown(table: ArmTable, findings: Findings) -> dict[str, object]:
+    outcomes = _outcomes(table, findings)
+    first = next(iter(table.rows[0].figures.values()))
+    chance = ["chance", *(f"{table.chance[outcome]:.2f}" for outcome in outcomes)]
+    return {
+        "title": table.title,
+        "caption": f"{first.queries:,} queries of {first.sources:,} sources, {first.seeds} seeds, gallery of "
+        f"{table.gallery:g} on average; 95% intervals for new seeds and new queries. "
+        f"{table.encoder}: {findings.encoders.get(table.encoder, '')}",
+        "head": ["arm", *(_TITLES[outcome] for outcome in outcomes)],
+        "rows": [
+            [row.arm, *(_written(row.figures.get(outcome)) for outcome in outcomes)] for row in table.rows
+        ]
+        + [chance],
+        "is_mean": len(table.settings) > 1,
+    }
+
+
+def _outcomes(table: ArmTable, findings: Findings) -> list[Outcome]:
+    there = {outcome for row in table.rows for outcome in row.figures}
+    return [outcome for outcome in findings.rules.order if outcome in there]
+
+
+def _markdown_answer(answer: Answer) -> list[str]:
+    p = "" if answer.p_holm is None else f" p {p_value(answer.p_holm)} after Holm."
+    head = ["arms", "of", "difference [95%]", "p", "would have been seen", "from", ""]
+    return [
+        f"## {answer.name}: {answer.verdict}",
+        "",
+        answer.asks,
+        "",
+        f"**{answer.verdict.capitalize()}.** {answer.because}{p} {answer.caveat}".strip(),
+        "",
+        *(_markdown_table(head, _figures_of(answer)) if answer.contrasts else []),
+    ]
+
+
+def _markdown_explorations(findings: Findings) -> list[str]:
+    lines: list[str] = []
+    for each in findings.explorations:
+        if each.figures:
+            head = ["arms", "of", "difference [95%]", "p", "would have been seen", "from"]
+            rows = [_row(figure) for figure in each.figures]
+            lines += [
+                f"### {each.name} ({each.encoder}, decides nothing)",
+                "",
+                f"{each.asks} {each.note}".strip(),
+                "",
+            ]
+            lines += _markdown_table(head, rows)
+    return ["## Explorations", "", *lines] if lines else []
+
+
+def _markdown_table_of(table: ArmTable, findings: Findings) -> list[str]:
+    shown = _shown(table, findings)
+    head, rows = shown["head"], shown["rows"]
+    assert isinstance(head, list)
+    assert isinstance(rows, list)
+    return [f"## {table.title}", "", str(shown["caption"]), "", *_markdown_table(head, rows)]
+
+
+def _markdown_claims(claims: Sequence[Claim]) -> list[str]:
+    rows = [
+        [str(claim.number or "–"), _cell(claim.sentence), claim.verdict, _cell(claim.because)]
+        for claim in claims
+    ]
+    return ["## Claims", "", *_markdown_table(["no.", "claim", "verdict", "why"], rows)] if rows else []
+
+
+def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [f"| {' | '.join(row)} |".replace("|  |", "| |") for row in (head, *rows)]
+    return [lines[0], "|---" * len(head) + "|", *lines[1:], ""]
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

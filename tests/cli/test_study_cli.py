@@ -97,3 +97,22 @@ def test_mistakes_end_with_one_message(world, tmp_path: Path, capsys: pytest.Cap
     )
     assert code == 2
     assert "a study needs a worker" in told
+
+
+def test_a_table_of_ones_own_is_judged_without_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example = Path(__file__).parents[2] / "studies" / "example"
+    ranks, rules, out = example / "ranks.csv", example / "register.yaml", tmp_path / "own"
+    code, said, _ = ask(capsys, ranks, "--register", rules, "--out", out)
+    assert code == 0
+    assert "accuracy  supported" in said
+    assert (out / "report.html").is_file()
+    code, said, _ = ask(capsys, ranks, "--register", rules, "--out", out, "--json")
+    assert [answer["name"] for answer in json.loads(said)["answers"]] == ["accuracy", "consistency"]
+    code, _, told = ask(capsys, ranks, "--out", out)
+    assert code == 2
+    assert "ranks are judged by a register" in told
+    code, _, told = ask(capsys, example / "temperature.yaml", "--register", rules, "--out", out)
+    assert code == 2
+    assert "names its register and its claims itself" in told

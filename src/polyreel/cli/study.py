@@ -11,10 +11,13 @@ from cyclopts import Parameter
 
 from polyreel.cli.options import Json, require_torch
 from polyreel.cli.output import print_json, show_progress, stdout
+from polyreel.errors import UsageError
 from polyreel.progress import ProgressDisplay
 from polyreel.units import count, duration
 
 if TYPE_CHECKING:
+    from polyreel.study.recipe import StudyRecipe
+    from polyreel.study.reporting import StudyReport
     from polyreel.study.running import GridPlanned, StudyEvent
     from polyreel.study.study import StudyCheck, StudyOutcome
 
@@ -28,10 +31,12 @@ def study(
     out: Path,
     data: Path | None = None,
     workers: int = 1,
+    register: Path | None = None,
+    claims: Path | None = None,
     check: Annotated[bool, Parameter(negative="")] = False,
     json: Json = False,
 ) -> int:
-    """Train and measure all arms of a study, and write the rank of every query.
+    """Train and measure all arms of a study, and answer the questions of its register.
 
     What is there already is not done again: a study that was stopped or killed goes on, and ends with the
     same tables.
@@ -39,12 +44,22 @@ def study(
     Example: polyreel study studies/mmp/smoke.yaml --out build/study --data ../shared/data --workers 2
 
     Args:
-        recipe: The study, a YAML file.
+        recipe: The study, a YAML file; or a CSV file of ranks that you measured, which is only judged.
         out: Folder of the results.
         data: Folder that corpora and benchmarks are relative to.
         workers: Cells that are run side by side, each on one core.
+        register: Questions and rules that a CSV file is judged by; a study names its own.
+        claims: Ledger of claims for a CSV file; a study names its own.
         check: Only say what is wrong with the study, what is not there, and what it would cost.
     """
+    if recipe.suffix.lower() == ".csv":
+        return _judge_table(recipe, register, claims, out=out, json=json)
+    if register is not None or claims is not None:
+        raise UsageError(
+            "a study names its register and its claims itself",
+            item="--register" if register is not None else "--claims",
+            remedy="Leave it out, or give a CSV file of ranks",
+        )
     require_torch()
     from polyreel.study.recipe import read_study
     from polyreel.study.study import check_study, run_study
@@ -65,8 +80,68 @@ def study(
             is_stopped=lambda: stop.signal is not None,
             on_progress=_follow(show),
         )
-    _print_outcome(outcome, command, json)
+    report = None if outcome.missing else _report(wanted, out, command)
+    _print_outcome(outcome, report, command, json)
     return 1 if outcome.missing else 0  # as after Ctrl-C
+
+
+def _report(recipe: StudyRecipe, out: Path, command: str) -> StudyReport | None:
+    """Of a study that has a register."""
+    from polyreel.study.reporting import write_report
+    from polyreel.study.results import read_cells
+    from polyreel.study.running import CELLS_FILE
+
+    cells = read_cells(out / CELLS_FILE)
+    if not recipe.register_file or cells is None:
+        return None
+    used = {grid.encoder for grid in recipe.grids}, {name for grid in recipe.grids for name in grid.settings}
+    return write_report(
+        cells,
+        register=Path(recipe.register_file),
+        claims=Path(recipe.claims_file) if recipe.claims_file else None,
+        out=out,
+        command=command,
+        limits=[
+            limit.text
+            for limit in recipe.design.limits
+            if limit.encoder in (None, *used[0]) and limit.setting in (None, *used[1])
+        ],
+    )
+
+
+def _judge_table(table: Path, register: Path | None, claims: Path | None, *, out: Path, json: bool) -> int:
+    from polyreel.study.own_results import read_rank_table
+    from polyreel.study.reporting import write_report
+
+    if register is None:
+        raise UsageError(
+            "ranks are judged by a register",
+            item=table,
+            remedy="Give --register with a file like studies/example/register.yaml",
+        )
+    words = ["polyreel", "study", str(table), "--register", str(register), "--out", str(out)]
+    command = shlex.join([*words, *(["--claims", str(claims)] if claims else [])])
+    report = write_report(read_rank_table(table), register=register, claims=claims, out=out, command=command)
+    if json:
+        print_json({"out": str(out), **_answers(report)})
+    else:
+        _print_report(report)
+    return 0
+
+
+def _answers(report: StudyReport) -> dict[str, object]:
+    return {
+        "answers": [answer.model_dump(mode="json") for answer in report.findings.answers],
+        "claims": [claim.model_dump(mode="json") for claim in report.claims],
+    }
+
+
+def _print_report(report: StudyReport) -> None:
+    for answer in report.findings.answers:
+        stdout.print(f"{answer.name}  {answer.verdict}: {answer.asks}", markup=False, soft_wrap=True)
+        stdout.print(f"    {answer.because}", markup=False, soft_wrap=True)
+    for path in report.files:
+        stdout.print(str(path), markup=False, soft_wrap=True)
 
 
 def _print_check(found: StudyCheck, recipe: Path, json: bool) -> int:
@@ -91,7 +166,7 @@ def _print_check(found: StudyCheck, recipe: Path, json: bool) -> int:
     return 2 if found.problems else 0
 
 
-def _print_outcome(outcome: StudyOutcome, command: str, json: bool) -> None:
+def _print_outcome(outcome: StudyOutcome, report: StudyReport | None, command: str, json: bool) -> None:
     if json:
         print_json(
             {
@@ -101,6 +176,7 @@ def _print_outcome(outcome: StudyOutcome, command: str, json: bool) -> None:
                 "nothing_to_do": outcome.was_there,
                 "register_sha256": outcome.register_sha256,
                 "registered": outcome.registered,
+                **({} if report is None else _answers(report)),
             }
         )
         return
@@ -118,6 +194,8 @@ def _print_outcome(outcome: StudyOutcome, command: str, json: bool) -> None:
     for name in ("cells.jsonl.gz", "tuning.json"):
         if (outcome.folder / name).is_file():
             stdout.print(str(outcome.folder / name), markup=False, soft_wrap=True)
+    if report is not None:
+        _print_report(report)
 
 
 def _follow(show: ProgressDisplay) -> Callable[[StudyEvent], None]:

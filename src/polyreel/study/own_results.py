@@ -98,7 +98,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
                     "the table of ranks has other columns than it should",
                     item=path,
                     value=f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'}",
-                    remedy=f"Name them {', '.join(_NEEDED)}, and {' and '.join(_OPTIONAL)} where you have them",
+                    remedy=f"Name them {', '.join(_NEEDED)}; {' and '.join(_OPTIONAL)} may be there, too",
                 )
             yield from ((reader.line_num, row) for row in reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -38,7 +38,7 @@ __all__ = ["CrossedEstimate", "CrossedValues", "crossed_bootstrap", "crossed_boo
 
 _NORMAL = NormalDist()
 _POWER = 0.8
-_HALVINGS = 60
+_HALVINGS = 24
 _CHUNK_BYTES = 32 << 20
 # Of standard errors: nearer to the mean the drawn median's own noise decides, and p is as good as 1.
 _LEAST_REACH = 0.05

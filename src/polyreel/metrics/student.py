@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 __all__ = ["t_cdf", "t_quantile"]
 
-_TINY, _CLOSE = 1e-300, 1e-15
+_TINY, _CLOSE, _NEAR = 1e-300, 1e-15, 1e-10
 _MOST_TERMS = 10_000
-_HALVINGS = 100
+_STEPS = 100
 
 
 def t_cdf(value: float, freedom: float) -> float:
@@ -32,15 +33,23 @@ def t_quantile(probability: float, freedom: float) -> float:
         probability: 1/2 to 1.
         freedom: degrees of freedom, above 0.
     """
-    low, high = 0.0, 1.0
-    while t_cdf(high, freedom) < probability:
-        low, high = high, 2 * high
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        if middle in (low, high):
+    low, high = 0.0, math.inf
+    value = NormalDist().inv_cdf(probability)
+    for _ in range(_STEPS):
+        beyond = t_cdf(value, freedom) - probability
+        low, high = (low, value) if beyond > 0 else (value, high)
+        step = beyond / _density(value, freedom)
+        if abs(step) <= _NEAR * max(1.0, value):
             break
-        low, high = (middle, high) if t_cdf(middle, freedom) < probability else (low, middle)
-    return (low + high) / 2
+        # Newton's step, unless it leaves what is known to hold the value: the tails of few degrees are flat.
+        after = value - step
+        value = after if low < after < high else (low + min(high, 2 * low + 2)) / 2
+    return value
+
+
+def _density(value: float, freedom: float) -> float:
+    log_scale = math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2) - 0.5 * math.log(freedom * math.pi)
+    return math.exp(log_scale - (freedom + 1) / 2 * math.log1p(value * value / freedom))
 
 
 def _incomplete_beta(a: float, b: float, x: float) -> float:

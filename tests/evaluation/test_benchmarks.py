@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,9 +9,10 @@ from colour_clips import colour_clips
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import DatasetError, ResultError, UnknownNameError, UsageError
 from polyreel.evaluation.benchmarks import BENCHMARKS
+from polyreel.evaluation.cards import BenchmarkCard
 from polyreel.evaluation.items import evaluation_set
 from polyreel.evaluation.results import differences, read_result
-from polyreel.evaluation.run import evaluate
+from polyreel.evaluation.run import _counted, evaluate
 from polyreel.metrics.score_normalizers import dual_softmax
 from polyreel.metrics.scores import score_matrix
 
@@ -79,6 +81,24 @@ def test_a_bad_line_is_named(
     folder = colour_clips(tmp_path / "clips", **changes)
     with pytest.raises(DatasetError, match=message):
         evaluate(tiny_bundle, "folder", data=folder)
+
+
+def test_a_copy_of_msrvtt_that_lacks_a_sentence_is_measured_and_says_so() -> None:
+    stated = BENCHMARKS["msrvtt-full"].card
+    assert (stated.queries["en"], stated.fewer_queries) == (59_800, 2)
+    assert BENCHMARKS["msrvtt-1k-a"].card.fewer_queries == 0
+
+    def counted(queries: int) -> BenchmarkCard:
+        english = SimpleNamespace(n_queries=queries)
+        return _counted(stated, SimpleNamespace(missing=(), gallery=2_990, languages={"en": english}))
+
+    assert counted(59_800) == stated
+    card = counted(59_798)
+    assert card.known_faults[-1] == "this copy of the data has 59,798 of 59,800 queries in en"
+    assert card.digest == stated.digest
+    for queries in (59_797, 59_801):
+        with pytest.raises(DatasetError, match=f"stated number of queries in en .{queries:,}, stated 59,800"):
+            counted(queries)
 
 
 def test_a_language_without_queries_is_refused(tmp_path: Path, tiny_bundle: Bundle) -> None:

@@ -33,6 +33,7 @@ class BenchmarkSpec:
         split: which part of the dataset, in words.
         gallery: number of items that must be there; None where the user's own data decide.
         queries: BCP-47 tag -> number of queries that must be there; empty where the user's own data decide.
+        fewer_queries: how many of them a common copy may lack, in each language.
         relevance: which gallery items count for a query.
         languages: BCP-47 tags of the queries; None for those of the dataset.
         records: reads the part, where the dataset's own reader reads more; not for text against text.
@@ -47,6 +48,7 @@ class BenchmarkSpec:
     split: str
     gallery: int | None = None
     queries: Mapping[str, int] = field(default_factory=dict)
+    fewer_queries: int = 0
     relevance: Relevance = "own item"
     languages: tuple[str, ...] | None = None
     records: Reader | None = None

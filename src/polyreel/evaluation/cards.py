@@ -37,6 +37,7 @@ class BenchmarkCard(BaseModel):
         gallery: items that must be there; None where the user's own data decide.
         queries: BCP-47 tag -> queries that must be there; empty where the user's own data decide.
         relevance: which gallery items count for a query.
+        fewer_queries: how many of them a common copy may lack, in each language; results then say so.
         sample_creation: tag -> how the queries came about. Machine-translated queries favour models that were
             trained on machine translation.
         licence, citation: of the data.
@@ -52,6 +53,7 @@ class BenchmarkCard(BaseModel):
     split: str
     gallery: int | None = Field(default=None, gt=0)
     queries: Mapping[str, int] = {}
+    fewer_queries: int = Field(default=0, ge=0)
     relevance: Relevance
     sample_creation: Mapping[str, Annotated[SampleCreation, BeforeValidator(_in_todays_words)]]
     licence: str
@@ -76,6 +78,7 @@ def card_of(dataset: Dataset, spec: BenchmarkSpec) -> BenchmarkCard:
         split=spec.split,
         gallery=spec.gallery,
         queries=spec.queries,
+        fewer_queries=spec.fewer_queries,
         relevance=spec.relevance,
         sample_creation={tag: dataset.creation(tag) for tag in languages},
         licence=dataset.licence,

@@ -93,7 +93,7 @@ def evaluate(
     )
     measured = chosen.run(inputs)
     card = chosen.card_for(folder)
-    _require_counts(card, measured)
+    card = _counted(card, measured)
     return Result(
         command=command,
         card=card,
@@ -127,8 +127,10 @@ def _require_score_normalizer(name: str | None, card: BenchmarkCard) -> None:
         raise UsageError("text against text takes no score normalizer", item=card.name, value=name)
 
 
-def _require_counts(card: BenchmarkCard, measured: Measured) -> None:
-    """What is there and what is noted as missing must together be what the card states."""
+def _counted(card: BenchmarkCard, measured: Measured) -> BenchmarkCard:
+    """The card, once what is there and what is noted as missing are together what it states. Queries that the
+    copy of the data lacks, as far as the card allows that, are among its faults then.
+    """
     lost = len(measured.missing)
     if card.gallery is not None and measured.gallery + lost != card.gallery:
         raise DatasetError(
@@ -137,11 +139,16 @@ def _require_counts(card: BenchmarkCard, measured: Measured) -> None:
             remedy=card.data,
         )
     if lost:
-        return  # every missing item takes its queries along, and is listed
+        return card  # every missing item takes its queries along, and is listed
+    faults = []
     for tag, result in measured.languages.items():
-        if tag in card.queries and result.n_queries != card.queries[tag]:
+        stated = card.queries.get(tag, result.n_queries)
+        if not stated - card.fewer_queries <= result.n_queries <= stated:
             raise DatasetError(
                 f"{card.name} has not the stated number of queries in {tag}",
-                value=f"{result.n_queries:,}, stated {card.queries[tag]:,}",
+                value=f"{result.n_queries:,}, stated {stated:,}",
                 remedy=card.data,
             )
+        if result.n_queries < stated:
+            faults.append(f"this copy of the data has {result.n_queries:,} of {stated:,} queries in {tag}")
+    return card.model_copy(update={"known_faults": (*card.known_faults, *faults)})

@@ -30,6 +30,7 @@ __all__ = [
     "MSRVTT_CREATION",
     "MSRVTT_LAYOUT",
     "MSRVTT_OFFICIAL",
+    "MSRVTT_SHORT_VIDEOS",
     "MSRVTT_SPLITS",
     "msrvtt_1k_a_records",
     "msrvtt_records",
@@ -56,7 +57,9 @@ MSRVTT_LAYOUT = (
 )
 
 _SENTENCES_PER_VIDEO = 20
-_SHORT_VIDEOS = 2  # of a common copy have 19
+MSRVTT_SHORT_VIDEOS = 2
+"""So many videos of a common copy have 19 sentences."""
+
 _HELD_OUT = 1_000
 _OFFICIAL_PARTS = {
     "1k-A-train-7k": {"train", "validate"},
@@ -113,7 +116,7 @@ def msrvtt_records(folder: Path, splits: Mapping[str, str] = MSRVTT_OFFICIAL) ->
         require_count(f"videos in {name}", len(queries), MSRVTT_SPLITS[name], source)
         for video, listed in queries.items():
             english = sentences[video]
-            may_lack = 0 < len(english) < _SENTENCES_PER_VIDEO and short <= _SHORT_VIDEOS
+            may_lack = 0 < len(english) < _SENTENCES_PER_VIDEO and short <= MSRVTT_SHORT_VIDEOS
             if len(english) != _SENTENCES_PER_VIDEO and not may_lack:
                 raise DatasetError(
                     "a video without its 20 sentences", item=source, value=f"{video} has {len(english)}"

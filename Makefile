@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Processes that share the tests.
 WORKERS ?= 2
 
-.PHONY: install demo test test-all lint typecheck bench docs clean
+.PHONY: install demo test test-all test-open-clip lint typecheck bench docs clean
 
 # A stamp is younger than what it was made from; pip is not asked again, so a second run needs no network.
 $(VENV)/.base: pyproject.toml constraints.txt
@@ -27,6 +27,12 @@ demo: $(VENV)/.base
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+# open_clip lies beside the environment: its torchvision is of one build of torch only, and transformers loads it too.
+test-open-clip: $(VENV)/.dev
+	test -d $(VENV)/open_clip || $(PIP) install --quiet --no-deps --target $(VENV)/open_clip \
+		open_clip_torch==3.3.0 timm==1.0.31 torchvision==0.28.0 ftfy==6.3.1 wcwidth==0.9.4
+	PYTHONPATH=$(VENV)/open_clip $(BIN)/python -m pytest tests/encoders/importing/test_families.py -k "roberta or nllb or pe_core or pe-core"
 
 test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "slow or not slow" --timeout=3600 --hypothesis-profile=thorough

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,14 +59,12 @@ def save_siglip(folder: Path) -> Path:
 
 def save_clip(folder: Path) -> Path:
     """As openai/clip-vit-base-patch32."""
-    from tokenizers import pre_tokenizers
-    from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
+    from transformers import CLIPConfig, CLIPModel
 
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    pieces = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    tokenizer = CLIPTokenizer(vocab={piece: place for place, piece in enumerate(pieces)}, merges=[])
-    text = _LAYERS | {"vocab_size": len(pieces), "max_position_embeddings": 77, "projection_dim": 32}
-    marks = {"bos_token_id": len(pieces) - 2, "eos_token_id": len(pieces) - 1, "pad_token_id": 1}
+    tokenizer = clip_tokenizer()
+    pieces = len(tokenizer)
+    text = _LAYERS | {"vocab_size": pieces, "max_position_embeddings": 77, "projection_dim": 32}
+    marks = {"bos_token_id": pieces - 2, "eos_token_id": pieces - 1, "pad_token_id": 1}
     config = CLIPConfig(
         text_config=text | marks, vision_config=_VISION | {"projection_dim": 32}, projection_dim=32
     )
@@ -89,8 +88,7 @@ def save_chinese_clip(folder: Path) -> Path:
     """As OFA-Sys/chinese-clip-vit-base-patch16: a ``vocab.txt`` and no ``tokenizer.json``."""
     from transformers import BertTokenizer, ChineseCLIPConfig, ChineseCLIPModel
 
-    letters = sorted({letter for text in CORPUS for letter in text.lower()} - {" "})
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
+    pieces = _wordpieces()
     text = _LAYERS | {"vocab_size": len(pieces), "max_position_embeddings": 64}
     config = ChineseCLIPConfig(
         text_config=text, vision_config=_VISION | {"projection_dim": 32}, projection_dim=32
@@ -101,6 +99,16 @@ def save_chinese_clip(folder: Path) -> Path:
     (folder / "tokenizer.json").unlink()
     (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
     return folder
+
+
+def clip_tokenizer() -> Any:
+    """A tokenizer of CLIP's class that knows every byte, and no word."""
+    from tokenizers import pre_tokenizers
+    from transformers import CLIPTokenizer
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    pieces = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    return CLIPTokenizer(vocab={piece: place for place, piece in enumerate(pieces)}, merges=[])
 
 
 def xlm_roberta_tokenizer() -> Any:
@@ -122,6 +130,144 @@ def _siglip(words: int, *, bos: int, eos: int, pad: int) -> Any:
     marks = {"bos_token_id": bos, "eos_token_id": eos, "pad_token_id": pad}
     text = _LAYERS | {"vocab_size": words, "max_position_embeddings": 64, "projection_size": 64}
     return SiglipModel(SiglipConfig(text_config=text | marks, vision_config=_VISION))
+
+
+def save_xlm_roberta_clip(folder: Path) -> Path:
+    """As laion/CLIP-ViT-B-32-xlm-roberta-base-laion5B-s13B-b90k, in open_clip's own layout."""
+    from transformers import XLMRobertaConfig
+
+    tokenizer = xlm_roberta_tokenizer()
+    layers = _LAYERS | {"num_attention_heads": 1, "type_vocab_size": 1}
+    config = XLMRobertaConfig(vocab_size=len(tokenizer), max_position_embeddings=100, **layers)
+    text = {"hf_model_name": "xlm-roberta-base", "hf_tokenizer_name": "xlm-roberta-base"}
+    text |= {"hf_proj_type": "mlp", "hf_pooler_type": "mean_pooler"}
+    network, model = _open_clip(folder, config, text)
+    preprocess = {"resize_mode": "shortest", "mean": _OPENAI["image_mean"], "std": _OPENAI["image_std"]}
+    return _open_clip_saved(folder, network, model, tokenizer, preprocess)
+
+
+def save_nllb_siglip(folder: Path) -> Path:
+    """As visheratin/nllb-siglip-mrl-base: the encoder of NLLB, whose texts begin with their language."""
+    from transformers import M2M100Config, NllbTokenizer
+
+    latin = ["eng", "deu", "fra", "ces", "vie", "swh", "spa"]
+    codes = [*(f"{code}_Latn" for code in latin), "zho_Hans", "zho_Hant", "rus_Cyrl"]
+    letters = sorted({letter for text in CORPUS for letter in text} - {" "})
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁", *letters]
+    vocabulary = {piece: place for place, piece in enumerate(pieces)}
+    tokenizer = NllbTokenizer(vocab=vocabulary, merges=[], additional_special_tokens=codes)
+    encoder = {"d_model": 64, "encoder_layers": 2, "encoder_ffn_dim": 128, "encoder_attention_heads": 1}
+    decoder = {"decoder_layers": 1, "decoder_ffn_dim": 8, "decoder_attention_heads": 1}
+    config = M2M100Config(vocab_size=len(tokenizer), **encoder, **decoder)
+    text = {"hf_model_name": "facebook/nllb-200-distilled-600M", "hf_pooler_type": "cls_pooler"}
+    network, model = _open_clip(folder, config, text | {"hf_proj_type": "linear"}, init_logit_bias=-10)
+    preprocess = {"resize_mode": "squash", "mean": [0.5] * 3, "std": [0.5] * 3}
+    return _open_clip_saved(folder, network, model, tokenizer, preprocess, licence="cc-by-nc-4.0")
+
+
+def save_pe_core(folder: Path) -> Path:
+    """As timm/PE-Core-T-16-384, with the image tower of that very model."""
+    import open_clip
+
+    tokenizer = clip_tokenizer()
+    vision = {"image_size": 384, "timm_model_name": "vit_pe_core_tiny_patch16_384"}
+    vision |= {"timm_pool": "map", "timm_proj": None}
+    text = {"context_length": 32, "vocab_size": len(tokenizer), "width": 64, "heads": 2, "layers": 2}
+    model = {"embed_dim": 512, "vision_cfg": vision, "text_cfg": text, "custom_text": True}
+    network = open_clip.CustomTextCLIP(
+        embed_dim=512, vision_cfg=vision | {"timm_model_pretrained": False}, text_cfg=text
+    )
+    preprocess = {"interpolation": "bilinear", "resize_mode": "squash", "size": [384, 384]}
+    preprocess |= {"mean": [0.5] * 3, "std": [0.5] * 3}
+    return _open_clip_saved(folder, network, model, tokenizer, preprocess, licence="apache-2.0")
+
+
+def _open_clip(folder: Path, config: Any, text: dict[str, Any], **options: Any) -> tuple[Any, dict[str, Any]]:
+    """A model of open_clip with a text tower of ``transformers``, and its ``model_cfg``."""
+    import open_clip
+
+    vision = {"image_size": _SIDE, "layers": 2, "width": 64, "patch_size": 16, "head_width": 32}
+    config.save_pretrained(folder / "text")
+    here = text | {"hf_model_name": str(folder / "text"), "hf_model_pretrained": False}
+    here.pop("hf_tokenizer_name", None)
+    network = open_clip.CustomTextCLIP(embed_dim=32, vision_cfg=vision, text_cfg=here, **options)
+    shutil.rmtree(folder / "text")
+    facts = {"embed_dim": 32, "vision_cfg": vision, "text_cfg": text, "custom_text": True}
+    return network, facts | options
+
+
+def _open_clip_saved(
+    folder: Path,
+    network: Any,
+    model: dict[str, Any],
+    tokenizer: Any,
+    preprocess: dict[str, Any],
+    *,
+    licence: str = "mit",
+) -> Path:
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {key: value.contiguous().clone() for key, value in lively(network).state_dict().items()}
+    save_file(state, folder / "open_clip_model.safetensors")
+    tokenizer.save_pretrained(folder)
+    prepared = {"size": [_SIDE, _SIDE], "mode": "RGB", "interpolation": "bicubic"} | preprocess
+    config = {"model_cfg": model, "preprocess_cfg": prepared}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    (folder / "README.md").write_text(README.format(licence=licence))
+    return folder
+
+
+def save_sentence_transformers(folder: Path) -> Path:
+    """As sentence-transformers/clip-ViT-B-32-multilingual-v1: DistilBERT, mean, a dense layer."""
+    import torch
+    from safetensors.torch import save_file
+    from transformers import BertTokenizer, DistilBertConfig, DistilBertModel
+
+    pieces = _wordpieces()
+    config = DistilBertConfig(vocab_size=len(pieces), dim=64, hidden_dim=128, n_layers=2, n_heads=2)
+    lively(DistilBertModel(config)).save_pretrained(folder)
+    BertTokenizer(vocab={piece: place for place, piece in enumerate(pieces)}).save_pretrained(folder)
+    parts = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Dense", "Dense")]
+    modules = [{"path": path, "type": f"sentence_transformers.models.{kind}"} for path, kind in parts]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 128}))
+    for part in ("1_Pooling", "2_Dense"):
+        (folder / part).mkdir()
+    (folder / "1_Pooling/config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
+    dense = {"in_features": 64, "out_features": 32, "bias": False}
+    dense |= {"activation_function": "torch.nn.modules.linear.Identity"}
+    (folder / "2_Dense/config.json").write_text(json.dumps(dense))
+    weights = torch.randn(32, 64, generator=torch.Generator().manual_seed(2)) / 8
+    save_file({"linear.weight": weights}, folder / "2_Dense/model.safetensors")
+    (folder / "README.md").write_text(README.format(licence="apache-2.0"))
+    return folder
+
+
+def save_m_clip(folder: Path) -> Path:
+    """As M-CLIP/XLM-Roberta-Large-Vit-B-32, its weights converted to safetensors."""
+    import torch
+    from safetensors.torch import save_file
+    from transformers import XLMRobertaConfig, XLMRobertaModel
+
+    tokenizer = xlm_roberta_tokenizer()
+    layers = _LAYERS | {"num_attention_heads": 1, "type_vocab_size": 1}
+    config = XLMRobertaConfig(vocab_size=len(tokenizer), max_position_embeddings=514, **layers)
+    tokenizer.save_pretrained(folder)
+    state = lively(XLMRobertaModel(config)).state_dict()
+    weights = {f"transformer.{key}": value.contiguous() for key, value in state.items()}
+    weights["LinearTransformation.weight"] = torch.randn(32, 64) / 8
+    weights["LinearTransformation.bias"] = torch.randn(32)
+    save_file(weights, folder / "model.safetensors")
+    facts = {"model_type": "M-CLIP", "modelBase": "xlm-roberta-large", "numDims": 32, "transDim": 64}
+    (folder / "config.json").write_text(json.dumps(facts))
+    (folder / "README.md").write_text(README.format(licence="mit"))
+    return folder
+
+
+def _wordpieces() -> list[str]:
+    letters = sorted({letter for text in CORPUS for letter in text.lower()} - {" "})
+    return ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
 
 
 def _trained_bpe(special: list[str], texts: list[str]) -> tuple[dict[str, int], list[tuple[str, str]]]:
@@ -195,10 +341,18 @@ def lively(model: Any) -> Any:
     return model
 
 
+# Text towers alone, and whose space they were taught.
+IMAGES = {"sentence-transformers": "clip", "m-clip": "clip"}
+OF_OPEN_CLIP = frozenset({"xlm-roberta-clip", "nllb-siglip", "pe-core"})
 MODELS: dict[str, Callable[[Path], Path]] = {
     "siglip2": save_siglip_2,
     "siglip": save_siglip,
     "clip": save_clip,
     "metaclip2": save_metaclip_2,
     "chinese-clip": save_chinese_clip,
+    "xlm-roberta-clip": save_xlm_roberta_clip,
+    "nllb-siglip": save_nllb_siglip,
+    "pe-core": save_pe_core,
+    "sentence-transformers": save_sentence_transformers,
+    "m-clip": save_m_clip,
 }

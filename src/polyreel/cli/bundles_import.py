@@ -22,6 +22,7 @@ def import_(
     *,
     name: str | None = None,
     precision: Literal["auto", "fp32", "fp16", "int8"] = "auto",
+    images: str | None = None,
     revision: str | None = None,
     offline: Annotated[bool, _Flag] = False,
     accept_licence: Annotated[bool, _Flag] = False,
@@ -36,6 +37,7 @@ def import_(
         source: A name on the Hugging Face hub, or a folder with a model's files.
         name: Of the bundle; by default the model's own.
         precision: Of the weights.
+        images: Name or folder of the image tower, for models that encode texts alone.
         revision: Branch, tag or commit on the hub.
         offline: Take what was downloaded before, and ask nobody.
         accept_licence: Yes to terms that forbid commercial use.
@@ -50,6 +52,7 @@ def import_(
     chosen = bundle_name(source) if name is None else name
     with show_progress() as show, place_for(chosen, force=force) as folder:
         hub = find_model(source, revision=revision, offline=offline, download=show.download)
+        beside = find_model(images, offline=offline, download=show.download) if images else None
         card = import_model(
             hub,
             folder,
@@ -57,6 +60,7 @@ def import_(
             as_decoded=read_for_encoder,
             precision=precision,
             accept_licence=accept_licence,
+            images=beside,
             step=show.part_of("importing the model"),
         )
     if json:

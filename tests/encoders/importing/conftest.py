@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,11 @@ import pytest
 import hub_models
 from polyreel.encoders.importing.hub_folder import HubFolder
 from polyreel.encoders.importing.importer import import_model
+from polyreel.encoders.importing.weights.torchvision_operators import mend_torchvision
 from polyreel.encoders.runtime import Bundle
 from polyreel.media.pictures import read_for_encoder
+
+mend_torchvision()
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +26,8 @@ def hub_model(tmp_path_factory) -> Callable[[str], HubFolder]:
     def get(family: str) -> HubFolder:
         if family not in made:
             pytest.importorskip("transformers", reason="models of the hub need the extra import")
+            if family in hub_models.OF_OPEN_CLIP and find_spec("open_clip") is None:
+                pytest.skip("open_clip is not installed; make test-open-clip brings it")
             folder: Path = tmp_path_factory.mktemp("hub") / family
             made[family] = HubFolder(hub_models.MODELS[family](folder), f"makers/{family}")
         return made[family]
@@ -37,9 +43,10 @@ def imported(hub_model, tmp_path_factory) -> Callable[[str], Bundle]:
     def get(family: str) -> Bundle:
         if family not in made:
             folder = tmp_path_factory.mktemp("imported") / family
-            import_model(
-                hub_model(family), folder, name=family, as_decoded=read_for_encoder, accept_licence=True
-            )
+            beside = hub_models.IMAGES.get(family)
+            images = hub_model(beside) if beside else None
+            options = {"as_decoded": read_for_encoder, "accept_licence": True, "images": images}
+            import_model(hub_model(family), folder, name=family, **options)
             made[family] = Bundle(folder)
         return made[family]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -19,10 +21,20 @@ def cosines(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     return (ours * theirs).sum(1) / np.linalg.norm(ours, axis=1) / np.linalg.norm(theirs, axis=1)
 
 
-def makers(hub, family):
-    contract = FAMILIES[family].contract(hub)
-    towers = load_towers(hub, family, contract)
-    return towers, reference_of(hub, family, towers, contract)
+@pytest.fixture
+def makers(hub_model):
+    """The towers of a small model, and the model as its makers run it."""
+
+    def get(family):
+        hub, contract = hub_model(family), FAMILIES[family].contract(hub_model(family))
+        images = None
+        if beside := hub_models.IMAGES.get(family):
+            images = (hub_model(beside), beside)
+            contract = replace(contract, frames=FAMILIES[beside].contract(images[0]).frames)
+        towers = load_towers(hub, family, contract, images=images)
+        return towers, reference_of(hub, family, towers, contract, images=images)
+
+    return get
 
 
 @families
@@ -32,7 +44,7 @@ def test_a_bundle_agrees_with_its_model(imported, family):
     proof = card.origin.proof
     assert min(proof.texts, proof.pictures) >= 0.999
     assert proof.decoder >= 0.98
-    assert proof.count[0] >= 5
+    assert proof.count[0] >= (1 if family == "pe-core" else 5)  # it reads 32 tokens, each a letter here
     assert proof.count[1] == 4
 
 
@@ -47,9 +59,9 @@ def test_batches_of_mixed_length_are_their_texts_alone(imported, family):
 
 
 @families
-def test_a_long_text_is_the_mean_of_its_windows_in_the_model_itself(hub_model, imported, family):
-    bundle, (towers, _) = imported(family), makers(hub_model(family), family)
-    long = " ".join(PROBE_TEXTS * 4)
+def test_a_long_text_is_the_mean_of_its_windows_in_the_model_itself(makers, imported, family):
+    bundle, (towers, _) = imported(family), makers(family)
+    long = " ".join(PROBE_TEXTS * 12)
     (windows,) = bundle.token_rows([long], languages=["en"])
     assert len(windows) > 1
     assert max(map(len, windows)) <= bundle.card.text.max_tokens
@@ -65,8 +77,8 @@ def test_a_long_text_is_the_mean_of_its_windows_in_the_model_itself(hub_model, i
 
 
 @families
-def test_frames_in_batches_of_any_size_make_a_clip_of_their_mean(hub_model, imported, family):
-    bundle, (_, reference) = imported(family), makers(hub_model(family), family)
+def test_frames_in_batches_of_any_size_make_a_clip_of_their_mean(makers, imported, family):
+    bundle, (_, reference) = imported(family), makers(family)
     pictures = probe_pictures()[:3]
     frames = bundle.encode_frames(np.stack([reference.pixels(picture) for picture in pictures]))
     theirs = reference.pictures(pictures)

@@ -143,6 +143,18 @@ def test_weights_in_several_files_are_read(copied, tmp_path, hub_model, imported
     assert "the weights are missing" in refused(folder)
 
 
+def test_a_text_tower_alone_needs_an_image_tower_and_the_others_do_not(hub_model, tmp_path):
+    text, both = hub_model("sentence-transformers"), hub_model("clip")
+    for hub, images, said in (
+        (text, None, "--images"),
+        (both, both, "not a text tower"),
+        (text, text, "not a"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            import_model(hub, tmp_path / "out", name="a", as_decoded=read_for_encoder, images=images)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("licence", ["cc-by-nc-4.0", "cc-by-nc-sa-4.0", "apple-amlr"])
 def test_terms_that_forbid_commercial_use_must_be_accepted(copied, licence):
     folder = copied("siglip2")

@@ -32,7 +32,7 @@ def exported(
 
     shutil.copytree(hub.path, folder, ignore=shutil.ignore_patterns("*.safetensors"))
     (folder / "onnx").mkdir()
-    model = transformers_models.load_transformers_model(hub, transformers_models._CLASSES[family])
+    model = transformers_models.load_transformers_model(hub, transformers_models.TRANSFORMERS_CLASSES[family])
     free, size = rows is None, rows or 2
     pixels = torch.rand(size, 3, 64, 64)
     save(Method(model, "get_image_features"), pixels, "pixel_values", folder / "onnx/vision_model.onnx", free)

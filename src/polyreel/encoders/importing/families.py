@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from polyreel.encoders.card import Scoring, TextInput
+from polyreel.encoders.card import FrameInput, Scoring, TextInput
 from polyreel.encoders.importing.contract import Contract, pictures_of
 from polyreel.encoders.importing.hub_folder import HubFolder
+from polyreel.encoders.importing.open_clip_folder import is_open_clip, open_clip_contract, read_open_clip
 from polyreel.encoders.importing.tokenizer_files import load_tokenizer, put_marks, template_of, token_id
 from polyreel.errors import BundleError
 
@@ -32,6 +33,7 @@ class Family:
         contract: how texts and pictures of a folder are prepared.
         languages: what its texts may be in.
         non_commercial: whether all published weights forbid commercial use.
+        lacks_images: whether it is a text tower alone, beside which an image tower has to be named.
     """
 
     title: str
@@ -39,6 +41,7 @@ class Family:
     contract: Callable[[HubFolder], Contract]
     languages: str = "many"
     non_commercial: bool = False
+    lacks_images: bool = False
 
 
 def family_of(hub: HubFolder) -> str:
@@ -141,6 +144,42 @@ def _chinese_clip(hub: HubFolder) -> Contract:
     return _contract(hub, tokenizer, spec)
 
 
+def _is_m_clip(hub: HubFolder) -> bool:
+    config = hub.json(_CONFIG, needed=False)
+    return config.get("model_type") == "M-CLIP" or "MultilingualCLIP" in config.get("architectures", ())
+
+
+def _text_alone(hub: HubFolder) -> Contract:
+    """The contract of the image tower takes the place of its pictures."""
+    tokenizer = load_tokenizer(hub)
+    # Published as the longest input; without it, what the tower has positions for.
+    stated = hub.json("sentence_bert_config.json", needed=False).get("max_seq_length")
+    stated = stated or hub.json("tokenizer_config.json", needed=False).get("model_max_length", 512)
+    pad = next(pad for pad in ("<pad>", "[PAD]", "") if not pad or tokenizer.token_to_id(pad) is not None)
+    spec = TextInput(
+        template=template_of(tokenizer),
+        max_tokens=min(int(stated), 512),
+        pad_id=token_id(tokenizer, pad),
+    )
+    frames = FrameInput(width_px=1, height_px=1, fps=1, dim=1)
+    return Contract(text=spec, frames=frames, scoring=Scoring(), tokenizer=tokenizer.to_str())
+
+
+def _in_open_clip(*towers: str, vision: str = "") -> Callable[[HubFolder], bool]:
+    """Whether a folder of ``open_clip`` has one of these text towers, and such an image tower."""
+
+    def recognises(hub: HubFolder) -> bool:
+        if not is_open_clip(hub):
+            return False
+        found = read_open_clip(hub)
+        network = str(found.model["vision_cfg"].get("timm_model_name", ""))
+        return network.startswith(vision) and any(
+            tower in found.text_tower if tower else not found.text_tower for tower in towers
+        )
+
+    return recognises
+
+
 def _contract(hub: HubFolder, tokenizer: Tokenizer, text: TextInput) -> Contract:
     kind = "sigmoid" if text.pad_to else "softmax"
     return Contract(
@@ -152,10 +191,28 @@ def _contract(hub: HubFolder, tokenizer: Tokenizer, text: TextInput) -> Contract
 
 
 FAMILIES: dict[str, Family] = {
+    "xlm-roberta-clip": Family("XLM-R-CLIP of open_clip", _in_open_clip("xlm-roberta"), open_clip_contract),
+    "nllb-siglip": Family(
+        "NLLB-SigLIP of open_clip", _in_open_clip("nllb"), open_clip_contract, non_commercial=True
+    ),
+    "pe-core": Family(
+        "PE-Core of open_clip", _in_open_clip("", vision="vit_pe"), open_clip_contract, languages="English"
+    ),
+    "open-clip-siglip": Family(
+        "SigLIP of open_clip", _in_open_clip("siglip", "gemma", "t5"), open_clip_contract
+    ),
+    "open-clip": Family("CLIP of open_clip", _in_open_clip(""), open_clip_contract, languages="English"),
     "siglip2": Family("SigLIP 2 of a fixed size", _is_siglip_2, _siglip_2),
     "siglip": Family("SigLIP and SigLIP i18n", _is("siglip"), _siglip),
     "clip": Family("CLIP", _is("clip"), _clip, languages="English"),
     "metaclip2": Family("MetaCLIP 2", _is("metaclip_2"), _metaclip_2, non_commercial=True),
     "chinese-clip": Family("Chinese-CLIP", _is("chinese_clip"), _chinese_clip, languages="Chinese"),
+    "m-clip": Family("M-CLIP with an image tower", _is_m_clip, _text_alone, lacks_images=True),
+    "sentence-transformers": Family(
+        "sentence-transformers' multilingual CLIP with an image tower",
+        lambda hub: hub.has("modules.json"),
+        _text_alone,
+        lacks_images=True,
+    ),
 }
 """Name -> family; the first that recognises a folder is its own."""

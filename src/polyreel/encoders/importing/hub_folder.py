@@ -36,6 +36,16 @@ class HubFolder:
         """Whether there is a file of this name."""
         return (self.path / name).is_file()
 
+    def part(self, name: str) -> HubFolder:
+        """A folder inside this one; the empty name is this one.
+
+        Raises:
+            BundleError: the name leads out of it.
+        """
+        if name.startswith("/") or ".." in Path(name).parts:
+            raise BundleError("a part of the model lies outside its folder", item=self.label, value=name)
+        return HubFolder(self.path / name, f"{self.label}/{name}".rstrip("/"), self.revision)
+
     def json(self, name: str, *, needed: bool = True) -> dict[str, Any]:
         """The object in a JSON file; empty if there is no file and it is not ``needed``.
 

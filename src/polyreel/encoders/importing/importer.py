@@ -43,7 +43,8 @@ class _Job:
     family: str
     contract: Contract
     name: str
-    licence: Licence
+    licences: tuple[Licence, ...]
+    images: tuple[HubFolder, str] | None = None
 
 
 def require_licence(hub: HubFolder, family: str, *, accepted: bool) -> Licence:
@@ -83,6 +84,7 @@ def import_model(
     as_decoded: AsDecoded,
     precision: Precision = "auto",
     accept_licence: bool = False,
+    images: HubFolder | None = None,
     step: OnProgress | None = None,
 ) -> BundleCard:
     """Make a bundle of a model's weights.
@@ -94,6 +96,7 @@ def import_model(
         as_decoded: How our decoder prepares a picture, for the proof.
         precision: Of the weights.
         accept_licence: Whether terms that forbid commercial use were accepted.
+        images: Folder of the image tower whose space a text tower was taught.
         step: Called with what is being done, the steps done, and all of them.
 
     Raises:
@@ -103,8 +106,13 @@ def import_model(
     report = step or ignore_progress
     report("reading the model", 0, _STEPS)
     family = family_of(hub)
-    licence = require_licence(hub, family, accepted=accept_licence)
-    job = _Job(hub, family, FAMILIES[family].contract(hub), name, licence)
+    licences: tuple[Licence, ...] = (require_licence(hub, family, accepted=accept_licence),)
+    beside = _images_of(hub, family, images)
+    contract = FAMILIES[family].contract(hub)
+    if beside is not None:
+        licences += (require_licence(*beside, accepted=accept_licence),)
+        contract = replace(contract, frames=FAMILIES[beside[1]].contract(beside[0]).frames)
+    job = _Job(hub, family, contract, name, licences, beside)
     ready = find_ready(hub)
     if ready is None:
         _require_import_extra()
@@ -121,6 +129,26 @@ def import_model(
         ) from error
 
 
+def _images_of(hub: HubFolder, family: str, images: HubFolder | None) -> tuple[HubFolder, str] | None:
+    if images is None and not FAMILIES[family].lacks_images:
+        return None
+    if images is None:
+        raise UsageError(
+            "this model encodes texts alone",
+            item=hub.label,
+            remedy="Name the image tower whose space it was taught with --images, such as a CLIP ViT-B/32",
+        )
+    found = family_of(images)
+    if not FAMILIES[family].lacks_images or FAMILIES[found].lacks_images:
+        raise UsageError(
+            "these two models are not a text tower and an image tower",
+            item=hub.label,
+            value=f"{FAMILIES[family].title}; {FAMILIES[found].title}",
+            remedy="Leave --images out for a model with both towers",
+        )
+    return images, found
+
+
 def _require_import_extra() -> None:
     missing = [package for package in ("torch", "transformers") if find_spec(package) is None]
     if missing:
@@ -135,18 +163,22 @@ def _export(
     job: _Job, made: Path, precision: Precision, as_decoded: AsDecoded, report: OnProgress
 ) -> BundleCard:
     # Imported late: PyTorch takes seconds.
+    from polyreel.encoders.importing.weights.torchvision_operators import mend_torchvision
+
+    mend_torchvision()
     from polyreel.encoders.importing.weights.exporting import export_towers
     from polyreel.encoders.importing.weights.loading import load_towers, reference_of
 
     report("loading the weights", 1, _STEPS)
-    towers = load_towers(job.hub, job.family, job.contract)
+    towers = load_towers(job.hub, job.family, job.contract, images=job.images)
     report("writing the graphs", 2, _STEPS)
     export_towers(towers, made, job.contract.text, job.contract.frames)
     scoring = job.contract.scoring.model_copy(update={"scale": towers.scale, "bias": towers.bias})
     job = replace(job, contract=replace(job.contract, scoring=scoring))
     card = _finish(job, made, proof=None)
     report("holding the bundle against the model", 4, _STEPS)
-    proof = prove(Bundle(made), reference_of(job.hub, job.family, towers, job.contract), as_decoded)
+    reference = reference_of(job.hub, job.family, towers, job.contract, images=job.images)
+    proof = prove(Bundle(made), reference, as_decoded)
     return _write_card(made, _with_proof(card, proof))
 
 
@@ -202,7 +234,7 @@ def _card(job: _Job, made: Path, dim: int, proof: Proof | None) -> BundleCard:
         pooling="mean",
         scoring=contract.scoring,
         confidence=Confidence(clip=0.0, subtitle=0.0),
-        licences=(job.licence,),
+        licences=job.licences,
         training=f"by its makers; see {hub.label}",
         origin=Origin(
             family=job.family,

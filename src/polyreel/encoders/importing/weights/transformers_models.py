@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import ChineseCLIPModel, CLIPModel, MetaClip2Model, PreTrainedModel, SiglipModel
+from transformers import AutoModel, ChineseCLIPModel, CLIPModel, MetaClip2Model, PreTrainedModel, SiglipModel
 from transformers.utils import logging
 
 from polyreel.encoders.card import FrameInput
@@ -19,9 +19,15 @@ from polyreel.encoders.importing.hub_folder import HubFolder
 from polyreel.encoders.importing.weights.towers import ImageTower, ModelTowers
 from polyreel.errors import BundleError
 
-__all__ = ["load_transformers_model", "load_transformers_towers", "quietly"]
+__all__ = [
+    "TRANSFORMERS_CLASSES",
+    "disagreement",
+    "load_transformers_model",
+    "load_transformers_towers",
+    "quietly",
+]
 
-_CLASSES: dict[str, type[PreTrainedModel]] = {
+TRANSFORMERS_CLASSES: dict[str, type[PreTrainedModel]] = {
     "siglip2": SiglipModel,
     "siglip": SiglipModel,
     "clip": CLIPModel,
@@ -66,7 +72,7 @@ def load_transformers_towers(hub: HubFolder, family: str, frames: FrameInput, *,
     Raises:
         BundleError: the weights are missing, or are not those of the config.
     """
-    model: Any = load_transformers_model(hub, _CLASSES[family])
+    model: Any = load_transformers_model(hub, TRANSFORMERS_CLASSES[family])
     bias = getattr(model, "logit_bias", None)
     return ModelTowers(
         image=_Image(model, frames),
@@ -77,7 +83,7 @@ def load_transformers_towers(hub: HubFolder, family: str, frames: FrameInput, *,
     )
 
 
-def load_transformers_model(hub: HubFolder, kind: type[PreTrainedModel]) -> PreTrainedModel:
+def load_transformers_model(hub: HubFolder, kind: type[PreTrainedModel] | type[AutoModel]) -> PreTrainedModel:
     """A model in evaluation mode and single precision; only safetensors are read, no code of theirs is run.
 
     Raises:

@@ -54,20 +54,32 @@ _SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 _STEEPNESS = 40.0
 
 
-def write_tiny_bundle(folder: Path, *, name: str = "tiny", revision: int = 1) -> Path:
-    """Write the bundle and return its folder; another ``revision`` has another identity."""
+def write_tiny_bundle(
+    folder: Path,
+    *,
+    name: str = "tiny",
+    revision: int = 1,
+    spare: int = 0,
+    side_px: int = SIDE_PX,
+    fps: float = 1.0,
+) -> Path:
+    """Write the bundle and return its folder; another ``revision`` has another identity.
+
+    ``spare`` adds dimensions in which everything is alike: with one of them the cosine of what does not match
+    is 0.5, not 0, which tells the one bundle from the other.
+    """
     folder.mkdir(parents=True)
     _tokenizer().save(str(folder / "tokenizer.json"), pretty=False)
-    onnx.save(_text_graph(), folder / "text.onnx")
-    onnx.save(_frames_graph(), folder / "frames.onnx")
-    onnx.save(_video_graph(), folder / "video.onnx")
+    onnx.save(_text_graph(spare), folder / "text.onnx")
+    onnx.save(_frames_graph(side_px), folder / "frames.onnx")
+    onnx.save(_video_graph(spare), folder / "video.onnx")
     card = BundleCard(
         name=name,
-        identity=identity_of({"tiny": revision}),
+        identity=identity_of({"tiny": revision} | ({"spare": spare, "fps": fps} if spare else {})),
         description="Colours and colour words, for tests.",
-        dim=DIM,
+        dim=DIM + spare,
         text=TextInput(prefix="", max_tokens=32, pad_id=_SPECIAL.index("<pad>")),
-        frames=FrameInput(width_px=SIDE_PX, height_px=SIDE_PX, fps=1.0, dim=3),
+        frames=FrameInput(width_px=side_px, height_px=side_px, fps=fps, dim=3),
         confidence=Confidence(clip=0.5, subtitle=0.5),
         licences=(Licence(part="everything", licence="Apache-2.0", source="this file"),),
         training="none",
@@ -93,31 +105,33 @@ def _tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def _text_graph() -> ModelProto:
+def _text_graph(spare: int) -> ModelProto:
     graph = GraphWriter("text")
     ids = graph.input("ids", TensorProto.INT64, ["batch", "tokens"])
     mask = graph.input("mask", TensorProto.INT64, ["batch", "tokens"])
-    words = graph.add("Gather", graph.constant("words", _word_vectors()), ids, axis=0)
+    words = graph.add("Gather", graph.constant("words", _word_vectors(spare)), ids, axis=0)
     weight = graph.add("Cast", graph.add("Unsqueeze", mask, graph.integers(2)), to=TensorProto.FLOAT)
     total = graph.add("ReduceSum", graph.add("Mul", words, weight), graph.integers(1), keepdims=0)
-    return graph.close(graph.l2_normalise(total), "embeddings", ["batch", DIM])
+    return graph.close(graph.l2_normalise(total), "embeddings", ["batch", DIM + spare])
 
 
-def _word_vectors() -> NDArray[np.float32]:
+def _word_vectors(spare: int) -> NDArray[np.float32]:
     meanings = [np.eye(DIM, dtype=np.float32)[[place]] for place in range(DIM)]
     rows = [np.repeat(vector, len(words), axis=0) for vector, words in zip(meanings, MEANINGS, strict=True)]
-    return np.concatenate([np.zeros((len(_SPECIAL), DIM), np.float32), *rows])
+    special = np.zeros((len(_SPECIAL), DIM + spare), np.float32)
+    words = np.pad(np.concatenate(rows), ((0, 0), (0, spare)), constant_values=1)
+    return np.concatenate([special, words])
 
 
-def _frames_graph() -> ModelProto:
+def _frames_graph(side_px: int) -> ModelProto:
     graph = GraphWriter("frames")
-    pixels = graph.input("frames", TensorProto.UINT8, ["frames", SIDE_PX, SIDE_PX, 3])
+    pixels = graph.input("frames", TensorProto.UINT8, ["frames", side_px, side_px, 3])
     light = graph.add("Div", graph.add("Cast", pixels, to=TensorProto.FLOAT), graph.scalar(255.0))
     mean = graph.add("ReduceMean", light, graph.integers(1, 2), keepdims=0)
     return graph.close(mean, "features", ["frames", 3])
 
 
-def _video_graph() -> ModelProto:
+def _video_graph(spare: int) -> ModelProto:
     # -|x - c|^2 = 2 x.c - |c|^2 - |x|^2, of which softmax needs the first two.
     palette = np.array(list(PALETTE.values()), np.float32) / 255
     graph = GraphWriter("video")
@@ -131,5 +145,7 @@ def _video_graph() -> ModelProto:
     seen = graph.add("Softmax", nearness, axis=-1)
     weighted = graph.add("Mul", seen, graph.add("Unsqueeze", mask, graph.integers(2)))
     pooled = graph.add("ReduceSum", weighted, graph.integers(1), keepdims=0)
-    colours = graph.constant("colours", np.eye(len(PALETTE), DIM, dtype=np.float32))
-    return graph.close(graph.l2_normalise(graph.add("MatMul", pooled, colours)), "embeddings", ["clips", DIM])
+    known = np.pad(np.eye(len(PALETTE), DIM, dtype=np.float32), ((0, 0), (0, spare)), constant_values=1)
+    colours = graph.constant("colours", known)
+    unit = graph.l2_normalise(graph.add("MatMul", pooled, colours))
+    return graph.close(unit, "embeddings", ["clips", DIM + spare])

@@ -109,17 +109,20 @@ def absolute(path: Path) -> Path:
 
 
 @contextmanager
-def exclusive_lock(file: Path, *, busy: PolyreelError | None = None) -> Iterator[None]:
+def exclusive_lock(
+    file: Path, *, busy: PolyreelError | None = None, patience_s: float = 0.0
+) -> Iterator[None]:
     """Hold a lock that one process has at a time; the system frees it when the process ends, even by a kill.
 
     Args:
         file: the lock file, in a folder that exists. It names the process that holds it, and stays.
         busy: raised, with the process that holds the lock as its ``value``, if the lock is taken; None waits.
+        patience_s: how long to wait before that.
     """
     # Imported late: it brings asyncio, which most commands do without.
     from filelock import FileLock, Timeout
 
-    lock = FileLock(file, timeout=-1 if busy is None else 0)
+    lock = FileLock(file, timeout=-1 if busy is None else patience_s)
     try:
         lock.acquire()
     except Timeout:

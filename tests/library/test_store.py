@@ -305,7 +305,7 @@ def test_another_bundle_is_refused_and_the_way_on_is_named(library):
     assert OWN.label in message
     assert OTHER.label in message
     assert "--bundle own" in message
-    assert "--library NEW --bundle /elsewhere/other" in message
+    assert "polyreel bundles set /elsewhere/other" in message
 
 
 def test_a_second_writer_is_told_to_wait_while_readers_go_on(library):

@@ -34,7 +34,10 @@ VERBS = {
         "polyreel.cli.videos:app",
         "The videos of a library: list them, forget them, tell where they are now.",
     ),
-    "bundles": ("polyreel.cli.bundles:app", "Models: list them, show one's card, build or import one."),
+    "bundles": (
+        "polyreel.cli.bundles:app",
+        "Models: list them, show one's card, build or import one, move a library to one.",
+    ),
     "data": (
         "polyreel.cli.data:app",
         "Datasets: list them, fetch them, build a table of one, check it.",

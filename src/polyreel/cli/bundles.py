@@ -13,8 +13,16 @@ from polyreel.units import size
 
 __all__ = ["app"]
 
-app = App(name="bundles", help="Models: list them, show one's card, build or import one.")
+app = App(
+    name="bundles", help="Models: list them, show one's card, build or import one, move a library to one."
+)
 app.command("polyreel.cli.bundles_import:import_", name="import")
+app.command("polyreel.cli.generations:set_", name="set", help="Let searches of a library use another bundle.")
+app.command(
+    "polyreel.cli.generations:drop",
+    name="drop",
+    help="Remove the vectors of a bundle that searches of a library do not use.",
+)
 
 
 @app.command(name="list")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from polyreel.cli.options import Json, LibraryOption, default_library
 from polyreel.cli.output import print_columns, print_json, stdout
 from polyreel.units import count, size
@@ -30,6 +32,14 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
                 "contents",
                 f"{health.videos:,} videos, {health.clips:,} clips, {health.subtitles:,} subtitle lines",
             ),
+            *(
+                (
+                    "also there",
+                    f"vectors of {made.bundle}: {count(made.clips, 'clip')}, "
+                    f"{count(made.subtitles, 'subtitle line')}",
+                )
+                for made in health.generations[1:]
+            ),
             ("space", ", ".join(f"{name} {size(used)}" for name, used in health.space_bytes.items())),
             ("versions", ", ".join(f"{name} {version}" for name, version in health.versions.items())),
         ]
@@ -43,15 +53,20 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
             style="yellow",
             soft_wrap=True,
         )
+    if health.unencoded:
+        unencoded = count(len(health.unencoded), "file")
+        stdout.print(f"\nNot searched by what they show: {unencoded}", style="yellow")
+        _print_paths(health.unencoded, "polyreel doctor --json")
+        stdout.print(
+            f"They could not be read when the library moved to {health.bundle}; "
+            "'polyreel index' encodes them."
+        )
     if health.missing:
         stdout.print(
             f"\nNot on the disk now, though searches find them: {count(len(health.missing), 'file')}",
             style="yellow",
         )
-        for path in health.missing[:_SHOWN]:
-            stdout.print(f"  {path}", markup=False, soft_wrap=True)
-        if len(health.missing) > _SHOWN:
-            stdout.print(f"  and {len(health.missing) - _SHOWN:,} more: see 'polyreel videos list --missing'")
+        _print_paths(health.missing, "polyreel videos list --missing")
         for folder in health.gone_folders:
             stdout.print(
                 f"The folder {folder} is gone: is a drive not mounted?", markup=False, soft_wrap=True
@@ -72,6 +87,14 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
         stdout.print(f"\nRead in part: {count(len(health.remarks), 'file')}", style="yellow")
         for problem in health.remarks:
             stdout.print(f"  {problem.path}: {problem.message}", markup=False, soft_wrap=True)
-    if not (health.failed or health.half_read or health.remarks or health.damage or health.missing):
+    left_out = (health.failed, health.half_read, health.missing, health.unencoded)
+    if not any((*left_out, health.remarks, health.damage)):
         stdout.print("Every file was read in full.")
     return 0 if health.usable else 1
+
+
+def _print_paths(paths: Sequence[str], all_of_them: str) -> None:
+    for path in paths[:_SHOWN]:
+        stdout.print(f"  {path}", markup=False, soft_wrap=True)
+    if len(paths) > _SHOWN:
+        stdout.print(f"  and {len(paths) - _SHOWN:,} more: see '{all_of_them}'")

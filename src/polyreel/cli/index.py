@@ -156,6 +156,8 @@ def _print_report(report: IndexReport, folder: Path) -> None:
                 f"{count(report.clips, 'new clip')} and {count(report.subtitles, 'subtitle line')} from "
                 f"{report.video_s / 60:.1f} minutes of video in {report.took_s:.0f} s."
             )
+    if report.caught_up:
+        stdout.print(f"{count(report.caught_up, 'clip')} encoded that could not be read before.")
     if report.kept:
         stdout.print(
             f"Kept {count(len(report.kept), 'video')} that cannot be found now, because nothing is left "

@@ -13,7 +13,7 @@ from rich.text import Text
 from polyreel.cli.options import Json, LibraryOption, default_library, load_bundle, spoken_languages
 from polyreel.cli.output import print_json, print_lines, stderr, stdout, write_paths
 from polyreel.errors import QueryError, UsageError
-from polyreel.units import clock, printable
+from polyreel.units import clock, count, printable
 
 if TYPE_CHECKING:
     from polyreel.library.results import Hit
@@ -60,6 +60,12 @@ def search(
     if not result.hits:
         stderr.print("Nothing found: the library is empty, or no subtitle matches.")
         return 0
+    if result.pictures_left_out:
+        stderr.print(
+            f"Not searched by what they show: {count(result.pictures_left_out, 'video')} that could not be "
+            f"read when the library moved to {result.bundle}; see 'polyreel doctor'.",
+            style="yellow",
+        )
     if not result.confident:
         stderr.print("Nothing matches well; these are the nearest.", style="yellow")
     if stdout.is_terminal:

@@ -71,7 +71,8 @@ class Evidence(LibraryResult):
     """Why a moment was found.
 
     Attributes:
-        visual: cosine of query and best clip; None in mode "subtitles".
+        visual: cosine of query and best clip; None in mode "subtitles", and where the library's bundle has
+            not encoded the clip.
         strength: share of unrelated queries that match nothing in the library as well as this query matches
             the best clip; None where that has not been measured (see ``Library.calibrate``).
         subtitle: the best matching line; None if no line matches.
@@ -123,6 +124,8 @@ class SearchResult(LibraryResult):
         confident: False if nothing in the library matches well.
         false_alarm_rate: share of unrelated queries for which ``confident`` would be true as well; None where
             that has not been measured (see ``Library.calibrate``).
+        pictures_left_out: videos whose pictures were not ranked, because they could not be read when the
+            library moved to this bundle; their lines were.
     """
 
     query: str
@@ -133,6 +136,7 @@ class SearchResult(LibraryResult):
     hits: tuple[Hit, ...]
     confident: bool
     false_alarm_rate: float | None = None
+    pictures_left_out: int = 0
 
     def __str__(self) -> str:
         asked = f"{self.query!r} " if self.query else ""
@@ -195,7 +199,7 @@ class ClipScore(LibraryResult):
     Attributes:
         clip_id: key of the clip.
         start_s, end_s: the clip, seconds.
-        visual: cosine of query and clip.
+        visual: cosine of query and clip; 0 where the library's bundle has not encoded the clip.
         strength: as in ``Evidence``.
         thumbnail: JPEG of its middle.
     """
@@ -244,6 +248,7 @@ class Contents(LibraryResult):
         folders: folders that hold videos, from the common folder.
         problems: files that were left out or read in part, by path.
         updated_at: when the last file was indexed, UTC; None if there is none.
+        pictures_left_out: as in ``SearchResult``.
     """
 
     commit: int
@@ -257,6 +262,7 @@ class Contents(LibraryResult):
     folders: tuple[str, ...]
     problems: tuple[ProblemFile, ...]
     updated_at: datetime | None = None
+    pictures_left_out: int = 0
 
 
 class IndexStatus(LibraryResult):

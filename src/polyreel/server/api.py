@@ -109,8 +109,10 @@ async def search(
 @router.get("/search/like/{clip_id}", response_model=SearchResult, responses=_NOT_FOUND, tags=["search"])
 async def search_like(server: ServerState, filters: Filters, clip_id: ClipId, top: Top = 10) -> Response:
     """Moments that look like a clip of the library, without that clip."""
-    vector = server.library.vector_of(clip_id)
-    return await _answer(server, vector_query(vector, top=top, filters=filters, exclude_clip=clip_id))
+    library = server.library
+    vector, space = library.vector_of(clip_id), library.bundle.card.identity
+    query = vector_query(vector, top=top, filters=filters, exclude_clip=clip_id, space=space)
+    return await _answer(server, query)
 
 
 @router.post("/search/example", response_model=SearchResult, openapi_extra=_UPLOAD, tags=["search"])
@@ -118,7 +120,8 @@ async def search_example(request: Request, server: ServerState, filters: Filters
     """Moments that look like a picture or a clip."""
     async with form_in(request) as form:
         example = await read_example(form, server)
-    return await _answer(server, vector_query(example.vector, top=top, filters=filters))
+    query = vector_query(example.vector, top=top, filters=filters, space=example.space)
+    return await _answer(server, query)
 
 
 @router.get("/videos", response_model=VideosDocument, tags=["videos"])

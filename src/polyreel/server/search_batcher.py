@@ -133,8 +133,9 @@ class SearchBatcher:
         if query.vector is not None:
             return query
         with self._keeping:
-            vector = self._vectors.get((self.library.bundle.card.identity, query.text))
-        return query if vector is None else replace(query, vector=vector)
+            space = self.library.bundle.card.identity
+            vector = self._vectors.get((space, query.text))
+        return query if vector is None else replace(query, vector=vector, space=space)
 
     def _keep(self, bundle: str, queries: Sequence[SearchQuery], vectors: NDArray[np.float32]) -> None:
         with self._keeping:
@@ -154,9 +155,11 @@ class SearchBatcher:
             try:
                 queries = [waiting.query for waiting in batch]
                 vectors = library.encode(queries)
-                self._keep(library.bundle.card.identity, queries, vectors)
+                space = library.bundle.card.identity
+                self._keep(space, queries, vectors)
                 queries = [
-                    replace(query, vector=vector) for query, vector in zip(queries, vectors, strict=True)
+                    replace(query, vector=vector, space=space)
+                    for query, vector in zip(queries, vectors, strict=True)
                 ]
             except Exception as error:  # whatever it is, those who wait must hear of it
                 for waiting in batch:

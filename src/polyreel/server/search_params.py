@@ -132,10 +132,17 @@ class SearchParams:
         """
         top, filters = self.top + 1, self.filters()
         if self.example:
-            return vector_query(server.examples.get(self.example).vector, top=top, filters=filters)
+            example = server.examples.get(self.example)
+            return vector_query(example.vector, top=top, filters=filters, space=example.space)
         if self.like:
-            vector = server.library.vector_of(self.like)
-            return vector_query(vector, top=top, filters=filters, exclude_clip=self.like)
+            library = server.library
+            return vector_query(
+                library.vector_of(self.like),
+                top=top,
+                filters=filters,
+                exclude_clip=self.like,
+                space=library.bundle.card.identity,
+            )
         if not self.is_search:
             raise QueryError("the query is empty", remedy="Type what the video shows")
         mode: Any = self.mode  # text_query checks it

@@ -6,7 +6,7 @@ import hashlib
 import os
 import queue
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -74,7 +74,7 @@ DecodePoolEvent = DecodeEvent | Changed | Duplicate | ReadFailed | MediaError
 
 def run_decode_pool(
     jobs: Iterable[Job], *, workers: int, limits: Limits, seen: set[str], kept_s: Mapping[str, float]
-) -> Iterator[tuple[Job, DecodePoolEvent]]:
+) -> Generator[tuple[Job, DecodePoolEvent]]:
     """Events of all ``jobs``, those of one job in order; each job's last is not ``Opened``, ``Frame`` or
     ``ClipEnd``.
 

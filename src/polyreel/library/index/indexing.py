@@ -25,6 +25,8 @@ from polyreel.library.index.decode_pool import (
     run_decode_pool,
 )
 from polyreel.library.index.events import Committed, IndexEvent, Planned, Progressed, Settled
+from polyreel.library.index.filling import Filler
+from polyreel.library.index.gaps import find_gap
 from polyreel.library.index.half_read import half_read_message, kept_of_half_read
 from polyreel.library.index.plan import FAILED, OK, PARTIAL, UNREADABLE, Plan, make_plan
 from polyreel.library.index.progress_file import ProgressFile
@@ -52,6 +54,7 @@ class IndexReport:
         indexed: files that were decoded; ``linked`` files whose content was known under another path.
         unchanged: files that needed nothing; ``unchanged_failed`` of them failed in an earlier run.
         resubtitled: files of which only the subtitles were read again.
+        caught_up: clips that could not be read when the library moved to its bundle, encoded now.
         removed: files that have left.
         kept: paths that were not found and yet stay (see ``Plan.kept``).
         failed: files and folders that could not be read, each with the reason.
@@ -71,6 +74,7 @@ class IndexReport:
     unchanged: int = 0
     unchanged_failed: int = 0
     resubtitled: int = 0
+    caught_up: int = 0
     removed: int = 0
     kept: list[str] = field(default_factory=list)
     failed: list[MediaError] = field(default_factory=list)
@@ -87,7 +91,8 @@ class IndexReport:
     @property
     def changed(self) -> bool:
         """Whether the library is not as it was."""
-        return bool(self.indexed or self.linked or self.resubtitled or self.removed or self.half_read)
+        done = self.indexed or self.linked or self.resubtitled or self.caught_up or self.removed
+        return bool(done or self.half_read)
 
 
 def index(
@@ -151,11 +156,39 @@ def index(
         finally:
             shown.remove()
         run.finish()
+        if writer.snapshot.state.gaps and not run.report.interrupted:
+            _catch_up(writer, bundle, found, run.report, workers=workers, limits=limits)
         state, writer.abandoned = writer.snapshot.state, run.report.interrupted
     if read_state(folder) is not None:
         load_search_index(folder, state)  # the first search need not wait for it
     run.report.took_s = time.monotonic() - began
     return run.report
+
+
+def _catch_up(
+    writer: Writer, bundle: Encoder, found: Scan, report: IndexReport, *, workers: int, limits: Limits | None
+) -> None:
+    """Encode what the generation that searches use lacks, of files in the folders that were asked for."""
+    number = writer.snapshot.state.active_generation
+    here = {str(video.path) for video in found.videos}
+
+    def commit(made: Commit, _texts: Mapping[str, str]) -> Commit:
+        writer.commit(made, generation=number)
+        return made
+
+    gap = find_gap(writer.snapshot, number)
+    filler = Filler(bundle, commit, commit_every_s=_COMMIT_EVERY_S, on_event=lambda _event: None)
+    try:
+        filler.lines(gap.lines)
+        wanted = [video for video in gap.videos if any(file["path"] in here for file in video.files)]
+        filler.videos(wanted, workers=workers, limits=limits)
+    except KeyboardInterrupt:
+        report.interrupted = True
+    filler.flush()
+    report.caught_up = filler.done.clips
+    report.failed += filler.done.left.values()
+    if not find_gap(writer.snapshot, number):
+        writer.close_gaps()
 
 
 def _to_both(

@@ -1,4 +1,7 @@
-"""What a running index says of itself to others: a small file beside the tables, gone when it ends."""
+"""What a run says of itself to others: a small file beside the tables, gone when it ends.
+
+An index run writes one, and a move to another bundle, which can go on beside it, another one.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +17,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from polyreel.files import write_atomically
 from polyreel.library.index.events import IndexEvent, Planned, Progressed, Settled
 
-__all__ = ["IndexProgress", "ProgressFile", "read_progress"]
+__all__ = ["PROGRESS_FILE", "IndexProgress", "ProgressFile", "read_progress"]
 
-_FILE = "progress.json"
+PROGRESS_FILE = "progress.json"
 _EVERY_S = 1.0
 # After this long without a word a run on another machine counts as gone.
 _SILENCE_S = 120.0
 
 
 class IndexProgress(BaseModel):
-    """How far an index run has come.
+    """How far a run has come.
 
     Attributes:
         pid, host: the process that runs it.
@@ -32,6 +35,7 @@ class IndexProgress(BaseModel):
         failed: those among them that could not be read.
         size_bytes, size_done_bytes: the same in bytes.
         current: path of the file that was done last.
+        bundle: name of the bundle that a library moves to; empty for an index run.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,6 +50,7 @@ class IndexProgress(BaseModel):
     size_bytes: int = 0
     size_done_bytes: float = 0.0
     current: str = ""
+    bundle: str = ""
 
     @property
     def share(self) -> float:
@@ -66,10 +71,10 @@ class IndexProgress(BaseModel):
         return True
 
 
-def read_progress(folder: Path) -> IndexProgress | None:
-    """How far the index run of the library in ``folder`` has come, None if there is none."""
+def read_progress(folder: Path, file: str = PROGRESS_FILE) -> IndexProgress | None:
+    """How far the run that writes ``file`` of the library in ``folder`` has come, None if there is none."""
     try:
-        return IndexProgress.model_validate_json((folder / _FILE).read_bytes())
+        return IndexProgress.model_validate_json((folder / file).read_bytes())
     except (OSError, ValidationError):
         return None
 
@@ -79,12 +84,16 @@ class ProgressFile:
 
     Args:
         folder: the library.
+        file: name of the file.
+        bundle: name of the bundle that the library moves to.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / _FILE
+    def __init__(self, folder: Path, file: str = PROGRESS_FILE, *, bundle: str = "") -> None:
+        self._path = folder / file
         now = datetime.now(UTC)
-        self._now = IndexProgress(pid=os.getpid(), host=socket.gethostname(), started_at=now, updated_at=now)
+        self._now = IndexProgress(
+            pid=os.getpid(), host=socket.gethostname(), started_at=now, updated_at=now, bundle=bundle
+        )
         self._written_at = 0.0
 
     def take(self, event: IndexEvent) -> None:
@@ -93,7 +102,7 @@ class ProgressFile:
         change: dict[str, object] = {}
         match event:
             case Planned(files, size_bytes):
-                change = {"files": files, "size_bytes": size_bytes}
+                change = {"files": files, "size_bytes": size_bytes, "files_done": 0, "size_done_bytes": 0.0}
             case Progressed(size_bytes):
                 change = {"size_done_bytes": now.size_done_bytes + size_bytes}
             case Settled(path, error):
@@ -103,10 +112,14 @@ class ProgressFile:
                 pass
         self._now = now.model_copy(update={**change, "updated_at": datetime.now(UTC)})
         if time.monotonic() - self._written_at >= _EVERY_S:
-            self._written_at = time.monotonic()
-            # Not worth a run, should the disk be full.
-            with contextlib.suppress(OSError):
-                write_atomically(self._path, self._now.model_dump_json().encode())
+            self.write()
+
+    def write(self) -> None:
+        """Write it now."""
+        self._written_at = time.monotonic()
+        # Not worth a run, should the disk be full.
+        with contextlib.suppress(OSError):
+            write_atomically(self._path, self._now.model_dump_json().encode())
 
     def remove(self) -> None:
         """The run is over."""

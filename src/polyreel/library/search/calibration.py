@@ -101,7 +101,13 @@ def load_background(bundle: Encoder, cache_folder: Path) -> Background:
 
 def calibrate(index: SearchIndex, background: Background) -> Calibration:
     """What the background queries reach in ``index``."""
-    return Calibration(_best_of(index.clip_vectors, background), _best_of(index.subtitle_vectors, background))
+    clips = _encoded(index.clip_vectors, index.clips["encoded"].to_numpy())
+    lines = _encoded(index.subtitle_vectors, index.subtitles["encoded"].to_numpy())
+    return Calibration(_best_of(clips, background), _best_of(lines, background))
+
+
+def _encoded(vectors: Vectors, encoded: NDArray[np.bool_]) -> Vectors:
+    return vectors if encoded.all() else vectors[encoded]
 
 
 def _best_of(matrix: Vectors, background: Background) -> Vectors:

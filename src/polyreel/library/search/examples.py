@@ -44,11 +44,13 @@ class Example:
         vector: (dim,) unit vector.
         thumbnail: a JPEG.
         is_picture: whether it is one picture.
+        space: identity of the bundle that encoded it.
     """
 
     vector: NDArray[np.float32]
     thumbnail: bytes
     is_picture: bool
+    space: str
 
 
 def encode_example(
@@ -75,7 +77,7 @@ def encode_example(
         error.item, error.remedy = name, "Try another picture or video"
         raise
     features = bundle.encode_frames(np.stack(frames))
-    return Example(bundle.encode_video([features])[0], thumbnail, len(frames) == 1)
+    return Example(bundle.encode_video([features])[0], thumbnail, len(frames) == 1, bundle.card.identity)
 
 
 def _decode(path: Path, bundle: Encoder, limits: Limits) -> tuple[list[NDArray[np.uint8]], bytes]:

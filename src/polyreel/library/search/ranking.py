@@ -53,7 +53,8 @@ class Ranking:
     def result(self, scores: NDArray[np.float32]) -> SearchResult:
         """The moments for cosines of the query and all clips, (clips,); ``took_ms`` is 0."""
         index, query = self._snapshot.index, self._query
-        visual = Ranked(*best_rows(scores, self._depth, self._allowed))
+        encoded = _both(self._allowed, self._snapshot.encoded_clips)
+        visual = Ranked(*best_rows(scores, self._depth, encoded))
         lists = [] if query.mode == "subtitles" else [visual]
         line_of: dict[int, int] = {}
         lines = None
@@ -76,13 +77,15 @@ class Ranking:
             hits=hits,
             confident=bool(hits) and self._is_confident(best_clip, lines, hits[0].evidence.subtitle),
             false_alarm_rate=None if self._snapshot.calibration is None else FALSE_ALARM_RATE,
+            pictures_left_out=0 if query.mode == "subtitles" else self._snapshot.pictures_left_out,
         )
 
     def _lines(self) -> _Lines:
         """Subtitle lines by meaning and by words."""
         index = self._snapshot.index
         within = None if self._allowed is None else self._allowed[index.subtitles["clip"].to_numpy()]
-        rows, scores = best_rows(index.subtitle_vectors @ self._vector, self._depth, within)
+        encoded = _both(within, self._snapshot.encoded_lines)
+        rows, scores = best_rows(index.subtitle_vectors @ self._vector, self._depth, encoded)
         near = scores >= self._card.confidence.subtitle
         worded = self._snapshot.search_words(
             self._query.text, self._depth if within is None else _FILTERED_LINES
@@ -118,7 +121,7 @@ class Ranking:
         if row is not None:
             text, language = (snapshot.index.subtitles[name][row].as_py() for name in ("text", "language"))
             line = SubtitleEvidence(text=text, language=language)
-        by_sight = self._query.mode != "subtitles"
+        by_sight = self._query.mode != "subtitles" and bool(clip["encoded"])
         path = snapshot.file_of(clip["video"]).path
         return Hit(
             video=snapshot.locator.video(path, snapshot.root),
@@ -136,6 +139,11 @@ class Ranking:
                 subtitle=line,
             ),
         )
+
+
+def _both(one: NDArray[np.bool_] | None, other: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    """Where both are true; None is true everywhere."""
+    return other if one is None else one if other is None else one & other
 
 
 def _allowed_clips(snapshot: LibrarySnapshot, query: SearchQuery) -> NDArray[np.bool_] | None:

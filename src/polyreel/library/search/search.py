@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from polyreel.encoders.protocol import Encoder
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
+from polyreel.errors import BundleMismatchError, LibraryError, NotFoundError, UsageError
 from polyreel.library.index.progress_file import read_progress
 from polyreel.library.results import (
     ClipScore,
@@ -51,7 +52,8 @@ class Library:
         load_bundle: gives the bundle for the location that the library states; by default the installed one,
             or one built on first use.
         refresh: whether later commits show by themselves at each search, or "when asked" by ``refresh``, so
-            that no search waits for a new commit to be laid out.
+            that no search waits for a new commit to be laid out. A library that moves to another bundle is
+            followed there at the next search; "when asked", it has to be opened anew.
         locator: names the files in results; by default by path.
 
     Raises:
@@ -69,8 +71,9 @@ class Library:
     ) -> None:
         self.folder = folder
         state = require_state(folder)
+        self._load_bundle = load_bundle
         self.bundle = load_bundle(state.generation.location)
-        self._require_own_bundle(state)
+        _require_own_bundle(folder, state, self.bundle)
         self._refresh_policy = refresh
         self._locator = locator or Locator()
         self._snapshot: LibrarySnapshot | None = None
@@ -144,7 +147,15 @@ class Library:
         Raises:
             NotFoundError: the library holds no such clip.
         """
-        return self.search_vector(self.vector_of(clip_id), top=top, filters=filters, exclude_clip=clip_id)
+        snapshot = self.snapshot
+        query = vector_query(
+            _vector_of(snapshot, clip_id),
+            top=top,
+            filters=filters,
+            exclude_clip=clip_id,
+            space=snapshot.bundle.card.identity,
+        )
+        return self._answer(snapshot, [query])[0]
 
     def search_example(self, path: Path, *, top: int = 10, filters: Filter = EVERYTHING) -> SearchResult:
         """The moments that look most like a picture or a clip in a file.
@@ -158,29 +169,36 @@ class Library:
             MediaError: the file is neither a picture nor a video.
             LimitError: decoding it took too much time or memory.
         """
-        return self.search_vector(encode_example(path, self.bundle).vector, top=top, filters=filters)
+        snapshot = self.snapshot
+        vector = encode_example(path, snapshot.bundle).vector
+        query = vector_query(vector, top=top, filters=filters, space=snapshot.bundle.card.identity)
+        return self._answer(snapshot, [query])[0]
 
     def answer(self, queries: Sequence[SearchQuery]) -> list[SearchResult]:
         """Answer many queries at once: one run of the encoder and one matrix product for all of them."""
-        snapshot = self.snapshot
+        return self._answer(self.snapshot, queries)
+
+    def _answer(self, snapshot: LibrarySnapshot, queries: Sequence[SearchQuery]) -> list[SearchResult]:
         began = time.perf_counter()
-        vectors = self.encode(queries)
+        vectors = _encode(snapshot.bundle, queries)
         clip_vectors = snapshot.index.clip_vectors
         # For one vector the product that reads the matrix only once is the faster one.
         one = len(queries) == 1
         scores = (clip_vectors @ vectors[0])[None] if one else vectors @ clip_vectors.T
         results = []
         for query, vector, row in zip(queries, vectors, scores, strict=True):
-            result = Ranking(snapshot, self.bundle.card, query, vector).result(row)
+            result = Ranking(snapshot, snapshot.bundle.card, query, vector).result(row)
             took_ms = round((time.perf_counter() - began) * 1000, 2)
             results.append(result.model_copy(update={"took_ms": took_ms}))
         return results
 
     def encode(self, queries: Sequence[SearchQuery]) -> NDArray[np.float32]:
-        """Vectors of queries, (queries, dim)."""
-        texts = [query.text for query in queries if query.vector is None]
-        encoded: Iterator[Vector] = iter(self.bundle.encode_text(texts) if texts else ())
-        return np.stack([next(encoded) if query.vector is None else query.vector for query in queries])
+        """Vectors of queries, (queries, dim).
+
+        Raises:
+            BundleMismatchError: the vector of a picture or clip was made by another bundle.
+        """
+        return _encode(self.bundle, queries)
 
     def timeline(self, video_id: str, query: str, *, language: str = "auto") -> Timeline:
         """How well each clip of a video matches ``query``, in order of time.
@@ -215,7 +233,7 @@ class Library:
         clips = snapshot.index.clips.slice(rows.start, rows.stop - rows.start).to_pylist()
         cosines = np.zeros(len(clips), np.float32)
         if query is not None:
-            cosines = snapshot.index.clip_vectors[rows] @ self.encode([query])[0]
+            cosines = snapshot.index.clip_vectors[rows] @ _encode(snapshot.bundle, [query])[0]
         return [
             ClipScore(
                 clip_id=clip["clip_id"],
@@ -232,10 +250,9 @@ class Library:
         """The vector of a clip, (dim,).
 
         Raises:
-            NotFoundError: the library holds no such clip.
+            NotFoundError: the library holds no such clip, or its bundle has not encoded it.
         """
-        snapshot = self.snapshot
-        return np.array(snapshot.index.clip_vectors[snapshot.clip_row(clip_id)])
+        return _vector_of(self.snapshot, clip_id)
 
     def clip(self, clip_id: str) -> LibraryClip:
         """A clip and its video.
@@ -300,9 +317,23 @@ class Library:
             state = require_state(self.folder)
             if self._snapshot is not None and state.key == self._snapshot.state.key:
                 return False
-            self._require_own_bundle(state)
-            self._snapshot = LibrarySnapshot(self.folder, state, self._locator)
+            try:
+                self._take_up(state)
+            except LibraryError:
+                # What the state names can go before it is read, if the library moves on just then.
+                latest = require_state(self.folder)
+                if latest.key == state.key:
+                    raise
+                self._take_up(latest)
             return True
+
+    def _take_up(self, state: LibraryState) -> None:
+        bundle = self.bundle
+        if bundle.card.identity != state.generation.identity and self._refresh_policy == "at each search":
+            bundle = self._load_bundle(state.generation.location)
+        _require_own_bundle(self.folder, state, bundle)
+        self._snapshot = LibrarySnapshot(self.folder, state, self._locator, bundle)
+        self.bundle = bundle
 
     def calibrate(self) -> None:
         """Measure what unrelated queries reach, so that results can say how much a match means.
@@ -310,7 +341,8 @@ class Library:
         The first time takes seconds; it lasts until the next commit is taken up.
         """
         snapshot = self.snapshot
-        snapshot.calibration = calibrate(snapshot.index, load_background(self.bundle, self.folder / CACHE))
+        background = load_background(snapshot.bundle, self.folder / CACHE)
+        snapshot.calibration = calibrate(snapshot.index, background)
 
     def score_videos(
         self, vectors: NDArray[np.float32], *, pooling: VideoPooling = "best"
@@ -323,8 +355,18 @@ class Library:
 
         Returns:
             Paths of the videos in order, and scores (queries, videos).
+
+        Raises:
+            LibraryError: the library's bundle has not encoded all clips, so that the gallery is not whole.
         """
         index = self.snapshot.index
+        if left_out := self.snapshot.pictures_left_out:
+            raise LibraryError(
+                "the library's bundle has not encoded all clips",
+                item=self.folder,
+                value=f"{left_out} of {len(index.videos)} videos",
+                remedy="Run 'polyreel index' on their folders",
+            )
         paths = index.videos["path"].to_pylist()
         starts = index.videos["first"].to_numpy()
         if pooling == "mean":
@@ -334,7 +376,42 @@ class Library:
         scores = vectors @ index.clip_vectors.T
         return paths, np.maximum.reduceat(scores, starts, axis=1)
 
-    def _require_own_bundle(self, state: LibraryState) -> None:
-        # Only a bundle has a folder; another encoder is found by its name.
-        location = str(getattr(self.bundle, "folder", self.bundle.card.name))
-        require_bundle(self.folder, state, generation_of(self.bundle.card, location))
+
+def _require_own_bundle(folder: Path, state: LibraryState, bundle: Encoder) -> None:
+    # Only a bundle has a folder; another encoder is found by its name.
+    location = str(getattr(bundle, "folder", bundle.card.name))
+    require_bundle(folder, state, generation_of(bundle.card, location))
+
+
+def _encode(bundle: Encoder, queries: Sequence[SearchQuery]) -> NDArray[np.float32]:
+    """Vectors of queries, (queries, dim); those that another bundle made are made anew from their texts."""
+    made = [None if query.space not in {"", bundle.card.identity} else query.vector for query in queries]
+    texts = []
+    for query, vector in zip(queries, made, strict=True):
+        if vector is None and query.vector is not None and not query.text:
+            raise BundleMismatchError(
+                "the library has moved to another bundle since this was encoded",
+                value=bundle.card.label,
+                remedy="Search with the picture or clip again",
+            )
+        if vector is None:
+            texts.append(query.text)
+        elif vector.shape != (bundle.card.dim,):
+            raise UsageError(
+                "a vector to search with is not of the bundle's width",
+                value=f"{vector.shape}, expected {(bundle.card.dim,)}",
+                remedy=f"Encode it with {bundle.card.label}",
+            )
+    encoded: Iterator[Vector] = iter(bundle.encode_text(texts) if texts else ())
+    return np.stack([next(encoded) if vector is None else vector for vector in made])
+
+
+def _vector_of(snapshot: LibrarySnapshot, clip_id: str) -> Vector:
+    row = snapshot.clip_row(clip_id)
+    if snapshot.encoded_clips is not None and not snapshot.encoded_clips[row]:
+        raise NotFoundError(
+            "the library's bundle has not encoded this moment",
+            item=repr(clip_id[:64]),
+            remedy="Its file was not there when the library moved to the bundle: run 'polyreel index' on it",
+        )
+    return np.array(snapshot.index.clip_vectors[row])

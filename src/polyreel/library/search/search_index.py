@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,9 @@ from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES
 __all__ = ["CACHE", "SearchIndex", "load_search_index"]
 
 CACHE = "cache"
-_LAYOUT = 4
-_CLIP_COLUMNS = ["clip_id", "video", "path", "start_s", "end_s", "thumbnail"]
-_SUBTITLE_COLUMNS = ["subtitle_id", "text", "language", "clip"]
+_LAYOUT = 5
+_CLIP_COLUMNS = ["clip_id", "video", "path", "start_s", "end_s", "thumbnail", "encoded"]
+_SUBTITLE_COLUMNS = ["subtitle_id", "text", "language", "clip", "encoded"]
 _LINE_FACTS = ["subtitle_id", "video", "start_s", "end_s", "text", "language"]
 _VIDEO_FACTS = ["path", "video", "size_bytes", "mtime_ns"]
 _VIDEO_COLUMNS = [*_VIDEO_FACTS, "first", "clips", "duration_s", "languages", "copies"]
@@ -43,10 +43,11 @@ class SearchIndex:
     """One commit of a library, ready to be searched.
 
     Attributes:
-        clips: a row a clip: clip_id, video, path, start_s, end_s, thumbnail; by path and time.
+        clips: a row a clip: clip_id, video, path, start_s, end_s, thumbnail, encoded (whether it has a vector
+            of the generation that searches use; else its row there is zero); by path and time.
         clip_vectors: (clips, dim) float32.
         subtitles: a row a subtitle: subtitle_id, text, language, clip (row of the clip that holds its
-            middle).
+            middle), encoded.
         subtitle_vectors: (subtitles, dim) float32.
         videos: a row a video: path, video, first (row of its first clip) and clips (how many, one after the
             other), duration_s, size_bytes and mtime_ns (of the file as it was indexed), languages (of its
@@ -60,9 +61,18 @@ class SearchIndex:
     videos: pa.Table
 
 
-def load_search_index(folder: Path, state: LibraryState) -> SearchIndex:
-    """The library as of ``state``, from its cache or, where there is none yet, from its tables."""
+def load_search_index(
+    folder: Path, state: LibraryState, *, beside: Collection[LibraryState] = ()
+) -> SearchIndex:
+    """The library as of ``state``, from its cache or, where there is none yet, from its tables.
+
+    Args:
+        folder: the library.
+        state: what to lay out.
+        beside: states whose caches are still in use; those of others go where a new one is made.
+    """
     home = folder / CACHE
+    in_use = {f"{each.key}-{_LAYOUT}" for each in beside}
     cached = home / f"{state.key}-{_LAYOUT}"
     with contextlib.suppress(OSError, EOFError, LookupError, ValueError, pa.ArrowException):
         return _fitting(_read(cached), state.generation.dim)
@@ -72,7 +82,7 @@ def load_search_index(folder: Path, state: LibraryState) -> SearchIndex:
         shutil.rmtree(cached, ignore_errors=True)  # it could not be read
         _write(laid_out, cached)
         for stale in home.iterdir():
-            if stale != cached and not _in_the_making(stale):
+            if stale != cached and stale.name not in in_use and not _in_the_making(stale):
                 shutil.rmtree(stale, ignore_errors=True)
     return laid_out
 
@@ -152,6 +162,9 @@ def _lay_out(snapshot: TableReader) -> SearchIndex:
     subtitles = snapshot.read(SUBTITLES, _LINE_FACTS)
     subtitles = subtitles.append_column("clip", pa.array(_clip_of_each(subtitles, clips), pa.int64()))
     subtitles = subtitles.filter(pc.greater_equal(subtitles["clip"], 0))
+    encoded = vectors["id"].combine_chunks()
+    clips = clips.append_column("encoded", pc.is_in(clips["clip_id"], value_set=encoded))
+    subtitles = subtitles.append_column("encoded", pc.is_in(subtitles["subtitle_id"], value_set=encoded))
     return SearchIndex(
         clips.select(_CLIP_COLUMNS).combine_chunks(),
         _vectors_of(clips["clip_id"], vectors),
@@ -196,12 +209,15 @@ def _videos(clips: pa.Table, subtitles: pa.Table, copies: Mapping[str, list[dict
 
 
 def _vectors_of(ids: pa.ChunkedArray, embeddings: pa.Table) -> NDArray[np.float32]:
-    """The vectors of ``ids`` in their order, (ids, dim)."""
+    """The vectors of ``ids`` in their order, (ids, dim); zero where there is none."""
     column = embeddings["vector"].combine_chunks()
     dim = column.type.list_size
     matrix = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, dim)
-    rows = pc.index_in(ids, value_set=embeddings["id"].combine_chunks()).to_numpy(zero_copy_only=False)
-    return np.asarray(matrix[rows.astype(np.int64)], np.float32)
+    found = pc.index_in(ids, value_set=embeddings["id"].combine_chunks())
+    rows = pc.fill_null(found, -1).to_numpy().astype(np.int64)
+    vectors = np.zeros((len(rows), dim), np.float32)
+    np.copyto(vectors, matrix[rows] if len(matrix) else 0.0, where=(rows >= 0)[:, None])
+    return vectors
 
 
 def _clip_of_each(subtitles: pa.Table, clips: pa.Table) -> NDArray[np.int64]:

@@ -29,6 +29,7 @@ class SearchQuery:
         top, mode, filters: as in ``Library.search``.
         vector: (dim,) of a picture, a clip or a text that was encoded before; None has ``text`` encoded.
         exclude_clip: ``clip_id`` of a clip that is not to be found.
+        space: identity of the bundle that made ``vector``; empty if nobody says.
     """
 
     text: str
@@ -38,6 +39,7 @@ class SearchQuery:
     filters: Filter
     vector: Vector | None = None
     exclude_clip: str | None = None
+    space: str = ""
 
 
 def text_query(
@@ -70,17 +72,22 @@ def text_query(
 
 
 def vector_query(
-    vector: Vector, *, top: int = 10, filters: Filter = EVERYTHING, exclude_clip: str | None = None
+    vector: Vector,
+    *,
+    top: int = 10,
+    filters: Filter = EVERYTHING,
+    exclude_clip: str | None = None,
+    space: str = "",
 ) -> SearchQuery:
     """Check a search for what looks like a unit vector (dim,).
 
-    Args: those of ``Library.search_vector``.
+    Args: those of ``Library.search_vector``, and ``space``, the identity of the bundle that made the vector.
 
     Raises:
         UsageError: ``top`` is below 1.
     """
     _require_count(top)
-    return SearchQuery("", UNKNOWN, top, "visual", filters, vector, exclude_clip)
+    return SearchQuery("", UNKNOWN, top, "visual", filters, vector, exclude_clip, space)
 
 
 def _require_count(top: int) -> None:

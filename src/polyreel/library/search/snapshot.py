@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from polyreel.encoders.protocol import Encoder
 from polyreel.errors import NotFoundError, require_type
 from polyreel.library.index.plan import OK
 from polyreel.library.results import Contents, LibraryClip, ProblemFile, Video
@@ -58,10 +59,11 @@ class LibrarySnapshot:
         folder: the library.
         state: its state.
         locator: names the files in results.
+        bundle: what made the embeddings that searches use, and encodes queries.
     """
 
-    def __init__(self, folder: Path, state: LibraryState, locator: Locator) -> None:
-        self.folder, self.state, self.locator = folder, state, locator
+    def __init__(self, folder: Path, state: LibraryState, locator: Locator, bundle: Encoder) -> None:
+        self.folder, self.state, self.locator, self.bundle = folder, state, locator, bundle
         self.index: SearchIndex = load_search_index(folder, state)
         self.calibration: Calibration | None = None
 
@@ -108,6 +110,7 @@ class LibrarySnapshot:
             duration_s=pc.sum(self.index.videos["duration_s"]).as_py() or 0.0,
             lines={pair["values"]: pair["counts"] for pair in lines},
             folders=self.folders,
+            pictures_left_out=self.pictures_left_out,
             problems=tuple(
                 ProblemFile(
                     name=self.name(row["path"]),
@@ -118,6 +121,24 @@ class LibrarySnapshot:
             ),
             updated_at=datetime.fromisoformat(updated_at) if updated_at else None,
         )
+
+    @functools.cached_property
+    def encoded_clips(self) -> NDArray[np.bool_] | None:
+        """Which clips have a vector, (clips,); None if all have, as they do but after a move to a bundle."""
+        return _unless_all(self.index.clips["encoded"].to_numpy())
+
+    @functools.cached_property
+    def encoded_lines(self) -> NDArray[np.bool_] | None:
+        """The same of subtitle lines, (lines,)."""
+        return _unless_all(self.index.subtitles["encoded"].to_numpy())
+
+    @functools.cached_property
+    def pictures_left_out(self) -> int:
+        """Number of videos whose pictures cannot be ranked, or not all of them."""
+        if self.encoded_clips is None:
+            return 0
+        lacking = self.index.clips["video"].filter(pc.invert(self.index.clips["encoded"]))
+        return len(lacking.unique())
 
     def strength(self, cosine: float) -> float | None:
         """Share of unrelated queries that no clip matches as well as this; None if not measured."""
@@ -276,6 +297,10 @@ class LibrarySnapshot:
     @functools.cached_property
     def _line_rows(self) -> dict[str, int]:
         return {line: row for row, line in enumerate(self.index.subtitles["subtitle_id"].to_pylist())}
+
+
+def _unless_all(encoded: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    return None if encoded.all() else encoded
 
 
 def _midnight_s(day: date) -> float:

@@ -16,11 +16,11 @@ from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleError, LibraryError
 from polyreel.library.index.plan import OK, PARTIAL
 from polyreel.library.results import LibraryResult
-from polyreel.library.store.state import Generation
+from polyreel.library.store.state import Generation, LibraryState
 from polyreel.library.store.store import TableReader, open_snapshot
-from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES
+from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES, embedding_table
 
-__all__ = ["FileProblem", "LibraryHealth", "examine"]
+__all__ = ["FileProblem", "GenerationHealth", "LibraryHealth", "examine"]
 
 _RESTORE = "Restore the library from a backup, or index into another folder with --library"
 _PACKAGES = ("polyreel", "av", "lancedb", "onnxruntime", "pyarrow", "tokenizers")
@@ -32,6 +32,21 @@ class FileProblem(LibraryResult):
     path: str
     status: str
     message: str
+
+
+class GenerationHealth(LibraryResult):
+    """The vectors that one bundle made.
+
+    Attributes:
+        bundle: its label.
+        active: whether searches use it; others are kept, or in the making.
+        clips, subtitles: how many it has a vector of.
+    """
+
+    bundle: str
+    active: bool
+    clips: int
+    subtitles: int
 
 
 class LibraryHealth(LibraryResult):
@@ -47,6 +62,9 @@ class LibraryHealth(LibraryResult):
         failed: files that are left out.
         half_read: files that a run did not read to their end, and that the next one reads on.
         missing: files that can be found and are not on the disk now; copies that are there do not help.
+        generations: bundles that the library has vectors of, the one that searches use first.
+        unencoded: paths of videos whose pictures are not searched, because the bundle that searches use has
+            not encoded them.
         gone_folders: their highest folders that are gone as well: moved, or on a drive that is not mounted.
         old_words: whether lines were indexed by an older polyreel; the next index run does it anew.
         remarks: files that were read, with what was not as it should be.
@@ -64,6 +82,8 @@ class LibraryHealth(LibraryResult):
     paths: int
     clips: int
     subtitles: int
+    generations: tuple[GenerationHealth, ...]
+    unencoded: tuple[str, ...]
     damage: tuple[str, ...]
     failed: tuple[FileProblem, ...]
     half_read: tuple[FileProblem, ...]
@@ -87,9 +107,12 @@ def examine(folder: Path) -> LibraryHealth:
     rows = look.rows(FILES, ["path", "video", "status", "message"])
     rows.sort(key=lambda row: row["path"])
     clips, lines = look.rows(CLIPS, ["clip_id", "video", "thumbnail"]), look.rows(SUBTITLES, ["subtitle_id"])
-    vectors = {row["id"] for row in look.rows(snapshot.embeddings, ["id"])}
-    look.require_vectors("clip", {row["clip_id"] for row in clips}, vectors)
-    look.require_vectors("subtitle line", {row["subtitle_id"] for row in lines}, vectors)
+    made = {number: look.rows(embedding_table(number), ["id", "kind"]) for number in state.generations}
+    vectors = {row["id"] for row in made[state.active_generation]}
+    anywhere = {row["id"] for each in made.values() for row in each} if state.gaps else vectors
+    look.require_vectors("clip", {row["clip_id"] for row in clips}, anywhere)
+    look.require_vectors("subtitle line", {row["subtitle_id"] for row in lines}, anywhere)
+    left_out = {row["video"] for row in clips if row["clip_id"] not in vectors} if state.gaps else set()
     look.require_pictures(row["thumbnail"] for row in clips)
     whole = {row["video"] for row in rows if row["status"] == OK}
     missing = [row["path"] for row in rows if row["status"] == OK and not os.path.exists(row["path"])]  # noqa: PTH110
@@ -110,6 +133,8 @@ def examine(folder: Path) -> LibraryHealth:
         paths=len(rows),
         clips=sum(clip["video"] in whole for clip in clips),
         subtitles=len(lines),
+        generations=_generations(state, made),
+        unencoded=tuple(row["path"] for row in rows if row["video"] in left_out),
         damage=tuple(look.damage),
         missing=tuple(missing),
         old_words=look.has_old_words,
@@ -119,6 +144,21 @@ def examine(folder: Path) -> LibraryHealth:
         remarks=tuple(problem for problem in problems if problem.status == OK),
         space_bytes={path.name: _used(path) for path in sorted(folder.iterdir()) if path.is_dir()},
         versions={"python": platform.python_version(), **_versions()},
+    )
+
+
+def _generations(
+    state: LibraryState, made: Mapping[int, list[dict[str, Any]]]
+) -> tuple[GenerationHealth, ...]:
+    order = sorted(made, key=lambda number: (number != state.active_generation, -number))
+    return tuple(
+        GenerationHealth(
+            bundle=state.generations[number].label,
+            active=number == state.active_generation,
+            clips=sum(row["kind"] == "clip" for row in made[number]),
+            subtitles=sum(row["kind"] == "subtitle" for row in made[number]),
+        )
+        for number in order
     )
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from polyreel.errors import UsageError
-from polyreel.library.store.state import require_state
 from polyreel.library.store.store import Commit, open_snapshot, writing
 from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES
 
@@ -116,7 +115,7 @@ def forget(folder: Path, paths: Iterable[Path]) -> tuple[str, ...]:
         UsageError: the library knows nothing at or below a path.
         LibraryBusyError: another process is writing the library.
     """
-    with writing(folder, require_state(folder).generation) as writer:
+    with writing(folder) as writer:
         known = writer.snapshot.read(FILES, ["path"])["path"].to_pylist()
         gone: set[str] = set()
         for place in paths:
@@ -146,7 +145,7 @@ def relocate(folder: Path, old: Path, new: Path) -> Relocation:
         raise UsageError(
             "no such file or folder", item=place, remedy="Check the path, and that its drive is mounted"
         )
-    with writing(folder, require_state(folder).generation) as writer:
+    with writing(folder) as writer:
         files = writer.snapshot.read(FILES)
         below = _require_known(files["path"].to_pylist(), old)
         moved: list[str] = []

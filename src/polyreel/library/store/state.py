@@ -12,12 +12,14 @@ import json
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from polyreel.encoders.card import EncoderCard
 from polyreel.errors import BundleMismatchError, LibraryError, LibraryVersionError
 from polyreel.files import write_atomically
+from polyreel.library.store.tables import embedding_table
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -33,8 +35,8 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 3
-# Version 1 had neither an id nor a revision, version 2 neither half-read files nor folded words; the next
-# index run makes them the newest.
+# Version 1 had neither an id nor a revision, version 2 neither half-read files, folded words nor a second
+# generation; the next index run makes them the newest.
 _READABLE = (1, 2, SCHEMA_VERSION)
 STATE_FILE = "library.json"
 
@@ -47,6 +49,7 @@ class Generation(BaseModel):
         identity: its identity; a bundle of the same name with another identity makes other embeddings.
         location: what finds the bundle again: its registry name or absolute folder.
         dim: width of the vectors.
+        served: whether searches have used it before another one; it is whole but for what came since.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,6 +58,7 @@ class Generation(BaseModel):
     identity: str
     location: str
     dim: int = Field(gt=0)
+    served: bool = False
 
     @property
     def label(self) -> str:
@@ -69,10 +73,12 @@ class LibraryState(BaseModel):
         schema_version: layout of the library.
         library_id: the library's own, wherever its folder goes; empty until one of version 1 is written.
         revision: drawn anew by each commit, so that no two states of any libraries share one.
+        shown: revision of the latest commit that changed what searches see; empty before version 3.
         commit: counts commits.
         active_generation: number of the generation that searches use.
-        generations: number -> its bundle.
+        generations: number -> its bundle. Those that searches do not use are in the making, or kept.
         tables: table -> version that belongs to this commit.
+        gaps: whether clips or lines may lack a vector of the generation that searches use.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,10 +86,12 @@ class LibraryState(BaseModel):
     schema_version: int
     library_id: str = ""
     revision: str = ""
+    shown: str = ""
     commit: int
     active_generation: int
     generations: Mapping[int, Generation]
     tables: Mapping[str, int]
+    gaps: bool = False
 
     @property
     def generation(self) -> Generation:
@@ -92,21 +100,43 @@ class LibraryState(BaseModel):
 
     @property
     def key(self) -> str:
-        """Tells these contents from those of other commits, libraries and restored backups."""
-        versions = sorted(self.tables.items())
-        facts = [self.library_id, self.revision, self.commit, self.generation.identity, versions]
+        """Tells what searches see from what they see of other commits, libraries and restored backups."""
+        versions = sorted(self._shown_tables.items())
+        facts = [self.library_id, self.shown or self.revision, self.generation.identity, versions]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
 
-    def after(self, tables: Mapping[str, int]) -> LibraryState:
-        """The next commit, at these versions of the tables."""
-        return self.model_copy(
+    @property
+    def _shown_tables(self) -> Mapping[str, int]:
+        """Versions of the tables that searches read: all but those of other generations."""
+        others = {embedding_table(number) for number in self.generations if number != self.active_generation}
+        return {name: version for name, version in self.tables.items() if name not in others}
+
+    def number_of(self, identity: str) -> int | None:
+        """Number of the generation that the bundle of this identity makes, None if there is none."""
+        return next((n for n, made in self.generations.items() if made.identity == identity), None)
+
+    def after(self, tables: Mapping[str, int], **changes: Any) -> LibraryState:
+        """The next commit.
+
+        Args:
+            tables: their versions.
+            changes: other fields that change.
+        """
+        revision = uuid.uuid4().hex
+        following = self.model_copy(
             update={
                 "schema_version": SCHEMA_VERSION,
                 "library_id": self.library_id or uuid.uuid4().hex,
-                "revision": uuid.uuid4().hex,
+                "revision": revision,
                 "commit": self.commit + 1,
                 "tables": tables,
+                **changes,
             }
+        )
+        # A library without an id gets one here, which is part of the key: to searches that is a change.
+        unchanged = self.library_id and self._shown_tables == following._shown_tables
+        return following.model_copy(
+            update={"shown": (self.shown or self.revision) if unchanged else revision}
         )
 
 
@@ -145,8 +175,8 @@ def require_bundle(folder: Path, state: LibraryState, generation: Generation) ->
             f"the library needs the bundle {own.label}, not {generation.label}",
             item=folder,
             remedy=(
-                f"Use --bundle {own.location}, or index the folders into a new library: "
-                f"polyreel index FOLDER --library NEW --bundle {generation.location}"
+                f"Use --bundle {own.location}, or move the library to the other one, which searches do not "
+                f"wait for: polyreel bundles set {generation.location}"
             ),
         )
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
@@ -47,11 +47,25 @@ if TYPE_CHECKING:
     from lancedb.db import DBConnection
     from lancedb.table import Table
 
-__all__ = ["Commit", "TableReader", "Writer", "create_library", "open_snapshot", "writing"]
+__all__ = [
+    "MOVE_FILE",
+    "Commit",
+    "TableReader",
+    "Writer",
+    "create_library",
+    "moving",
+    "open_snapshot",
+    "writing",
+]
+
+MOVE_FILE = "move.json"
+"""There while the library moves to another bundle: how far that has come."""
 
 THUMBNAILS = "thumbs"
 _WORDS_INDEX = f"{WORDS}_idx"  # Lance's own name for an index of the column
-_LOCK = "write.lock"
+_LOCK, _MOVE_LOCK = "write.lock", "move.lock"
+# A move to another bundle writes now and then, for about a second.
+_PATIENCE_S = 60.0
 # Merging small fragments is worth its time once there are this many.
 _FRAGMENTS_BEFORE_COMPACTION = 32
 _MIGRATED_AT_ONCE = 10_000
@@ -161,6 +175,17 @@ class TableReader:
         """Name of the active generation's table."""
         return embedding_table(self.state.active_generation)
 
+    def read_of_videos(self, name: str, columns: Sequence[str], videos: Sequence[str]) -> pa.Table:
+        """Rows of a table that belong to some videos.
+
+        Args:
+            name: of the table.
+            columns: which to read.
+            videos: hashes of their contents; at least one.
+        """
+        parts = [self.read(name, columns, where=_any_of("video", each)) for each in _batches(videos)]
+        return pa.concat_tables(parts)
+
 
 def open_snapshot(folder: Path) -> TableReader:
     """The library in ``folder`` as it is now.
@@ -240,15 +265,19 @@ class Writer:
         except LibraryError:  # what cannot be read is not for removal
             return False
 
-    def commit(self, change: Commit) -> None:
+    def commit(self, change: Commit, *, generation: int | None = None) -> None:
         """Make ``change`` part of the library, all of it or nothing.
+
+        Args:
+            change: what is new and what goes.
+            generation: number of the one that its vectors belong to; None for the one that searches use.
 
         Raises:
             LibraryError: the disk is full or fails; the library stays as it was.
         """
         with _storage_errors(self.folder), _uninterrupted():
             try:
-                self._apply(change)
+                self._apply(change, generation or self._state.active_generation)
             except KeyboardInterrupt:
                 # Where no handler could be set, half of this must not be published with what comes next.
                 self._take_back()
@@ -257,20 +286,21 @@ class Writer:
             for video in change.dropped_clips:
                 self.drop_thumbnails(video)
 
-    def _apply(self, change: Commit) -> None:
-        embeddings = embedding_table(self._state.active_generation)
+    def _apply(self, change: Commit, generation: int) -> None:
         if change.replaced_subtitles:
             gone = _any_of("video", change.replaced_subtitles)
             self._tables[SUBTITLES].delete(gone)
-            self._tables[embeddings].delete(f"kind = 'subtitle' AND {gone}")
+            for name in self._embedding_tables:
+                self._tables[name].delete(f"kind = 'subtitle' AND {gone}")
         if change.dropped_clips:
             gone = _any_of("video", change.dropped_clips)
             self._tables[CLIPS].delete(gone)
-            self._tables[embeddings].delete(f"kind = 'clip' AND {gone}")
+            for name in self._embedding_tables:
+                self._tables[name].delete(f"kind = 'clip' AND {gone}")
         self._append(CLIPS, change.clips)
         lines = [{**line, WORDS: indexed_words(line["text"])} for line in change.subtitles]
         self._append(SUBTITLES, lines)
-        self._append_vectors(embeddings, change)
+        self._append_vectors(generation, change)
         if change.files:
             # A path that was linked and then got new subtitles has two rows here, of which the last is right.
             latest = {row["path"]: row for row in change.files}
@@ -307,11 +337,61 @@ class Writer:
             for video in orphans:
                 self.drop_thumbnails(video)
             for videos in _batches(orphans):
-                for name in (CLIPS, SUBTITLES, embedding_table(self._state.active_generation)):
+                for name in (CLIPS, SUBTITLES, *self._embedding_tables):
                     self._tables[name].delete(_any_of("video", videos))
             if orphans:
                 self._publish()
         return len(orphans)
+
+    def add_generation(self, generation: Generation) -> int:
+        """Begin a generation without any vectors, which searches do not use; return its number."""
+        number = max(self._state.generations) + 1
+        name = embedding_table(number)
+        with _storage_errors(self.folder), _uninterrupted():
+            schema = embedding_schema(generation.dim)
+            self._tables[name] = self._database.create_table(name, schema=schema, mode="overwrite")
+            self._publish(generations={**self._state.generations, number: generation})
+        return number
+
+    def activate(
+        self, number: int, *, gaps: bool, prepare: Callable[[Path, LibraryState], object] | None = None
+    ) -> None:
+        """Let searches use another generation from now on, all at once.
+
+        Args:
+            number: of the generation.
+            gaps: whether clips or lines lack a vector of it.
+            prepare: called with the folder and the state to come, before it is published.
+        """
+        made = dict(self._state.generations)
+        for each in (number, self._state.active_generation):
+            made[each] = made[each].model_copy(update={"served": True})
+        with _storage_errors(self.folder), _uninterrupted():
+            self._publish(
+                prepare,
+                active_generation=number,
+                generations=made,
+                gaps=gaps,
+            )
+
+    def close_gaps(self) -> None:
+        """Note that nothing lacks a vector of the generation that searches use."""
+        with _storage_errors(self.folder), _uninterrupted():
+            self._publish(gaps=False)
+
+    def drop_generation(self, number: int) -> None:
+        """Remove a generation that searches do not use, and its vectors."""
+        if number == self._state.active_generation:
+            raise ValueError("searches use this generation")
+        with _storage_errors(self.folder), _uninterrupted():
+            name = embedding_table(number)
+            del self._tables[name]
+            self._publish(generations={n: each for n, each in self._state.generations.items() if n != number})
+            shutil.rmtree(self.folder / f"{name}.lance", ignore_errors=True)
+
+    @property
+    def _embedding_tables(self) -> list[str]:
+        return [embedding_table(number) for number in self._state.generations]
 
     def _videos_in(self, name: str) -> set[str]:
         return set(pc.unique(self.snapshot.read(name, ["video"])["video"]).to_pylist())
@@ -366,10 +446,10 @@ class Writer:
         if rows:
             self._tables[name].add(pa.Table.from_pylist(rows, SCHEMAS[name]))
 
-    def _append_vectors(self, name: str, change: Commit) -> None:
+    def _append_vectors(self, generation: int, change: Commit) -> None:
         if not change.embeddings:
             return
-        dim = self._state.generation.dim
+        name, dim = embedding_table(generation), self._state.generations[generation].dim
         schema = embedding_schema(dim)
         flat = np.stack(change.vectors).astype(np.float16).reshape(-1)
         columns = [pa.array([row[key] for row in change.embeddings]) for key in ("id", "video", "kind")]
@@ -380,28 +460,41 @@ class Writer:
         if any(table.version != self._state.tables[name] for name, table in self._tables.items()):
             self._publish()
 
-    def _publish(self) -> None:
+    def _publish(self, prepare: Callable[[Path, LibraryState], object] | None = None, **changes: Any) -> None:
         self._files.secure()
         versions = {name: table.version for name, table in self._tables.items()}
-        self._state = self._state.after(versions)
-        write_state(self.folder, self._state)
+        following = self._state.after(versions, **changes)
+        if prepare is not None:
+            prepare(self.folder, following)
+        write_state(self.folder, following)
+        self._state = following
 
 
 @contextmanager
-def writing(folder: Path, generation: Generation) -> Iterator[Writer]:
+def writing(folder: Path, generation: Generation | None = None) -> Iterator[Writer]:
     """Open the library for its one writer, taking back whatever a killed run left uncommitted.
 
     A library that this makes goes again if the block fails, or sets ``abandoned``, before it commits a file.
 
+    Args:
+        folder: the library.
+        generation: what searches have to use, and what a new library is made for; None takes the library as
+            it is, and makes none.
+
     Raises:
         LibraryBusyError: another process is writing it.
         BundleMismatchError: the library was made by another bundle.
+        LibraryError: there is no library to take as it is.
     """
-    had_folder, is_new = folder.exists(), read_state(folder) is None
-    create_library(folder, generation)
+    had_folder, is_new = folder.exists(), generation is not None and read_state(folder) is None
+    if generation is None:
+        require_state(folder)
+    else:
+        create_library(folder, generation)
     with _locked(folder):
         snapshot = open_snapshot(folder)
-        require_bundle(folder, snapshot.state, generation)
+        if generation is not None:
+            require_bundle(folder, snapshot.state, generation)
         with _storage_errors(folder):
             writer = Writer(folder, snapshot.state)
         try:
@@ -412,6 +505,26 @@ def writing(folder: Path, generation: Generation) -> Iterator[Writer]:
         finally:
             if is_new and writer.abandoned and writer.is_empty:
                 _remove_unused(folder, with_folder=not had_folder)
+
+
+@contextmanager
+def moving(folder: Path) -> Iterator[None]:
+    """Be the one process that moves a library to another bundle, or drops a generation of it.
+
+    Raises:
+        LibraryBusyError: another one does.
+        LibraryError: there is no library.
+    """
+    require_state(folder)
+    busy = LibraryBusyError(
+        "the library is being moved to another bundle already",
+        item=folder,
+        remedy="Wait for that to end, or stop it and run the command again; searching goes on meanwhile",
+    )
+    with ExitStack() as held:
+        with _storage_errors(folder):
+            held.enter_context(exclusive_lock(folder / _MOVE_LOCK, busy=busy))
+        yield
 
 
 def _connect(folder: Path) -> DBConnection:
@@ -433,7 +546,8 @@ def _locked(folder: Path) -> Iterator[None]:
     with ExitStack() as held:
         with _storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            held.enter_context(exclusive_lock(folder / _LOCK, busy=busy))
+            patience_s = _PATIENCE_S if (folder / MOVE_FILE).exists() else 0.0
+            held.enter_context(exclusive_lock(folder / _LOCK, busy=busy, patience_s=patience_s))
         yield
 
 

@@ -1,0 +1,261 @@
+"""Encode what a generation lacks: lines from the library itself, clips from their videos.
+
+Clips keep their bounds whatever the bundle: a frame belongs to the clip that its time lies in. So a moment
+has one id and one picture in all generations.
+"""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+import functools
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from polyreel.encoders.protocol import Encoder
+from polyreel.errors import MediaError
+from polyreel.library.index.decode_pool import (
+    Changed,
+    DecodePoolEvent,
+    Duplicate,
+    Job,
+    ReadFailed,
+    run_decode_pool,
+)
+from polyreel.library.index.events import IndexEvent, Planned, Progressed, Settled
+from polyreel.library.index.gaps import KnownClip, VideoGap, find_source
+from polyreel.library.index.scan import FoundVideo, storable_mtime_ns
+from polyreel.library.store.store import Commit
+from polyreel.media.decode import Frame
+from polyreel.media.limited import ClipEnd, DecodeOptions, Finished, Limits, Opened
+
+__all__ = ["Filled", "Filler"]
+
+_LINES_AT_ONCE = 256
+_UNSEEN_PX = 16  # of the thumbnails that the decoder makes of each clip, which the library has already
+
+Commits = Callable[[Commit, Mapping[str, str]], Commit]
+"""Makes vectors part of the library; the texts of the lines among them, by id -> what was still wanted."""
+
+
+@dataclass(slots=True)
+class Filled:
+    """What was encoded and committed, and what could not be.
+
+    Attributes:
+        clips, lines: vectors that were committed.
+        videos: that were read to their end.
+        video_s: seconds of video that were decoded.
+        left: hash of a video -> why its clips still lack vectors.
+    """
+
+    clips: int = 0
+    lines: int = 0
+    videos: int = 0
+    video_s: float = 0.0
+    left: dict[str, MediaError] = field(default_factory=dict)
+
+
+class Filler:
+    """Encodes lines and clips, and commits what it has every few seconds. One thread only.
+
+    Args:
+        bundle: what encodes.
+        commit: makes vectors part of the library.
+        commit_every_s: how much work, in seconds, a kill may cost.
+        on_event: called with each step of the progress.
+    """
+
+    def __init__(
+        self,
+        bundle: Encoder,
+        commit: Commits,
+        *,
+        commit_every_s: float,
+        on_event: Callable[[IndexEvent], None],
+    ) -> None:
+        self.done = Filled()
+        self._bundle, self._commit, self._on_event = bundle, commit, on_event
+        self._commit_every_s, self._committed_at = commit_every_s, time.monotonic()
+        # A vector with its row at once: wherever an interrupt comes, neither is pending without the other.
+        self._pending: list[tuple[dict[str, str], NDArray[np.float32], str]] = []
+        self._open: dict[str, FoundVideo] = {}
+
+    def lines(self, rows: pa.Table) -> None:
+        """Encode lines: subtitle_id, video, text."""
+        for start in range(0, len(rows), _LINES_AT_ONCE):
+            batch = rows.slice(start, _LINES_AT_ONCE).to_pylist()
+            vectors = self._bundle.encode_text([row["text"] for row in batch])
+            for row, vector in zip(batch, vectors, strict=True):
+                key = {"id": row["subtitle_id"], "video": row["video"], "kind": "subtitle"}
+                self._pending.append((key, vector, row["text"]))
+            self._commit_if_due()
+
+    def videos(self, gaps: Iterable[VideoGap], *, workers: int, limits: Limits | None) -> None:
+        """Decode videos and encode their clips that lack a vector.
+
+        Args:
+            gaps: the videos.
+            workers: files that are decoded at once.
+            limits: what one file may take.
+        """
+        options = DecodeOptions.of(self._bundle.card.frames)
+        options = replace(options, thumbnail_px=_UNSEEN_PX, sidecars=())
+        readings: dict[str, _Reading] = {}
+        jobs: list[Job] = []
+        for gap in gaps:
+            source = find_source(gap)
+            if isinstance(source, MediaError):
+                self.done.left[gap.video] = source
+                continue
+            jobs.append(Job(source, options, video=gap.video))
+            readings[gap.video] = _Reading(gap.clips, functools.partial(self._encode, gap.video))
+        # Long files first, so that the last worker to finish does not start with the longest.
+        jobs.sort(key=lambda job: -job.found.size_bytes)
+        self._on_event(Planned(len(jobs), sum(job.found.size_bytes for job in jobs)))
+        events = run_decode_pool(jobs, workers=workers, limits=limits or Limits(), seen=set(), kept_s={})
+        with contextlib.closing(events):
+            for job, event in events:
+                self._take(job, event, readings[job.video])
+
+    def flush(self) -> None:
+        """Commit what is pending."""
+        self._committed_at = time.monotonic()
+        pending, self._pending = self._pending, []
+        changed = {video for video, found in self._open.items() if not _is_unchanged(found)}
+        kept = [each for each in pending if each[0]["video"] not in changed]
+        if not kept:
+            return
+        made = Commit(
+            embeddings=[key for key, _vector, _text in kept], vectors=[vector for _key, vector, _text in kept]
+        )
+        taken = self._commit(made, {key["id"]: text for key, _v, text in kept if key["kind"] == "subtitle"})
+        clips = sum(key["kind"] == "clip" for key in taken.embeddings)
+        self.done.clips += clips
+        self.done.lines += len(taken.embeddings) - clips
+
+    def _take(self, job: Job, event: DecodePoolEvent, reading: _Reading) -> None:
+        match event:
+            case Opened(duration_s):
+                job.duration_s = duration_s
+                self._open[job.video] = job.found
+            case Frame():
+                reading.take(event)
+            case ClipEnd():
+                if job.duration_s:
+                    share = (event.end_s - event.start_s) / job.duration_s
+                    self._on_event(Progressed(job.found.size_bytes * share))
+                    reading.shown += share
+            case Finished():
+                reading.finish()
+                self._end(job, reading)
+            case MediaError():
+                self._end(job, reading, event)
+            case ReadFailed():
+                said = "the file cannot be read"
+                self._end(job, reading, MediaError(said, item=job.found.path, value=event.error.strerror))
+            case Changed() | Duplicate():  # told of files whose content is not known yet
+                raise AssertionError(event)
+            case _:
+                assert_never(event)
+        self._commit_if_due()
+
+    def _end(self, job: Job, reading: _Reading, error: MediaError | None = None) -> None:
+        if error is None and not _is_unchanged(job.found):
+            error = MediaError(
+                "the file changed while it was read", item=job.found.path, remedy="Run 'polyreel index' on it"
+            )
+            self._pending = [each for each in self._pending if each[0]["video"] != job.video]
+        if error is None and not reading.is_done:
+            error = MediaError("no picture comes out of the file any more", item=job.found.path)
+        self._open.pop(job.video, None)
+        self._on_event(Progressed(job.found.size_bytes * max(0.0, 1 - reading.shown)))
+        self._on_event(Settled(job.found.path, error))
+        if error is None:
+            self.done.videos += 1
+            self.done.video_s += reading.end_s
+        else:
+            self.done.left[job.video] = error
+
+    def _encode(self, video: str, clip: KnownClip, images: list[NDArray[np.uint8]]) -> None:
+        features = self._bundle.encode_frames(np.stack(images))
+        vector = self._bundle.encode_video([features])[0]
+        self._pending.append(({"id": clip.clip_id, "video": video, "kind": "clip"}, vector, ""))
+
+    def _commit_if_due(self) -> None:
+        if time.monotonic() - self._committed_at > self._commit_every_s:
+            self.flush()
+
+
+class _Reading:
+    """Deals the frames of one video to its clips, and has those encoded that lack a vector.
+
+    Args:
+        clips: all of the video, in order of time.
+        encode: called with a clip and its frames.
+
+    Attributes:
+        shown: share of the file that progress has told of.
+    """
+
+    def __init__(
+        self,
+        clips: tuple[KnownClip, ...],
+        encode: Callable[[KnownClip, list[NDArray[np.uint8]]], None],
+    ) -> None:
+        self._clips, self._encode = clips, encode
+        self._starts = [clip.start_s for clip in clips]
+        self._at, self._images = 0, list[NDArray[np.uint8]]()
+        self._last: Frame | None = None
+        self.shown = 0.0
+
+    @property
+    def end_s(self) -> float:
+        """Seconds from the start of the video to the end of its last clip."""
+        return self._clips[-1].end_s
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all clips have had their frames."""
+        return self._at == len(self._clips)
+
+    def take(self, frame: Frame) -> None:
+        """The next frame."""
+        at = max(0, bisect.bisect_right(self._starts, frame.time_s) - 1)
+        while self._at < at:
+            self._close(following=frame)
+        # What lies in a gap between two clips is part of neither.
+        if frame.time_s < self._clips[self._at].end_s and self._clips[self._at].lacking:
+            self._images.append(frame.image)
+        self._last = frame
+
+    def finish(self) -> None:
+        """There are no more frames."""
+        while not self.is_done and self._last is not None:
+            self._close(following=self._last)
+
+    def _close(self, *, following: Frame) -> None:
+        clip = self._clips[self._at]
+        if clip.lacking:
+            # With fewer frames a second than the bundle before, a short clip can be left without any.
+            self._encode(clip, self._images or [self._nearest(clip, following).image])
+        self._at, self._images = self._at + 1, []
+
+    def _nearest(self, clip: KnownClip, following: Frame) -> Frame:
+        middle_s = (clip.start_s + clip.end_s) / 2
+        before = self._last or following
+        return min((before, following), key=lambda frame: abs(frame.time_s - middle_s))
+
+
+def _is_unchanged(found: FoundVideo) -> bool:
+    try:
+        facts = found.path.stat()
+    except OSError:
+        return False
+    return (facts.st_size, storable_mtime_ns(facts)) == (found.size_bytes, found.mtime_ns)

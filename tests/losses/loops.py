@@ -99,6 +99,27 @@ def text_pairs(
     return mean_over(groups, average)
 
 
+def conditional(batch: Batch, conditioner, t: float, *, average: str, ahead: int | None = None) -> float:
+    """``conditioner(texts, videos)`` sees each text with the video of the same row."""
+    with_video = batch.items_with_video()
+    groups = defaultdict(list)
+    for x in batch.texts(with_video=True):
+        item = batch.owner[x]
+        turn = with_video.index(item)
+        near = {with_video[(turn + step) % len(with_video)] for step in range(1 + (ahead or 10**3))}
+        seen = conditioner(batch.text, np.repeat(batch.video[item][None], len(batch.text), axis=0))
+        for y in batch.texts(with_video=True):
+            if item != batch.owner[y] or batch.language[x] == batch.language[y]:
+                continue
+            others = [
+                seen[x] @ seen[z] / t
+                for z in batch.texts(batch.language[y], with_video=True)
+                if batch.concept_of(z) != batch.concept_of(x) and batch.owner[z] in near
+            ]
+            groups[batch.language[x], batch.language[y]].append(nce(seen[x] @ seen[y] / t, others))
+    return mean_over(groups, average)
+
+
 def distillation(
     batch: Batch, t: float, average: str = "language", *, english: int, sharpness: float = 1.0
 ) -> float:

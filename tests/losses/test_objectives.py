@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import loops
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyreel.errors import UsageError
+from polyreel.losses import conditional as conditional_module
 from polyreel.losses import nce as nce_module
 from polyreel.losses.conditioner import Conditioner
 from polyreel.losses.encoded import Encoded
@@ -39,9 +41,17 @@ TENTH = torch.tensor(0.1, dtype=torch.float64)
 
 
 def term(spec, encoded: Encoded, temperature=TENTH) -> torch.Tensor:
-    torch.manual_seed(0)
-    objectives = build_objectives([spec], dim=encoded.text.shape[1], languages=LANGUAGES)
+    objectives = built(spec, encoded.text.shape[1])
     return objectives.to(encoded.text.dtype)(encoded, temperature).terms[spec.name]
+
+
+def built(spec, dim: int):
+    """The term with random weights; what starts at zero has some, too."""
+    torch.manual_seed(0)
+    objectives = build_objectives([spec], dim=dim, languages=LANGUAGES)
+    if spec.name == "conditional_cross_lingual":
+        torch.nn.init.normal_(objectives.terms[spec.name].conditioner.out.weight)
+    return objectives
 
 
 def random_batch(seed: int, *, items: int = 5, texts: int = 14) -> Encoded:
@@ -70,11 +80,10 @@ def as_arrays(encoded: Encoded) -> loops.Batch:
     return loops.Batch(**{f: None if v is None else v.detach().numpy() for f, v in values.items()})
 
 
-def conditioned(encoded: Encoded, spec: ConditionalCrossLingualSpec) -> np.ndarray:
-    torch.manual_seed(0)
-    objectives = build_objectives([spec], dim=DIM, languages=LANGUAGES).double()
-    conditioner = objectives.terms[spec.name].conditioner
-    return conditioner(encoded.text, encoded.video[encoded.owner]).detach().numpy()
+def conditioner_of(spec: ConditionalCrossLingualSpec):
+    conditioner = built(spec, DIM).double().terms[spec.name].conditioner
+
+    return lambda text, video: conditioner(torch.from_numpy(text), torch.from_numpy(video)).detach().numpy()
 
 
 @settings(max_examples=15)
@@ -82,21 +91,14 @@ def conditioned(encoded: Encoded, spec: ConditionalCrossLingualSpec) -> np.ndarr
 def test_each_term_is_what_the_loops_say(seed, average):
     encoded = random_batch(seed)
     batch, t = as_arrays(encoded), 0.1
+    near = ConditionalCrossLingualSpec(conditioner=TINY, average=average, negatives=2)
     conditional = ConditionalCrossLingualSpec(conditioner=TINY, average=average)
+    seen = conditioner_of(conditional)
     expected = [
         (InterModalSpec(average=average), loops.inter_modal(batch, t, average)),
         (IntraModalSpec(average=average), loops.intra_modal(batch, t, average)),
-        (
-            conditional,
-            loops.text_pairs(
-                batch,
-                conditioned(encoded, conditional),
-                t,
-                average=average,
-                pairs="languages",
-                with_video=True,
-            ),
-        ),
+        (conditional, loops.conditional(batch, seen, t, average=average)),
+        (near, loops.conditional(batch, seen, t, average=average, ahead=2)),
         (
             DistillationSpec(average=average, sharpness=0.5),
             loops.distillation(batch, t, average, english=0, sharpness=0.5),
@@ -179,8 +181,8 @@ def test_the_teacher_gets_no_gradient():
     assert text.grad[3:].abs().max() > 0
 
 
-def test_pairs_of_the_conditional_term_are_conditioned_on_their_own_video():
-    """With a conditioner that hands through the video, the term is that of the videos."""
+def test_the_videos_alone_tell_nothing_of_the_conditional_term():
+    """With a conditioner that hands through the video, every candidate is alike: chance, log(1 + 2)."""
     spec = SPECS["conditional_cross_lingual"]
     objectives = build_objectives([spec], dim=3, languages=LANGUAGES).double()
 
@@ -189,13 +191,127 @@ def test_pairs_of_the_conditional_term_are_conditioned_on_their_own_video():
             return video
 
     objectives.terms[spec.name].conditioner = Video()
-    encoded = three_by_three(text=torch.zeros(6, 3, dtype=torch.float64))
-    assert objectives(encoded, ONE).total.item() == pytest.approx(MATCHED)
+    assert objectives(three_by_three(), ONE).total.item() == pytest.approx(math.log(3))
+
+
+def test_the_texts_alone_are_the_text_contrastive_term():
+    spec = SPECS["conditional_cross_lingual"]
+    objectives = build_objectives([spec], dim=DIM, languages=LANGUAGES).double()
+
+    class Text(torch.nn.Module):
+        def forward(self, text, video):
+            return text
+
+    objectives.terms[spec.name].conditioner = Text()
+    encoded = random_batch(8)
+    with_video = encoded.has_video[encoded.owner]
+    seen = replace(
+        encoded,
+        text=encoded.text[with_video],
+        owner=encoded.owner[with_video],
+        language=encoded.language[with_video],
+        text_masked=None,
+    )
+    expected = term(SPECS["text_contrastive"], seen)
+    assert objectives(encoded, TENTH).total.item() == pytest.approx(expected.item())
+
+
+class ToyLanguages:
+    """Two languages and videos of the same items, each a rotation of its own: nothing is aligned.
+
+    A linear map for each is all that is trained; every batch is of new items.
+    """
+
+    items, dim = 24, 16
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.rotations = [torch.linalg.qr(torch.randn(self.dim, self.dim))[0] for _ in range(3)]
+        self.maps = torch.nn.ModuleList(torch.nn.Linear(self.dim, self.dim, bias=False) for _ in range(3))
+
+    def vectors(self, *, constant_text: bool = False) -> list[torch.Tensor]:
+        """(items, dim) of new items in English and in German, and of their videos."""
+        shown = torch.randn(self.items, self.dim)
+        shown = [shown, shown, shown]
+        if constant_text:
+            shown[:2] = [rows[:1].expand(self.items, -1) for rows in shown[:2]]
+        rotated = (rows @ rotation for rows, rotation in zip(shown, self.rotations, strict=True))
+        return [
+            torch.nn.functional.normalize(of(rows), dim=1)
+            for of, rows in zip(self.maps, rotated, strict=True)
+        ]
+
+    def train(self, spec, steps: int, *, constant_text: bool = False) -> list[float]:
+        """The loss of every step, of one term alone."""
+        objectives = build_objectives([spec], dim=self.dim, languages=["en", "de"])
+        optimiser = torch.optim.Adam([*self.maps.parameters(), *objectives.parameters()], lr=0.02)
+        losses = []
+        for _ in range(steps):
+            english, german, video = self.vectors(constant_text=constant_text)
+            encoded = Encoded(
+                text=torch.cat([english, german]),
+                owner=torch.arange(self.items).repeat(2),
+                language=torch.arange(2).repeat_interleave(self.items),
+                concept=torch.arange(self.items),
+                has_video=torch.ones(self.items, dtype=torch.bool),
+                video=video,
+            )
+            loss = objectives(encoded, torch.tensor(0.1)).total
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            losses.append(loss.item())
+        return losses
+
+    @torch.no_grad()
+    def found(self) -> float:
+        """R@1 of new German texts asked for by their English ones."""
+        english, german, _ = self.vectors()
+        return float(((english @ german.T).argmax(dim=1) == torch.arange(self.items)).float().mean())
+
+
+CONDITIONAL = ConditionalCrossLingualSpec(conditioner=PoolingSpec(layers=1, heads=2, width=16))
+
+
+def test_constant_text_cannot_solve_the_conditional_term():
+    """Where the texts of a language are all alike, none can be told from the others, whatever videos do."""
+    toy = ToyLanguages()
+    losses = toy.train(CONDITIONAL, 30, constant_text=True)
+    assert min(losses) > 0.9 * math.log(toy.items)
+
+
+def test_the_conditional_term_alone_aligns_two_languages():
+    toy = ToyLanguages()
+    assert toy.found() < 0.3
+    losses = toy.train(CONDITIONAL, 60)
+    assert losses[-1] < 0.1 * losses[0]
+    assert toy.found() >= 0.95
+
+
+def test_a_view_that_lost_nothing_is_not_looked_for():
+    """Texts and videos that the mask left whole are no anchors; as negatives they stay."""
+    encoded = random_batch(4)
+    changed = {
+        "text_changed": torch.arange(len(encoded.text)) % 3 != 0,
+        "video_changed": torch.tensor([True, False, True, True, True]),
+    }
+    far = torch.where(changed["text_changed"][:, None], encoded.text_masked, -encoded.text_masked).detach()
+    value = term(IntraModalSpec(average="text"), replace(encoded, **changed))
+    assert value.item() != pytest.approx(term(IntraModalSpec(average="text"), encoded).item())
+    moved = term(IntraModalSpec(average="text"), replace(encoded, **changed, text_masked=far))
+    assert moved.item() != pytest.approx(value.item()), "it is a negative still"
+    none = {name: torch.zeros_like(rows) for name, rows in changed.items()}
+    assert term(IntraModalSpec(), replace(encoded, **none)).item() == 0
+    every = {name: torch.ones_like(rows) for name, rows in changed.items()}
+    same = term(IntraModalSpec(), replace(encoded, **every))
+    assert same.item() == pytest.approx(term(IntraModalSpec(), encoded).item())
 
 
 def test_a_text_is_seen_with_its_video_and_not_taken_for_it():
     torch.manual_seed(0)
     conditioner = Conditioner(DIM, TINY)
+    torch.testing.assert_close(conditioner(*2 * [torch.eye(DIM)]), torch.eye(DIM))  # at first, the text
+    torch.nn.init.normal_(conditioner.out.weight)
     text, video, other = (torch.nn.functional.normalize(torch.randn(4, DIM)) for _ in range(3))
     seen = conditioner(text, video)
     torch.testing.assert_close(seen.norm(dim=1), torch.ones(4))
@@ -292,6 +408,7 @@ def test_blocks_change_neither_value_nor_gradient(name, monkeypatch):
 
     whole, gradient = value_and_gradient()
     monkeypatch.setattr(nce_module, "_ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(conditional_module, "_ROWS_AT_ONCE", 45)
     blocked, blocked_gradient = value_and_gradient()
     assert blocked == pytest.approx(whole, rel=1e-12)
     torch.testing.assert_close(blocked_gradient, gradient, rtol=1e-10, atol=1e-12)

@@ -8,6 +8,7 @@ import torch
 
 import toys
 from polyreel.datasets.dataset_catalog import DatasetCatalog
+from polyreel.losses.conditioner import Conditioner
 from polyreel.training.assembly import build_batches, build_engine, open_training_sets
 from polyreel.training.distributed import Group
 from polyreel.training.encoding import encoded_of, encodings_of
@@ -52,12 +53,19 @@ def gradients(recipe: Recipe, world: toys.World, group: Group | None = None) -> 
     catalog = DatasetCatalog(world.home)
     training_sets = open_training_sets(recipe, catalog)
     engine = build_engine(recipe, training_sets, total_steps=10, device=torch.device("cpu"), group=group)
+    for module in engine.objectives.modules():
+        if isinstance(
+            module, Conditioner
+        ):  # what it adds starts at zero, and all behind it without a gradient
+            torch.nn.init.normal_(module.out.weight, generator=torch.Generator().manual_seed(0))
     batch = build_batches(recipe, training_sets, engine, catalog=catalog).make()
     inputs = engine.prepare(batch.texts, batch.parts)
+    masked = engine.views.masked(batch, inputs)
 
     def loss(vectors):
-        return engine.objectives(encoded_of(vectors, batch, group), engine.model.temperature).total
+        encoded = encoded_of(vectors, batch, group, masked)
+        return engine.objectives(encoded, engine.model.temperature).total
 
-    backward(encodings_of(batch, inputs, engine.views), loss)
+    backward(encodings_of(batch, inputs, engine.views, masked), loss)
     engine.group.reduce_gradients(own=engine.own, shared=engine.shared, sparse=engine.sparse)
     return {name: parameter.grad.to_dense() for name, parameter in engine.named.items()}

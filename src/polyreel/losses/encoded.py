@@ -22,6 +22,7 @@ class Encoded:
         has_video: (items,) whether the item has a video.
         video: (items, dim); rows without video mean nothing. None if no item has one.
         text_masked, video_masked: masked views, only where an objective requires them.
+        text_changed, video_changed: (texts,) and (items,) whether the view lost anything; None if all did.
     """
 
     text: Float[Tensor, "texts dim"]
@@ -32,6 +33,8 @@ class Encoded:
     video: Float[Tensor, "items dim"] | None = None
     text_masked: Float[Tensor, "texts dim"] | None = None
     video_masked: Float[Tensor, "items dim"] | None = None
+    text_changed: Bool[Tensor, " texts"] | None = None
+    video_changed: Bool[Tensor, " items"] | None = None
 
     @property
     def text_concept(self) -> Int[Tensor, " texts"]:

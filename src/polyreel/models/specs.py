@@ -306,14 +306,17 @@ class IntraModalSpec(_ObjectiveSpec):
 
 
 class ConditionalCrossLingualSpec(_ObjectiveSpec):
-    """Texts of one item in two languages attract each other, both seen together with the video.
+    """Texts of one item in two languages attract each other, both seen together with the video of the first.
 
     Attributes:
         conditioner: size of the transformer pooling that joins text and video.
+        negatives: of how many other items the texts are negatives, each seen with the same video; None for
+            all of the batch. The cost grows with items times texts, or with this.
     """
 
     name: Literal["conditional_cross_lingual"] = "conditional_cross_lingual"
     conditioner: PoolingSpec = PoolingSpec(width=384, layers=1)
+    negatives: int | None = Field(default=None, ge=1)
 
 
 class DistillationSpec(_ObjectiveSpec):

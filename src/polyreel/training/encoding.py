@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from polyreel.training.distributed import Group
 from polyreel.training.gradcache import ChunkedEncoding
 from polyreel.training.stable_random import uniform
 
-__all__ = ["Views", "encoded_of", "encodings_of", "masked_frames", "masked_texts"]
+__all__ = ["MaskedInputs", "Views", "encoded_of", "encodings_of", "masked_frames", "masked_texts"]
 
 Autocast = Callable[[], AbstractContextManager[object]]
 
@@ -45,36 +45,88 @@ class Views:
         self.model, self.device, self.autocast = model, device, autocast
         self.micro_batch, self.mask_rate = micro_batch, mask_rate
 
+    def masked(self, batch: Batch, inputs: TextInputs) -> MaskedInputs | None:
+        """Inputs of the masked views of a batch; None where none are wanted.
 
-def encodings_of(batch: Batch, inputs: TextInputs, views: Views) -> dict[str, ChunkedEncoding]:
+        Args:
+            batch: Of this process.
+            inputs: Its texts, prepared.
+        """
+        return None if self.mask_rate is None else MaskedInputs.of(batch, inputs, self.mask_rate)
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedInputs:
+    """Inputs of masked views, and what the masks changed.
+
+    Attributes:
+        texts: masked texts.
+        text_changed: (texts,) bool, whether a text lost anything.
+        frames: (items, frames) mask of the frames that are left; None where no item has any.
+        video_changed: (items,) bool, whether an item lost a frame.
+    """
+
+    texts: TextInputs
+    text_changed: Tensor
+    frames: Tensor | None
+    video_changed: Tensor
+
+    @classmethod
+    def of(cls, batch: Batch, inputs: TextInputs, rate: float) -> MaskedInputs:
+        """Views that lack about a share ``rate``.
+
+        Args:
+            batch: of this process.
+            inputs: its texts, prepared.
+            rate: share to leave out, 0 to 1.
+        """
+        texts = masked_texts(inputs, batch.text_key, rate)
+        lost = (inputs.features, texts.features) if inputs.mask is None else (inputs.mask, texts.mask)
+        assert lost[0] is not None
+        assert lost[1] is not None
+        frames, kept = batch.frame_mask, None
+        unchanged = torch.zeros(len(batch.items), dtype=torch.bool)
+        if frames is not None:
+            kept = masked_frames(frames, batch.item_key, rate)
+        return cls(
+            texts,
+            (lost[0] != lost[1]).any(dim=1),
+            kept,
+            unchanged if frames is None or kept is None else (frames != kept).any(dim=1),
+        )
+
+
+def encodings_of(
+    batch: Batch, inputs: TextInputs, views: Views, masked: MaskedInputs | None = None
+) -> dict[str, ChunkedEncoding]:
     """What has to be computed for a batch: ``text`` and ``video``, and ``.._masked`` where views are wanted.
 
     Args:
         batch: of this process.
         inputs: its texts, prepared.
         views: how.
+        masked: inputs of masked views; None for none.
     """
     encodings = {"text": _text_encoding(inputs, views)}
-    if views.mask_rate is not None:
-        encodings["text_masked"] = _text_encoding(
-            masked_texts(inputs, batch.text_key, views.mask_rate), views
-        )
+    if masked is not None:
+        encodings["text_masked"] = _text_encoding(masked.texts, views)
     if views.model.video is not None:
         encodings["video"] = _video_encoding(batch, batch.frame_mask, views)
-        if views.mask_rate is not None:
-            mask = batch.frame_mask
-            masked = None if mask is None else masked_frames(mask, batch.item_key, views.mask_rate)
-            encodings["video_masked"] = _video_encoding(batch, masked, views)
+        if masked is not None:
+            encodings["video_masked"] = _video_encoding(batch, masked.frames, views)
     return encodings
 
 
-def encoded_of(vectors: Mapping[str, Tensor], batch: Batch, group: Group) -> Encoded:
+def encoded_of(
+    vectors: Mapping[str, Tensor], batch: Batch, group: Group, masked: MaskedInputs | None = None
+) -> Encoded:
     """The whole batch, of all processes, from this one's vectors; see ``distributed`` for the gradient.
 
     Args:
         vectors: Name -> (rows, dim) unit vectors of this process, as ``encodings_of`` names them.
         batch: Of this process.
         group: All processes.
+        masked: Inputs of its masked views; None for none.
     """
     device = vectors["text"].device
 
@@ -86,6 +138,8 @@ def encoded_of(vectors: Mapping[str, Tensor], batch: Batch, group: Group) -> Enc
         language=whole(batch.language),
         concept=whole(batch.concept),
         has_video=whole(batch.has_video),
+        text_changed=None if masked is None else whole(masked.text_changed),
+        video_changed=None if masked is None else whole(masked.video_changed),
         **{name: whole(part) for name, part in vectors.items()},
     )
 

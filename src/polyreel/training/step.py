@@ -64,14 +64,15 @@ def train_step(engine: Engine, batch: Batch, step: int) -> StepReport:
     rate = engine.set_rate(step)
     engine.optimiser.zero_grad(set_to_none=True)
     inputs = engine.prepare(batch.texts, batch.parts)
+    masked = engine.views.masked(batch, inputs)
     found: list[Losses] = []
 
     def loss(vectors: Mapping[str, Tensor]) -> Tensor:
-        encoded = encoded_of(vectors, batch, engine.group)
+        encoded = encoded_of(vectors, batch, engine.group, masked)
         found.append(engine.objectives(encoded, engine.model.temperature))
         return found[0].total
 
-    backward(encodings_of(batch, inputs, engine.views), loss)
+    backward(encodings_of(batch, inputs, engine.views, masked), loss)
     engine.group.reduce_gradients(own=engine.own, shared=engine.shared, sparse=engine.sparse)
     gradient = clip_gradients(engine.named.values(), engine.recipe.optimiser.clip_norm)
     terms = {name: float(term.detach()) for name, term in found[0].terms.items()}

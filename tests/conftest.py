@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 # Read when numpy and PyTorch are loaded: their threads would wait for each other on a shared machine.
@@ -24,6 +25,13 @@ from tiny_bundle import write_tiny_bundle
 settings.register_profile("quick", deadline=None, max_examples=100, database=None, derandomize=True)
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=1000)
 settings.load_profile("quick")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_is_heard() -> None:
+    """A shell lets programs in the background ignore Ctrl-C, which tests send themselves."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -112,7 +112,7 @@ def test_a_video_that_is_read_on_gives_the_clips_that_were_not_read(worker, tmp_
     )
     options = replace(SMALL, fps=fps)
     whole = list(worker.clips(path, options))
-    assert len(whole) > 5
+    assert len(whole) >= 5
     for count, clip in enumerate(whole, start=1):
         rest = list(worker.clips(path, replace(options, from_s=clip.end_s)))
         assert [(c.start_s, c.end_s, c.thumbnail) for c in rest] == [

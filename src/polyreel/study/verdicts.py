@@ -25,7 +25,7 @@ to find. Equivalence asks for the 95% interval within the bounds, where two one-
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from polyreel.metrics.crossed import CrossedEstimate
@@ -48,6 +48,14 @@ __all__ = [
 Verdict = Literal["supported", "refuted", "no effect worth having", "undecided", "cannot be tested here"]
 Measuring = Callable[[Outcome, tuple[str, str], float], "StudyFigure | None"]
 """(outcome, arms, null) -> their difference."""
+
+
+# What a reader asks next: of consistency, how much of it is more than accuracy.
+_OTHER_OUTCOME: Mapping[Outcome, Outcome] = {
+    "log2 rank": "r@10",
+    "r@10": "log2 rank",
+    "found in both@10": "kappa@10",
+}
 
 
 class StudyFigure(Spec):
@@ -101,7 +109,7 @@ class Answer(Spec):
         because: why, in a sentence.
         contrasts: that decide, the deciding one for a refutation among them.
         gain: that is asked for besides.
-        beside: what is shown and decides nothing.
+        beside: what is shown and decides nothing: other pairs, and the same ones in another outcome.
         p: of the question, the largest of its contrasts'; None where it cannot be tested.
         p_holm: corrected over the family.
     """
@@ -213,12 +221,23 @@ def _measure(name: str, question: Question, measure: Measuring) -> Answer:
         because=f"Not measured with two seeds in every setting: {', '.join(missing)}." if missing else "",
         contrasts=there,
         gain=gain,
-        beside=tuple(
-            found for arms in question.beside if (found := measure(question.outcome, arms, 0.0)) is not None
-        ),
+        beside=tuple(found for each in _beside(question) if (found := measure(*each, 0.0)) is not None),
         p=None if missing else max(found.p if found.value > found.null else 1.0 for found in there),
         caveat=question.caveat,
     )
+
+
+def _beside(question: Question) -> Iterator[tuple[Outcome, tuple[str, str]]]:
+    """Other pairs in the outcome that decides, and the pairs that decide in another outcome."""
+    yield from ((question.outcome, arms) for arms in question.beside)
+    other = _OTHER_OUTCOME.get(question.outcome)
+    for rule in question.contrasts:
+        known = question.gain is not None and (question.gain.outcome, question.gain.arms) == (
+            other,
+            rule.arms,
+        )
+        if other is not None and not known:
+            yield other, rule.arms
 
 
 def _judged(answer: Answer, question: Question, level: float) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from polyreel.metrics.kept_ranks import cohen_kappa_values, found_at, found_in_b
 from polyreel.study.register import Outcome, QueriesIn, Task
 from polyreel.study.results import CellResult, StudyCells, TaskRanks
 
-__all__ = ["UNITS", "Asked", "StudyRanks", "chance_of"]
+__all__ = ["BOUNDS", "UNITS", "Asked", "StudyRanks", "chance_of"]
 
 UNITS: Mapping[Outcome, str] = {
     "log2 rank": "bits",
@@ -26,6 +27,17 @@ UNITS: Mapping[Outcome, str] = {
     "kappa@10": "",
 }
 """Outcome -> unit of its differences."""
+
+BOUNDS: Mapping[Outcome, tuple[float, float]] = {
+    "log2 rank": (0.0, math.inf),
+    "r@10": (0.0, 100.0),
+    "mrr": (0.0, 1.0),
+    "r@1": (0.0, 100.0),
+    "found in both@10": (0.0, 100.0),
+    "found in both@1": (0.0, 100.0),
+    "kappa@10": (-1.0, 1.0),
+}
+"""Outcome -> least and most that an arm can have."""
 
 _ENGLISH = "en"
 _Array = NDArray[np.float64]

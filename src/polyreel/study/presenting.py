@@ -24,6 +24,7 @@ _TITLES: Mapping[Outcome, str] = {
     "kappa@10": "kappa@10",
 }
 _TWO_DIGITS = ("log2 rank", "mrr", "kappa@10")
+_HEAD = ("arms", "of", "difference [95%]", "p", "would have been seen", "from")
 _HOW_TO_READ = (
     "A difference is the first arm minus the second, turned so that more is better, with its 95% interval "
     "for new seeds and new queries. Only that interval decides, by rules that were registered before the "
@@ -59,7 +60,9 @@ def render_study(findings: Findings, claims: Sequence[Claim]) -> StudyPage:
         claims=claims,
         drawings=drawings,
         how_to_read=_HOW_TO_READ,
-        answers=[(answer, _figures_of(answer)) for answer in findings.answers],
+        answers=[
+            (answer, _figures_of(answer), _setting_rows(answer.name, findings)) for answer in findings.answers
+        ],
         tables=[_shown(table, findings) for table in findings.tables],
         explorations=[(each, [_row(figure) for figure in each.figures]) for each in findings.explorations],
         limits=limits_of(findings),
@@ -90,7 +93,7 @@ def markdown_page(findings: Findings, claims: Sequence[Claim]) -> str:
         "",
     ]
     for answer in findings.answers:
-        lines += _markdown_answer(answer)
+        lines += _markdown_answer(answer, findings)
     lines += ["## What each encoder was trained on", ""]
     lines += [*(f"- **{name}**: {said}" for name, said in findings.encoders.items()), ""]
     lines += _markdown_explorations(findings)
@@ -184,9 +187,20 @@ def _outcomes(table: ArmTable, findings: Findings) -> list[Outcome]:
     return [outcome for outcome in findings.rules.order if outcome in there]
 
 
-def _markdown_answer(answer: Answer) -> list[str]:
-    p = "" if answer.p_holm is None else f" p {p_value(answer.p_holm)} after Holm."
-    head = ["arms", "of", "difference [95%]", "p", "would have been seen", "from", ""]
+def _setting_rows(question: str, findings: Findings) -> list[tuple[str, ...]]:
+    """Setting, then as ``_row``."""
+    return [
+        (each.setting, *_row(figure))
+        for each in findings.by_setting
+        if each.question == question
+        for figure in each.figures
+    ]
+
+
+def _markdown_answer(answer: Answer, findings: Findings) -> list[str]:
+    rows = _setting_rows(answer.name, findings)
+    by_setting = ["In each setting (decides nothing):", "", *_markdown_table(["setting", *_HEAD], rows)]
+    p = "" if answer.p is None or answer.p_holm is None else f" p {p_value(answer.p_holm)} after Holm."
     return [
         f"## {answer.name}: {answer.verdict}",
         "",
@@ -194,7 +208,8 @@ def _markdown_answer(answer: Answer) -> list[str]:
         "",
         f"**{answer.verdict.capitalize()}.** {answer.because}{p} {answer.caveat}".strip(),
         "",
-        *(_markdown_table(head, _figures_of(answer)) if answer.contrasts else []),
+        *(_markdown_table([*_HEAD, ""], _figures_of(answer)) if answer.contrasts else []),
+        *(by_setting if rows else []),
     ]
 
 
@@ -202,7 +217,6 @@ def _markdown_explorations(findings: Findings) -> list[str]:
     lines: list[str] = []
     for each in findings.explorations:
         if each.figures:
-            head = ["arms", "of", "difference [95%]", "p", "would have been seen", "from"]
             rows = [_row(figure) for figure in each.figures]
             lines += [
                 f"### {each.name} ({each.encoder}, decides nothing)",
@@ -210,7 +224,7 @@ def _markdown_explorations(findings: Findings) -> list[str]:
                 f"{each.asks} {each.note}".strip(),
                 "",
             ]
-            lines += _markdown_table(head, rows)
+            lines += _markdown_table(_HEAD, rows)
     return ["## Explorations", "", *lines] if lines else []
 
 

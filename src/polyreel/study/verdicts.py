@@ -31,7 +31,7 @@ from typing import Literal
 from polyreel.metrics.crossed import CrossedEstimate
 from polyreel.metrics.significance import holm
 from polyreel.study.design import Spec
-from polyreel.study.outcomes import UNITS, Asked, StudyRanks
+from polyreel.study.outcomes import BOUNDS, UNITS, Asked, StudyRanks
 from polyreel.study.register import Outcome, Question, Register
 
 __all__ = [
@@ -186,13 +186,17 @@ def measured_of(
     """
     if found is None:
         return None
+    # Few seeds that differ make an interval that passes what is possible.
+    least, most = BOUNDS[outcome]
+    if len(arms) == 2:
+        least, most = least - most, most - least
     return StudyFigure(
         arms=arms,
         outcome=outcome,
         unit=UNITS[outcome],
         value=_rounded(found.mean),
-        low=_rounded(found.low),
-        high=_rounded(found.high),
+        low=_rounded(max(found.low, least)),
+        high=_rounded(min(found.high, most)),
         p=_rounded(found.p),
         null=null,
         detectable=_rounded(found.detectable),

@@ -54,8 +54,9 @@ def run(page: Path) -> Iterator[tuple[Block, str]]:
 
 @pytest.fixture
 def reader(tmp_path, monkeypatch):
-    """Where a reader stands: an empty folder, and a default bundle that is small enough for tests. The pages of
-    examples make their own files; README and the first page speak of a folder that their reader has.
+    """Where a reader stands: an empty folder, and a default bundle that is small enough for tests.
+
+    The pages of examples make their own files; README and the first page speak of a folder of their reader's.
     """
     write_tiny_bundle(tmp_path / "cache" / "bundles" / DEFAULT_BUNDLE, name=DEFAULT_BUNDLE)
     monkeypatch.setenv("POLYREEL_CACHE", str(tmp_path / "cache"))

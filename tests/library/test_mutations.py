@@ -214,6 +214,7 @@ def test_harmed_files_are_read_or_named_and_harm_nothing_beside_them(tmp_path, t
         f"{len(health.remarks)} read in part; {len(silent)} unreported, {len(gone)} healthy lost, "
         f"{len(unfit)} messages of a traceback"
     )
+    print(*silent, sep="\n")
     assert silent == []
     assert gone == []
     assert unfit == []

@@ -649,3 +649,22 @@ def test_a_cover_without_its_flag_is_no_video(tmp_path):
     with av.open(str(path)) as container:
         assert not container.streams.video[0].disposition & av.stream.Disposition.attached_pic
     assert "a cover picture, audio" in str(error_of(path))
+
+
+def test_a_stream_without_a_container_says_that_its_times_are_counted(tmp_path):
+    path = tmp_path / "bare.mp4"
+    videos.write_video(path, seconds=2, fps=5, container_format="h264")
+    with VideoReader(path) as reader:
+        times = [picture.time_s for picture in reader.pictures(1.0)]
+        assert times == [0.0]
+        assert reader.health.remarks == ("the file states no times: its frames are counted, 25 a second",)
+
+
+def test_a_rate_that_cannot_be_is_remarked(tmp_path):
+    path = videos.write_video(tmp_path / "rate.avi", seconds=2, fps=5)
+    data = path.read_bytes()
+    at = data.index(b"strh") + 28  # scale and rate of the stream, 32 bits each
+    path.write_bytes(data[:at] + struct.pack("<II", 1, 2_000_000) + data[at + 8 :])
+    with VideoReader(path) as reader:
+        assert len(list(reader.pictures(1.0))) >= 1
+        assert any("2,000,000 frames a second" in remark for remark in reader.health.remarks)

@@ -65,6 +65,10 @@ _BACK_S = 0.5
 _AHEAD_S = 10.0
 # More frames than fit into the time that they cover, by this factor, are worth a remark.
 _CROWDED = 3.0
+# Of files that are streams without a container, and so without times, as their names say.
+_BARE_SUFFIXES = frozenset([".264", ".265", ".h264", ".h265", ".hevc", ".m1v", ".m2v", ".mjpeg", ".mjpg"])
+# AVI makes times of a rate; one above this is a damaged number.
+_FASTEST_FPS = 1_000.0
 # Frames of animated pictures that ask for this or less are shown as long as those that ask for nothing
 # (Firefox and Chromium alike).
 _SHORTEST_DELAY_S, _DEFAULT_DELAY_S = 0.01, 0.1
@@ -210,6 +214,7 @@ class VideoReader:
         self._is_avi = self._container.format.name == "avi"
         self._gif_end_s = 0.0 if self._container.format.name == "gif" else None
         self._remarks: list[str] = []
+        self._has_times = False
         # Of these FFmpeg hands out what accompanies the pictures.
         self._may_have_captions = codec.name in _CODECS_WITH_CAPTIONS
         self.closed_captions = ClosedCaptions()
@@ -248,6 +253,12 @@ class VideoReader:
         decoded_s = self._decoded * self._frame_length_s
         if decoded_s > _CROWDED * got + _DURATION_TOLERANCE_S:
             remarks.append(f"{self._decoded} frames, {decoded_s:.1f} s by their rate, cover {got:.1f} s only")
+        bare = self._path.suffix.lower() in _BARE_SUFFIXES
+        if self._decoded > 1 and not self._has_times and not bare:
+            rate = 1 / self._frame_length_s if self._frame_length_s else 0.0
+            remarks.append(f"the file states no times: its frames are counted, {rate:g} a second")
+        elif self._is_avi and 0 < self._frame_length_s < 1 / _FASTEST_FPS:
+            remarks.append(f"the file states {1 / self._frame_length_s:,.0f} frames a second")
         if self._bad_packets:
             remarks.append(f"{self._bad_packets} damaged packets were passed over")
         if self._damaged:
@@ -333,6 +344,7 @@ class VideoReader:
                 time_s = (self._decoded - 1) * self._frame_length_s
                 time_s = time_s if last_s is None else last_s + ahead * self._frame_length_s
             else:
+                self._has_times = True
                 if first_stamp_s is None:
                     first_stamp_s = stamp_s
                     if self._stream.start_time is None or self._is_avi:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -160,3 +161,17 @@ def test_the_smoke_recipe_trains_on_what_it_draws_itself(tmp_path, capsys):
     assert main(["train", str(RECIPES / "smoke.yaml"), "--out", str(tmp_path / "smoke"), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["figures"]["mean/r@1"] > 90
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["small", "smoke", "mmp-msrvtt9"])
+def test_check_answers_within_seconds(name, shared_data):
+    """By its CPU time, which what else the machine does hardly changes: 10 s of two cores."""
+    command = [sys.executable, "-m", "polyreel", "train", str(RECIPES / f"{name}.yaml"), "--check", "--json"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([*command, "--data", str(shared_data)], capture_output=True, text=True, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert "problems" in json.loads(done.stdout), done.stderr
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"{name}: {cpu_s:.1f} CPU s")
+    assert cpu_s < 20

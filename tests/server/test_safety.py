@@ -253,6 +253,13 @@ def test_what_a_client_has_already_is_not_sent_again(client):
             assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
             assert again.headers["cache-control"] == first.headers["cache-control"]
         assert client.get(address, headers={"If-None-Match": '"other"'}).content == first.content
+        day = first.headers["last-modified"]
+        for seen, status in ((day, 304), ("Fri, 01 Jan 2100 00:00:00 GMT", 304), ("yesterday", 200)):
+            assert client.get(address, headers={"If-Modified-Since": seen}).status_code == status, seen
+        old = {"If-Modified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"}
+        assert client.get(address, headers=old).status_code == 200
+        tag_goes_first = {"If-Modified-Since": day, "If-None-Match": '"other"'}
+        assert client.get(address, headers=tag_goes_first).status_code == 200
         stale = {"If-Range": '"other"', "Range": "bytes=999999999-"}
         assert client.get(address, headers=stale).content == first.content
 

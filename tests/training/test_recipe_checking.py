@@ -209,7 +209,7 @@ def test_the_other_recipes_run_for_a_few_steps(name, tiny_xlmr, tmp_path):
 
 @pytest.mark.parametrize(
     ("fixed_s", "each_s", "measured", "expected_s"),
-    [(0.1, 0.02, 9, 7.1), (0.0, 2.0, 1, 700.0), (2.0, 0.01, 1, None)],
+    [(0.1, 0.02, 6, 7.1), (0.0, 2.0, 1, 700.0), (2.0, 0.01, 1, None)],
 )
 def test_steps_are_measured_for_seconds_and_drawn_on(
     world, tmp_path, monkeypatch, fixed_s, each_s, measured, expected_s

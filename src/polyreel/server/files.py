@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from starlette.datastructures import Headers
@@ -44,7 +45,7 @@ class _IndexedFileResponse(FileResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        if _matches(headers.getlist("if-none-match"), self.headers["etag"]):
+        if self._is_known(headers):
             kept = ("etag", "last-modified", "cache-control")
             same = Response(status_code=304, headers={name: self.headers[name] for name in kept})
             await same(scope, receive, send)
@@ -59,6 +60,16 @@ class _IndexedFileResponse(FileResponse):
                 others.append((b"range", f"bytes={parts}".encode()))
         method = scope.get(CONDITIONAL_METHOD, scope["method"])
         await super().__call__({**scope, "method": method, "headers": others}, receive, send)
+
+    def _is_known(self, headers: Headers) -> bool:
+        """Whether the client has the file as it is. A date counts only where no tag is given."""
+        if "if-none-match" in headers:
+            return _matches(headers.getlist("if-none-match"), self.headers["etag"])
+        try:
+            seen = parsedate_to_datetime(headers.get("if-modified-since", ""))
+            return parsedate_to_datetime(self.headers["last-modified"]) <= seen
+        except (TypeError, ValueError):  # no date, or one without its zone
+            return False
 
 
 def satisfiable_ranges(header: str, size: int) -> list[tuple[int, int]] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -162,25 +162,30 @@ def _step_seconds(engine: Engine, recipe: Recipe, texts_each: int, own: float, m
     until = time.perf_counter() + _STEPS_FOR_S
     fastest: dict[int, float] = {}
     for step, items in enumerate(_growing(most), start=1):
-        expected = fastest[max(fastest)] * items / max(fastest) if fastest else 0.0
-        if fastest and time.perf_counter() + expected > until:
+        if fastest and time.perf_counter() + _drawn_on(fastest, items) > until:
             break
         seconds = train_step(engine, _made_up(recipe, items, texts_each), step).seconds
         fastest[items] = min(seconds, fastest.get(items, seconds))
+    return _drawn_on(fastest, own)
+
+
+def _drawn_on(fastest: Mapping[int, float], items: float) -> float:
+    """Seconds of a step of ``items``, from the two largest sizes of ``fastest``, or in proportion to one."""
     *smaller, large = sorted(fastest)
     if not smaller:
-        return fastest[large] / large * own
+        return fastest[large] / large * items
     # Never steeper than all of a step growing with its batch, nor flat.
     each = (fastest[large] - fastest[smaller[-1]]) / (large - smaller[-1])
     each = min(max(each, 0.1 * fastest[large] / large), fastest[large] / large)
-    return max(fastest[large] + each * (own - large), each * own)
+    return max(fastest[large] + each * (items - large), each * items)
 
 
 def _growing(most: int) -> Iterator[int]:
-    """Sizes of batch, each several times: the first of a size is slower."""
+    """Sizes of batch: the smallest twice, as the first step of all is slower, the largest some times."""
+    yield _FEWEST_ITEMS
     items = _FEWEST_ITEMS
     while items < most:
-        yield from [items] * _TRIES
+        yield items
         items *= _GROWTH
     yield from [most] * _TRIES
 

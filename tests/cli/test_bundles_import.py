@@ -31,6 +31,11 @@ def test_a_model_becomes_a_bundle_that_is_listed_and_shown(home, model, capsys):
     assert card["folder"] == str(home / "metaclip-2")
     assert main(["bundles", "list"]) == 0
     assert "metaclip-2" in capsys.readouterr().out
+    assert main(["bundles", "show", "metaclip-2"]) == 0
+    shown = capsys.readouterr().out
+    assert "cc-by-nc-4.0 (MetaCLIP 2): NOT FOR COMMERCIAL USE" in " ".join(shown.split())
+    assert "pictures a second" in shown
+    assert "Smallest cosine to the model" in shown
     assert main(["bundles", "import", str(model), "--accept-licence"]) == 2
     assert "there already" in capsys.readouterr().err
 

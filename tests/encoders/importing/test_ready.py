@@ -18,7 +18,7 @@ from polyreel.encoders.importing.hub_folder import HubFolder
 from polyreel.encoders.importing.importer import import_model
 from polyreel.encoders.importing.proof import PROBE_TEXTS, probe_pictures
 from polyreel.encoders.runtime import Bundle
-from polyreel.errors import BundleError
+from polyreel.errors import BundleError, UsageError
 from polyreel.media.pictures import read_for_encoder
 
 torch = pytest.importorskip("torch", reason="the exports of these tests are made with PyTorch")
@@ -91,6 +91,31 @@ def test_a_ready_export_is_the_same_bundle(hub_model, imported, tmp_path, family
     agree(bundle, imported(family))
     assert bundle.card.origin.proof is None
     assert "no weights here to hold it against" in bundle.card.origin.remarks[0]
+
+
+def test_an_export_in_the_layout_of_immich_is_the_same_bundle(hub_model, imported, tmp_path):
+    folder = exported(hub_model("clip"), "clip", tmp_path / "hub", rows=1, ids=torch.int32)
+    for tower, graph_file in (("visual", "vision_model.onnx"), ("textual", "text_model.onnx")):
+        (folder / tower).mkdir()
+        (folder / "onnx" / graph_file).rename(folder / tower / "model.onnx")
+    (folder / "tokenizer.json").rename(folder / "textual" / "tokenizer.json")
+    pictures = json.loads((folder / "preprocessor_config.json").read_text())
+    prepared = {"size": [64, 64], "resize_mode": "shortest", "interpolation": "bicubic"}
+    prepared |= {"mean": pictures["image_mean"], "std": pictures["image_std"]}
+    (folder / "visual" / "preprocess_cfg.json").write_text(json.dumps(prepared))
+    config = {"embed_dim": 32, "vision_cfg": {"image_size": 64}, "text_cfg": {"context_length": 77}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "preprocessor_config.json").unlink()
+    bundle = imported_from(folder, tmp_path / "ready")
+    assert bundle.card.origin.family == "open-clip"
+    agree(bundle, imported("clip"))
+
+
+def test_a_ready_export_keeps_its_precision(hub_model, tmp_path):
+    folder = exported(hub_model("siglip2"), "siglip2", tmp_path / "hub")
+    hub = HubFolder(folder, "makers/ready")
+    with pytest.raises(UsageError, match="keeps its own precision"):
+        import_model(hub, tmp_path / "out", name="a", as_decoded=read_for_encoder, precision="int8")
 
 
 def test_a_ready_export_needs_no_pytorch(hub_model, tmp_path):

@@ -32,7 +32,7 @@ test: $(VENV)/.dev
 test-open-clip: $(VENV)/.dev
 	test -d $(VENV)/open_clip || $(PIP) install --quiet --no-deps --target $(VENV)/open_clip \
 		open_clip_torch==3.3.0 timm==1.0.31 torchvision==0.28.0 ftfy==6.3.1 wcwidth==0.9.4
-	PYTHONPATH=$(VENV)/open_clip $(BIN)/python -m pytest tests/encoders/importing/test_families.py -k "roberta or nllb or pe_core or pe-core"
+	PYTHONPATH=$(VENV)/open_clip $(BIN)/python -m pytest tests/encoders/importing/test_families.py -k "roberta or nllb or pe-core or open-clip"
 
 test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "slow or not slow" --timeout=3600 --hypothesis-profile=thorough

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,37 @@ def save_pe_core(folder: Path) -> Path:
     return _open_clip_saved(folder, network, model, tokenizer, preprocess, licence="apache-2.0")
 
 
+def save_open_clip(folder: Path) -> Path:
+    """As laion/CLIP-ViT-B-32-laion2B-s34B-b79K: both towers are open_clip's own."""
+    import open_clip
+
+    tokenizer = clip_tokenizer()
+    vision = {"image_size": _SIDE, "layers": 2, "width": 64, "patch_size": 16, "head_width": 32}
+    text = {"context_length": 77, "vocab_size": len(tokenizer), "width": 64, "heads": 2, "layers": 2}
+    network = open_clip.CLIP(embed_dim=32, vision_cfg=vision, text_cfg=text)
+    model = {"embed_dim": 32, "vision_cfg": vision, "text_cfg": text}
+    preprocess = {"mean": _OPENAI["image_mean"], "std": _OPENAI["image_std"]}
+    return _open_clip_saved(folder, network, model, tokenizer, preprocess)
+
+
+def save_open_clip_siglip(folder: Path) -> Path:
+    """As timm/ViT-B-16-SigLIP2-256: no causal mask, the last position, a projection with a bias."""
+    import open_clip
+    from transformers import AutoTokenizer
+
+    with tempfile.TemporaryDirectory() as scratch:
+        save_siglip_2(Path(scratch) / "same")
+        tokenizer = AutoTokenizer.from_pretrained(Path(scratch) / "same")
+    vision = {"image_size": _SIDE, "layers": 2, "width": 64, "patch_size": 16, "head_width": 32}
+    text = {"context_length": 64, "vocab_size": 800, "width": 64, "heads": 2, "layers": 2}
+    text |= {"no_causal_mask": True, "proj_bias": True, "pool_type": "last", "proj_type": "linear"}
+    network = open_clip.CustomTextCLIP(embed_dim=32, vision_cfg=vision, text_cfg=text, init_logit_bias=-10)
+    named = text | {"hf_tokenizer_name": "timm/ViT-B-16-SigLIP2-256"}
+    model = {"embed_dim": 32, "vision_cfg": vision, "text_cfg": named, "custom_text": True}
+    preprocess = {"resize_mode": "squash", "mean": [0.5] * 3, "std": [0.5] * 3}
+    return _open_clip_saved(folder, network, model | {"init_logit_bias": -10}, tokenizer, preprocess)
+
+
 def _open_clip(folder: Path, config: Any, text: dict[str, Any], **options: Any) -> tuple[Any, dict[str, Any]]:
     """A model of open_clip with a text tower of ``transformers``, and its ``model_cfg``."""
     import open_clip
@@ -343,7 +375,7 @@ def lively(model: Any) -> Any:
 
 # Text towers alone, and whose space they were taught.
 IMAGES = {"sentence-transformers": "clip", "m-clip": "clip"}
-OF_OPEN_CLIP = frozenset({"xlm-roberta-clip", "nllb-siglip", "pe-core"})
+OF_OPEN_CLIP = frozenset({"nllb-siglip", "open-clip", "open-clip-siglip", "pe-core", "xlm-roberta-clip"})
 MODELS: dict[str, Callable[[Path], Path]] = {
     "siglip2": save_siglip_2,
     "siglip": save_siglip,
@@ -353,6 +385,8 @@ MODELS: dict[str, Callable[[Path], Path]] = {
     "xlm-roberta-clip": save_xlm_roberta_clip,
     "nllb-siglip": save_nllb_siglip,
     "pe-core": save_pe_core,
+    "open-clip": save_open_clip,
+    "open-clip-siglip": save_open_clip_siglip,
     "sentence-transformers": save_sentence_transformers,
     "m-clip": save_m_clip,
 }

@@ -86,6 +86,29 @@ def clips(tmp_path: Path) -> Path:
     return folder
 
 
+def test_two_bundles_are_compared_on_ones_own_clips(clips, capsys, tiny_bundle, other_bundle):
+    asked = (
+        "bundles",
+        "compare",
+        other_bundle.folder,
+        tiny_bundle.folder,
+        "--benchmark",
+        "folder",
+        "--data",
+        clips,
+    )
+    code, out, _ = _ask(capsys, *asked, "--json")
+    document = json.loads(out)
+    assert code == 0
+    assert [bundle["name"] for bundle in document["bundles"]] == ["tiny", "other"]
+    rows = {row["language"]: row for row in document["comparison"]["rows"]}
+    assert rows["en"]["difference"] == rows["mean"]["difference"] == 0
+    code, out, _ = _ask(capsys, *asked)
+    assert code == 0
+    assert "no clear difference in any language" in " ".join(out.split())
+    assert "pictures a second here" in " ".join(out.split())
+
+
 def test_ones_own_clips_are_measured_kept_and_reported(clips, tmp_path, capsys, tiny_bundle: Bundle):
     asked = ("eval", "folder", "--bundle", tiny_bundle.folder, "--data", clips, "--out", tmp_path / "results")
     code, out, _ = _ask(capsys, *asked, "--json")

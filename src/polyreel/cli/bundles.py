@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from polyreel.encoders.card import Origin
     from polyreel.encoders.runtime import Bundle
 
-__all__ = ["app"]
+__all__ = ["app", "speed"]
 
 app = App(
     name="bundles", help="Models: list them, show one's card, build or import one, move a library to one."
 )
 app.command("polyreel.cli.bundles_import:import_", name="import")
+app.command("polyreel.cli.bundles_compare:compare", name="compare")
 app.command("polyreel.cli.generations:set_", name="set", help="Let searches of a library use another bundle.")
 app.command(
     "polyreel.cli.generations:drop",
@@ -99,7 +100,7 @@ def show(name: Annotated[str, Parameter(help="Name or folder.")] = "small", /, *
             stdout.print(f"{line}: NOT FOR COMMERCIAL USE", style="bold red", markup=False)
         else:
             stdout.print(line, markup=False)
-    texts, pictures = _speed(bundle)
+    texts, pictures = speed(bundle)
     stdout.print(f"Here: {texts:.0f} short texts and {pictures:.1f} pictures a second.")
     total = sum((bundle.folder / name).stat().st_size for name in card.files)
     stdout.print(f"{len(card.files)} files, {size(total)}, all as their digests say.")
@@ -118,7 +119,7 @@ def _print_origin(origin: Origin) -> None:
         stdout.print(remark)
 
 
-def _speed(bundle: Bundle) -> tuple[float, float]:
+def speed(bundle: Bundle) -> tuple[float, float]:
     """Short texts and pictures a second on this machine, once all is loaded."""
     import numpy as np
 

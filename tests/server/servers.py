@@ -14,6 +14,7 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from films import film, index_films, subtitles
+from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
 from polyreel.server.app import create_app
 from polyreel.server.serving import protocol_for
@@ -41,7 +42,7 @@ def make_library(folder: Path, bundle: Bundle) -> Path:
 
 def load_bundle(location: str) -> Bundle:
     """The bundle at the location that the library states."""
-    return Bundle(Path(location))
+    return Bundle(locate_bundle(location))
 
 
 @contextlib.contextmanager

@@ -139,7 +139,14 @@ def test_a_name_can_be_given(library_folder):
     ],
 )
 def test_pages_of_other_sites_change_nothing(client, headers):
-    for path in ("/language", "/library/index", "/example", f"{API}/index", f"{API}/search/example"):
+    for path in (
+        "/language",
+        "/library/index",
+        "/library/bundle",
+        "/example",
+        f"{API}/index",
+        f"{API}/search/example",
+    ):
         assert client.post(path, headers=headers, json={"folder": "/"}).status_code == 403
 
 

@@ -35,7 +35,7 @@ from polyreel.server.errors import (
 from polyreel.server.failures import failure_of
 from polyreel.server.guard import Guard
 from polyreel.server.headers import security_headers
-from polyreel.server.indexer import Indexer
+from polyreel.server.indexer import Indexer, Mover
 from polyreel.server.links import AddressLocator, redirect, route_path
 from polyreel.server.metrics import Metrics
 from polyreel.server.rendering import render, script, script_address, style, translations_for
@@ -75,7 +75,9 @@ def create_app(settings: ServerSettings, load_bundle: Callable[[str], Bundle]) -
         lambda: Library(settings.library, load_bundle, refresh="when asked", locator=locator),
         on_batch=metrics.batch,
     )
-    server = Server(settings, batcher, csrf, metrics, Indexer(settings.library, settings.roots))
+    indexer = Indexer(settings.library, settings.roots)
+    mover = Mover(settings.library, allowed=bool(settings.roots))
+    server = Server(settings, batcher, csrf, metrics, indexer, mover)
     app = FastAPI(
         title="polyreel",
         version=__version__,
@@ -115,6 +117,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         server.indexer.stop()
+        server.mover.stop()
         await anyio.to_thread.run_sync(server.batcher.stop)
 
 

@@ -1,4 +1,4 @@
-"""Index runs that are started from the page: processes of their own, one at a time, in allowed folders."""
+"""Runs that are started from the page, as processes of their own: one that indexes, and one that moves."""
 
 from __future__ import annotations
 
@@ -8,11 +8,18 @@ import sys
 import threading
 from pathlib import Path
 
-from polyreel.errors import LibraryBusyError, UsageError
+from polyreel.encoders.registry import list_bundles
+from polyreel.errors import LibraryBusyError, UnknownNameError, UsageError
 from polyreel.library.index.progress_file import read_progress
+from polyreel.library.store.store import MOVE_FILE
 from polyreel.server.errors import ForbiddenError
 
-__all__ = ["Indexer"]
+__all__ = ["Indexer", "Mover", "installed_bundles"]
+
+
+def installed_bundles() -> list[str]:
+    """Names of the bundles that are installed and whole enough to have a card."""
+    return [entry.name for entry in list_bundles() if entry.card is not None]
 
 
 class Indexer:
@@ -52,21 +59,11 @@ class Indexer:
             other = read_progress(self._library)
             if self.is_running or (other is not None and other.is_running):
                 raise LibraryBusyError("an index run is under way", remedy="Wait for it to end")
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "polyreel", "index", str(path), "--library", str(self._library)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=sys.stderr,
-                cwd="/",
-                # Searches come first.
-                preexec_fn=_step_back,
-            )
+            self._process = _started("index", str(path), "--library", str(self._library))
 
     def stop(self) -> None:
         """End the run; what it has committed stays."""
-        if self.is_running and self._process is not None:
-            self._process.terminate()
-            self._process.wait()
+        _stop(self._process)
 
     def _allowed(self, folder: str) -> Path:
         try:
@@ -83,6 +80,71 @@ class Indexer:
         if not path.is_dir():
             raise UsageError("no such folder", item=folder[:200], remedy="Check the path")
         return path
+
+
+class Mover:
+    """Starts ``polyreel bundles set`` for bundles that are installed.
+
+    Args:
+        library: folder of the library.
+        allowed: whether the page may start it; it is where it may index.
+    """
+
+    def __init__(self, library: Path, *, allowed: bool) -> None:
+        self._library, self.allowed = library, allowed
+        self._process: subprocess.Popen[bytes] | None = None
+        self._starting = threading.Lock()
+
+    @property
+    def failed(self) -> bool:
+        """Whether this server's last move ended with an error."""
+        return self._process is not None and self._process.poll() not in {None, 0}
+
+    def start(self, bundle: str) -> None:
+        """Begin to move the library to a bundle, or go on with that.
+
+        Raises:
+            ForbiddenError: this server starts nothing from its page.
+            UnknownNameError: no bundle of this name is installed.
+            LibraryBusyError: a move goes on.
+        """
+        if not self.allowed:
+            raise ForbiddenError(
+                "the library may not be moved to another model from here",
+                remedy="Start the server with --root FOLDER, or run 'polyreel bundles set NAME'",
+            )
+        if bundle not in (names := installed_bundles()):
+            raise UnknownNameError("installed bundle", bundle[:50], names)
+        with self._starting:
+            other = read_progress(self._library, MOVE_FILE)
+            running = self._process is not None and self._process.poll() is None
+            if running or (other is not None and other.is_running):
+                raise LibraryBusyError(
+                    "the library is being moved to another bundle already", remedy="Wait for that to end"
+                )
+            self._process = _started("bundles", "set", bundle, "--library", str(self._library))
+
+    def stop(self) -> None:
+        """End the move; what it has committed stays, and it can go on."""
+        _stop(self._process)
+
+
+def _started(*arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "polyreel", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=sys.stderr,
+        cwd="/",
+        # Searches come first.
+        preexec_fn=_step_back,
+    )
+
+
+def _stop(process: subprocess.Popen[bytes] | None) -> None:
+    if process is not None and process.poll() is None:
+        process.terminate()
+        process.wait()
 
 
 def _step_back() -> None:

@@ -10,8 +10,10 @@ from fastapi import APIRouter, Request, Response
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library.index.progress_file import read_progress
 from polyreel.library.search.calibration import BACKGROUND_QUERIES, FALSE_ALARM_RATE
+from polyreel.library.store.store import MOVE_FILE
 from polyreel.server.errors import RequestError
 from polyreel.server.guard import SESSION_COOKIE
+from polyreel.server.indexer import installed_bundles
 from polyreel.server.links import redirect
 from polyreel.server.pages import require_form_token
 from polyreel.server.reasons import reason
@@ -44,6 +46,8 @@ def library_page(request: Request, server: ServerState) -> Response:
             (problem, *reason(problem.message, translations)) for problem in contents.problems[:_PROBLEMS]
         ],
         roots=[str(root) for root in server.indexer.roots],
+        bundle=server.library.bundle.card.name,
+        bundles=installed_bundles() if server.mover.allowed else [],
         videos=server.library.videos(skip=(page - 1) * _VIDEOS, top=_VIDEOS),
         page=page,
         pages=pages,
@@ -67,6 +71,18 @@ async def start_index(request: Request, server: ServerState) -> Response:
         raise RequestError("the form names no folder")
     server.indexer.start(folder)
     return redirect(request, "/library#indexing")
+
+
+@router.post("/library/bundle")
+async def start_move(request: Request, server: ServerState) -> Response:
+    """Start to move the library to another bundle."""
+    async with form_in(request) as form:
+        require_form_token(request, server, form.get("form"))
+        bundle = form.get("bundle")
+    if not isinstance(bundle, str) or not bundle:
+        raise RequestError("the form names no bundle")
+    server.mover.start(bundle)
+    return redirect(request, "/library#model")
 
 
 @router.get("/model")
@@ -117,7 +133,11 @@ async def login(request: Request, server: ServerState) -> Response:
 
 def _progress(server: Server) -> dict[str, Any]:
     progress = read_progress(server.settings.library)
+    move = read_progress(server.settings.library, MOVE_FILE)
     return {
+        "move": move if move is not None and move.is_running else None,
+        "move_stopped": move.bundle if move is not None and not move.is_running else "",
+        "move_failed": server.mover.failed,
         "progress": server.library.index_status(),
         "stopped": progress is not None and not progress.is_running,
         "run_failed": server.indexer.failed,

@@ -15,7 +15,7 @@ from polyreel.library.search.search import Library
 from polyreel.library.search.snapshot import LibrarySnapshot
 from polyreel.server.concurrency import ConcurrencyLimit
 from polyreel.server.csrf import CsrfSigner
-from polyreel.server.indexer import Indexer
+from polyreel.server.indexer import Indexer, Mover
 from polyreel.server.metrics import Metrics
 from polyreel.server.search_batcher import SearchBatcher
 from polyreel.server.settings import ServerSettings
@@ -59,6 +59,7 @@ class Server:
     csrf: CsrfSigner
     metrics: Metrics
     indexer: Indexer
+    mover: Mover
     examples: Examples = field(default_factory=Examples)
     # Decoding is at the expense of everybody's searches.
     decoding: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(at_once=2, waiting=8))

@@ -1,4 +1,4 @@
-"""``python benchmarks/generations.py``: what moving a library to another bundle costs, and searches beside it.
+"""``python benchmarks/generations.py``: what moving to another bundle costs, and searches meanwhile.
 
 The videos are the demo clips, each several times with a byte more, so that each copy is a content of its own;
 the bundle to come is the default one under another name and identity, so that both ways encode by the same

@@ -28,6 +28,7 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
         [
             ("library", health.library),
             ("bundle", f"{health.bundle} - {health.bundle_state}"),
+            ("device", health.device),
             (
                 "contents",
                 f"{health.videos:,} videos, {health.clips:,} clips, {health.subtitles:,} subtitle lines",

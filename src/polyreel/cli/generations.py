@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
-from polyreel.cli.options import Json, LibraryOption, default_library, load_bundle
+from polyreel.cli.options import Device, Json, LibraryOption, default_library, load_bundle
 from polyreel.cli.output import print_json, show_progress, stdout
 from polyreel.errors import MediaError
 from polyreel.units import count, duration, size
@@ -32,6 +32,7 @@ def set_(
     *,
     library: LibraryOption = None,
     estimate: Annotated[bool, Parameter(negative="")] = False,
+    device: Device = None,
     workers: Annotated[int | None, Parameter(validator=validators.Number(gte=1, lte=256))] = None,
     json: Json = False,
 ) -> int:
@@ -54,7 +55,7 @@ def set_(
     folder = default_library(library)
     require_state(folder)
     location = bundle_location(folder, name)
-    bundle = load_bundle(location)
+    bundle = load_bundle(location, device)
     work = estimate_move(folder, bundle, location=location)
     if estimate and json:
         print_json(asdict(work) | {"left": [str(error) for error in work.left], "library": str(folder)})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
-from polyreel.cli.options import Json, LibraryOption, default_library, load_bundle
+from polyreel.cli.options import Device, Json, LibraryOption, default_library, load_bundle
 from polyreel.cli.output import print_json, show_progress, stdout
 from polyreel.errors import MediaError
 from polyreel.units import clock, count, printable
@@ -31,6 +31,7 @@ def index(
     *,
     library: LibraryOption = None,
     bundle: str | None = None,
+    device: Device = None,
     workers: Annotated[int | None, Parameter(validator=validators.Number(gte=1, lte=256))] = None,
     memory_limit: Annotated[int, Parameter(validator=validators.Number(gte=64))] = 1500,
     retry_failed: Annotated[bool, Parameter(negative="")] = False,
@@ -59,6 +60,7 @@ def index(
         paths,
         folder,
         bundle=bundle,
+        device=device,
         workers=workers or len(os.sched_getaffinity(0)),
         memory_limit_mb=memory_limit,
         retry_failed=retry_failed,
@@ -78,6 +80,7 @@ def index_with_progress(
     folder: Path,
     *,
     bundle: str | None,
+    device: str | None = None,
     workers: int,
     memory_limit_mb: int = 1500,
     retry_failed: bool = False,
@@ -93,7 +96,7 @@ def index_with_progress(
     from polyreel.media.limited import Limits
 
     location = bundle_location(folder, bundle)
-    loaded = load_bundle(location)
+    loaded = load_bundle(location, device)
     with show_progress() as show:
         return index_library(
             paths,

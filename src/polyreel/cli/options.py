@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter, validators
 
-from polyreel.cli.output import show_progress
+from polyreel.cli.output import show_progress, stderr
 from polyreel.errors import UsageError
 from polyreel.files import absolute
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from polyreel.encoders.runtime import Bundle
 
 __all__ = [
+    "Device",
     "Json",
     "LibraryOption",
     "Seed",
@@ -29,6 +30,12 @@ __all__ = [
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON document on stdout.")]
 Seed = Annotated[int, Parameter(help="Seed of the resampling.", validator=validators.Number(gte=0))]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda", "openvino", "coreml", "directml", "migraphx"] | None,
+    Parameter(
+        help="What runs the bundle, if its build of ONNX Runtime is installed; else $POLYREEL_DEVICE, cpu."
+    ),
+]
 LibraryOption = Annotated[
     Path | None,
     Parameter(
@@ -44,15 +51,22 @@ def default_library(given: Path | None) -> Path:
     return user_library() if given is None else absolute(given)
 
 
-def load_bundle(name_or_folder: str) -> Bundle:
-    """The bundle of that name or folder; one that can be built is built on first use, with progress."""
+def load_bundle(name_or_folder: str, device: str | None = None) -> Bundle:
+    """The bundle of that name or folder; one that can be built is built on first use, with progress.
+
+    What runs it is said where it is not the CPU, or where a device was asked for.
+    """
+    from polyreel.encoders.devices import CPU
     from polyreel.encoders.registry import locate_bundle
     from polyreel.encoders.runtime import Bundle
 
     with show_progress() as show:
         step = show.part_of("building the bundle")
         folder = locate_bundle(name_or_folder, download=show.download, step=step)
-    return Bundle(folder)
+    bundle = Bundle(folder, device=device)
+    if device is not None or bundle.device != CPU:
+        stderr.print(f"Device: {bundle.device}", style="dim")
+    return bundle
 
 
 def spoken_languages() -> list[str]:

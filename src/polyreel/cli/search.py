@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,7 +11,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from polyreel.cli.options import Json, LibraryOption, default_library, load_bundle, spoken_languages
+from polyreel.cli.options import Device, Json, LibraryOption, default_library, load_bundle, spoken_languages
 from polyreel.cli.output import print_json, print_lines, stderr, stdout, write_paths
 from polyreel.errors import QueryError, UsageError
 from polyreel.units import clock, count, printable
@@ -30,6 +31,7 @@ def search(
     top: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000))] = 10,
     lang: str = "auto",
     mode: Literal["visual", "subtitles", "hybrid"] = "hybrid",
+    device: Device = None,
     null: Annotated[bool, Parameter(name=["--null", "-0"], negative="")] = False,
     json: Json = False,
 ) -> int:
@@ -49,7 +51,7 @@ def search(
     from polyreel.library.search.search import Library
 
     text = _query(query)
-    opened = Library(default_library(library), load_bundle)
+    opened = Library(default_library(library), functools.partial(load_bundle, device=device))
     result = opened.search(text, top=top, mode=mode, language=lang, likely=spoken_languages())
     if json:
         print_json(result.model_dump(mode="json"))

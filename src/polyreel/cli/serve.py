@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter, validators
 
-from polyreel.cli.options import Json, LibraryOption, absolute, default_library, load_bundle
+from polyreel.cli.options import Device, Json, LibraryOption, absolute, default_library, load_bundle
 from polyreel.cli.output import print_json, stderr, stdout
 from polyreel.errors import UsageError
 
@@ -29,6 +30,7 @@ def serve(
     max_upload: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=4096))] = 64,
     root_path: str = "",
     log_queries: Annotated[bool, Parameter(negative="")] = False,
+    device: Device = None,
     json: Json = False,
 ) -> int:
     """Serve a page to search with, and a REST API for programs.
@@ -78,5 +80,6 @@ def serve(
             stderr.print("Ctrl+C ends it.", style="dim")
 
     with contextlib.suppress(KeyboardInterrupt):  # that is how one ends it
-        serve_library(settings, load_bundle, on_ready=print_address)
+        load = functools.partial(load_bundle, device=device)
+        serve_library(settings, load, on_ready=print_address)
     return 0

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.encoders.card import CARD_FILE, BundleCard, read_card
+from polyreel.encoders.devices import CPU, chosen_device, open_session, tell_failure
 from polyreel.encoders.text_rows import filled, rows_of
 from polyreel.errors import BundleError
 from polyreel.packages.members import sha256_of
@@ -32,15 +33,19 @@ class Bundle:
     Args:
         folder: the bundle's folder.
         threads: threads of each model; 0 takes one for each core.
+        device: what runs it, one of ``devices.DEVICES``; None takes ``$POLYREEL_DEVICE``, else the CPU. One
+            that fails gives way to the CPU, with one message to the log.
 
     Raises:
         BundleError: the card is missing or of another schema.
+        UnknownNameError: there is no such device.
     """
 
-    def __init__(self, folder: Path, *, threads: int = 0) -> None:
+    def __init__(self, folder: Path, *, threads: int = 0, device: str | None = None) -> None:
         self.folder = folder
         self.card: BundleCard = read_card(folder)
         self._threads = threads
+        self.device = chosen_device(device)
         self._sessions: dict[str, ort.InferenceSession] = {}
         self._opening = threading.Lock()
 
@@ -118,6 +123,18 @@ class Bundle:
             self._checked(name)
 
     def _run(self, name: str, inputs: dict[str, NDArray[np.generic]]) -> NDArray[np.float32]:
+        try:
+            return self._run_once(name, inputs)
+        except Exception as error:  # a device's own, which share no base; the CPU's are not caught
+            if self.device == CPU:
+                raise
+            tell_failure(self.device, error)
+        with self._opening:
+            self._leave_device()
+            self._sessions.clear()
+        return self._run_once(name, inputs)
+
+    def _run_once(self, name: str, inputs: dict[str, NDArray[np.generic]]) -> NDArray[np.float32]:
         session = self._session(name)
         taken = {given.name: inputs[given.name] for given in session.get_inputs()}
         if session.get_inputs()[0].shape[0] == 1:  # exported for one row at a time
@@ -156,11 +173,14 @@ class Bundle:
         options.log_severity_level = 3
         path = self._checked(name)
         try:
-            session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            session = open_session(path, options, self.device, on_failure=self._leave_device)
         except Exception as error:  # ONNX Runtime raises its own classes, which share no other base.
             raise _not_runnable(path, error) from error
         self._require_width(name, session.get_outputs()[0].shape[-1])
         return session
+
+    def _leave_device(self) -> None:
+        self.device = CPU
 
     def _require_width(self, name: str, found: object) -> None:
         """Hold the card against the model; a graph whose width is not fixed is believed."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from polyreel.encoders.card import BundleCard, read_card
+from polyreel.encoders.devices import chosen_device
 from polyreel.encoders.registry import list_bundles
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleError, LibraryError
@@ -56,6 +57,7 @@ class LibraryHealth(LibraryResult):
         library: its folder.
         schema_version, commit: of its ``library.json``.
         bundle, bundle_state: the bundle that it needs, and whether that is here and whole.
+        device: what runs a bundle here, where a command names none.
         usable: whether it can be searched now, all of it.
         damage: what of the library itself cannot be read or found, and what to do.
         videos, paths, clips, subtitles: what can be searched; one video can lie at several paths.
@@ -77,6 +79,7 @@ class LibraryHealth(LibraryResult):
     commit: int
     bundle: str
     bundle_state: str
+    device: str
     usable: bool
     videos: int
     paths: int
@@ -128,6 +131,7 @@ def examine(folder: Path) -> LibraryHealth:
         commit=state.commit,
         bundle=state.generation.label,
         bundle_state=bundle_state,
+        device=chosen_device(),
         usable=usable and not look.damage,
         videos=len(whole),
         paths=len(rows),

@@ -6,6 +6,7 @@ times, as in files of the Scenarist format; so one is written in memory.
 
 from __future__ import annotations
 
+import gc
 import io
 from array import array
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ _PARITY = 0x7F
 _CLEAR = 0x942C
 # Thirty hours without a pause; what a crafted file may cost.
 _MAX_PAIRS = 3_000_000
+_FRAMES_AT_ONCE = 32
 _FRAME_MS = 33  # of FFmpeg's reader of Scenarist files
 
 
@@ -44,6 +46,7 @@ class ClosedCaptions:
     def __init__(self) -> None:
         self._times_s, self._pairs = array("d"), array("H")
         self.are_there = False
+        self._taken = 0
 
     def take(self, frame: VideoFrame, time_s: float) -> None:
         """Take what a frame brings; frames come in the order in which they are shown."""
@@ -55,6 +58,10 @@ class ClosedCaptions:
         if found is None or len(self._pairs) > _MAX_PAIRS:
             return
         self.are_there = True
+        self._taken += 1
+        # PyAV's frame and its side data hold each other: hundreds of pictures would wait for the collector.
+        if self._taken % _FRAMES_AT_ONCE == 0:
+            gc.collect()
         data = bytes(found)
         for at in range(0, len(data) - 2, 3):
             pair = data[at + 1 : at + 3]

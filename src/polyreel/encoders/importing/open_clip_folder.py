@@ -20,6 +20,10 @@ __all__ = ["OPEN_CLIP_WEIGHTS", "OpenClipFolder", "is_open_clip", "open_clip_con
 OPEN_CLIP_WEIGHTS = "open_clip_model.safetensors"
 _CONFIG, _PREPROCESS = "open_clip_config.json", "visual/preprocess_cfg.json"
 _CONTEXT = 77
+_TOLD = (
+    "This model has to be told the language of each text, which is detected: a query or a subtitle line "
+    "whose language is not clear is refused."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +107,13 @@ def open_clip_contract(hub: HubFolder) -> Contract:
     found = read_open_clip(hub)
     tokenizer = load_tokenizer(found.tokenizer)
     sigmoid = "init_logit_bias" in found.model
+    text = found.contract_text(tokenizer)
     return Contract(
-        text=found.contract_text(tokenizer),
+        text=text,
         frames=open_clip_pictures(found.preprocess, side_px=found.side_px, label=hub.label),
         scoring=Scoring(kind="sigmoid" if sigmoid else "softmax"),
         tokenizer=tokenizer.to_str(),
+        remarks=(_TOLD,) if text.language_tokens else (),
     )
 
 

@@ -14,7 +14,15 @@ from polyreel.languages import clean, narrow, parse_tag, script_share
 from polyreel.problems import Problems
 from polyreel.text_lines import report_line
 
-__all__ = ["MAX_EXPRESSION_WORDS", "Lexicon", "fold", "load_lexicons", "read_lexicon", "require_lexicons"]
+__all__ = [
+    "MAX_EXPRESSION_WORDS",
+    "Lexicon",
+    "fold",
+    "lexicon_languages",
+    "load_lexicons",
+    "read_lexicon",
+    "require_lexicons",
+]
 
 MAX_EXPRESSION_WORDS = 3
 """Longer heads are not kept: titles and definitions, which no text contains word by word."""
@@ -70,6 +78,11 @@ def load_lexicons(
     faults = problems if problems is not None else Problems()
     files = _wanted_files(folder, languages, source)
     return {tag: _lexicon(_rows(paths, tag, faults), tag, source, paths[0]) for tag, paths in files.items()}
+
+
+def lexicon_languages(folder: Path, *, source: str = "en") -> frozenset[str]:
+    """Languages that a folder has lexicons for; none where it cannot be read."""
+    return frozenset(_files_by_language(folder, source)) if folder.is_dir() else frozenset()
 
 
 def require_lexicons(folder: Path, languages: Iterable[str], *, source: str = "en") -> None:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from polyreel._version import __version__
-from polyreel.codeswitch.lexicons import Lexicon, load_lexicons, require_lexicons
+from polyreel.codeswitch.lexicon_packages import LEXICON_PACKAGES, fetch_lexicon
+from polyreel.codeswitch.lexicons import Lexicon, lexicon_languages, load_lexicons, require_lexicons
 from polyreel.datasets.fetching import build_dataset, fetched_table
 from polyreel.datasets.registry import DATASETS
 from polyreel.datasets.store.bundle_features import add_bundle_features, bundle_features_name
@@ -118,23 +119,37 @@ class DatasetCatalog:
         return (own,)
 
     def lexicons(self, folder: str, languages: Sequence[str]) -> dict[str, Lexicon]:
-        """The lexicons of a folder, by language.
+        """The lexicons of a folder, by language; those that it lacks and a package has are fetched.
 
         Raises:
             DatasetError, UsageError: one is missing or cannot be read.
+            FetchError: a package could not be had.
         """
         key = (folder, *languages)
         if key not in self._lexicons:
-            self._lexicons[key] = load_lexicons(self.data / folder, languages)
+            fetched = self._in_packages(folder, languages)
+            own = [tag for tag in languages if tag not in fetched]
+            found = load_lexicons(self.data / folder, own) if own or not fetched else {}
+            for tag in fetched:
+                place = fetch_lexicon(tag, cache_dir() / "corpora", self._tell)
+                found |= load_lexicons(place, [tag])
+            self._lexicons[key] = {tag: found[tag] for tag in languages}
         return self._lexicons[key]
 
     def require_lexicons(self, folder: str, languages: Sequence[str]) -> None:
-        """Look whether the lexicons are there, without reading them.
+        """Look whether the lexicons are there or can be fetched, without reading or fetching them.
 
         Raises:
             DatasetError, UsageError: one is missing or cannot be read.
         """
-        require_lexicons(self.data / folder, languages)
+        fetched = self._in_packages(folder, languages)
+        if len(fetched) < len(languages) or not languages:
+            require_lexicons(self.data / folder, [tag for tag in languages if tag not in fetched])
+
+    def _in_packages(self, folder: str, languages: Sequence[str]) -> list[str]:
+        """Those of ``languages`` that the folder lacks and a package has."""
+        there = lexicon_languages(self.data / folder)
+        return [tag for tag in languages if tag in LEXICON_PACKAGES and tag not in there]
 
     def _given(self, name: str) -> Path | None:
         """The folder that the user has a dataset in."""

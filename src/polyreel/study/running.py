@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from polyreel._version import __version__
 from polyreel.errors import UsageError
-from polyreel.files import exclusive_lock
+from polyreel.files import exclusive_lock, write_atomically
 from polyreel.recipes import form_problems, recipe_error
 from polyreel.study.arms import Cell, cells_of, needs_video, training_document, tuned_arms
 from polyreel.study.design import Arm
@@ -49,6 +49,7 @@ __all__ = [
 
 CELLS_FILE, CHOICES_FILE = "cells.jsonl.gz", "tuning.json"
 _CELLS, _TUNING = "cells", "tuning"
+_NOT_COMMITTED = f"{_CELLS}/\n{_TUNING}/\n.lock\n".encode()
 # A study that goes on for hours keeps what it has in the one file that is committed.
 _PACKED_EVERY = 50
 
@@ -264,6 +265,7 @@ def run_grid(
         PolyreelError: an arm cannot be trained or measured.
     """
     with _alone(grid.out):
+        write_atomically(grid.out / ".gitignore", _NOT_COMMITTED)
         tuning = grid.missing_tuning()
         if tuning:
             seconds = grid.estimated_s(tuning, ()) + sum(declared_s(grid.recipe, cell) for cell in grid.cells)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from polyreel.library.index.plan import FAILED, OK, UNREADABLE, make_plan
+from polyreel.library.index.plan import make_plan
 from polyreel.library.index.scan import FoundVideo, Scan
+from polyreel.library.store.tables import FAILED, OK, UNREADABLE
 
 ROOT = Path("/videos")
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
 from polyreel.cli.options import Device, Json, LibraryOption, absolute, default_library, load_bundle
 from polyreel.cli.output import print_json, stderr, stdout
 from polyreel.errors import UsageError
+
+if TYPE_CHECKING:
+    from polyreel.encoders.runtime import Bundle
 
 __all__ = ["serve"]
 
@@ -72,6 +74,11 @@ def serve(
         log_queries=log_queries,
     )
 
+    def load(name_or_folder: str) -> Bundle:
+        bundle = load_bundle(name_or_folder, device=device)
+        bundle.prepare_for_many_texts()
+        return bundle
+
     def print_address(address: str) -> None:
         if json:
             print_json({"address": address, "library": str(settings.library)})
@@ -80,6 +87,5 @@ def serve(
             stderr.print("Ctrl+C ends it.", style="dim")
 
     with contextlib.suppress(KeyboardInterrupt):  # that is how one ends it
-        load = functools.partial(load_bundle, device=device)
         serve_library(settings, load, on_ready=print_address)
     return 0

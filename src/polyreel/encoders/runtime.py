@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 from collections.abc import Sequence
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from polyreel.encoders.card import CARD_FILE, BundleCard, read_card
 from polyreel.encoders.devices import CPU, chosen_device, open_session, tell_failure
-from polyreel.encoders.text_rows import filled, rows_of
+from polyreel.encoders.fast_start import FastStart, find_fast_start, make_fast_start
+from polyreel.encoders.text_rows import cleaned, filled, rows_of
 from polyreel.errors import BundleError
 from polyreel.packages.members import sha256_of
 
@@ -21,10 +23,15 @@ if TYPE_CHECKING:
     import onnxruntime as ort
     from tokenizers import Tokenizer
 
+    from polyreel.encoders.compact_tokenizer import CompactTokenizer
+
 __all__ = ["Bundle"]
 
 _TEXTS_AT_ONCE = 64
 _FRAMES_AT_ONCE = 16
+# Texts, and characters of each call, that the tokenizer which starts at once still splits sooner than the
+# fast one is loaded.
+_FEW_TEXTS, _FEW_CHARS = 32, 2_000
 
 
 class Bundle:
@@ -48,6 +55,7 @@ class Bundle:
         self.device = chosen_device(device)
         self._sessions: dict[str, ort.InferenceSession] = {}
         self._opening = threading.Lock()
+        self._texts_so_far = 0
 
     def encode_text(
         self, texts: Sequence[str], *, languages: Sequence[str | None] | None = None
@@ -91,7 +99,7 @@ class Bundle:
         Raises:
             QueryError: the bundle has to be told the language, and does not know this one.
         """
-        return list(rows_of(self._tokenizer, self.card.text, texts, languages))
+        return list(rows_of(self._tokenizer_for(texts), self.card.text, texts, languages))
 
     def encode_frames(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Features of upright RGB pictures: (frames, height, width, 3) uint8 -> (frames, features)."""
@@ -112,6 +120,16 @@ class Bundle:
             features[row, : len(clip)] = clip
             mask[row, : len(clip)] = 1.0
         return self._run("video.onnx", {"features": features, "mask": mask})
+
+    def prepare_for_many_texts(self) -> None:
+        """Load now what many texts need, in a process that stays; one text does without.
+
+        Raises:
+            BundleError: a part is missing or changed.
+        """
+        self._session("text.onnx")
+        self._texts_so_far = _FEW_TEXTS + 1
+        self._tokenizer_for(())
 
     def verify(self) -> None:
         """Check every part against its digest.
@@ -157,6 +175,29 @@ class Bundle:
         except Exception as error:  # The tokenizers package raises no class of its own.
             raise _not_runnable(path, error) from error
 
+    def _tokenizer_for(self, texts: Sequence[str]) -> Tokenizer | CompactTokenizer:
+        """The full tokenizer if it is loaded or will be worth it, else the one that starts at once."""
+        self._texts_so_far += len(texts)
+        few = self._texts_so_far <= _FEW_TEXTS and sum(map(len, texts)) <= _FEW_CHARS
+        if few and "_tokenizer" not in self.__dict__ and (compact := self._compact_tokenizer) is not None:
+            spec = self.card.text
+            if compact.knows(cleaned(spec.prefix + text, spec.cleaning) for text in texts):
+                return compact
+        return self._tokenizer
+
+    @functools.cached_property
+    def _compact_tokenizer(self) -> CompactTokenizer | None:
+        return None if self._fast_start is None else self._fast_start.tokenizer()
+
+    @functools.cached_property
+    def _fast_start(self) -> FastStart | None:
+        found = find_fast_start(self.folder, self.card)
+        if found is None:
+            for name in ("text.onnx", "tokenizer.json"):
+                self._checked(name)
+            found = make_fast_start(self.folder, self.card, self._options)
+        return found
+
     def _session(self, name: str) -> ort.InferenceSession:
         with self._opening:
             if name not in self._sessions:
@@ -164,6 +205,25 @@ class Bundle:
             return self._sessions[name]
 
     def _open(self, name: str) -> ort.InferenceSession:
+        session = self._open_fast() if name == "text.onnx" else None
+        session = session or self._open_checked(name)
+        self._require_width(name, session.get_outputs()[0].shape[-1])
+        return session
+
+    def _open_fast(self) -> ort.InferenceSession | None:
+        if self.device == CPU and (fast := self._fast_start) is not None:
+            with contextlib.suppress(Exception):  # what was made can be anything; the part itself is there
+                return fast.open_text(self._options())
+        return None
+
+    def _open_checked(self, name: str) -> ort.InferenceSession:
+        path = self._checked(name)
+        try:
+            return open_session(path, self._options(), self.device, on_failure=self._leave_device)
+        except Exception as error:  # ONNX Runtime raises its own classes, which share no other base.
+            raise _not_runnable(path, error) from error
+
+    def _options(self) -> ort.SessionOptions:
         import onnxruntime as ort
 
         options = ort.SessionOptions()
@@ -171,13 +231,7 @@ class Bundle:
         # Idle threads sleep instead of spinning: decoding runs on the same cores.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
-        path = self._checked(name)
-        try:
-            session = open_session(path, options, self.device, on_failure=self._leave_device)
-        except Exception as error:  # ONNX Runtime raises its own classes, which share no other base.
-            raise _not_runnable(path, error) from error
-        self._require_width(name, session.get_outputs()[0].shape[-1])
-        return session
+        return options
 
     def _leave_device(self) -> None:
         self.device = CPU

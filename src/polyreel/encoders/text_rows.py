@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +16,18 @@ from polyreel.languages import UNKNOWN, detect
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+    from polyreel.encoders.compact_tokenizer import CompactTokenizer
+
 __all__ = ["cleaned", "filled", "rows_of"]
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def rows_of(
-    tokenizer: Tokenizer, spec: TextInput, texts: Sequence[str], languages: Sequence[str | None] | None = None
+    tokenizer: Tokenizer | CompactTokenizer,
+    spec: TextInput,
+    texts: Sequence[str],
+    languages: Sequence[str | None] | None = None,
 ) -> Iterator[list[list[int]]]:
     """The windows of each text, each a row of ids with its own marks.
 
@@ -36,7 +41,8 @@ def rows_of(
     Raises:
         QueryError: the encoder has to be told the language, and this one it does not know.
     """
-    encodings = tokenizer.encode_batch([cleaned(spec.prefix + text, spec.cleaning) for text in texts])
+    asked = [cleaned(spec.prefix + text, spec.cleaning) for text in texts]
+    encodings: Sequence[Any] = tokenizer.encode_batch(asked)
     for place, encoding in enumerate(encodings):
         ids = list(encoding.ids)
         if spec.language_tokens:

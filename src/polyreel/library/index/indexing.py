@@ -28,13 +28,13 @@ from polyreel.library.index.events import Committed, IndexEvent, Planned, Progre
 from polyreel.library.index.filling import Filler
 from polyreel.library.index.gaps import find_gap
 from polyreel.library.index.half_read import half_read_message, kept_of_half_read
-from polyreel.library.index.plan import FAILED, OK, PARTIAL, UNREADABLE, Plan, make_plan
+from polyreel.library.index.plan import Plan, make_plan
 from polyreel.library.index.progress_file import ProgressFile
 from polyreel.library.index.scan import FoundVideo, Scan, scan, storable_mtime_ns
 from polyreel.library.search.search_index import load_search_index
 from polyreel.library.store.state import generation_of, read_state
 from polyreel.library.store.store import Commit, Writer, writing
-from polyreel.library.store.tables import FILES
+from polyreel.library.store.tables import FAILED, FILES, OK, PARTIAL, UNREADABLE
 from polyreel.media.decode import Frame, Health
 from polyreel.media.limited import ClipEnd, DecodeOptions, Finished, Limits, Opened
 

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from polyreel.library.index.scan import FoundVideo, Scan
+from polyreel.library.store.tables import FAILED, PARTIAL, UNREADABLE
 
-__all__ = ["FAILED", "OK", "PARTIAL", "UNREADABLE", "Plan", "make_plan"]
-
-OK, FAILED, UNREADABLE, PARTIAL = "ok", "failed", "unreadable", "partial"
+__all__ = ["Plan", "make_plan"]
 
 
 @dataclass(slots=True)

@@ -28,7 +28,6 @@ from polyreel.library.results import (
     VideoPooling,
 )
 from polyreel.library.search.calibration import calibrate, load_background
-from polyreel.library.search.examples import encode_example
 from polyreel.library.search.filters import EVERYTHING, Filter
 from polyreel.library.search.locator import Locator
 from polyreel.library.search.ranking import Ranking
@@ -169,6 +168,9 @@ class Library:
             MediaError: the file is neither a picture nor a video.
             LimitError: decoding it took too much time or memory.
         """
+        # Imported late: it brings the decoder of videos.
+        from polyreel.library.search.examples import encode_example
+
         snapshot = self.snapshot
         vector = encode_example(path, snapshot.bundle).vector
         query = vector_query(vector, top=top, filters=filters, space=snapshot.bundle.card.identity)

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from polyreel.encoders.protocol import Encoder
 from polyreel.errors import NotFoundError, require_type
-from polyreel.library.index.plan import OK
 from polyreel.library.results import Contents, LibraryClip, ProblemFile, Video
 from polyreel.library.search.calibration import Calibration
 from polyreel.library.search.filters import Filter
@@ -26,7 +25,7 @@ from polyreel.library.search.locator import Locator
 from polyreel.library.search.search_index import SearchIndex, load_search_index
 from polyreel.library.store.state import LibraryState
 from polyreel.library.store.store import TableReader
-from polyreel.library.store.tables import FILES
+from polyreel.library.store.tables import FILES, OK
 
 __all__ = ["IndexedFile", "LibrarySnapshot"]
 

@@ -15,11 +15,10 @@ from polyreel.encoders.devices import chosen_device
 from polyreel.encoders.registry import list_bundles
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleError, LibraryError
-from polyreel.library.index.plan import OK, PARTIAL
 from polyreel.library.results import LibraryResult
 from polyreel.library.store.state import Generation, LibraryState
 from polyreel.library.store.store import TableReader, open_snapshot
-from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES, embedding_table
+from polyreel.library.store.tables import CLIPS, FILES, OK, PARTIAL, SUBTITLES, embedding_table
 
 __all__ = ["FileProblem", "GenerationHealth", "LibraryHealth", "examine"]
 

@@ -8,9 +8,21 @@ import pyarrow as pa
 
 from polyreel.library.store.word_search import WORDS
 
-__all__ = ["CLIPS", "FILES", "SCHEMAS", "SUBTITLES", "embedding_schema", "embedding_table"]
+__all__ = [
+    "CLIPS",
+    "FAILED",
+    "FILES",
+    "OK",
+    "PARTIAL",
+    "SCHEMAS",
+    "SUBTITLES",
+    "UNREADABLE",
+    "embedding_schema",
+    "embedding_table",
+]
 
 FILES, CLIPS, SUBTITLES = "files", "clips", "subtitles"
+OK, FAILED, UNREADABLE, PARTIAL = "ok", "failed", "unreadable", "partial"
 
 SCHEMAS: Mapping[str, pa.Schema] = {
     # One row for each path. ``video`` is the hash of the content, empty while none could be read; ``status``

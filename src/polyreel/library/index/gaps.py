@@ -11,10 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from polyreel.errors import MediaError
-from polyreel.library.index.plan import OK
 from polyreel.library.index.scan import FoundVideo, storable_mtime_ns
 from polyreel.library.store.store import Commit, TableReader
-from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES, embedding_table
+from polyreel.library.store.tables import CLIPS, FILES, OK, SUBTITLES, embedding_table
 
 __all__ = ["KnownClip", "VectorGap", "VideoGap", "find_gap", "find_source", "still_lacking"]
 

@@ -27,13 +27,12 @@ from polyreel.library.index.events import IndexEvent
 from polyreel.library.index.filling import Filler
 from polyreel.library.index.gaps import VectorGap, find_gap, find_source, still_lacking
 from polyreel.library.index.half_read import kept_of_half_read
-from polyreel.library.index.plan import PARTIAL
 from polyreel.library.index.progress_file import ProgressFile
 from polyreel.library.index.scan import FoundVideo
 from polyreel.library.search.search_index import load_search_index
 from polyreel.library.store.state import Generation, LibraryState, generation_of, require_state
 from polyreel.library.store.store import MOVE_FILE, Commit, Writer, moving, open_snapshot, writing
-from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES, embedding_table
+from polyreel.library.store.tables import CLIPS, FILES, PARTIAL, SUBTITLES, embedding_table
 from polyreel.media.decode import Frame
 from polyreel.media.limited import ClipEnd, DecodeOptions, DecodeWorker, Limits
 from polyreel.units import size

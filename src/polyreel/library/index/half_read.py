@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from polyreel.errors import MediaError
-from polyreel.library.index.plan import PARTIAL, UNREADABLE
 from polyreel.library.store.store import TableReader
-from polyreel.library.store.tables import CLIPS
+from polyreel.library.store.tables import CLIPS, PARTIAL, UNREADABLE
 from polyreel.units import clock
 
 __all__ = ["half_read_message", "kept_of_half_read"]

@@ -41,7 +41,7 @@ LINEAR = {
 TRACED = {
     "text": {
         "encoder": "scratch",
-        "scratch": {"width": 16, "layers": 1, "heads": 2, "positions": 32, "vocabulary": 16_000},
+        "scratch": {"width": 16, "layers": 1, "heads": 2, "positions": 96, "vocabulary": 16_000},
         "pooling": "transformer",
         "pooler": POOLER,
     },

@@ -55,10 +55,6 @@ __all__ = [
     "UnknownNameError",
     "UsageError",
     "WorkerKilledError",
-    "did_you_mean",
-    "require_positive",
-    "require_seed",
-    "require_type",
 ]
 
 

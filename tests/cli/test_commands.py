@@ -147,6 +147,7 @@ RESULT_FIELDS = {
     "hits",
     "confident",
     "false_alarm_rate",
+    "pictures_left_out",
 }
 HIT_FIELDS = {
     "video",
@@ -548,7 +549,7 @@ def test_a_library_of_another_bundle(films_folder, capsys, other_bundle, tiny_bu
         capsys, "index", films_folder / "videos", *where(films_folder), "--bundle", other_bundle.folder
     )
     assert code == 1
-    for part in (tiny_bundle.card.label, other_bundle.card.label, str(tiny_bundle.folder), "--library NEW"):
+    for part in (tiny_bundle.card.label, other_bundle.card.label, str(tiny_bundle.folder), "bundles set"):
         assert part in err
 
 

@@ -65,7 +65,7 @@ VERBS = {
     ),
     "study": (
         "polyreel.cli.study:study",
-        "Train and measure all arms of a study, and write its report, its results and the ledger of claims.",
+        "Train and measure all arms of a study, and answer the questions of its register.",
     ),
     "export": (
         "polyreel.cli.export:export",

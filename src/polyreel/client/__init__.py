@@ -2,6 +2,5 @@
 
 from polyreel.client.opening import VideoLibrary, open_library
 from polyreel.client.remote import RemoteLibrary, connect
-from polyreel.library.search.filters import Filter
 
-__all__ = ["Filter", "RemoteLibrary", "VideoLibrary", "connect", "open_library"]
+__all__ = ["RemoteLibrary", "VideoLibrary", "connect", "open_library"]

@@ -10,8 +10,6 @@ query::
 """
 
 from polyreel.metrics.consistency import (
-    PairwiseAgreement,
-    TransferGap,
     all_languages_recall_at_1,
     kendall_top_k,
     mean_rank_spread,
@@ -20,23 +18,18 @@ from polyreel.metrics.consistency import (
     transfer_gap,
 )
 from polyreel.metrics.crossed import (
-    CrossedEstimate,
     CrossedValues,
     crossed_bootstrap,
     crossed_bootstrap_of_settings,
 )
 from polyreel.metrics.kept_ranks import (
     cohen_kappa,
-    cohen_kappa_values,
-    found_at,
     found_in_both_at,
-    log2_ranks,
     mean_log2_rank,
 )
 from polyreel.metrics.ranks import Ranks, rank_embeddings, rank_scores
 from polyreel.metrics.score_normalizers import dual_softmax
 from polyreel.metrics.scores import (
-    RetrievalScores,
     mean_average_precision,
     mean_rank,
     mean_reciprocal_rank,
@@ -58,29 +51,22 @@ from polyreel.metrics.significance import (
 )
 
 __all__ = [
-    "CrossedEstimate",
     "CrossedValues",
     "Difference",
     "Interval",
-    "PairwiseAgreement",
     "Ranks",
-    "RetrievalScores",
     "SeedSummary",
-    "TransferGap",
     "aggregate_seeds",
     "all_languages_recall_at_1",
     "bootstrap_mean",
     "bootstrap_median",
     "cohen_kappa",
-    "cohen_kappa_values",
     "crossed_bootstrap",
     "crossed_bootstrap_of_settings",
     "dual_softmax",
-    "found_at",
     "found_in_both_at",
     "holm",
     "kendall_top_k",
-    "log2_ranks",
     "mean_average_precision",
     "mean_log2_rank",
     "mean_rank",

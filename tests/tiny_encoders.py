@@ -19,13 +19,13 @@ _SIZE = {
 }
 
 
-def save_bert(folder: Path) -> Path:
-    """A BERT with a WordPiece tokenizer."""
+def save_bert(folder: Path, *, positions: int = POSITIONS) -> Path:
+    """A BERT with a WordPiece tokenizer, which reads ``positions`` tokens."""
     from transformers import BertConfig, BertModel, BertTokenizer
 
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
     tokenizer = BertTokenizer(vocab={piece: at for at, piece in enumerate(pieces)})
-    return _save(folder, BertModel, BertConfig(**_SIZE, max_position_embeddings=POSITIONS), tokenizer)
+    return _save(folder, BertModel, BertConfig(**_SIZE, max_position_embeddings=positions), tokenizer)
 
 
 def save_xlmr(folder: Path) -> Path:

@@ -250,7 +250,7 @@ def test_a_folder_that_cannot_be_trusted_or_is_incomplete_is_one_error(folder, t
 
 
 def test_a_folder_that_is_not_there_is_one_error(tmp_path):
-    with pytest.raises(UsageError, match=r"cannot be loaded: .*nowhere.*'e5-small' or 'scratch'"):
+    with pytest.raises(UsageError, match=r"cannot be loaded: .*nowhere.*'e5-small' or 'hashed-bag'"):
         text_tower(tmp_path / "nowhere")
 
 

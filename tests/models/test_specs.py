@@ -36,8 +36,6 @@ def test_each_objective_has_a_specification(name):
         (TextTowerSpec, {"adapters": {"rank": 0}}, "greater than 0"),
         (TextTowerSpec, {"adapters": {"targets": ["querry"]}}, "'query'"),
         (TextTowerSpec, {"adapters": {"targets": ["key", "key"]}}, "one twice: key, key"),
-        (TextTowerSpec, {"scratch": {"width": 64}}, "not 'e5-small'"),
-        (TextTowerSpec, {"encoder": "scratch", "adapters": {}}, "'scratch' has none"),
         (TextTowerSpec, {"language_free": True, "frozen_below": 3}, "a frozen encoder"),
         (TextTowerSpec, {"language_free": True, "pooling": "transformer"}, "pooling 'mean'"),
         (TextTowerSpec, {"poling": "mean"}, "Extra inputs"),

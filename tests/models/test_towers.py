@@ -14,7 +14,6 @@ from polyreel.models.specs import (
     AdapterSpec,
     ModelSpec,
     PoolingSpec,
-    ScratchSpec,
     TextTowerSpec,
     VideoTowerSpec,
 )
@@ -175,18 +174,3 @@ def test_learnt_arrays_rebuild_the_heads(tiny_bert, semantic):
     mean = mean / mean.norm(dim=1, keepdim=True)
     video = mean @ torch.tensor(learnt["head.weight"]).T + torch.tensor(learnt["head.bias"])
     torch.testing.assert_close(model.video(*batch), video + model.video.prior(*batch), rtol=1e-4, atol=1e-4)
-
-
-def test_an_encoder_from_scratch_keeps_every_character(e5_weights_are_here):
-    spec = TextTowerSpec(
-        encoder="scratch", scratch=ScratchSpec(width=8, layers=1, heads=2, positions=32, vocabulary=20_000)
-    )
-    model = build_model(ModelSpec(text=spec, video=None))
-    assert model.text.encoder.words.num_embeddings == 20_000
-    inputs = model.text.prepare(["một con chó chạy", "一只狗在海滩上奔跑", "собака бежит"])
-    # Ids of <s>, <pad>, </s> and <unk> stay 0 to 3, and nothing is unknown.
-    assert inputs.ids[:, 0].tolist() == [0, 0, 0]
-    assert not (inputs.ids == 3).any()
-    model.encode_text(inputs)[:, 0].sum().backward()
-    assert all(parameter.grad is not None for parameter in model.text.parameters())
-    assert not model.text.cacheable

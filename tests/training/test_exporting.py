@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+import tiny_encoders
 from polyreel.cli.app import main
 from polyreel.encoders.build.trained_heads import TrainedHeads, read_trained_heads, write_trained_heads
 from polyreel.encoders.registry import locate_bundle
@@ -40,8 +41,7 @@ LINEAR = {
 }
 TRACED = {
     "text": {
-        "encoder": "scratch",
-        "scratch": {"width": 16, "layers": 1, "heads": 2, "positions": 96, "vocabulary": 16_000},
+        "frozen_below": 2,
         "pooling": "transformer",
         "pooler": POOLER,
     },
@@ -64,11 +64,15 @@ def real_cache() -> None:
     [
         pytest.param(ON_DEFAULT, 768, id="residual heads beside the prior"),
         pytest.param(LINEAR, 24, id="linear heads alone"),
-        pytest.param(TRACED, 12, id="a scratch encoder, traced"),
+        pytest.param(TRACED, 12, id="an encoder of another folder, traced"),
     ],
 )
 def test_a_bundle_agrees_with_its_checkpoint(real_cache, tmp_path, capsys, model, dim):
     run = tmp_path / "run"
+    if model is TRACED:
+        # It reads the longest probe whole: a model cuts what is longer, a bundle reads on in windows.
+        folder = tiny_encoders.save_bert(tmp_path / "bert", positions=32)
+        model = model | {"text": model["text"] | {"encoder": str(folder)}}
     train(Recipe.model_validate(SMOKE | {"model": model}), out=run)
     assert main(["export", str(run), "--out", str(tmp_path / "bundle"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -78,14 +82,14 @@ def test_a_bundle_agrees_with_its_checkpoint(real_cache, tmp_path, capsys, model
     assert "recipe tiny" in bundle.card.training
     assert any(licence.part == "trained on shapes" for licence in bundle.card.licences)
     bundle.verify()
-    texts = ["a red circle", "ein blaues Quadrat unter einem gelben Dreieck", "duara jekundu"]
+    texts = ["a dog runs on the beach", "ein Hund läuft unter einem gelben Dreieck", "duara jekundu"]
     tower = load_checkpoint(run).build_model()
     for row, text in zip(bundle.encode_text(texts), texts, strict=True):
         own = tower.embed_text(tower.text.prepare([text])).detach().numpy()[0]
         assert row @ own > 0.999
     # Texts longer than the model reads are read in windows, not cut.
-    long = "red circle " * 400
-    assert not np.allclose(*bundle.encode_text([long + "and a green star", long]), atol=1e-5)
+    long = "the dog runs " * 400
+    assert not np.allclose(*bundle.encode_text([long + "on a beach", long]), atol=1e-5)
 
 
 def test_what_cannot_become_a_bundle_is_said_so(world, tmp_path):

@@ -1,34 +1,24 @@
-"""Text encoders: token ids -> token states. The packaged weights, our own small ones, and Hugging Face's."""
+"""Text encoders: token ids -> token states. The packaged weights, hashed bags, and Hugging Face's."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import nn
 
-from polyreel.encoders.build.e5 import E5Weights, Unigram
+from polyreel.encoders.build.e5 import E5Weights
 from polyreel.encoders.build.parts import E5_PREFIX, load_e5, text_tokenizer
 from polyreel.errors import UsageError
 from polyreel.models.adapters import AdaptedLinear
 from polyreel.models.hashed_bag import HashedBag, HashedReader
 from polyreel.models.inputs import Reader, TextReader
 from polyreel.models.layers import BertEncoder
-from polyreel.models.specs import (
-    E5_SMALL,
-    HASHED_BAG,
-    SCRATCH,
-    AdapterSpec,
-    HashedBagSpec,
-    ScratchSpec,
-    TextTowerSpec,
-)
+from polyreel.models.specs import E5_SMALL, HASHED_BAG, AdapterSpec, HashedBagSpec, TextTowerSpec
 
 __all__ = ["LoadedEncoder", "bert_from_e5", "load_encoder", "waits_for_the_hub"]
 
@@ -120,8 +110,6 @@ def load_encoder(spec: TextTowerSpec) -> LoadedEncoder:
         return _hashed_bag(spec.hashed_bag or HashedBagSpec())
     if spec.encoder == E5_SMALL:
         encoder = _e5_small(spec)
-    elif spec.encoder == SCRATCH:
-        encoder = _scratch(spec, spec.scratch or ScratchSpec())
     else:
         # Imported late: transformers takes seconds.
         from polyreel.models.hub import load_hub_encoder
@@ -135,8 +123,7 @@ def load_encoder(spec: TextTowerSpec) -> LoadedEncoder:
             reader=_reader(spec, hub.tokenizer, pad_id=hub.pad_id, prefix="", positions=hub.positions),
         )
     encoder.keep_layers(spec.layer or len(encoder.layers))
-    trained_from = 0 if spec.encoder == SCRATCH and spec.frozen_below is None else spec.frozen_below
-    encoder.freeze_below(trained_from)
+    encoder.freeze_below(spec.frozen_below)
     if spec.adapters is not None:
         encoder.adapt(spec.adapters)
     return encoder
@@ -144,7 +131,7 @@ def load_encoder(spec: TextTowerSpec) -> LoadedEncoder:
 
 def waits_for_the_hub(spec: TextTowerSpec) -> bool:
     """Whether the encoder is a name on the hub of Hugging Face of which nothing has been fetched yet."""
-    if spec.encoder in {E5_SMALL, HASHED_BAG, SCRATCH} or Path(spec.encoder).expanduser().is_dir():
+    if spec.encoder in {E5_SMALL, HASHED_BAG} or Path(spec.encoder).expanduser().is_dir():
         return False
     # Imported late, with transformers, which brings it.
     from huggingface_hub import try_to_load_from_cache
@@ -158,7 +145,21 @@ def waits_for_the_hub(spec: TextTowerSpec) -> bool:
 
 def _e5_small(spec: TextTowerSpec) -> LoadedEncoder:
     weights = load_e5()
-    return _ours(spec, bert_from_e5(weights, dropout=spec.dropout), weights.vocabulary, E5_PREFIX)
+    module, vocabulary = bert_from_e5(weights, dropout=spec.dropout), weights.vocabulary
+    reader = _reader(
+        spec,
+        text_tokenizer(vocabulary),
+        pad_id=vocabulary.pad_id,
+        prefix=E5_PREFIX,
+        positions=module.positions,
+    )
+    return LoadedEncoder(
+        module=module,
+        layers=module.layers,
+        parts={part: part for part in _HUB_PARTS},
+        width=module.width,
+        reader=reader,
+    )
 
 
 def _hashed_bag(spec: HashedBagSpec) -> LoadedEncoder:
@@ -166,40 +167,6 @@ def _hashed_bag(spec: HashedBagSpec) -> LoadedEncoder:
     return LoadedEncoder(
         module=bag, layers=nn.ModuleList(), parts={}, width=bag.width, reader=HashedReader(spec)
     )
-
-
-def _scratch(tower: TextTowerSpec, spec: ScratchSpec) -> LoadedEncoder:
-    vocabulary = load_e5().vocabulary
-    if spec.vocabulary is not None:
-        vocabulary = reduced(vocabulary, spec.vocabulary)
-    module = BertEncoder(
-        len(vocabulary.pieces),
-        width=spec.width,
-        layers=spec.layers,
-        heads=spec.heads,
-        feed_forward=4 * spec.width,
-        positions=spec.positions,
-        dropout=tower.dropout,
-    )
-    if spec.weights is None:
-        module.apply(_start_like_bert)
-    else:
-        _put(module, Path(spec.weights))
-    return _ours(tower, module, vocabulary, prefix="")
-
-
-def _put(module: nn.Module, path: Path) -> None:
-    remedy = "Make the weights again: 'polyreel study' does, and 'training.pretrain'"
-    try:
-        module.load_state_dict(load_file(path))
-    except (OSError, SafetensorError) as error:
-        raise UsageError(
-            "the weights of the text encoder cannot be read", item=path, value=str(error), remedy=remedy
-        ) from error
-    except RuntimeError as error:
-        raise UsageError(
-            "the weights are of a text encoder of another size", item=path, remedy=remedy
-        ) from error
 
 
 def _reader(
@@ -210,48 +177,6 @@ def _reader(
         pad_id=pad_id,
         prefix=prefix if spec.prefix is None else spec.prefix,
         max_tokens=min(spec.max_tokens, positions),
-    )
-
-
-def _ours(spec: TextTowerSpec, module: BertEncoder, vocabulary: Unigram, prefix: str) -> LoadedEncoder:
-    return LoadedEncoder(
-        module=module,
-        layers=module.layers,
-        parts={part: part for part in _HUB_PARTS},
-        width=module.width,
-        reader=_reader(
-            spec,
-            text_tokenizer(vocabulary),
-            pad_id=vocabulary.pad_id,
-            prefix=prefix,
-            positions=module.positions,
-        ),
-    )
-
-
-def _start_like_bert(module: nn.Module) -> None:
-    """Normal weights of deviation 0.02: Devlin et al. 2019."""
-    if isinstance(module, nn.Linear | nn.Embedding):
-        nn.init.normal_(module.weight, std=0.02)
-    if isinstance(module, nn.Linear):
-        nn.init.zeros_(module.bias)
-
-
-def reduced(vocabulary: Unigram, size: int) -> Unigram:
-    """``size`` pieces in their old order: special ones, single characters, the most probable others."""
-    special = {vocabulary.bos_id, vocabulary.eos_id, vocabulary.pad_id, vocabulary.unk_id}
-    needed = {at for at, (piece, _) in enumerate(vocabulary.pieces) if at in special or len(piece) == 1}
-    # The vocabulary is sorted by probability after its special pieces.
-    others = [at for at in range(len(vocabulary.pieces)) if at not in needed]
-    kept = sorted(needed.union(others[: max(0, size - len(needed))]))
-    place = {old: new for new, old in enumerate(kept)}
-    return replace(
-        vocabulary,
-        pieces=[vocabulary.pieces[at] for at in kept],
-        bos_id=place[vocabulary.bos_id],
-        eos_id=place[vocabulary.eos_id],
-        pad_id=place[vocabulary.pad_id],
-        unk_id=place[vocabulary.unk_id],
     )
 
 

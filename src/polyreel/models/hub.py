@@ -134,7 +134,7 @@ def _not_loadable(name: str, why: str) -> UsageError:
         value=why,
         remedy=(
             "Name a folder with config.json, model.safetensors and tokenizer.json, a hub name, "
-            "'e5-small' or 'scratch'"
+            "'e5-small' or 'hashed-bag'"
         ),
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from polyreel.models.specs import E5_SMALL, HASHED_BAG, SCRATCH, TextTowerSpec
+from polyreel.models.specs import E5_SMALL, HASHED_BAG, TextTowerSpec
 
 __all__ = ["TextEncoderOrigin", "origin_of"]
 
@@ -53,11 +53,5 @@ def origin_of(spec: TextTowerSpec) -> TextEncoderOrigin:
             ),
             "vocabulary and all weights",
             aligned=True,
-        )
-    if spec.encoder == SCRATCH:
-        weights = spec.scratch is not None and spec.scratch.weights is not None
-        guessed = ("masked words of texts in each language, none of which says what another says",)
-        return TextEncoderOrigin(
-            SCRATCH, guessed if weights else (), "vocabulary and all weights", aligned=False
         )
     return TextEncoderOrigin(spec.encoder, None, "see its own card", aligned=None)

@@ -20,7 +20,6 @@ __all__ = [
     "ModelSpec",
     "ObjectiveSpec",
     "PoolingSpec",
-    "ScratchSpec",
     "TextContrastiveSpec",
     "TextTowerSpec",
     "VideoTowerSpec",
@@ -37,13 +36,7 @@ where the sizes agree training starts from the pooled vector itself.
 """
 
 E5_SMALL = "e5-small"
-SCRATCH = "scratch"
 HASHED_BAG = "hashed-bag"
-
-
-def _check_heads(width: int, heads: int) -> None:
-    if width % heads:
-        raise ValueError(f"'width' {width} must be a multiple of 'heads' {heads}")
 
 
 class _Spec(BaseModel):
@@ -67,7 +60,8 @@ class PoolingSpec(_Spec):
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> Self:
-        _check_heads(self.width, self.heads)
+        if self.width % self.heads:
+            raise ValueError(f"'width' {self.width} must be a multiple of 'heads' {self.heads}")
         return self
 
 
@@ -88,30 +82,6 @@ class AdapterSpec(_Spec):
     def _targets_differ(self) -> Self:
         if len(set(self.targets)) < len(self.targets):
             raise ValueError(f"'targets' names one twice: {', '.join(self.targets)}")
-        return self
-
-
-class ScratchSpec(_Spec):
-    """The encoder ``scratch``: of this size, with random weights or those that ``training.pretrain`` made.
-
-    Attributes:
-        width, layers, heads: of the transformer; its inner layers are four times as wide.
-        positions: longest input in tokens.
-        vocabulary: how many of the 250,002 pieces of the XLM-R vocabulary are kept: its 13,828 single
-            characters, so that no script is lost, and the most probable others. None keeps all.
-        weights: file of weights to start from, None for random ones.
-    """
-
-    width: int = Field(default=256, gt=0)
-    layers: int = Field(default=4, gt=0)
-    heads: int = Field(default=4, gt=0)
-    positions: int = Field(default=128, gt=2)
-    vocabulary: int | None = Field(default=None, ge=16_000)
-    weights: str | None = None
-
-    @model_validator(mode="after")
-    def _heads_share_the_width(self) -> Self:
-        _check_heads(self.width, self.heads)
         return self
 
 
@@ -139,13 +109,12 @@ class TextTowerSpec(_Spec):
     """Text -> a vector.
 
     Attributes:
-        encoder: ``e5-small`` (the weights of the default bundle), ``hashed-bag`` or ``scratch`` (small
-            ones of our own), or the folder or hub name of a Hugging Face encoder with safetensors weights.
-        scratch: what the encoder ``scratch`` is.
+        encoder: ``e5-small`` (the weights of the default bundle), ``hashed-bag`` (random weights), or the
+            folder or hub name of a Hugging Face encoder with safetensors weights.
         hashed_bag: what the encoder ``hashed-bag`` is; None takes the defaults.
         layer: the layer whose output is pooled, counted from 1; None takes the last. MMP takes the 12th.
         frozen_below: layers with a smaller number are frozen, the embeddings too (MMP: 9); 0 trains
-            everything. None freezes the whole encoder, or trains all of ``scratch``.
+            everything. None freezes the whole encoder; ``hashed-bag`` is always trained.
         adapters: low-rank adapters on every layer up to ``layer``.
         pooling: ``mean`` over the tokens, or ``transformer``.
         pooler: size of the transformer pooling.
@@ -157,7 +126,6 @@ class TextTowerSpec(_Spec):
     """
 
     encoder: str = Field(default=E5_SMALL, min_length=1)
-    scratch: ScratchSpec | None = None
     hashed_bag: HashedBagSpec | None = None
     layer: int | None = Field(default=None, gt=0)
     frozen_below: int | None = Field(default=None, ge=0)
@@ -173,10 +141,6 @@ class TextTowerSpec(_Spec):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        if self.scratch is not None and self.encoder != SCRATCH:
-            raise ValueError(f"'scratch' describes the encoder {SCRATCH!r}, not {self.encoder!r}")
-        if self.adapters is not None and self.encoder == SCRATCH:
-            raise ValueError("'adapters' change trained weights a little; the encoder 'scratch' has none")
         if self.hashed_bag is not None and self.encoder != HASHED_BAG:
             raise ValueError(f"'hashed_bag' describes the encoder {HASHED_BAG!r}, not {self.encoder!r}")
         if self.encoder == HASHED_BAG and (wrong := self._beyond_a_bag()):
@@ -191,8 +155,7 @@ class TextTowerSpec(_Spec):
     @property
     def keeps_its_encoder(self) -> bool:
         """Whether the mean-pooled output of the encoder, adapters aside, stays the same in training."""
-        trained = self.encoder in {SCRATCH, HASHED_BAG}
-        return self.pooling == "mean" and self.frozen_below is None and not trained
+        return self.pooling == "mean" and self.frozen_below is None and self.encoder != HASHED_BAG
 
     def _beyond_a_bag(self) -> str:
         """What is asked of a bag that it does not have; empty if nothing is."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polyreel.errors import UnknownNameError, UsageError
-from polyreel.models.specs import E5_SMALL, HASHED_BAG, SCRATCH
+from polyreel.models.specs import E5_SMALL, HASHED_BAG
 from polyreel.progress import ignore_progress
 from polyreel.recipes import Problem
 from polyreel.study.arms import Cell, cells_of, tuned_arms
@@ -30,7 +30,7 @@ __all__ = ["StudyCheck", "StudyOutcome", "check_study", "run_study"]
 
 # OWNER/NAME; the oldest models have no owner and begin with their family.
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w.-]+|(?:(?:distil)?(?:bert|roberta)|xlm|albert|camembert)-[\w.-]+")
-_OURS = (E5_SMALL, HASHED_BAG, SCRATCH)
+_OURS = (E5_SMALL, HASHED_BAG)
 
 
 @dataclass(frozen=True, slots=True)

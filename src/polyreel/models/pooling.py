@@ -98,14 +98,15 @@ class TransformerPooling(nn.Module):
         return masked_mean(states, mask)
 
 
-def sinusoids(steps: int, width: int, *, like: Tensor) -> Float[Tensor, "steps width"]:
+def sinusoids(steps: int | torch.SymInt, width: int, *, like: Tensor) -> Float[Tensor, "steps width"]:
     """Sines in the even and cosines in the odd columns, of wave lengths from 2 pi to 10,000 * 2 pi steps.
 
     Args:
-        steps, width: Shape of the result.
+        steps, width: Shape of the result; the steps are symbolic while a model is traced for a bundle.
         like: Tensor whose device and type it gets.
     """
-    step = torch.arange(steps, device=like.device, dtype=torch.float32)[:, None]
+    # PyTorch's stubs have no symbolic end.
+    step = torch.arange(steps, device=like.device, dtype=torch.float32)[:, None]  # type: ignore[arg-type]
     column = torch.arange(width, device=like.device)
     angle = step / _LONGEST_WAVE ** ((column - column % 2) / width)
     return torch.where(column % 2 == 0, angle.sin(), angle.cos()).to(like.dtype)

@@ -15,6 +15,8 @@ from polyreel.errors import RecipeError, ResultError
 from polyreel.study import findings
 from polyreel.study.ledger import ClaimSpec, read_claims
 from polyreel.study.own_results import read_rank_table
+from polyreel.study.recipe import read_study
+from polyreel.study.recipe_facts import RecipeFacts, facts_of
 from polyreel.study.register import read_register, register_sha256
 from polyreel.study.reporting import StudyReport, write_report
 from polyreel.study.results import StudyCells
@@ -80,7 +82,7 @@ def write(cells: StudyCells, register: Path, out: Path) -> StudyReport:
         claims=STUDIES / "mmp" / "claims.yaml",
         out=out,
         command="polyreel study toy.yaml",
-        limits=["Only toys were asked."],
+        facts=RecipeFacts(limits=("Only toys were asked.",)),
     )
 
 
@@ -120,6 +122,38 @@ def test_pages_say_what_is_found_from_how_much_and_under_which_rules(report: Stu
         "kappa-10-u-mean",
     }
     assert any("seed 5" in each for each in report.findings.missing)
+
+
+def test_a_study_says_what_it_has_not_of_its_register() -> None:
+    rules = read_register(STUDIES / "mmp" / "register.yaml")
+    assert facts_of(read_study(STUDIES / "mmp" / "small.yaml"), rules).shortened == ()
+    assert facts_of(read_study(STUDIES / "mmp" / "smoke.yaml"), rules).shortened == (
+        "u: without msrvtt-it, flickr8k-fr, flickr8k-cs, stamps",
+        "e: without msrvtt-nine",
+        "u on flickr8k-de: without VP, SK",
+        "u on flickr8k-de: 2 of 10 seeds",
+        "flickr8k-de: 200 of 750 training clips",
+        "flickr8k-de: 300 of 937 test clips",
+    )
+
+
+def test_pages_say_what_is_shortened_and_what_the_specs_of_encoders_say(
+    cells: StudyCells, register: Path, tmp_path: Path
+) -> None:
+    facts = facts_of(read_study(STUDIES / "mmp" / "small.yaml"), read_register(register))
+    facts = RecipeFacts(origins=facts.origins, shortened=("u: 2 of 10 seeds",))
+    found = write_report(cells, register=register, claims=None, out=tmp_path, command="", facts=facts)
+    for path in found.files[:2]:
+        text = path.read_text(encoding="utf-8")
+        assert "Shortened: less than the register asks for (u: 2 of 10 seeds)." in text
+        assert "not the registered ones" in text
+        # In the register's words and in its spec's, beside every answer and table and in the list.
+        assert text.count("It decides. hashed-bag: trained on nothing, random weights") > 6
+        assert "translation pairs (NLLB) among them" in text
+    # Without them, the same cells are not judged again, but the pages are written anew.
+    again = write_report(cells, register=register, claims=None, out=tmp_path, command="")
+    assert not again.was_there
+    assert "Shortened" not in again.files[1].read_text(encoding="utf-8")
 
 
 def test_again_there_is_nothing_to_do(

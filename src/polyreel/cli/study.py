@@ -87,6 +87,8 @@ def study(
 
 def _report(recipe: StudyRecipe, out: Path, command: str) -> StudyReport | None:
     """Of a study that has a register."""
+    from polyreel.study.recipe_facts import facts_of
+    from polyreel.study.register import read_register
     from polyreel.study.reporting import write_report
     from polyreel.study.results import read_cells
     from polyreel.study.running import CELLS_FILE
@@ -94,18 +96,14 @@ def _report(recipe: StudyRecipe, out: Path, command: str) -> StudyReport | None:
     cells = read_cells(out / CELLS_FILE)
     if not recipe.register_file or cells is None:
         return None
-    used = {grid.encoder for grid in recipe.grids}, {name for grid in recipe.grids for name in grid.settings}
+    register = Path(recipe.register_file)
     return write_report(
         cells,
-        register=Path(recipe.register_file),
+        register=register,
         claims=Path(recipe.claims_file) if recipe.claims_file else None,
         out=out,
         command=command,
-        limits=[
-            limit.text
-            for limit in recipe.design.limits
-            if limit.encoder in (None, *used[0]) and limit.setting in (None, *used[1])
-        ],
+        facts=facts_of(recipe, read_register(register)),
     )
 
 
@@ -133,10 +131,13 @@ def _answers(report: StudyReport) -> dict[str, object]:
     return {
         "answers": [answer.model_dump(mode="json") for answer in report.findings.answers],
         "claims": [claim.model_dump(mode="json") for claim in report.claims],
+        "shortened": report.findings.shortened,
     }
 
 
 def _print_report(report: StudyReport) -> None:
+    if report.findings.shortened:
+        stdout.print(f"shortened: {'; '.join(report.findings.shortened)}", markup=False, soft_wrap=True)
     for answer in report.findings.answers:
         stdout.print(f"{answer.name}  {answer.verdict}: {answer.asks}", markup=False, soft_wrap=True)
         stdout.print(f"    {answer.because}", markup=False, soft_wrap=True)

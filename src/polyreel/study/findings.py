@@ -9,6 +9,7 @@ import numpy as np
 
 from polyreel.study.design import Spec
 from polyreel.study.outcomes import Asked, StudyRanks, chance_of
+from polyreel.study.recipe_facts import RecipeFacts
 from polyreel.study.register import (
     Exploration,
     Outcome,
@@ -104,7 +105,9 @@ class Findings(Spec):
         explorations: of the register.
         tables: every arm's figures.
         switched: encoder -> setting -> language -> share of all words switched, mean over arms that switch.
-        encoders: name -> what it was trained on.
+        encoders: name -> what it was trained on, as the register says.
+        origins: name -> the same as the encoder's own spec says; empty where only ranks are judged.
+        shortened: what the register asks for and the study was not to have; empty for a whole one.
         limits: what a reader should not conclude.
     """
 
@@ -126,7 +129,14 @@ class Findings(Spec):
     tables: tuple[ArmTable, ...]
     switched: Mapping[str, Mapping[str, Mapping[str, float]]]
     encoders: Mapping[str, str]
+    origins: Mapping[str, str] = {}
+    shortened: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
+
+    def trained_on(self, encoder: str) -> str:
+        """What an encoder was trained on, in the words of the register and of its spec."""
+        words = self.encoders.get(encoder, ""), self.origins.get(encoder, "")
+        return " ".join(each if each.endswith(".") else f"{each}." for each in words if each)
 
     def answer(self, name: str) -> Answer | None:
         """The answer to a question, if the register has it."""
@@ -141,8 +151,7 @@ def find(
     cells_sha256: str = "",
     command: str,
     made_with: Mapping[str, str],
-    cards: Mapping[str, str] | None = None,
-    limits: Sequence[str] = (),
+    facts: RecipeFacts | None = None,
 ) -> Findings:
     """Judge the cells by the register, and gather what pages show.
 
@@ -153,12 +162,12 @@ def find(
         cells_sha256: Of the file with the ranks.
         command: That makes this.
         made_with: Versions.
-        cards: Encoder -> what it was trained on; None takes what the register says.
-        limits: What a reader should not conclude.
+        facts: What the study's recipe says; None where only ranks are judged.
 
     Raises:
         ResultError: cells contradict each other.
     """
+    facts = facts or RecipeFacts()
     of_cells = {f"{c.encoder}, {c.setting}, {c.arm}, seed {c.seed}": c.register_sha256 for c in cells.cells}
     registration = registration_of(sha256, of_cells)
     shown = StudyRanks(cells, resamples=_SHOWN_RESAMPLES)
@@ -179,8 +188,10 @@ def find(
         explorations=tuple(_explored(register, shown)),
         tables=tuple(_tables(cells, register, shown)),
         switched=_switched(cells),
-        encoders={**register.encoders, **(cards or {})},
-        limits=tuple(limits),
+        encoders=register.encoders,
+        origins=facts.origins,
+        shortened=facts.shortened,
+        limits=facts.limits,
     )
 
 

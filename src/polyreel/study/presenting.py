@@ -12,7 +12,7 @@ from polyreel.study.ledger import Claim
 from polyreel.study.register import Outcome
 from polyreel.study.verdicts import Answer, StudyFigure
 
-__all__ = ["StudyPage", "limits_of", "markdown_page", "render_study"]
+__all__ = ["StudyPage", "limits_of", "markdown_page", "registration_words", "render_study"]
 
 _TITLES: Mapping[Outcome, str] = {
     "log2 rank": "log2 rank, bits (less is better)",
@@ -60,11 +60,21 @@ def render_study(findings: Findings, claims: Sequence[Claim]) -> StudyPage:
         claims=claims,
         drawings=drawings,
         how_to_read=_HOW_TO_READ,
+        registration=registration_words(findings),
         answers=[
-            (answer, _figures_of(answer), _setting_rows(answer.name, findings)) for answer in findings.answers
+            (
+                answer,
+                _encoder_of(findings.rules.questions[answer.name].encoder, findings),
+                _figures_of(answer),
+                _setting_rows(answer.name, findings),
+            )
+            for answer in findings.answers
         ],
         tables=[_shown(table, findings) for table in findings.tables],
-        explorations=[(each, [_row(figure) for figure in each.figures]) for each in findings.explorations],
+        explorations=[
+            (each, _encoder_of(each.encoder, findings), [_row(figure) for figure in each.figures])
+            for each in findings.explorations
+        ],
         limits=limits_of(findings),
     )
     return StudyPage(page, {drawn.name: drawn.data for drawn in drawings})
@@ -84,7 +94,7 @@ def markdown_page(findings: Findings, claims: Sequence[Claim]) -> str:
         "",
         *(f"- **{each.name}: {each.verdict}.** {each.asks}" for each in findings.answers),
         "",
-        f"{findings.registration} Register of {findings.rules.registered}, SHA-256 "
+        f"{registration_words(findings)} Register of {findings.rules.registered}, SHA-256 "
         f"`{findings.register_sha256}`. Written by `{findings.command}` from {findings.cells:,} cells "
         f"({findings.hours:.1f} hours of one core); all figures are in [report.html](report.html) and "
         "[findings.json](findings.json).",
@@ -95,7 +105,7 @@ def markdown_page(findings: Findings, claims: Sequence[Claim]) -> str:
     for answer in findings.answers:
         lines += _markdown_answer(answer, findings)
     lines += ["## What each encoder was trained on", ""]
-    lines += [*(f"- **{name}**: {said}" for name, said in findings.encoders.items()), ""]
+    lines += [*(f"- **{name}**: {findings.trained_on(name)}" for name in findings.encoders), ""]
     lines += _markdown_explorations(findings)
     for table in findings.tables:
         if len(table.settings) > 1 or all(len(t.settings) == 1 for t in findings.tables):
@@ -103,6 +113,14 @@ def markdown_page(findings: Findings, claims: Sequence[Claim]) -> str:
     lines += _markdown_claims(claims)
     lines += ["## What the data do not show", "", *(f"- {limit}" for limit in limits_of(findings))]
     return "\n".join(lines) + "\n"
+
+
+def registration_words(findings: Findings) -> str:
+    """Whether the cells were run under the register, and what of it this study does not have."""
+    if not findings.shortened:
+        return findings.registration
+    lacking = "; ".join(findings.shortened)
+    return f"{findings.registration} Shortened: less than the register asks for ({lacking})."
 
 
 def limits_of(findings: Findings) -> list[str]:
@@ -116,6 +134,8 @@ def limits_of(findings: Findings) -> list[str]:
         found.insert(0, findings.registration)
     for note in findings.rules.amendments:
         found.append(f"Amended on {note.on}: {note.what} ({note.why}). It said: {note.was}")
+    if findings.shortened:
+        found.insert(0, "The answers rest on less than was registered: they are not the registered ones.")
     if findings.missing:
         shown = "; ".join(findings.missing[:5])
         more = f" and {len(findings.missing) - 5:,} more" if len(findings.missing) > 5 else ""
@@ -130,6 +150,10 @@ def limits_of(findings: Findings) -> list[str]:
         "twenty such intervals without any effect one leaves out zero."
     )
     return found + [f"Left out: {each}" for each in findings.rules.exclusions]
+
+
+def _encoder_of(encoder: str, findings: Findings) -> str:
+    return f"Encoder {encoder}: {findings.trained_on(encoder)}"
 
 
 def _figures_of(answer: Answer) -> list[tuple[str, ...]]:
@@ -172,7 +196,7 @@ def _shown(table: ArmTable, findings: Findings) -> dict[str, object]:
         "title": table.title,
         "caption": f"{first.queries:,} queries of {first.sources:,} sources, {first.seeds} seeds, gallery of "
         f"{table.gallery:g} on average; 95% intervals for new seeds and new queries. "
-        f"{table.encoder}: {findings.encoders.get(table.encoder, '')}",
+        + _encoder_of(table.encoder, findings),
         "head": ["arm", *(_TITLES[outcome] for outcome in outcomes)],
         "rows": [
             [row.arm, *(_written(row.figures.get(outcome)) for outcome in outcomes)] for row in table.rows
@@ -208,6 +232,8 @@ def _markdown_answer(answer: Answer, findings: Findings) -> list[str]:
         "",
         f"**{answer.verdict.capitalize()}.** {answer.because}{p} {answer.caveat}".strip(),
         "",
+        _encoder_of(findings.rules.questions[answer.name].encoder, findings),
+        "",
         *(_markdown_table([*_HEAD, ""], _figures_of(answer)) if answer.contrasts else []),
         *(by_setting if rows else []),
     ]
@@ -222,6 +248,8 @@ def _markdown_explorations(findings: Findings) -> list[str]:
                 f"### {each.name} ({each.encoder}, decides nothing)",
                 "",
                 f"{each.asks} {each.note}".strip(),
+                "",
+                _encoder_of(each.encoder, findings),
                 "",
             ]
             lines += _markdown_table(_HEAD, rows)

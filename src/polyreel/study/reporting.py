@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +16,7 @@ from polyreel.files import write_atomically
 from polyreel.study.findings import Findings, find
 from polyreel.study.ledger import Claim, judge_claims, read_claims
 from polyreel.study.presenting import markdown_page, render_study
+from polyreel.study.recipe_facts import RecipeFacts
 from polyreel.study.register import read_register, register_sha256
 from polyreel.study.results import StudyCells
 
@@ -56,7 +56,7 @@ def write_report(
     claims: Path | None,
     out: Path,
     command: str,
-    limits: Sequence[str] = (),
+    facts: RecipeFacts | None = None,
 ) -> StudyReport:
     """Judge the cells and write ``report.html``, ``index.md``, ``findings.json`` and ``claims.json``.
 
@@ -68,20 +68,23 @@ def write_report(
         claims: YAML file of the ledger; None for none.
         out: Folder, made if it is not there.
         command: That does this, for the pages.
-        limits: What a reader should not conclude.
+        facts: What the study's recipe says; None where only ranks are judged.
 
     Raises:
         RecipeError: the register or the claims have mistakes.
         ResultError: cells contradict each other.
         UsageError: the folder cannot be written, or packages are missing.
     """
+    facts = facts or RecipeFacts()
     rules, sha256 = read_register(register), register_sha256(register)
     listed = () if claims is None else read_claims(claims, rules)
     digest = hashlib.sha256(cells.model_dump_json().encode()).hexdigest()
     files = tuple(out / name for name in (_REPORT, _PAGE, _FINDINGS, _CLAIMS))
     there = _findings_there(out)
     if there is not None and (there.register_sha256, there.cells_sha256) == (sha256, digest):
-        findings = there.model_copy(update={"limits": tuple(limits)})
+        findings = there.model_copy(
+            update={"origins": facts.origins, "shortened": facts.shortened, "limits": facts.limits}
+        )
     else:
         findings = find(
             cells,
@@ -90,7 +93,7 @@ def write_report(
             cells_sha256=digest,
             command=command,
             made_with=_versions(),
-            limits=limits,
+            facts=facts,
         )
     judged = judge_claims(listed, findings)
     if _is_written(out, findings, judged):

@@ -390,6 +390,10 @@ def test_a_study_that_is_stopped_packs_what_it_has_and_goes_on(
 
     outcome = run(recipe, world, out, is_stopped=lambda: cells > 4, on_progress=count)
     assert outcome.missing == 8
+    there = dict(outcome.by_setting)
+    assert list(there) == [("U", "films-de"), ("U", "films-sw")]
+    assert [of for _, of in there.values()] == [6, 6]
+    assert sum(number for number, _ in there.values()) == 4
     found = read_cells(out / "cells.jsonl.gz")
     assert found is not None
     assert len(found.cells) == 4

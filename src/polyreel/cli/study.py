@@ -174,6 +174,10 @@ def _print_outcome(outcome: StudyOutcome, report: StudyReport | None, command: s
                 "out": str(outcome.folder),
                 "cells": outcome.cells,
                 "missing": outcome.missing,
+                "by_setting": [
+                    {"encoder": encoder, "setting": setting, "cells": number, "of": total}
+                    for (encoder, setting), (number, total) in outcome.by_setting.items()
+                ],
                 "nothing_to_do": outcome.was_there,
                 "register_sha256": outcome.register_sha256,
                 "registered": outcome.registered,
@@ -181,13 +185,17 @@ def _print_outcome(outcome: StudyOutcome, report: StudyReport | None, command: s
             }
         )
         return
-    if outcome.register_sha256:
+    if outcome.register_sha256 and outcome.missing < outcome.cells:
         stdout.print(
             f"{'registered' if outcome.registered else 'not registered'}: {outcome.register_sha256}",
             markup=False,
         )
     if outcome.missing:
-        stdout.print(f"Stopped: {outcome.missing:,} of {outcome.cells:,} cells are missing. Go on with:")
+        there = outcome.cells - outcome.missing
+        stdout.print(f"Stopped: {there:,} of {outcome.cells:,} cells are there.")
+        for (encoder, setting), (number, total) in outcome.by_setting.items():
+            stdout.print(f"  {encoder} on {setting}: {number:,} of {total:,}", markup=False, soft_wrap=True)
+        stdout.print("No question is judged before all of them are. Go on with:")
         stdout.print(command, markup=False, soft_wrap=True)
         return
     if outcome.was_there:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from polyreel.errors import UnknownNameError, UsageError
@@ -67,6 +68,7 @@ class StudyOutcome:
         folder: of the results.
         cells: of the grid.
         missing: that are not there because the study was asked to stop; 0 for a finished one.
+        by_setting: (encoder, setting) -> cells that are there, and of how many, in the order of the grid.
         was_there: whether there was nothing to do.
         register_sha256: of the register as it is; empty without one.
         registered: whether every cell was run under that very register.
@@ -76,6 +78,7 @@ class StudyOutcome:
     cells: int
     missing: int
     was_there: bool
+    by_setting: Mapping[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     register_sha256: str = ""
     registered: bool = False
 
@@ -165,15 +168,22 @@ def run_study(
             remedy="Free some space, then give the same command again",
         ) from error
     found = read_cells(out / CELLS_FILE)
-    missing = len(grid.cells) - sum(grid.result(job) is not None for job in jobs)
+    there = [job.trial.cell for job in jobs if grid.result(job) is not None]
+    missing = len(grid.cells) - len(there)
     return StudyOutcome(
         folder=out,
         cells=len(grid.cells),
         missing=missing,
         was_there=not missing and began is not None and began == found,
+        by_setting=_by_setting(grid.cells, there),
         register_sha256=grid.register_sha256,
         registered=_is_registered(found, grid.register_sha256),
     )
+
+
+def _by_setting(cells: Sequence[Cell], there: Sequence[Cell]) -> dict[tuple[str, str], tuple[int, int]]:
+    done, all_cells = (Counter((cell.encoder, cell.setting) for cell in each) for each in (there, cells))
+    return {key: (done[key], number) for key, number in all_cells.items()}
 
 
 def _is_registered(cells: StudyCells | None, sha256: str) -> bool:

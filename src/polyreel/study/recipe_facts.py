@@ -81,14 +81,14 @@ def _clips_short(recipe: StudyRecipe, register: Register, used: Iterable[str]) -
     for name, setting in recipe.settings.items():
         registered = register.settings.get(name)
         if name in used and registered is not None:
-            yield from (f"{name}: {amount}" for amount in _amounts(setting, registered))
+            folds = {setting.fold(cell.seed) for cell in cells_of(recipe) if cell.setting == name}
+            yield from (f"{name}: {amount}" for amount in _amounts(setting, registered, len(folds)))
 
 
-def _amounts(setting: SettingSpec, registered: RegisteredSetting) -> Iterator[str]:
+def _amounts(setting: SettingSpec, registered: RegisteredSetting, folds: int) -> Iterator[str]:
     if setting.clips is not None and setting.clips < registered.train:
         yield f"{setting.clips:,} of {registered.train:,} training clips"
-    # The register counts the test clips of all folds, the recipe those of one.
-    folds = setting.folds or 1
+    # The register counts the test clips of all folds, the recipe those of each that a seed is measured on.
     if setting.test_clips is not None and setting.test_clips * folds < registered.test:
         yield f"{setting.test_clips * folds:,} of {registered.test:,} test clips"
     if absent := [tag for tag in registered.languages if tag not in setting.languages]:

@@ -44,9 +44,9 @@ def sei(pair: Pair) -> bytes:
 
 
 def write_television(
-    path: Path, script: Mapping[float, Sequence[Pair]], *, seconds: float, bf: str = "0"
+    path: Path, script: Mapping[float, Sequence[Pair]], *, seconds: float, bf: str = "0", from_s: float = 0.0
 ) -> Path:
-    """A recording whose captions are sent from the given instants on, a pair a frame."""
+    """A recording whose captions are sent from the given instants on, a pair a frame; none before from_s."""
     waiting: list[Pair] = []
     at_frame = {round(at_s * FPS): pairs for at_s, pairs in script.items()}
     with av.open(str(path), "w") as container:
@@ -64,7 +64,8 @@ def write_television(
             waiting += at_frame.get(number, ())
             pair_of[pts] = waiting.pop(0) if waiting else (0, 0)
         for packet in packets:
-            coded = av.Packet(sei(pair_of[packet.pts]) + bytes(packet))
+            unit = sei(pair_of[packet.pts]) if packet.pts * packet.time_base >= from_s else b""
+            coded = av.Packet(unit + bytes(packet))
             coded.stream, coded.time_base, coded.is_keyframe = stream, packet.time_base, packet.is_keyframe
             coded.pts, coded.dts = packet.pts, packet.dts
             container.mux(coded)
@@ -111,6 +112,12 @@ def test_captions_cost_no_frame_and_no_remark(tmp_path):
     with VideoReader(plain) as reader:
         list(reader.pictures())
         assert not reader.health.closed_captions
+
+
+def test_captions_that_begin_between_two_samples_are_found(tmp_path):
+    script = {1.2: pop_on("a dog"), 1.8: CLEAR}
+    path = write_television(tmp_path / "news.ts", script, seconds=4, from_s=1.2)
+    assert [text for text, _, _ in lines_of(path)] == ["a dog"]
 
 
 def test_captions_alone_are_those_that_come_with_the_pictures(tmp_path):

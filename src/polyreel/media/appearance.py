@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,8 @@ import numpy as np
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
+
+from polyreel.media.side_data import side_data_of
 
 __all__ = ["UPRIGHT", "Orientation", "has_opacity", "is_hdr", "on_white", "orientation_of", "tone_mapped"]
 
@@ -64,12 +65,7 @@ def orientation_of(frame: VideoFrame, codec: str) -> Orientation:
         frame: as it was decoded.
         codec: FFmpeg's name of its decoder.
     """
-    matrix = None
-    if codec not in _UNSAFE_SIDE_DATA:
-        side_data: Any = None  # a mapping, which PyAV's own types deny
-        with contextlib.suppress(ValueError):  # PyAV 18 knows no Exif, and then reads none of the others
-            side_data = frame.side_data
-        matrix = None if side_data is None else side_data.get(Type.DISPLAYMATRIX)
+    matrix = None if codec in _UNSAFE_SIDE_DATA else side_data_of(frame).get(Type.DISPLAYMATRIX)
     if matrix is not None:
         a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), np.int32).tolist()
         if a * d - b * c < 0:

@@ -6,7 +6,6 @@ times, as in files of the Scenarist format; so one is written in memory.
 
 from __future__ import annotations
 
-import gc
 import io
 from array import array
 from collections.abc import Iterator
@@ -18,6 +17,8 @@ import av.error
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 
+from polyreel.media.side_data import side_data_of
+
 __all__ = ["ClosedCaptions", "CodedCaption"]
 
 # Of A/53: a byte that says validity (4) and kind (0 is the first field, with the main language), and a pair.
@@ -27,7 +28,6 @@ _PARITY = 0x7F
 _CLEAR = 0x942C
 # Thirty hours without a pause; what a crafted file may cost.
 _MAX_PAIRS = 3_000_000
-_FRAMES_AT_ONCE = 32
 _FRAME_MS = 33  # of FFmpeg's reader of Scenarist files
 
 
@@ -46,22 +46,13 @@ class ClosedCaptions:
     def __init__(self) -> None:
         self._times_s, self._pairs = array("d"), array("H")
         self.are_there = False
-        self._taken = 0
 
     def take(self, frame: VideoFrame, time_s: float) -> None:
         """Take what a frame brings; frames come in the order in which they are shown."""
-        try:
-            side_data: Any = frame.side_data
-            found = side_data.get(Type.A53_CC)
-        except ValueError:  # PyAV knows another kind of data of this frame not at all
-            return
+        found = side_data_of(frame).get(Type.A53_CC)
         if found is None or len(self._pairs) > _MAX_PAIRS:
             return
         self.are_there = True
-        self._taken += 1
-        # PyAV's frame and its side data hold each other: hundreds of pictures would wait for the collector.
-        if self._taken % _FRAMES_AT_ONCE == 0:
-            gc.collect()
         data = bytes(found)
         for at in range(0, len(data) - 2, 3):
             pair = data[at + 1 : at + 3]

@@ -81,7 +81,6 @@ _PLAYLIST = re.compile(
 )
 # FFmpeg's own drop the second layer of pictures in which these codecs keep opacity.
 _DECODERS_WITH_OPACITY = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-_FRAMES_ASKED_FOR_CAPTIONS = 4
 _CODECS_WITH_CAPTIONS = frozenset({"h264", "hevc", "mpeg2video"})
 _STILL_CODECS = frozenset({"bmp", "gif", "mjpeg", "png", "tiff", "webp"})
 
@@ -308,10 +307,7 @@ class VideoReader:
             is_near = frame.pts is not None and time_s - self._last_s < 2 / _SKIPPABLE_RATE_FPS
             dense = dense + 1 if is_near else 0
             is_due = time_s >= due_s - _TIME_EPSILON_S
-            # Not at every frame unless there are some: looking costs a third of decoding.
-            if self._may_have_captions and (
-                self.closed_captions.are_there or is_due or self._decoded <= _FRAMES_ASKED_FOR_CAPTIONS
-            ):
+            if self._may_have_captions:
                 self.closed_captions.take(frame, time_s)
             skips = fast and dense > _SKIPPABLE_AFTER and not self.closed_captions.are_there
             self._codec.skip_frame = "NONREF" if skips else "DEFAULT"

@@ -6,7 +6,7 @@
 #            at, and next to nothing where gc.collect() is called along the way.
 # Guessed:   looking at a mapping changes nothing; frames go one by one, as without it.
 # Hurts:     whoever asks every frame for its display matrix, HDR metadata or captions; memory grows with the film.
-# So:        polyreel asks for side data where it must and drops what holds the frame; memory of the decoder is limited.
+# So:        polyreel makes the mapping itself and lets go of it with the frame (polyreel.media.side_data).
 # Runs:      bash findings/pyav-side-data-keeps-frames.sh; exit code 0 while the behaviour is as described.
 set -euo pipefail
 work=$(mktemp -d)

@@ -28,4 +28,5 @@ def test_frames_that_were_asked_do_not_wait_for_the_collector(tmp_path):
 
 
 def frames_alive() -> int:
-    return sum(isinstance(each, VideoFrame) for each in gc.get_objects())
+    # Not isinstance: other objects may warn when they are asked for their class.
+    return sum(issubclass(type(each), VideoFrame) for each in gc.get_objects())

@@ -234,6 +234,7 @@ def test_steps_are_measured_for_seconds_and_drawn_on(
         assert found == pytest.approx(expected_s)
 
 
+@pytest.mark.slow
 def test_texts_that_a_frozen_encoder_has_not_read_are_counted(world, tmp_path, monkeypatch):
     monkeypatch.setenv("POLYREEL_CACHE", str(tmp_path / "cache"))
     text = {"encoder": str(world.home / "bert")}

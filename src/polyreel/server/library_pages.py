@@ -61,27 +61,31 @@ def progress_part(request: Request, server: ServerState) -> Response:
     return render(request, "progress.html", **_progress(server))
 
 
+async def _named_in_form(request: Request, server: ServerState, field: str) -> str:
+    """What a form of this page names in ``field``.
+
+    Raises:
+        RequestError: the form has no token of this page, or names nothing.
+    """
+    async with form_in(request) as form:
+        require_form_token(request, server, form.get("form"))
+        named = form.get(field)
+    if not isinstance(named, str) or not named:
+        raise RequestError(f"the form names no {field}")
+    return named
+
+
 @router.post("/library/index")
 async def start_index(request: Request, server: ServerState) -> Response:
     """Start to index a folder."""
-    async with form_in(request) as form:
-        require_form_token(request, server, form.get("form"))
-        folder = form.get("folder")
-    if not isinstance(folder, str) or not folder:
-        raise RequestError("the form names no folder")
-    server.indexer.start(folder)
+    server.indexer.start(await _named_in_form(request, server, "folder"))
     return redirect(request, "/library#indexing")
 
 
 @router.post("/library/bundle")
 async def start_move(request: Request, server: ServerState) -> Response:
     """Start to move the library to another bundle."""
-    async with form_in(request) as form:
-        require_form_token(request, server, form.get("form"))
-        bundle = form.get("bundle")
-    if not isinstance(bundle, str) or not bundle:
-        raise RequestError("the form names no bundle")
-    server.mover.start(bundle)
+    server.mover.start(await _named_in_form(request, server, "bundle"))
     return redirect(request, "/library#model")
 
 

@@ -174,7 +174,7 @@ def move_library(
             move = _Move(folder, _number_for(folder, wanted), report)
             move.go_back_if_kept()
             filler = Filler(
-                bundle, move.commit, commit_every_s=commit_every_s, on_event=_to_both(shown, on_event)
+                bundle, move.commit, commit_every_s=commit_every_s, on_event=shown.beside(on_event)
             )
             move.run(filler, workers=workers, limits=limits)
         finally:
@@ -368,17 +368,6 @@ def _writing_in_turn(folder: Path) -> Iterator[Writer]:
                 break
             time.sleep(_PATIENCE_S)
         yield writer
-
-
-def _to_both(
-    shown: ProgressFile, on_event: Callable[[IndexEvent], None] | None
-) -> Callable[[IndexEvent], None]:
-    def both(event: IndexEvent) -> None:
-        shown.take(event)
-        if on_event is not None:
-            on_event(event)
-
-    return both
 
 
 def _needed_bytes(rows: int, dim: int) -> int:

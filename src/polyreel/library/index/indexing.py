@@ -139,7 +139,7 @@ def index(
         known = {row["path"]: row for row in rows}
         plan = make_plan(found, known, retry_failed=retry_failed, prune=prune)
         shown = ProgressFile(folder)
-        run = _Run(writer, bundle, known, commit_every_s, _to_both(shown, on_event))
+        run = _Run(writer, bundle, known, commit_every_s, shown.beside(on_event))
         kept_s = kept_of_half_read(writer.snapshot, rows)
         options = DecodeOptions.of(bundle.card.frames)
         decode = functools.partial(
@@ -189,17 +189,6 @@ def _catch_up(
     report.failed += filler.done.left.values()
     if not find_gap(writer.snapshot, number):
         writer.close_gaps()
-
-
-def _to_both(
-    shown: ProgressFile, on_event: Callable[[IndexEvent], None] | None
-) -> Callable[[IndexEvent], None]:
-    def both(event: IndexEvent) -> None:
-        shown.take(event)
-        if on_event is not None:
-            on_event(event)
-
-    return both
 
 
 def _jobs(plan: Plan, options: DecodeOptions) -> list[Job]:

@@ -9,6 +9,7 @@ import contextlib
 import os
 import socket
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -113,6 +114,16 @@ class ProgressFile:
         self._now = now.model_copy(update={**change, "updated_at": datetime.now(UTC)})
         if time.monotonic() - self._written_at >= _EVERY_S:
             self.write()
+
+    def beside(self, on_event: Callable[[IndexEvent], None] | None) -> Callable[[IndexEvent], None]:
+        """What takes an event here first, and hands it on."""
+
+        def both(event: IndexEvent) -> None:
+            self.take(event)
+            if on_event is not None:
+                on_event(event)
+
+        return both
 
     def write(self) -> None:
         """Write it now."""

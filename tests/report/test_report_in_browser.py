@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,21 +9,16 @@ import pytest
 from made_up import make_result, worst_query
 from test_page import full_results, hostile_result
 
+from browsers import ENDS_WITH_ITS_PROCESS, browser
 from polyreel.report.report import make_report
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-_CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-_ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+pytestmark = ENDS_WITH_ITS_PROCESS
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    if not Path(_CHROMIUM).exists():
-        pytest.skip("no Chromium at /usr/bin/chromium")
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=_CHROMIUM, args=_ARGUMENTS)
+@pytest.fixture(scope="module", name="browser")
+def started_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+    with browser(tmp_path_factory.mktemp("browser")) as started:
         yield started
-        started.close()
 
 
 def test_page_opens_without_errors_requests_or_overflow(browser, tmp_path: Path) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from servers import wait_for
 from test_examples import picture
 
+from browsers import ENDS_WITH_ITS_PROCESS, browser
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.server.translations import translations_in
 from tiny_bundle import MEANINGS
@@ -22,20 +22,15 @@ axe = pytest.importorskip(
     "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
 )
 
-_CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-_ARGUMENTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+pytestmark = ENDS_WITH_ITS_PROCESS
 WCAG = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
 GREEN = MEANINGS[1]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    if not Path(_CHROMIUM).exists():
-        pytest.skip("no Chromium at /usr/bin/chromium")
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=_CHROMIUM, args=_ARGUMENTS)
+@pytest.fixture(scope="module", name="browser")
+def started_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
+    with browser(tmp_path_factory.mktemp("browser")) as started:
         yield started
-        started.close()
 
 
 @pytest.fixture
@@ -70,7 +65,13 @@ def search(page, query: str) -> None:
 
 def until(page, expression: str):
     """Wait until an expression is true. Playwright's own way is forbidden by the policy of the page."""
-    return wait_for(lambda: page.evaluate(expression))
+
+    def value():
+        # Between two pages there is no document.
+        with contextlib.suppress(playwright.Error):
+            return page.evaluate(expression)
+
+    return wait_for(value)
 
 
 def playing_at(page) -> float:

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from polyreel.encoders.card import TextInput
 from polyreel.encoders.text_rows import cleaned, filled, rows_of
-from polyreel.errors import QueryError
+from polyreel.errors import QueryError, UsageError
 
 
 def tokenizer(template: str) -> Tokenizer:
@@ -62,7 +62,18 @@ def test_the_language_goes_first_where_it_must_be_told():
     assert rows == [[[3, 5, 1]], [[3, 6, 1]], [[2, 7, 1]]]
 
 
-def test_a_language_that_the_encoder_does_not_know_is_refused_and_not_guessed():
-    for text, language in (("a", "cs"), ("Собака бежит по берегу моря", None), ("123", None)):
-        with pytest.raises(QueryError, match="told the language"):
-            list(rows_of(tokenizer(TOLD.template), TOLD, [text], [language]))
+def test_a_language_that_was_named_and_that_the_encoder_does_not_know_is_refused():
+    with pytest.raises(QueryError, match=r"told the language.*'a'.*does not know 'cs'"):
+        list(rows_of(tokenizer(TOLD.template), TOLD, ["a"], ["cs"]))
+
+
+@pytest.mark.parametrize("text", ["Собака бежит по берегу моря", "123", "♪"])
+@pytest.mark.parametrize(("default", "token"), [(None, 2), ("de", 3)])
+def test_a_language_that_is_not_clear_is_the_default_of_the_card(text, default, token):
+    spec = TOLD.model_copy(update={"default_language": default})
+    assert next(rows_of(tokenizer(spec.template), spec, [text]))[0][0] == token
+
+
+def test_a_default_language_without_a_token_is_no_card():
+    with pytest.raises(UsageError, match="the default language 'fr' has no token"):
+        TextInput(**TOLD.model_dump() | {"default_language": "fr"})

@@ -56,7 +56,7 @@ class TextInput(_Card):
 
     Attributes:
         prefix: put before every text, as the encoder was trained.
-        document_prefix: put before texts that are searched, where they have one of their own.
+        document_prefix: put before lines that are searched, where they have one of their own.
         cleaning: what is done to the text before: nothing, lower case, or SigLIP's canonical form (lower
             case without punctuation).
         template: the marks that the tokenizer puts around a text, ``$A``; each window gets them anew.
@@ -68,6 +68,8 @@ class TextInput(_Card):
         masked: whether the encoder is told what is filling; False for those that read it as text.
         language_tokens: BCP-47 tag -> id of the token that goes first, for encoders that have to be told
             the language.
+        default_language: tag of those tokens, for a text whose language is not clear or has no token. None
+            takes the token that the template names.
     """
 
     prefix: str = ""
@@ -80,6 +82,7 @@ class TextInput(_Card):
     pad_side: Literal["right", "left"] = "right"
     masked: bool = True
     language_tokens: Mapping[str, int] = {}
+    default_language: str | None = None
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -87,6 +90,8 @@ class TextInput(_Card):
             raise ValueError(f"the template {self.template!r} has no place, or several, for the text, $A")
         if self.pad_to is not None and self.pad_to < self.max_tokens:
             raise ValueError(f"rows of {self.max_tokens} tokens cannot be filled to {self.pad_to}")
+        if self.default_language is not None and self.default_language not in self.language_tokens:
+            raise ValueError(f"the default language {self.default_language!r} has no token")
         return self
 
     @property

@@ -7,7 +7,7 @@ import functools
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +58,11 @@ class Bundle:
         self._texts_so_far = 0
 
     def encode_text(
-        self, texts: Sequence[str], *, languages: Sequence[str | None] | None = None
+        self,
+        texts: Sequence[str],
+        *,
+        languages: Sequence[str | None] | None = None,
+        role: Literal["query", "line"] = "query",
     ) -> NDArray[np.float32]:
         """Unit vectors of ``texts``, (texts, dim). Text of any language and length; see ``languages.clean``.
 
@@ -66,14 +70,16 @@ class Bundle:
 
         Args:
             texts: as ``languages.clean`` leaves them.
-            languages: BCP-47 tag of each, which most bundles do not need; None has it detected.
+            languages: BCP-47 tag of each, which most bundles do not need; None has it detected, and one that
+                is not clear is taken for the card's default.
+            role: whether the texts ask or are searched, for bundles whose card has another prefix for each.
 
         Raises:
-            QueryError: the bundle has to be told the language, and does not know this one.
+            QueryError: the bundle has to be told the language, and does not know the one that was named.
         """
         windows: list[list[int]] = []
         owners: list[int] = []
-        for owner, rows in enumerate(self.token_rows(texts, languages=languages)):
+        for owner, rows in enumerate(self.token_rows(texts, languages=languages, role=role)):
             windows.extend(rows)
             owners.extend([owner] * len(rows))
         vectors = np.zeros((len(texts), self.card.dim), np.float32)
@@ -88,18 +94,27 @@ class Bundle:
         return _unit_rows(vectors)
 
     def token_rows(
-        self, texts: Sequence[str], *, languages: Sequence[str | None] | None = None
+        self,
+        texts: Sequence[str],
+        *,
+        languages: Sequence[str | None] | None = None,
+        role: Literal["query", "line"] = "query",
     ) -> list[list[list[int]]]:
         """The windows of each text, each a row of token ids; nearly always it is one.
 
         Args:
             texts: as ``languages.clean`` leaves them.
             languages: BCP-47 tag of each, as ``encode_text`` takes them.
+            role: as ``encode_text`` takes it.
 
         Raises:
-            QueryError: the bundle has to be told the language, and does not know this one.
+            QueryError: the bundle has to be told the language, and does not know the one that was named.
         """
-        return list(rows_of(self._tokenizer_for(texts), self.card.text, texts, languages))
+        spec = self.card.text
+        own = spec.document_prefix if role == "line" else None
+        prefix = spec.prefix if own is None else own
+        tokenizer = self._tokenizer_for(texts, prefix)
+        return list(rows_of(tokenizer, spec, texts, languages, prefix=prefix))
 
     def encode_frames(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Features of upright RGB pictures: (frames, height, width, 3) uint8 -> (frames, features)."""
@@ -175,13 +190,13 @@ class Bundle:
         except Exception as error:  # The tokenizers package raises no class of its own.
             raise _not_runnable(path, error) from error
 
-    def _tokenizer_for(self, texts: Sequence[str]) -> Tokenizer | CompactTokenizer:
+    def _tokenizer_for(self, texts: Sequence[str], prefix: str = "") -> Tokenizer | CompactTokenizer:
         """The full tokenizer if it is loaded or will be worth it, else the one that starts at once."""
         self._texts_so_far += len(texts)
         few = self._texts_so_far <= _FEW_TEXTS and sum(map(len, texts)) <= _FEW_CHARS
         if few and "_tokenizer" not in self.__dict__ and (compact := self._compact_tokenizer) is not None:
             spec = self.card.text
-            if compact.knows(cleaned(spec.prefix + text, spec.cleaning) for text in texts):
+            if compact.knows(cleaned(prefix + text, spec.cleaning) for text in texts):
                 return compact
         return self._tokenizer
 

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from polyreel.encoders.card import TextInput
 from polyreel.errors import QueryError
-from polyreel.languages import UNKNOWN, detect
+from polyreel.languages import detect
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from polyreel.encoders.compact_tokenizer import CompactTokenizer
 
-__all__ = ["cleaned", "filled", "rows_of"]
+__all__ = ["cleaned", "filled", "language_token", "rows_of"]
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -28,6 +28,8 @@ def rows_of(
     spec: TextInput,
     texts: Sequence[str],
     languages: Sequence[str | None] | None = None,
+    *,
+    prefix: str | None = None,
 ) -> Iterator[list[list[int]]]:
     """The windows of each text, each a row of ids with its own marks.
 
@@ -36,17 +38,19 @@ def rows_of(
         spec: what the card says.
         texts: in any language, of any length.
         languages: BCP-47 tag of each, for encoders that have to be told; None there, or instead of all of
-            them, has it detected.
+            them, has it detected, and one that is not clear is taken for the card's default.
+        prefix: put before every text; None takes the card's.
 
     Raises:
-        QueryError: the encoder has to be told the language, and this one it does not know.
+        QueryError: the encoder has to be told the language, and does not know the one that was named.
     """
-    asked = [cleaned(spec.prefix + text, spec.cleaning) for text in texts]
+    before = spec.prefix if prefix is None else prefix
+    asked = [cleaned(before + text, spec.cleaning) for text in texts]
     encodings: Sequence[Any] = tokenizer.encode_batch(asked)
     for place, encoding in enumerate(encodings):
         ids = list(encoding.ids)
         if spec.language_tokens:
-            ids[0] = _language_token(spec, texts[place], languages[place] if languages else None)
+            ids[0] = _told(spec, texts[place], languages[place] if languages else None, ids[0])
         yield _windows(ids, spec)
 
 
@@ -86,14 +90,22 @@ def _windows(ids: list[int], spec: TextInput) -> list[list[int]]:
     return [[*ids[:before], *ids[at : min(at + step, end)], *ids[end:]] for at in range(before, end, step)]
 
 
-def _language_token(spec: TextInput, text: str, language: str | None) -> int:
-    tag = language or detect(text).language
-    token = spec.language_tokens.get(tag, spec.language_tokens.get(tag.partition("-")[0]))
-    if token is None:
-        raise QueryError(
-            "this encoder has to be told the language of a text",
-            item=f"{text[:30]!r}",
-            value="it is not clear" if tag == UNKNOWN else f"it does not know {tag!r}",
-            remedy=f"Name one of its {len(spec.language_tokens)}, such as en, de or zh",
-        )
-    return token
+def language_token(spec: TextInput, tag: str) -> int | None:
+    """The token of a language, or of the language that its variant belongs to; None if it has none."""
+    return spec.language_tokens.get(tag, spec.language_tokens.get(tag.partition("-")[0]))
+
+
+def _told(spec: TextInput, text: str, language: str | None, of_template: int) -> int:
+    """The token that says a text's language. Only a language that somebody named is refused."""
+    token = language_token(spec, language or detect(text).language)
+    if token is not None:
+        return token
+    if language is None:  # "42", "OK", a language of few books: indexing and search must go on
+        default = spec.default_language
+        return of_template if default is None else spec.language_tokens[default]
+    raise QueryError(
+        "this encoder has to be told the language of a text",
+        item=f"{text[:30]!r}",
+        value=f"it does not know {language!r}",
+        remedy=f"Name one of its {len(spec.language_tokens)}, such as en, or None to have it detected",
+    )

@@ -75,3 +75,14 @@ def test_the_mask_matters_where_the_card_says_so(imported):
     np.testing.assert_allclose(
         bundle.encode_text([short, long])[0], bundle.encode_text([short])[0], atol=1e-5
     )
+
+
+def test_a_text_whose_language_is_not_clear_is_read_as_the_card_says(imported):
+    bundle = imported("nllb-siglip")
+    spec = bundle.card.text
+    assert spec.default_language == "en"
+    assert "read as English (eng_Latn)" in bundle.card.origin.remarks[0]
+    texts = ["42", "♪", "dɔg rʌnz", "犬 犬"]
+    rows = bundle.token_rows(texts)
+    assert {row[0] for (row,) in rows[:2]} == {spec.language_tokens["en"]}
+    assert np.isfinite(bundle.encode_text(texts)).all()

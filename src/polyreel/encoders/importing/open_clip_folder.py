@@ -21,8 +21,9 @@ OPEN_CLIP_WEIGHTS = "open_clip_model.safetensors"
 _CONFIG, _PREPROCESS = "open_clip_config.json", "visual/preprocess_cfg.json"
 _CONTEXT = 77
 _TOLD = (
-    "This model has to be told the language of each text, which is detected: a query or a subtitle line "
-    "whose language is not clear is refused."
+    "This model has to be told the language of each text: of a subtitle line it is what its file says, else "
+    "it is detected. A text whose language is not clear, or has no code in the model, is read as English "
+    "(eng_Latn)."
 )
 
 
@@ -68,6 +69,7 @@ class OpenClipFolder:
                 max_tokens=length,
                 pad_id=token_id(tokenizer, "<pad>"),
                 language_tokens=_language_tokens(tokenizer),
+                default_language="en",
             )
         template = template_of(tokenizer)
         if "xlm-roberta" in tower:

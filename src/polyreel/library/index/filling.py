@@ -19,6 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from polyreel.encoders.protocol import Encoder
+from polyreel.encoders.text_roles import encode_lines
 from polyreel.errors import MediaError
 from polyreel.library.index.decode_pool import (
     Changed,
@@ -88,10 +89,12 @@ class Filler:
         self._open: dict[str, FoundVideo] = {}
 
     def lines(self, rows: pa.Table) -> None:
-        """Encode lines: subtitle_id, video, text."""
+        """Encode lines: subtitle_id, video, text, language."""
         for start in range(0, len(rows), _LINES_AT_ONCE):
             batch = rows.slice(start, _LINES_AT_ONCE).to_pylist()
-            vectors = self._bundle.encode_text([row["text"] for row in batch])
+            vectors = encode_lines(
+                self._bundle, [row["text"] for row in batch], [row["language"] for row in batch]
+            )
             for row, vector in zip(batch, vectors, strict=True):
                 key = {"id": row["subtitle_id"], "video": row["video"], "kind": "subtitle"}
                 self._pending.append((key, vector, row["text"]))

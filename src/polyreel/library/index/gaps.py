@@ -59,7 +59,7 @@ class VectorGap:
 
     Attributes:
         videos: those of which clips lack a vector, by path.
-        lines: rows of the lines that lack one: subtitle_id, video, text.
+        lines: rows of the lines that lack one: subtitle_id, video, text, language.
     """
 
     videos: tuple[VideoGap, ...]
@@ -84,7 +84,7 @@ def find_gap(snapshot: TableReader, generation: int | None) -> VectorGap:
     has = pa.array([], pa.string())
     if generation is not None:
         has = snapshot.read(embedding_table(generation), ["id"])["id"].combine_chunks()
-    lines = snapshot.read(SUBTITLES, ["subtitle_id", "video", "text"])
+    lines = snapshot.read(SUBTITLES, ["subtitle_id", "video", "text", "language"])
     lines = lines.filter(pc.invert(pc.is_in(lines["subtitle_id"], value_set=has)))
     clips = snapshot.read(CLIPS, ["clip_id", "video", "start_s", "end_s"])
     clips = clips.append_column("lacking", pc.invert(pc.is_in(clips["clip_id"], value_set=has)))

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.encoders.protocol import Encoder
+from polyreel.encoders.text_roles import encode_lines
 from polyreel.errors import LibraryBusyError, LibraryError, MediaError, UnknownNameError, UsageError
 from polyreel.library.index.events import IndexEvent
 from polyreel.library.index.filling import Filler
@@ -378,11 +379,12 @@ def _needed_bytes(rows: int, dim: int) -> int:
 def _trial(gap: VectorGap, sources: Sequence[FoundVideo], bundle: Encoder) -> tuple[float, float]:
     """Seconds that a line takes, and a second of video, by what can be done of one file in a moment."""
     per_line = per_second = 0.0
-    texts = gap.lines["text"].slice(0, _TRIAL_LINES).to_pylist()
+    rows = gap.lines.slice(0, _TRIAL_LINES)
+    texts, languages = rows["text"].to_pylist(), rows["language"].to_pylist()
     if texts:
-        bundle.encode_text(texts[:1])  # what is loaded when first used is loaded now
+        encode_lines(bundle, texts[:1], languages[:1])  # what is loaded when first used is loaded now
         began = time.perf_counter()
-        bundle.encode_text(texts)
+        encode_lines(bundle, texts, languages)
         per_line = (time.perf_counter() - began) / len(texts)
     if not sources:
         return per_line, per_second

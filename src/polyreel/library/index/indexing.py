@@ -15,6 +15,7 @@ import numpy as np
 
 from polyreel.clips import Clip
 from polyreel.encoders.protocol import Encoder
+from polyreel.encoders.text_roles import encode_lines
 from polyreel.errors import MediaError, WorkerKilledError
 from polyreel.library.index.decode_pool import (
     Changed,
@@ -391,7 +392,8 @@ class _Run:
         ]
         for start in range(0, len(part.subtitles), _LINES_AT_ONCE):
             rows = part.subtitles[start : start + _LINES_AT_ONCE]
-            vectors = self._bundle.encode_text([row["text"] for row in rows])
+            texts, languages = [row["text"] for row in rows], [row["language"] for row in rows]
+            vectors = encode_lines(self._bundle, texts, languages)
             _add_vectors(part, "subtitle", [row["subtitle_id"] for row in rows], video, list(vectors))
             self._commit_if_due()
         return part

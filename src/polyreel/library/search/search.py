@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from polyreel.encoders.protocol import Encoder
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
+from polyreel.encoders.text_roles import encode_queries
 from polyreel.errors import BundleMismatchError, LibraryError, NotFoundError, UsageError
 from polyreel.library.index.progress_file import read_progress
 from polyreel.library.results import (
@@ -388,7 +389,7 @@ def _require_own_bundle(folder: Path, state: LibraryState, bundle: Encoder) -> N
 def _encode(bundle: Encoder, queries: Sequence[SearchQuery]) -> NDArray[np.float32]:
     """Vectors of queries, (queries, dim); those that another bundle made are made anew from their texts."""
     made = [None if query.space not in {"", bundle.card.identity} else query.vector for query in queries]
-    texts = []
+    texts, languages = [], []
     for query, vector in zip(queries, made, strict=True):
         if vector is None and query.vector is not None and not query.text:
             raise BundleMismatchError(
@@ -398,13 +399,14 @@ def _encode(bundle: Encoder, queries: Sequence[SearchQuery]) -> NDArray[np.float
             )
         if vector is None:
             texts.append(query.text)
+            languages.append(query.language)
         elif vector.shape != (bundle.card.dim,):
             raise UsageError(
                 "a vector to search with is not of the bundle's width",
                 value=f"{vector.shape}, expected {(bundle.card.dim,)}",
                 remedy=f"Encode it with {bundle.card.label}",
             )
-    encoded: Iterator[Vector] = iter(bundle.encode_text(texts) if texts else ())
+    encoded: Iterator[Vector] = iter(encode_queries(bundle, texts, languages) if texts else ())
     return np.stack([next(encoded) if vector is None else vector for vector in made])
 
 

@@ -20,6 +20,7 @@ from polyreel.library.search import fusion
 from polyreel.library.search import search_index as searchable
 from polyreel.library.search.filters import Filter
 from polyreel.library.search.search import Library
+from polyreel.library.search.word_index import make_word_index
 from polyreel.library.store.state import generation_of, read_state, write_state
 from polyreel.library.store.store import Commit, writing
 from tiny_bundle import MEANINGS, PALETTE
@@ -132,7 +133,8 @@ def clips(spans):
     names = ("video", "start_s", "end_s")
     columns = {name: [span[place] for span in spans] for place, name in enumerate(names)}
     empty = np.zeros((0, 1), np.float32)
-    return searchable.SearchIndex(pa.table(columns), empty, pa.table({}), empty, pa.table({}))
+    words = make_word_index(pa.chunked_array([], pa.string()), pa.chunked_array([], pa.string()))
+    return searchable.SearchIndex(pa.table(columns), empty, pa.table({}), empty, pa.table({}), words)
 
 
 def visual(scored):

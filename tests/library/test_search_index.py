@@ -15,6 +15,7 @@ from films import film, index_films, open_library, subtitles
 from polyreel.errors import LibraryError
 from polyreel.library.search import search_index as searchable
 from polyreel.library.search.search_index import load_search_index
+from polyreel.library.search.word_index import WORD_PARTS
 from polyreel.library.store.doctor import examine
 from polyreel.library.store.state import read_state
 from polyreel.library.store.store import create_library
@@ -65,6 +66,7 @@ def same(one: searchable.SearchIndex, other: searchable.SearchIndex) -> bool:
         and one.subtitles == other.subtitles
         and np.array_equal(one.clip_vectors, other.clip_vectors)
         and np.array_equal(one.subtitle_vectors, other.subtitle_vectors)
+        and one.words.search("the late dog", 9) == other.words.search("the late dog", 9)
     )
 
 
@@ -94,9 +96,10 @@ def test_indexing_leaves_it_ready(library, layouts):
 
 
 def test_a_search_from_it_reads_no_table(library, layouts):
-    for name in ("clips", "files", "gen-1"):
+    for name in ("clips", "files", "gen-1", "subtitles"):
         shutil.rmtree(library / f"{name}.lance")
     assert Path(open_library(library).search("green").hits[0].video).stem == "b"
+    assert open_library(library).search("dog", mode="subtitles").hits[0].evidence.subtitle.text == "the dog"
     assert layouts == []
 
 
@@ -126,7 +129,9 @@ def scramble(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, empty, cut, zero, scramble])
-@pytest.mark.parametrize("part", ["clips.arrow", "clips.npy", "subtitles.arrow", "subtitles.npy"])
+@pytest.mark.parametrize(
+    "part", ["clips.arrow", "clips.npy", "subtitles.arrow", "subtitles.npy", *WORD_PARTS]
+)
 def test_a_damaged_copy_is_made_anew(library, layouts, part, damage):
     before = load(library)
     replacement = cached(library) / "replacement"
@@ -173,7 +178,7 @@ def test_the_cache_of_another_library_is_not_taken(library, tmp_path, tiny_bundl
     assert "two.mp4" not in paths(library)
 
 
-PARTS = ("clips.arrow", "clips.npy", "subtitles.arrow", "subtitles.npy", "videos.arrow")
+PARTS = ("clips.arrow", "clips.npy", "subtitles.arrow", "subtitles.npy", "videos.arrow", *WORD_PARTS)
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -335,8 +335,6 @@ def test_tidying_keeps_every_row_and_old_snapshots(library):
         assert fragments == 1
     assert counts(library) == rows(40)
     assert {name: len(early.read(name)) for name in TABLES} == rows(20)
-    assert len(early.search_words("dog", 100)) == 0  # no index yet at that commit
-    assert len(open_snapshot(library).search_words("dog", 100)) == 40
 
 
 def test_a_crash_while_tidying_loses_nothing(library, monkeypatch):

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import lancedb
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from films import film, holdings, index_films, open_library, subtitles
 from old_library import make_schema_2
-from polyreel.cli.app import main
+from polyreel.library.search.search_index import load_search_index
+from polyreel.library.search.word_index import WordIndex, make_word_index
 from polyreel.library.store.doctor import examine
 from polyreel.library.store.state import read_state
-from polyreel.library.store.store import Writer, open_snapshot, writing
-from polyreel.library.store.tables import SUBTITLES
-from polyreel.library.store.word_search import index_words, indexed_words, lines_with_words
+from polyreel.library.store.store import Writer, writing
+from polyreel.library.store.words import indexed_words
 
 LINES = {
     "en": "The dog sleeps by the old door",
@@ -43,17 +44,21 @@ LINES = {
 }
 
 
+def index_of(*texts: str) -> WordIndex:
+    return make_word_index(
+        pa.chunked_array([list(texts)], pa.string()),
+        pa.chunked_array([list(map(indexed_words, texts))], pa.string()),
+    )
+
+
 @pytest.fixture(scope="module")
-def table(tmp_path_factory):
-    database = lancedb.connect(tmp_path_factory.mktemp("words"))
-    lines = [{"subtitle_id": key, "text": text, "words": indexed_words(text)} for key, text in LINES.items()]
-    made = database.create_table("lines", lines)
-    index_words(made)
-    return made
+def table():
+    return index_of(*LINES.values())
 
 
 def found(table, text: str) -> set[str]:
-    return {key for key, _ in lines_with_words(table, text, 10)}
+    keys = list(LINES)
+    return {keys[row] for row, _ in table.search(text, 10)}
 
 
 def test_words_are_found_in_any_order(table):
@@ -137,7 +142,7 @@ def test_quotes_ask_for_the_exact_words(table, text, lines):
      "'", "dog AND", "NOT", "^dog", "[dog TO old]", "{}", "/dog/", "dog && old", "?", "\0", "%", ";--", "🐶"],
 )  # fmt: skip
 def test_any_text_is_a_query(table, text):
-    lines_with_words(table, text, 10)
+    table.search(text, 10)
     if "dog" in text:
         assert "en" in found(table, text)
 
@@ -160,21 +165,15 @@ def old(tmp_path, tiny_bundle):
 
 
 def lines_found(library, text: str) -> list[str]:
-    snapshot = open_snapshot(library)
-    texts = dict(
-        zip(*(snapshot.read(SUBTITLES)[name].to_pylist() for name in ("subtitle_id", "text")), strict=True)
-    )
-    return [texts[line] for line, _ in snapshot.search_words(text, 10)]
+    index = load_search_index(library, read_state(library))
+    return [index.subtitles["text"][row].as_py() for row, _ in index.words.search(text, 10)]
 
 
-def test_an_old_library_is_searched_as_before_and_doctor_says_what_it_lacks(old, capsys):
+def test_an_old_library_is_searched_like_any_other(old):
     assert lines_found(old, "dog") == ["a red dog"]
-    assert lines_found(old, "елку") == []
+    assert lines_found(old, "елку") == ["купили ёлку"]
     assert open_library(old).search("dog", mode="subtitles").hits
-    health = examine(old)
-    assert (health.old_words, health.usable, health.schema_version) == (True, True, 2)
-    assert main(["doctor", "--library", str(old)]) == 0
-    assert "The index of words is of an older polyreel" in capsys.readouterr().out
+    assert (examine(old).usable, examine(old).schema_version) == (True, 2)
 
 
 def test_an_old_library_gets_its_words_at_the_next_run(old, tmp_path, tiny_bundle):
@@ -187,7 +186,7 @@ def test_an_old_library_gets_its_words_at_the_next_run(old, tmp_path, tiny_bundl
     assert lines_found(old, "достопримечательностями") == ["ab достопримечательностями"]
     assert lines_found(old, '"red dog"') == ["a red dog"]
     health = examine(old)
-    assert (health.old_words, health.schema_version, health.subtitles) == (False, 3, 4)
+    assert (health.schema_version, health.subtitles) == (3, 4)
 
 
 def test_an_old_library_of_which_nothing_changed_gets_its_words(old, tmp_path, tiny_bundle):
@@ -204,21 +203,19 @@ def test_an_old_library_without_lines_can_be_written(tmp_path, tiny_bundle):
     film(tmp_path / "videos" / "talk.mp4", "black")
     index_films(tmp_path / "videos", tmp_path / "library", tiny_bundle)
     old = make_schema_2(tmp_path / "library")
-    assert not examine(old).old_words
     subtitles(tmp_path / "videos" / "talk.srt", (0, 1, "купили ёлку"))
     index_films(tmp_path / "videos", old, tiny_bundle)
     assert lines_found(old, "елку") == ["купили ёлку"]
 
 
-@pytest.mark.parametrize("where", ["_index_subtitles", "_publish"])
-def test_a_crash_while_words_are_made_leaves_the_old_library(old, tmp_path, tiny_bundle, monkeypatch, where):
+def test_a_crash_while_words_are_made_leaves_the_old_library(old, tmp_path, tiny_bundle, monkeypatch):
     before, state = holdings(old), read_state(old)
 
     def killed(_writer):
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(Writer, where, killed)
+        patch.setattr(Writer, "_publish", killed)
         with pytest.raises(SystemExit), writing(old, state.generation):
             pass
     assert read_state(old) == state
@@ -227,3 +224,58 @@ def test_a_crash_while_words_are_made_leaves_the_old_library(old, tmp_path, tiny
     index_films(tmp_path / "videos", old, tiny_bundle)
     assert holdings(old) == before
     assert lines_found(old, "елку") == ["купили ёлку"]
+
+
+# What the index holds
+
+
+def test_scores_are_bm25():
+    index = index_of("dog dog cat", "dog", "a bird that sings to a bird")
+    scores = dict(index.search("dog bird", 10))
+    mean = (3 + 1 + 7) / 3
+
+    def bm25(times, length, held_by):
+        return (
+            np.log1p((3 - held_by + 0.5) / (held_by + 0.5))
+            * times
+            * 2.2
+            / (times + 1.2 * (0.25 + 0.75 * length / mean))
+        )
+
+    expected = {0: bm25(2, 3, 2), 1: bm25(1, 1, 2), 2: bm25(2, 7, 1)}
+    assert scores == pytest.approx(expected, rel=1e-5)
+
+
+@given(st.lists(st.text(max_size=20), max_size=8))
+def test_each_line_is_found_by_its_own_words(texts):
+    index = index_of(*texts)
+    for row, text in enumerate(texts):
+        found = {line for line, _ in index.search(text.translate(NO_QUOTES), len(texts))}
+        assert (row in found) == bool(indexed_words(text))
+
+
+NO_QUOTES = str.maketrans(dict.fromkeys('"“„”«»「」', " "))
+
+
+def test_a_phrase_is_found_behind_any_number_of_better_lines():
+    lines = [
+        *["door old old door"] * 3_000,
+        "behind that old door there was nothing that I had not seen before",
+    ]
+    assert [row for row, _ in index_of(*lines).search('"old door there"', 10)] == [3_000]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("在门口等老狗", "老狗在门口睡觉"),
+        ("データベース", "新しいデータベースです"),
+        ("iPhone手机", "一部iPhone手机"),
+        ("łódź", "LODZ"),
+        ("smørrebrød", "Smorrebrod"),
+        ("œuvre", "OEUVRE"),
+    ],
+)
+def test_a_query_finds_the_line_before_others(text, line):
+    others = ["猫在屋顶上", "ベースの音", "телефон", "Kraków", "oeuf", "手"]
+    assert index_of(*others, line).search(text, 1)[0][0] == len(others)

@@ -47,13 +47,6 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
     )
     for damage in health.damage:
         stdout.print(f"\n{damage}", style="red", markup=False, soft_wrap=True)
-    if health.old_words:
-        stdout.print(
-            "\nThe index of words is of an older polyreel and finds fewer words of Russian, Greek, Hindi and "
-            "others: run 'polyreel index', which makes it anew.",
-            style="yellow",
-            soft_wrap=True,
-        )
     if health.unencoded:
         unencoded = count(len(health.unencoded), "file")
         stdout.print(f"\nNot searched by what they show: {unencoded}", style="yellow")

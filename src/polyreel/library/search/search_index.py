@@ -21,17 +21,18 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from polyreel.files import SCRATCH, scratch_folder
+from polyreel.library.search.word_index import WordIndex, make_word_index, read_word_index, write_word_index
 from polyreel.library.store.state import LibraryState
 from polyreel.library.store.store import TableReader
 from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES
+from polyreel.library.store.words import WORDS, indexed_words
 
 __all__ = ["CACHE", "SearchIndex", "load_search_index"]
 
 CACHE = "cache"
-_LAYOUT = 5
+_LAYOUT = 6
 _CLIP_COLUMNS = ["clip_id", "video", "path", "start_s", "end_s", "thumbnail", "encoded"]
 _SUBTITLE_COLUMNS = ["subtitle_id", "text", "language", "clip", "encoded"]
-_LINE_FACTS = ["subtitle_id", "video", "start_s", "end_s", "text", "language"]
 _VIDEO_FACTS = ["path", "video", "size_bytes", "mtime_ns"]
 _VIDEO_COLUMNS = [*_VIDEO_FACTS, "first", "clips", "duration_s", "languages", "copies"]
 _COPIES = pa.list_(pa.struct([("path", pa.string()), ("mtime_ns", pa.int64())]))
@@ -52,6 +53,7 @@ class SearchIndex:
         videos: a row a video: path, video, first (row of its first clip) and clips (how many, one after the
             other), duration_s, size_bytes and mtime_ns (of the file as it was indexed), languages (of its
             subtitles), copies (path and mtime_ns of the other files of the same content); by path.
+        words: which rows of ``subtitles`` hold which words.
     """
 
     clips: pa.Table
@@ -59,6 +61,7 @@ class SearchIndex:
     subtitles: pa.Table
     subtitle_vectors: NDArray[np.float32]
     videos: pa.Table
+    words: WordIndex
 
 
 def load_search_index(
@@ -93,12 +96,14 @@ def _in_the_making(folder: Path) -> bool:
 
 
 def _read(cached: Path) -> SearchIndex:
+    subtitles = _read_table(cached / "subtitles.arrow")
     return SearchIndex(
         _read_table(cached / "clips.arrow"),
         np.load(cached / "clips.npy", mmap_mode="r", allow_pickle=False),
-        _read_table(cached / "subtitles.arrow"),
+        subtitles,
         np.load(cached / "subtitles.npy", mmap_mode="r", allow_pickle=False),
         _read_table(cached / "videos.arrow"),
+        read_word_index(cached, subtitles["text"]),
     )
 
 
@@ -146,6 +151,7 @@ def _write(laid_out: SearchIndex, cached: Path) -> None:
                 out.write_table(table)
         np.save(made / "clips.npy", laid_out.clip_vectors, allow_pickle=False)
         np.save(made / "subtitles.npy", laid_out.subtitle_vectors, allow_pickle=False)
+        write_word_index(laid_out.words, made)
         made.replace(cached)  # fails, as it should, if another process was first
 
 
@@ -159,19 +165,29 @@ def _lay_out(snapshot: TableReader) -> SearchIndex:
     clips = snapshot.read(CLIPS).join(places, "video", join_type="inner")
     clips = clips.sort_by([("path", "ascending"), ("start_s", "ascending")])
     vectors = snapshot.read(snapshot.embeddings, ["id", "vector"])
-    subtitles = snapshot.read(SUBTITLES, _LINE_FACTS)
+    subtitles = _with_words(snapshot.read(SUBTITLES))
     subtitles = subtitles.append_column("clip", pa.array(_clip_of_each(subtitles, clips), pa.int64()))
     subtitles = subtitles.filter(pc.greater_equal(subtitles["clip"], 0))
     encoded = vectors["id"].combine_chunks()
     clips = clips.append_column("encoded", pc.is_in(clips["clip_id"], value_set=encoded))
     subtitles = subtitles.append_column("encoded", pc.is_in(subtitles["subtitle_id"], value_set=encoded))
+    subtitles = subtitles.combine_chunks()
     return SearchIndex(
         clips.select(_CLIP_COLUMNS).combine_chunks(),
         _vectors_of(clips["clip_id"], vectors),
-        subtitles.select(_SUBTITLE_COLUMNS).combine_chunks(),
+        subtitles.select(_SUBTITLE_COLUMNS),
         _vectors_of(subtitles["subtitle_id"], vectors),
         _videos(clips, subtitles, _copies(paths)),
+        make_word_index(subtitles["text"], subtitles[WORDS]),
     )
+
+
+def _with_words(lines: pa.Table) -> pa.Table:
+    """Lines with their words, which libraries of schema 2 and 1 lack."""
+    if WORDS in lines.column_names:
+        return lines
+    words = [indexed_words(text) for text in lines["text"].to_pylist()]
+    return lines.append_column(WORDS, pa.array(words, pa.string()))
 
 
 def _copies(paths: pa.Table) -> dict[str, list[dict[str, Any]]]:

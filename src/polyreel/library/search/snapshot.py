@@ -96,7 +96,11 @@ class LibrarySnapshot:
     @functools.cached_property
     def contents(self) -> Contents:
         """What can be searched, and which files were not as they should be."""
-        files = self._tables.read(FILES, ["path", "status", "message", "indexed_at"]).sort_by("path")
+        files = (
+            TableReader(self.folder, self.state)
+            .read(FILES, ["path", "status", "message", "indexed_at"])
+            .sort_by("path")
+        )
         updated_at = pc.max(files["indexed_at"]).as_py()
         lines = pc.value_counts(self.index.subtitles["language"]).to_pylist()
         return Contents(
@@ -275,12 +279,7 @@ class LibrarySnapshot:
 
     def search_words(self, text: str, limit: int) -> list[tuple[int, float]]:
         """Rows of subtitle lines that share words with ``text``, and BM25 scores, best first."""
-        found = self._tables.search_words(text, limit)
-        return [(self._line_rows[line], score) for line, score in found if line in self._line_rows]
-
-    @functools.cached_property
-    def _tables(self) -> TableReader:
-        return TableReader(self.folder, self.state)  # loads Lance, which only words need
+        return self.index.words.search(text, limit)
 
     @functools.cached_property
     def _video_rows(self) -> dict[str, int]:
@@ -292,10 +291,6 @@ class LibrarySnapshot:
         copies = self.index.videos["copies"]
         several = np.flatnonzero(pc.list_value_length(copies).to_numpy())
         return {copy["path"]: int(row) for row in several for copy in copies[int(row)].as_py()}
-
-    @functools.cached_property
-    def _line_rows(self) -> dict[str, int]:
-        return {line: row for row, line in enumerate(self.index.subtitles["subtitle_id"].to_pylist())}
 
 
 def _unless_all(encoded: NDArray[np.bool_]) -> NDArray[np.bool_] | None:

@@ -67,7 +67,6 @@ class LibraryHealth(LibraryResult):
         unencoded: paths of videos whose pictures are not searched, because the bundle that searches use has
             not encoded them.
         gone_folders: their highest folders that are gone as well: moved, or on a drive that is not mounted.
-        old_words: whether lines were indexed by an older polyreel; the next index run does it anew.
         remarks: files that were read, with what was not as it should be.
         space_bytes: part -> bytes on disk.
         versions: package -> version.
@@ -91,7 +90,6 @@ class LibraryHealth(LibraryResult):
     half_read: tuple[FileProblem, ...]
     missing: tuple[str, ...]
     gone_folders: tuple[str, ...]
-    old_words: bool
     remarks: tuple[FileProblem, ...]
     space_bytes: Mapping[str, int]
     versions: Mapping[str, str]
@@ -140,7 +138,6 @@ def examine(folder: Path) -> LibraryHealth:
         unencoded=tuple(row["path"] for row in rows if row["video"] in left_out),
         damage=tuple(look.damage),
         missing=tuple(missing),
-        old_words=look.has_old_words,
         gone_folders=_gone_folders(missing),
         failed=tuple(problem for problem in problems if problem.status not in {OK, PARTIAL}),
         half_read=tuple(problem for problem in problems if problem.status == PARTIAL),
@@ -179,13 +176,6 @@ class _Look:
             self.damage.append(f"the table {table} cannot be read ({error.value}). {_RESTORE}")
             return []
         return found
-
-    @property
-    def has_old_words(self) -> bool:
-        try:
-            return self._snapshot.has_old_words
-        except LibraryError:  # that the table cannot be read is said already
-            return False
 
     def require_vectors(self, what: str, ids: set[str], vectors: set[str]) -> None:
         if lost := len(ids - vectors):

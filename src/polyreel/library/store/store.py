@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import shutil
 import signal
@@ -41,7 +40,7 @@ from polyreel.library.store.tables import (
     embedding_schema,
     embedding_table,
 )
-from polyreel.library.store.word_search import WORDS, index_words, indexed_words, lines_with_words
+from polyreel.library.store.words import WORDS, indexed_words
 
 if TYPE_CHECKING:
     from lancedb.db import DBConnection
@@ -62,7 +61,6 @@ MOVE_FILE = "move.json"
 """There while the library moves to another bundle: how far that has come."""
 
 THUMBNAILS = "thumbs"
-_WORDS_INDEX = f"{WORDS}_idx"  # Lance's own name for an index of the column
 _LOCK, _MOVE_LOCK = "write.lock", "move.lock"
 # A move to another bundle writes now and then, for about a second.
 _PATIENCE_S = 60.0
@@ -149,26 +147,6 @@ class TableReader:
         table = self.table(name)
         with _reading_errors(self.folder):
             return table.count_rows()
-
-    def search_words(self, text: str, limit: int) -> list[tuple[str, float]]:
-        """Subtitles that share words with ``text``: id and BM25 score, best first; see ``word_search``."""
-        table = self._indexed_subtitles
-        if table is None:
-            return []
-        with _reading_errors(self.folder):
-            return lines_with_words(table, text, limit)
-
-    @functools.cached_property
-    def _indexed_subtitles(self) -> Table | None:
-        # Kept open: a reader that serves many searches would spend more on opening it than on searching.
-        table = self.table(SUBTITLES)
-        with _reading_errors(self.folder):
-            return table if table.list_indices() else None
-
-    @property
-    def has_old_words(self) -> bool:
-        """Whether the lines were indexed by an older polyreel, which finds fewer words of some languages."""
-        return WORDS not in self.table(SUBTITLES).schema.names and self.count(SUBTITLES) > 0
 
     @property
     def embeddings(self) -> str:
@@ -397,30 +375,30 @@ class Writer:
         return set(pc.unique(self.snapshot.read(name, ["video"])["video"]).to_pylist())
 
     def tidy(self) -> None:
-        """Index subtitles for full-text search and merge small fragments where there are many."""
+        """Merge small fragments where there are many."""
         with _storage_errors(self.folder), _uninterrupted():
-            scattered = [name for name, table in self._tables.items() if self._is_scattered(name, table)]
+            self._drop_old_index()
+            scattered = [
+                name
+                for name, table in self._tables.items()
+                if _fragments(table) > _FRAGMENTS_BEFORE_COMPACTION
+            ]
             for name in scattered:
                 self._tables[name].optimize(cleanup_older_than=_FOREVER)
-            self._index_subtitles()
             self._publish_changes()
             # Old versions go only now: until a moment ago library.json named some of them.
             for name in scattered:
                 self._tables[name].optimize(cleanup_older_than=_KEEP_VERSIONS)
             self._publish_changes()
 
-    def _is_scattered(self, name: str, table: Table) -> bool:
-        statistics = table.index_stats(_WORDS_INDEX) if name == SUBTITLES else None
-        unindexed = statistics is not None and statistics.num_unindexed_rows > 0
-        return unindexed or _fragments(table) > _FRAGMENTS_BEFORE_COMPACTION
-
-    def _index_subtitles(self) -> None:
+    def _drop_old_index(self) -> None:
+        """Remove Lance's index of words, which an older polyreel searched and each commit has to keep up."""
         table = self._tables[SUBTITLES]
-        if not table.list_indices() and table.count_rows():
-            index_words(table)
+        for index in table.list_indices():
+            table.drop_index(index.name)
 
     def _add_words(self) -> None:
-        """Give the lines of a library of schema 2 or 1 the column that is indexed now."""
+        """Give the lines of a library of schema 2 or 1 the column of words."""
         table = self._tables[SUBTITLES]
         if WORDS in table.schema.names:
             return
@@ -431,7 +409,6 @@ class Writer:
             for batch in lines.select(table.schema.names).to_batches(max_chunksize=_MIGRATED_AT_ONCE)
         )
         table.add(pa.RecordBatchReader.from_batches(schema, made), mode="overwrite")
-        self._index_subtitles()
         self._publish()
 
     def _take_back(self) -> None:

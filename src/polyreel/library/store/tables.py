@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from polyreel.library.store.word_search import WORDS
+from polyreel.library.store.words import WORDS
 
 __all__ = [
     "CLIPS",
@@ -59,7 +59,7 @@ SCHEMAS: Mapping[str, pa.Schema] = {
             ("text", pa.string()),
             ("language", pa.string()),
             ("source", pa.string()),
-            # The text as it is indexed (see word_search); libraries up to schema 2 lack it.
+            # The text as it is indexed (see words.py); libraries up to schema 2 lack it.
             (WORDS, pa.string()),
         ]
     ),

@@ -1,0 +1,285 @@
+"""Lines by the words they share with a query, and by the exact words that it has in quotes.
+
+An inverted index: each word's lines, and the share of its BM25 score that the word gives to each of them. It
+is laid out beside the matrices of ``search_index``, mapped into memory like them, and made anew as they are,
+so that a search loads no database. A word is what stands between spaces in what ``words`` of the store makes
+of a text. Chinese, Japanese, Thai and others that put no spaces between words are indexed by letter and by
+pair of neighbours, and searched by pairs (or by the letter, if there is but one), which needs no dictionary.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import regex
+from numpy.typing import NDArray
+
+from polyreel.library.search.exact import best_rows
+from polyreel.library.store.words import indexed_words
+
+__all__ = ["WORD_PARTS", "WordIndex", "make_word_index", "read_word_index", "write_word_index"]
+
+_TERMS, _ROWS, _WEIGHTS = "terms.arrow", "term-rows.npy", "term-weights.npy"
+WORD_PARTS = (_TERMS, _ROWS, _WEIGHTS)
+"""The files of an index."""
+
+# Okapi BM25 (Robertson and Zaragoza 2009), and Lucene's logarithm, which is never negative.
+_K1, _B = 1.2, 0.75
+
+# Straight quotes, and those of English, German, Czech, French, Russian and Chinese.
+_QUOTED = regex.compile('"([^"]+)"|[“„]([^“”„]+)[”“]|«([^«»]+)»|「([^「」]+)」')
+# The signs of length and of repetition belong to several scripts.
+_UNSPACED_CLASS = r"[\p{Han}\p{Hiragana}\p{Katakana}ー々〆\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+_UNSPACED = regex.compile(_UNSPACED_CLASS)
+_LETTERS = regex.compile(rf"{_UNSPACED_CLASS}\p{{M}}*")
+_RUNS = regex.compile(rf"(?:{_UNSPACED_CLASS}\p{{M}}*)+|(?:(?!{_UNSPACED_CLASS})\S)+")
+# Small Latin letters that are no letter with a mark to Unicode, though people without the key type them so.
+_LATIN_NAME = regex.compile("LATIN SMALL LETTER ([A-Z]) WITH .+")
+_AS_TYPED = {"æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "ı": "i", "ĸ": "q", "ŋ": "n"}
+_LATIN_BLOCKS = (range(0xC0, 0x250), range(0x250, 0x2B0), range(0x1D80, 0x1DC0), range(0x2C60, 0x2C80))
+# Lines that hold all words of a phrase are looked at so many at a time, the best first.
+_LOOKED_AT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class WordIndex:
+    """Which lines hold which words.
+
+    Attributes:
+        terms: (terms,) sorted by code points.
+        first: (terms + 1,) where the entries of each term begin, and where the last ends.
+        rows: (entries,) int32, lines by row, ascending within a term.
+        weights: (entries,) float32, what the term adds to a line's BM25 score.
+        texts: (lines,) the lines, for what stands in quotes.
+    """
+
+    terms: pa.StringArray
+    first: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    weights: NDArray[np.float32]
+    texts: pa.ChunkedArray
+
+    def search(self, text: str, limit: int) -> list[tuple[int, float]]:
+        """Lines that share words with ``text``: row and BM25 score, best first.
+
+        What stands in quotes has to occur in a line word for word, whatever its case.
+
+        Args:
+            text: any text; nothing in it is a command.
+            limit: how many lines at most.
+        """
+        scores = np.zeros(len(self.texts), np.float32)
+        for term in dict.fromkeys(_query_terms(indexed_words(text))):
+            entries = self._entries(term)
+            scores[self.rows[entries]] += self.weights[entries]
+        phrases = [_folded(next(filter(None, found))) for found in _QUOTED.findall(text)]
+        if not phrases:
+            rows, found = best_rows(scores, limit, scores > 0)
+            return list(zip(rows.tolist(), found.tolist(), strict=True))
+        rows, found = best_rows(scores, len(scores), self._lines_with_all(phrases) & (scores > 0))
+        said: list[tuple[int, float]] = []
+        for start in range(0, len(rows), _LOOKED_AT):
+            part = slice(start, start + _LOOKED_AT)
+            lines = map(_folded, self.texts.take(pa.array(rows[part])).to_pylist())
+            said += [
+                (row, score)
+                for row, score, line in zip(rows[part].tolist(), found[part].tolist(), lines, strict=True)
+                if all(_occurs(phrase, line) for phrase in phrases)
+            ]
+            if len(said) >= limit:
+                break
+        return said[:limit]
+
+    def _lines_with_all(self, phrases: Sequence[str]) -> NDArray[np.bool_]:
+        """Which lines hold every word of the phrases, (lines,)."""
+        held = np.ones(len(self.texts), bool)
+        for term in {term for phrase in phrases for term in _query_terms(indexed_words(phrase))}:
+            own = np.zeros(len(held), bool)
+            own[self.rows[self._entries(term)]] = True
+            held &= own
+        return held
+
+    def _entries(self, term: str) -> slice:
+        place = bisect_left(self.terms, term, key=lambda each: each.as_py())
+        if place == len(self.terms) or self.terms[place].as_py() != term:
+            return slice(0, 0)
+        return slice(int(self.first[place]), int(self.first[place + 1]))
+
+
+def make_word_index(texts: pa.ChunkedArray, words: pa.ChunkedArray) -> WordIndex:
+    """Index lines.
+
+    Args:
+        texts: (lines,) of strings.
+        words: (lines,) what ``indexed_words`` makes of them.
+    """
+    lists = pc.split_pattern(words, " ")
+    line_of_word = np.repeat(np.arange(len(words)), pc.list_value_length(lists).to_numpy())
+    split = (
+        pa.concat_arrays([chunk.flatten() for chunk in lists.chunks])
+        if len(words)
+        else pa.array([], "string")
+    )
+    spelt = split.dictionary_encode()
+    # A word that many lines share is cut into its terms once.
+    numbers: dict[str, int] = {}
+    pieces, ends = array("q"), array("q", [0])
+    for word in spelt.dictionary.to_pylist():
+        pieces.extend(numbers.setdefault(term, len(numbers)) for term in _indexed_terms(word))
+        ends.append(len(pieces))
+    terms = sorted(numbers)
+    places = np.empty(len(terms), np.int64)
+    places[[numbers[term] for term in terms]] = np.arange(len(terms))
+    found, lines = _spread(spelt.indices.to_numpy(zero_copy_only=False), line_of_word, pieces, ends)
+    # An entry for each term of a line, in order of term and line.
+    keys, times = np.unique(places[found] * max(len(words), 1) + lines, return_counts=True)
+    term_of, rows = np.divmod(keys, max(len(words), 1))
+    return WordIndex(
+        pa.array(terms, pa.string()),
+        np.searchsorted(term_of, np.arange(len(terms) + 1)).astype(np.int64),
+        rows.astype(np.int32),
+        _bm25(term_of, rows, times, terms=len(terms), lines=len(words)),
+        texts,
+    )
+
+
+def _spread(
+    codes: NDArray[np.integer], lines: NDArray[np.int64], pieces: array[int], ends: array[int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """From words to terms: the number of each term, and its line.
+
+    Args:
+        codes: (words,) what each is in the dictionary.
+        lines: (words,) where each stands.
+        pieces: numbers of the terms of all words of the dictionary, one word after the other.
+        ends: where those of each begin, and where the last ends.
+    """
+    begin = np.frombuffer(ends, np.int64)
+    lengths = np.diff(begin)[codes]
+    first = (
+        np.repeat(begin[codes] - np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64), lengths)
+        if len(codes)
+        else np.zeros(0, np.int64)
+    )
+    numbers = np.frombuffer(pieces, np.int64) if len(pieces) else np.zeros(0, np.int64)
+    return numbers[first + np.arange(len(first))], np.repeat(lines, lengths)
+
+
+def _bm25(
+    term_of: NDArray[np.int64], rows: NDArray[np.int64], times: NDArray[np.int64], *, terms: int, lines: int
+) -> NDArray[np.float32]:
+    """What each entry adds to the score of its line, (entries,).
+
+    Args:
+        term_of, rows, times: (entries,) term, line, and how often it stands there.
+        terms, lines: how many there are.
+    """
+    lengths = np.bincount(rows, times, minlength=lines)
+    mean = lengths.sum() / max(np.count_nonzero(lengths), 1)
+    held_by = np.bincount(term_of, minlength=terms)
+    rarity = np.log1p((lines - held_by + 0.5) / (held_by + 0.5))
+    norms = _K1 * (1 - _B + _B * lengths / max(mean, 1.0))
+    weights: NDArray[np.float64] = rarity[term_of] * times * (_K1 + 1) / (times + norms[rows])
+    return weights.astype(np.float32)
+
+
+def write_word_index(index: WordIndex, folder: Path) -> None:
+    """Write an index's ``WORD_PARTS`` into a folder."""
+    schema = _term_schema(lines=len(index.texts), entries=len(index.rows))
+    table = pa.table([index.terms, index.first[:-1]], schema=schema)
+    with pa.OSFile(str(folder / _TERMS), "wb") as file, pa.ipc.new_file(file, table.schema) as out:
+        out.write_table(table)
+    np.save(folder / _ROWS, index.rows, allow_pickle=False)
+    np.save(folder / _WEIGHTS, index.weights, allow_pickle=False)
+
+
+def read_word_index(folder: Path, texts: pa.ChunkedArray) -> WordIndex:
+    """The index in a folder, mapped into memory.
+
+    Args:
+        folder: what ``write_word_index`` wrote to.
+        texts: (lines,) the lines that were indexed.
+
+    Raises:
+        OSError, ValueError: it is not there, damaged, or of other lines.
+    """
+    with pa.memory_map(str(folder / _TERMS)) as file:
+        table = pa.ipc.open_file(file).read_all()
+    rows, weights = (np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in (_ROWS, _WEIGHTS))
+    fits = (
+        table.schema.equals(_term_schema(lines=len(texts), entries=len(rows)), check_metadata=True)
+        and rows.ndim == 1
+        and rows.shape == weights.shape
+        and (rows.dtype, weights.dtype) == (np.int32, np.float32)
+        and (not len(rows) or (rows.min() >= 0 and rows.max() < len(texts)))
+    )
+    if not fits:
+        raise ValueError("the parts of an index of words do not belong together")
+    first = np.append(table["first"].to_numpy(), len(rows))
+    if first[0] != 0 or (np.diff(first) <= 0).any():
+        raise ValueError("an index of words is of other lines")
+    return WordIndex(table["term"].combine_chunks(), first, rows, weights, texts)
+
+
+def _term_schema(*, lines: int, entries: int) -> pa.Schema:
+    """The columns of ``_TERMS``, with what tells whether the other parts belong to it."""
+    belonging = {"lines": str(lines), "entries": str(entries)}
+    return pa.schema([("term", pa.string()), ("first", pa.int64())], metadata=belonging)
+
+
+def _indexed_terms(word: str) -> Iterator[str]:
+    for run, letters in _runs(word):
+        yield from letters or [run]
+        yield from map("".join, pairwise(letters))
+
+
+def _query_terms(words: str) -> Iterator[str]:
+    for run, letters in _runs(words):
+        if len(letters) > 1:
+            yield from map("".join, pairwise(letters))
+        else:
+            yield run
+
+
+def _runs(words: str) -> Iterator[tuple[str, list[str]]]:
+    """Stretches of one kind of script, each with its letters if it puts no spaces between words."""
+    if words.isascii():
+        for word in words.split():
+            yield word, []
+        return
+    for run in _RUNS.findall(words):
+        if _UNSPACED.match(run):
+            yield run, _LETTERS.findall(run)
+        else:
+            yield run.translate(_FOLDED), []
+
+
+def _folded_letters() -> dict[int, str]:
+    folded = {ord(letter): typed for letter, typed in _AS_TYPED.items()}
+    for code in (code for block in _LATIN_BLOCKS for code in block):
+        if match := _LATIN_NAME.fullmatch(unicodedata.name(chr(code), "")):
+            folded[code] = match[1].lower()
+    return folded
+
+
+_FOLDED = _folded_letters()
+
+
+def _folded(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+
+
+def _occurs(phrase: str, line: str) -> bool:
+    """Whether the phrase stands in the line, and not within a longer word."""
+    before = "" if _UNSPACED.match(phrase[:1]) else r"(?<!\w)"
+    after = "" if _UNSPACED.match(phrase[-1:]) else r"(?!\w)"
+    return regex.search(before + regex.escape(phrase) + after, line) is not None

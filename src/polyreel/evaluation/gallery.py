@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.datasets.records import Frames, Media, VideoFile
+from polyreel.datasets.records import Frames, Media
 from polyreel.datasets.store.bundle_features import read_frames
 from polyreel.encoders.protocol import Encoder
 from polyreel.errors import DatasetError, MediaError
@@ -19,7 +19,7 @@ from polyreel.media.limited import DecodeOptions, DecodeWorker
 from polyreel.media.pictures import OpenArchives, read_bytes, read_picture
 from polyreel.problems import Missing
 
-__all__ = ["Gallery", "encode_gallery", "thumbnail"]
+__all__ = ["Gallery", "encode_gallery", "thumbnails"]
 
 _THUMBNAIL_PX = (160, 120)
 
@@ -84,15 +84,22 @@ def encode_gallery(
     return Gallery(tuple(kept), vectors, starts, tuple(missing))
 
 
-def thumbnail(media: Media, *, size: tuple[int, int] = _THUMBNAIL_PX) -> str | None:
-    """A small JPEG of the middle of ``media`` in base64, None if it cannot be read."""
+def thumbnails(items: Iterable[Item], *, size: tuple[int, int] = _THUMBNAIL_PX) -> dict[str, str | None]:
+    """Id -> a small JPEG of the middle of each item in base64, None of one that cannot be read."""
+    different = {item.id: item.media for item in items}
+    with DecodeWorker() as worker:
+        return {name: _thumbnail(media, worker, size) for name, media in different.items()}
+
+
+def _thumbnail(media: Media, worker: DecodeWorker, size: tuple[int, int]) -> str | None:
     try:
         if isinstance(media, Frames):
             middle = media.references[len(media.references) // 2]
             picture = read_picture(read_bytes(media.root, middle), size=size, item=middle)
             jpeg = encode_jpeg(picture)
         else:
-            jpeg = _clip_thumbnail(media, max(size))
+            clips = list(worker.clips(media.path, DecodeOptions(16, 16, thumbnail_px=max(size))))
+            jpeg = clips[len(clips) // 2].thumbnail
     except MediaError:
         return None
     return base64.b64encode(jpeg).decode("ascii")
@@ -107,10 +114,3 @@ def _encode(
         return encoder.encode_video([encoder.encode_frames(pictures)])
     clips = worker.clips(media.path, DecodeOptions.of(encoder.card.frames))
     return np.concatenate([encoder.encode_video([encoder.encode_frames(clip.images)]) for clip in clips])
-
-
-def _clip_thumbnail(media: VideoFile, longest_px: int) -> bytes:
-    options = DecodeOptions(16, 16, thumbnail_px=longest_px)
-    with DecodeWorker() as worker:
-        thumbnails = [clip.thumbnail for clip in worker.clips(media.path, options)]
-    return thumbnails[len(thumbnails) // 2]

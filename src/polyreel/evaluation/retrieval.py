@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from polyreel.encoders.protocol import Encoder
 from polyreel.errors import DatasetError
-from polyreel.evaluation.gallery import Gallery, encode_gallery, thumbnail
+from polyreel.evaluation.gallery import Gallery, encode_gallery, thumbnails
 from polyreel.evaluation.items import EvaluationSet, Item
 from polyreel.evaluation.queries import QuerySet, query_set
 from polyreel.evaluation.results import LanguageResult, Matrix, MissingItem, WorstQuery
@@ -148,15 +148,17 @@ def _worst(
         for query in np.argsort(-expected, kind="stable")[:per_language]:
             wanted = gallery.items[sets[tag].items[query]]
             top = gallery.items[int(scores[tag][query].argmax())]
-            found.append(
-                WorstQuery(
-                    language=tag,
-                    query=sets[tag].texts[query],
-                    wanted=wanted.id,
-                    found=top.id,
-                    rank=float(expected[query]),
-                    wanted_picture=thumbnail(wanted.media),
-                    found_picture=thumbnail(top.media),
-                )
-            )
-    return tuple(found[:_WORST])
+            found.append((tag, sets[tag].texts[query], float(expected[query]), wanted, top))
+    pictures = thumbnails(item for *_, wanted, top in found[:_WORST] for item in (wanted, top))
+    return tuple(
+        WorstQuery(
+            language=tag,
+            query=text,
+            wanted=wanted.id,
+            found=top.id,
+            rank=rank,
+            wanted_picture=pictures[wanted.id],
+            found_picture=pictures[top.id],
+        )
+        for tag, text, rank, wanted, top in found[:_WORST]
+    )

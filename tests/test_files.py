@@ -6,6 +6,8 @@ import os
 import stat
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -99,12 +101,43 @@ def test_a_lock_is_held_by_one_process_and_names_it(tmp_path):
                 pass
 
 
-def test_the_lock_of_a_process_that_was_killed_is_free(tmp_path):
+def kill_while_holding(lock: Path, how: str = "") -> None:
     code = f"""
 import os, pathlib, polyreel.files
-with polyreel.files.exclusive_lock(pathlib.Path({str(tmp_path / ".lock")!r})):
+with polyreel.files.exclusive_lock(pathlib.Path({str(lock)!r}), {how}):
     os._exit(9)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+
+
+def test_the_lock_of_a_process_that_was_killed_is_free(tmp_path):
+    kill_while_holding(tmp_path / ".lock")
     with exclusive_lock(tmp_path / ".lock", busy=UsageError("busy")):
         assert str(os.getpid()) in (tmp_path / ".lock").read_text()
+
+
+def test_one_who_holds_a_lock_briefly_is_waited_for_and_no_other(tmp_path):
+    lock, taken = tmp_path / ".lock", threading.Event()
+
+    def hold_briefly() -> None:
+        with exclusive_lock(lock, briefly=True):
+            taken.set()
+            time.sleep(0.5)
+
+    thread = threading.Thread(target=hold_briefly)
+    thread.start()
+    assert taken.wait(60)
+    with pytest.raises(UsageError, match="for a moment"), exclusive_lock(lock, busy=UsageError("busy")):
+        pass
+    with exclusive_lock(lock, busy=UsageError("busy"), patience_s=60):
+        thread.join(60)
+        began = time.monotonic()
+        with pytest.raises(UsageError), exclusive_lock(lock, busy=UsageError("busy"), patience_s=60):
+            pass
+        assert time.monotonic() - began < 30
+    kill_while_holding(lock, "briefly=True")
+    with exclusive_lock(lock, busy=UsageError("busy")):
+        began = time.monotonic()
+        with pytest.raises(UsageError), exclusive_lock(lock, busy=UsageError("busy"), patience_s=60):
+            pass
+        assert time.monotonic() - began < 30

@@ -8,6 +8,7 @@ import shutil
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,10 @@ __all__ = [
 
 SCRATCH = ".writing-"
 """What the names of scratch folders begin with. A killed process leaves them behind."""
+
+_BRIEFLY = ", for a moment"  # what the file of a lock ends with that will be free within seconds
+# Also how long the process that has just taken a lock has to say who it is.
+_LOOK_EVERY_S = 0.2
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -110,30 +115,37 @@ def absolute(path: Path) -> Path:
 
 @contextmanager
 def exclusive_lock(
-    file: Path, *, busy: PolyreelError | None = None, patience_s: float = 0.0
+    file: Path, *, busy: PolyreelError | None = None, briefly: bool = False, patience_s: float = 0.0
 ) -> Iterator[None]:
     """Hold a lock that one process has at a time; the system frees it when the process ends, even by a kill.
 
     Args:
         file: the lock file, in a folder that exists. It names the process that holds it, and stays.
         busy: raised, with the process that holds the lock as its ``value``, if the lock is taken; None waits.
-        patience_s: how long to wait before that.
+        briefly: the lock will be free again within seconds, which its file says.
+        patience_s: how long to wait, before ``busy`` is raised, for a process that holds it briefly.
     """
     # Imported late: it brings asyncio, which most commands do without.
     from filelock import FileLock, Timeout
 
-    lock = FileLock(file, timeout=-1 if busy is None else patience_s)
-    try:
-        lock.acquire()
-    except Timeout:
-        if busy is None:
-            raise
-        with contextlib.suppress(OSError, UnicodeDecodeError):
-            busy.value = file.read_text(encoding="utf-8") or None
-        raise busy from None
+    lock = FileLock(file)
+    deadline = time.monotonic() + patience_s
+    step_s = min(_LOOK_EVERY_S, patience_s)
+    while True:
+        try:
+            lock.acquire(timeout=-1 if busy is None else step_s)
+            break
+        except Timeout:
+            if busy is None:
+                raise
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                busy.value = file.read_text(encoding="utf-8") or None
+            if time.monotonic() >= deadline or not str(busy.value).endswith(_BRIEFLY):
+                raise busy from None
     try:
         with contextlib.suppress(OSError):  # on a full disk the lock holds all the same
-            file.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+            holder = f"process {os.getpid()} on {socket.gethostname()}"
+            file.write_text(holder + (_BRIEFLY if briefly else ""), encoding="utf-8")
         yield
     finally:
         lock.release()

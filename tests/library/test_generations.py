@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from polyreel.errors import LibraryBusyError, LibraryError, NotFoundError, Unkno
 from polyreel.library.index import generations
 from polyreel.library.index.events import Committed, Progressed, Settled
 from polyreel.library.index.generations import MoveReport, drop_generation, estimate_move, move_library
+from polyreel.library.index.progress_file import read_progress
 from polyreel.library.search.search import Library
 from polyreel.library.store.doctor import examine
 from polyreel.library.store.state import read_state
@@ -255,6 +259,40 @@ def test_a_move_waits_for_an_index_run_to_end(library, wide, monkeypatch):
         assert thread.is_alive()
     thread.join(60)
     assert reports[0].switched
+
+
+def test_an_index_run_waits_for_a_commit_of_a_move(library, videos, tiny_bundle):
+    with writing(library, briefly=True):
+        runs = []
+        thread = threading.Thread(target=lambda: runs.append(index_films(videos, library, tiny_bundle)))
+        thread.start()
+        thread.join(0.5)
+        assert thread.is_alive()
+    thread.join(60)
+    assert runs[0].unchanged == 3
+
+
+def test_what_a_killed_move_leaves_holds_up_nobody(library, videos, tiny_bundle, wide):
+    """Its note stays, with the number of a process that is no more; the system has freed its locks."""
+    code = f"""
+import os, pathlib
+from polyreel.encoders.runtime import Bundle
+from polyreel.library.index.generations import move_library
+bundle = Bundle(pathlib.Path({str(wide.folder)!r}))
+library = pathlib.Path({str(library)!r})
+move_library(library, bundle, location="wide", workers=1, on_event=lambda _: os._exit(9))
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    left = read_progress(library, MOVE_FILE)
+    assert (left.bundle, left.is_running) == ("wide", False)
+    with writing(library):
+        began = time.monotonic()
+        with pytest.raises(LibraryBusyError):
+            index_films(videos, library, tiny_bundle)
+        assert time.monotonic() - began < 30  # not the patience that a move which goes on is owed
+    assert drop_generation(library, "wide") == wide.card.label
+    assert not (library / MOVE_FILE).exists()
+    assert move(library, wide).switched
 
 
 def test_a_generation_is_dropped(library, tiny_bundle, wide):

@@ -28,7 +28,7 @@ from polyreel.library.index.events import IndexEvent
 from polyreel.library.index.filling import Filler
 from polyreel.library.index.gaps import VectorGap, find_gap, find_source, still_lacking
 from polyreel.library.index.half_read import kept_of_half_read
-from polyreel.library.index.progress_file import ProgressFile
+from polyreel.library.index.progress_file import ProgressFile, read_progress
 from polyreel.library.index.scan import FoundVideo
 from polyreel.library.search.search_index import load_search_index
 from polyreel.library.store.state import Generation, LibraryState, generation_of, require_state
@@ -197,7 +197,7 @@ def drop_generation(folder: Path, name: str, *, force: bool = False) -> str:
         UnknownNameError: the library has no such generation.
         LibraryBusyError: another process moves the library.
     """
-    with moving(folder), writing(folder) as writer:
+    with moving(folder), writing(folder, briefly=True) as writer:
         state = writer.snapshot.state
         number = _number_named(state, name)
         chosen = state.generations[number]
@@ -209,6 +209,8 @@ def drop_generation(folder: Path, name: str, *, force: bool = False) -> str:
                 remedy="Index what 'polyreel doctor' names first, or drop it all the same with --force",
             )
         writer.drop_generation(number)
+        if (stopped := read_progress(folder, MOVE_FILE)) is not None and stopped.bundle == chosen.bundle:
+            (folder / MOVE_FILE).unlink(missing_ok=True)  # left by a move that was killed: it cannot go on
     return chosen.label
 
 
@@ -365,7 +367,7 @@ def _writing_in_turn(folder: Path) -> Iterator[Writer]:
     with ExitStack() as held:
         while True:
             with suppress(LibraryBusyError):
-                writer = held.enter_context(writing(folder))
+                writer = held.enter_context(writing(folder, briefly=True))
                 break
             time.sleep(_PATIENCE_S)
         yield writer

@@ -62,7 +62,7 @@ MOVE_FILE = "move.json"
 
 THUMBNAILS = "thumbs"
 _LOCK, _MOVE_LOCK = "write.lock", "move.lock"
-# A move to another bundle writes now and then, for about a second.
+# For a move to another bundle, which writes now and then for about a second.
 _PATIENCE_S = 60.0
 # Merging small fragments is worth its time once there are this many.
 _FRAGMENTS_BEFORE_COMPACTION = 32
@@ -448,7 +448,7 @@ class Writer:
 
 
 @contextmanager
-def writing(folder: Path, generation: Generation | None = None) -> Iterator[Writer]:
+def writing(folder: Path, generation: Generation | None = None, *, briefly: bool = False) -> Iterator[Writer]:
     """Open the library for its one writer, taking back whatever a killed run left uncommitted.
 
     A library that this makes goes again if the block fails, or sets ``abandoned``, before it commits a file.
@@ -457,6 +457,7 @@ def writing(folder: Path, generation: Generation | None = None) -> Iterator[Writ
         folder: the library.
         generation: what searches have to use, and what a new library is made for; None takes the library as
             it is, and makes none.
+        briefly: it is open for a second or so; others wait for that instead of giving up.
 
     Raises:
         LibraryBusyError: another process is writing it.
@@ -468,7 +469,7 @@ def writing(folder: Path, generation: Generation | None = None) -> Iterator[Writ
         require_state(folder)
     else:
         create_library(folder, generation)
-    with _locked(folder):
+    with _locked(folder, briefly=briefly):
         snapshot = open_snapshot(folder)
         if generation is not None:
             require_bundle(folder, snapshot.state, generation)
@@ -514,7 +515,7 @@ def _connect(folder: Path) -> DBConnection:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _locked(folder: Path, *, briefly: bool = False) -> Iterator[None]:
     busy = LibraryBusyError(
         "another index run is writing this library",
         item=folder,
@@ -523,8 +524,8 @@ def _locked(folder: Path) -> Iterator[None]:
     with ExitStack() as held:
         with _storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            patience_s = _PATIENCE_S if (folder / MOVE_FILE).exists() else 0.0
-            held.enter_context(exclusive_lock(folder / _LOCK, busy=busy, patience_s=patience_s))
+            lock = exclusive_lock(folder / _LOCK, busy=busy, briefly=briefly, patience_s=_PATIENCE_S)
+            held.enter_context(lock)
         yield
 
 

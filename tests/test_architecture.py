@@ -30,7 +30,7 @@ GROUND = (
 )
 # From the top of the house to the bottom, each wing by itself. Rooms of one storey do not import each other.
 SHARED = (("media",), ("encoders",), ("packages",))
-OWNERS_WING = (("server",), ("client",), ("library",), ("recognition",))
+OWNERS_WING = (("agents", "server"), ("client",), ("library",), ("recognition",))
 RESEARCHERS_WING = (
     ("study",),
     ("training",),
@@ -245,6 +245,7 @@ def ruff_order(name: str) -> tuple[int, str]:
             "polyreel.cli.app",
             "torch onnx onnxruntime lancedb av pyarrow tokenizers polyreel.library.search.search",
         ),
+        ("polyreel.agents.tools", "torch onnx onnxruntime lancedb mcp"),
         ("polyreel.library.search.search", "torch onnx onnxruntime lancedb tokenizers"),
         ("polyreel.evaluation.run", "torch onnx onnxruntime lancedb"),
         ("polyreel.encoders.importing.importer", "torch transformers onnx onnxruntime lancedb PIL"),

@@ -394,6 +394,7 @@ _WANTED = {
     "list_": "a list",
     "literal_error": "{expected}",
     "model_": "keys with values",
+    "string_too_long": "text of at most {max_length} characters",
     "string_too_short": "text that is not empty",
     "string_": "text",
     "too_long": "a list of at most {max_length}",

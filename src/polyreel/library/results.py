@@ -24,6 +24,7 @@ __all__ = [
     "Hit",
     "IndexStatus",
     "LibraryClip",
+    "LibraryLine",
     "LibraryResult",
     "Mode",
     "ProblemFile",
@@ -191,6 +192,23 @@ class LibraryClip(LibraryResult):
     thumbnail: Place
     media: Place
     video: Video
+
+
+class LibraryLine(LibraryResult):
+    """A line of a video: a piece of text with times.
+
+    Attributes:
+        start_s, end_s: when it is there, seconds.
+        text: as the file has it.
+        language: BCP-47 tag; "und" is unknown.
+        source: where it comes from, such as the name of the file beside the video.
+    """
+
+    start_s: Seconds
+    end_s: Seconds
+    text: str
+    language: str
+    source: str
 
 
 class ClipScore(LibraryResult):

@@ -146,16 +146,12 @@ def thumbnail_response(snapshot: LibrarySnapshot, clip_id: str) -> FileResponse:
     Raises:
         NotFoundError: the clip or the picture is not there, or is not a regular file of the library.
     """
-    path = snapshot.folder / snapshot.clip_facts(clip_id)["thumbnail"]
-    facts = _facts(path)
-    inside = path.resolve().is_relative_to(snapshot.folder.resolve())
-    if facts is None or not stat.S_ISREG(facts.st_mode) or not inside:
-        raise NotFoundError("this moment has no picture", remedy="Run index again")
+    path = snapshot.thumbnail_file(clip_id)
     return _IndexedFileResponse(
         path,
         media_type="image/jpeg",
         headers={"cache-control": f"private, max-age={_YEAR_S}, immutable"},
-        stat_result=facts,
+        stat_result=path.lstat(),
     )
 
 

@@ -22,6 +22,7 @@ from polyreel.library.results import (
     Contents,
     IndexStatus,
     LibraryClip,
+    LibraryLine,
     Mode,
     SearchResult,
     Timeline,
@@ -248,6 +249,14 @@ class Library:
             )
             for clip, cosine in zip(clips, cosines.tolist(), strict=True)
         ]
+
+    def lines(self, video_id: str) -> list[LibraryLine]:
+        """The lines of a video, in order of time.
+
+        Raises:
+            NotFoundError: the library holds no such video.
+        """
+        return self.snapshot.lines(video_id)
 
     def vector_of(self, clip_id: str) -> Vector:
         """The vector of a clip, (dim,).

@@ -18,17 +18,18 @@ from numpy.typing import NDArray
 
 from polyreel.encoders.protocol import Encoder
 from polyreel.errors import NotFoundError, require_type
-from polyreel.library.results import Contents, LibraryClip, ProblemFile, Video
+from polyreel.library.results import Contents, LibraryClip, LibraryLine, ProblemFile, Video
 from polyreel.library.search.calibration import Calibration
 from polyreel.library.search.filters import Filter
 from polyreel.library.search.locator import Locator
 from polyreel.library.search.search_index import SearchIndex, load_search_index
 from polyreel.library.store.state import LibraryState
 from polyreel.library.store.store import TableReader
-from polyreel.library.store.tables import FILES, OK
+from polyreel.library.store.tables import FILES, OK, SUBTITLES
 
 __all__ = ["IndexedFile", "LibrarySnapshot"]
 
+_LINE_COLUMNS = ["start_s", "end_s", "text", "language", "source"]
 _CLIP_ID = re.compile(r"(?P<video>[0-9a-f]{32})@\d{10,}")
 
 
@@ -239,6 +240,34 @@ class LibrarySnapshot:
     def thumbnail(self, clip: Mapping[str, Any]) -> str:
         """Where the picture of a clip is, given its row."""
         return self.locator.thumbnail(clip["clip_id"], f"{self.folder}/{clip['thumbnail']}")
+
+    def thumbnail_file(self, clip_id: str) -> Path:
+        """The JPEG of a clip.
+
+        Raises:
+            NotFoundError: the clip or its picture is not there, or is not a regular file of the library.
+        """
+        path = self.folder / str(self.clip_facts(clip_id)["thumbnail"])
+        try:
+            is_own = stat.S_ISREG(path.lstat().st_mode) and path.resolve().is_relative_to(
+                self.folder.resolve()
+            )
+        except OSError:
+            is_own = False
+        if not is_own:
+            raise NotFoundError("this moment has no picture", remedy="Run index again")
+        return path
+
+    def lines(self, video_id: str) -> list[LibraryLine]:
+        """The lines of a video, in order of time.
+
+        Raises:
+            NotFoundError: the library holds no such video.
+        """
+        self.video_row(video_id)
+        rows = self._tables.read_of_videos(SUBTITLES, _LINE_COLUMNS, [video_id])
+        rows = rows.sort_by([("start_s", "ascending"), ("end_s", "ascending")])
+        return [LibraryLine(**row) for row in rows.to_pylist()]
 
     def video_row(self, video_id: str) -> int:
         """Row of a video.

@@ -1,0 +1,1 @@
+"""A library as tools for agents, over the Model Context Protocol."""

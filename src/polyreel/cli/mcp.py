@@ -1,0 +1,56 @@
+"""``polyreel mcp``: the library as tools for agents."""
+
+from __future__ import annotations
+
+import functools
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+from polyreel.cli.options import Device, LibraryOption, default_library, load_bundle
+from polyreel.errors import UsageError
+
+if TYPE_CHECKING:
+    from polyreel.library.search.search import Library
+
+__all__ = ["mcp"]
+
+
+def mcp(*, library: LibraryOption = None, device: Device = None) -> int:
+    """Let agents search: tools over the Model Context Protocol, on standard input and output.
+
+    It is for a program to start, and ends when that closes its input; see docs/agents.md.
+
+    Example: polyreel mcp --library demo-library
+    """
+    try:
+        from polyreel.agents.serving import serve_stdio
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "a package that agents' tools need is not installed",
+            item=error.name,
+            remedy="Install it with: pip install 'polyreel[mcp]'",
+        ) from error
+    from polyreel.library.search.search import Library
+
+    folder, opening = default_library(library), threading.Lock()
+    opened: Library | None = None
+
+    def open_when_asked() -> Library:
+        # A client waits seconds for a server to come up; building a bundle takes longer. And what is not
+        # there yet can be told to an agent, and can be there at its next call.
+        nonlocal opened
+        with opening:
+            if opened is None:
+                opened = Library(folder, functools.partial(load_bundle, device=device))
+            if opened.snapshot.calibration is None:
+                opened.calibrate()
+            return opened
+
+    # No exception wakes the thread that waits for input: Ctrl-C would do nothing until a line comes.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        serve_stdio(open_when_asked)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return 0

@@ -265,7 +265,8 @@ class LibrarySnapshot:
             NotFoundError: the library holds no such video.
         """
         self.video_row(video_id)
-        rows = self._tables.read_of_videos(SUBTITLES, _LINE_COLUMNS, [video_id])
+        tables = TableReader(self.folder, self.state)  # loads Lance, which no search needs
+        rows = tables.read_of_videos(SUBTITLES, _LINE_COLUMNS, [video_id])
         rows = rows.sort_by([("start_s", "ascending"), ("end_s", "ascending")])
         return [LibraryLine(**row) for row in rows.to_pylist()]
 

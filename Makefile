@@ -6,12 +6,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Processes that share the tests.
 WORKERS ?= 2
 
-.PHONY: install demo test test-all test-open-clip lint typecheck bench docs clean
+.PHONY: install demo dist test test-all test-open-clip lint typecheck bench docs clean
 
 # A stamp is younger than what it was made from; pip is not asked again, so a second run needs no network.
 $(VENV)/.base: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet --constraint constraints.txt --editable .
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[serve]"
 	touch $@
 
 # torch first and pinned: a bare "torch" brings several gigabytes of CUDA.
@@ -24,6 +24,11 @@ install: $(VENV)/.dev
 
 demo: $(VENV)/.base
 	$(BIN)/polyreel demo
+
+# The wheel and the source distribution, with the back end that pyproject.toml names.
+dist: $(VENV)/.base
+	$(PIP) install --quiet --constraint constraints.txt hatchling
+	$(BIN)/python -m hatchling build --directory dist
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal

@@ -29,7 +29,7 @@ from mcp_types import (
 from mcp_types import Tool as ToolDescription
 
 from polyreel._version import __version__
-from polyreel.agents.tools import TOOLS, Answer, call
+from polyreel.agents.tools import TOOLS, ToolAnswer, call
 from polyreel.errors import PolyreelError
 from polyreel.library.search.search import Library
 from polyreel.units import printable
@@ -77,7 +77,7 @@ def create_server(library: Callable[[], Library]) -> Server[Any]:
 
 
 def serve_stdio(library: Callable[[], Library]) -> None:
-    """Answer one client on standard input and output until it closes them.
+    """ToolAnswer one client on standard input and output until it closes them.
 
     While that lasts, whatever else is printed goes to standard error.
 
@@ -105,7 +105,7 @@ def _description(name: str) -> ToolDescription:
     )
 
 
-def _result(answer: Answer) -> CallToolResult:
+def _result(answer: ToolAnswer) -> CallToolResult:
     """The facts as text and, for clients that take it, as structure; the picture last."""
     content: list[ContentBlock] = [TextContent(type="text", text=answer.facts.model_dump_json())]
     if answer.picture is not None:

@@ -25,7 +25,7 @@ from polyreel.library.search.filters import EVERYTHING, Filter
 from polyreel.library.search.search import Library
 from polyreel.recipes import form_problems
 
-__all__ = ["TOOLS", "Answer", "LinesOfVideo", "MomentsOfVideo", "Tool", "call"]
+__all__ = ["TOOLS", "LinesOfVideo", "MomentsOfVideo", "Tool", "ToolAnswer", "call"]
 
 _MOST = 100
 _MOST_LINES = 500
@@ -95,7 +95,7 @@ class LinesOfVideo(LibraryResult):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ToolAnswer:
     """What a tool answers.
 
     Attributes:
@@ -115,7 +115,7 @@ class Tool:
         title: a few words for people.
         description: what it does, for the agent that chooses among tools.
         arguments: model of its arguments; their descriptions are the agent's.
-        result: model of ``Answer.facts``.
+        result: model of ``ToolAnswer.facts``.
         answer: the tool itself, given a library and checked arguments.
     """
 
@@ -123,10 +123,10 @@ class Tool:
     description: str
     arguments: type[BaseModel]
     result: type[LibraryResult]
-    answer: Callable[[Library, Any], Answer]
+    answer: Callable[[Library, Any], ToolAnswer]
 
 
-def call(library: Callable[[], Library], name: str, arguments: Mapping[str, Any]) -> Answer:
+def call(library: Callable[[], Library], name: str, arguments: Mapping[str, Any]) -> ToolAnswer:
     """Check the arguments of a tool, then call it.
 
     Args:
@@ -151,23 +151,23 @@ def call(library: Callable[[], Library], name: str, arguments: Mapping[str, Any]
     return tool.answer(library(), checked)
 
 
-def _search(library: Library, given: _Search) -> Answer:
+def _search(library: Library, given: _Search) -> ToolAnswer:
     found = library.search(given.query, top=given.top, language=given.language, filters=_filter(given.folder))
-    return Answer(found)
+    return ToolAnswer(found)
 
 
-def _videos(library: Library, given: _Videos) -> Answer:
+def _videos(library: Library, given: _Videos) -> ToolAnswer:
     filters = _filter(given.folder)
     total = int(library.snapshot.allowed_videos(filters).sum())
     found = library.videos(skip=given.skip, top=given.top, filters=filters)
-    return Answer(VideosDocument(total=total, videos=tuple(found)))
+    return ToolAnswer(VideosDocument(total=total, videos=tuple(found)))
 
 
-def _moments(library: Library, given: _Moments) -> Answer:
+def _moments(library: Library, given: _Moments) -> ToolAnswer:
     timeline = library.timeline(given.video_id, given.query, language=given.language)
     # Of equal ones the first in time comes first.
     best = heapq.nlargest(given.top, timeline.clips, key=lambda clip: clip.visual)
-    return Answer(
+    return ToolAnswer(
         MomentsOfVideo(
             video=timeline.video,
             query=timeline.query,
@@ -178,7 +178,7 @@ def _moments(library: Library, given: _Moments) -> Answer:
     )
 
 
-def _lines(library: Library, given: _Lines) -> Answer:
+def _lines(library: Library, given: _Lines) -> ToolAnswer:
     if given.end_s < given.start_s:
         raise UsageError(
             "no line can be there", value=f"from {given.start_s} to {given.end_s}", remedy="Swap the two"
@@ -187,12 +187,12 @@ def _lines(library: Library, given: _Lines) -> Answer:
     within = [line for line in lines if line.end_s >= given.start_s and line.start_s <= given.end_s]
     shown = tuple(within[given.skip : given.skip + given.top])
     left_out = max(len(within) - given.skip - given.top, 0)
-    return Answer(LinesOfVideo(video=library.video(given.video_id), lines=shown, left_out=left_out))
+    return ToolAnswer(LinesOfVideo(video=library.video(given.video_id), lines=shown, left_out=left_out))
 
 
-def _thumbnail(library: Library, given: _Thumbnail) -> Answer:
+def _thumbnail(library: Library, given: _Thumbnail) -> ToolAnswer:
     snapshot = library.snapshot
-    return Answer(snapshot.clip(given.clip_id), snapshot.thumbnail_file(given.clip_id))
+    return ToolAnswer(snapshot.clip(given.clip_id), snapshot.thumbnail_file(given.clip_id))
 
 
 def _filter(folder: str) -> Filter:

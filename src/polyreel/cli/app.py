@@ -26,7 +26,10 @@ VERBS = {
     ),
     "search": ("polyreel.cli.search:search", "Find moments that match a sentence in any language."),
     "serve": ("polyreel.cli.serve:serve", "Serve a page to search with, and a REST API for programs."),
-    "mcp": ("polyreel.cli.mcp:mcp", "Let agents search: tools over the Model Context Protocol."),
+    "mcp": (
+        "polyreel.cli.mcp:mcp",
+        "Let agents search: tools over the Model Context Protocol, on standard input and output.",
+    ),
     "doctor": (
         "polyreel.cli.doctor:doctor",
         "Report the library's health: unreadable files and why, versions, space, bundle.",

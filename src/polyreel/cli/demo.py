@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +14,7 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from polyreel.cli.index import index_with_progress
-from polyreel.cli.options import Json, absolute, load_bundle
+from polyreel.cli.options import Json, absolute, load_bundle, own_command
 from polyreel.cli.output import print_json, show_progress, stderr, stdout
 from polyreel.errors import FetchError
 from polyreel.units import clock
@@ -101,14 +103,7 @@ def demo(
     stdout.print(table)
     stdout.print()
     stdout.print(_recall_table(recall, len(clips)))
-    stdout.print(
-        "\nGo on:\n"
-        f"  polyreel search 'a plane takes off' --library {folder}\n"
-        "  polyreel index ~/Videos\n"
-        "  polyreel search 'mbwa anakimbia'",
-        markup=False,
-        soft_wrap=True,
-    )
+    stdout.print("\nGo on:", *_next_commands(folder), sep="\n  ", markup=False, soft_wrap=True)
     return 0
 
 
@@ -158,6 +153,15 @@ def _fetch(everything: bool) -> list[DemoClip]:
     for failure in {str(error) for error in report.failures.values()}:
         stderr.print(f"left out: {failure}", style="yellow", markup=False, soft_wrap=True)
     return [clip for clip in wanted if clip.source in report.files]
+
+
+def _next_commands(library: Path) -> list[str]:
+    """Commands that work as they stand, from any folder."""
+    program, this = own_command(), shlex.quote(str(library))
+    commands = [f"{program} search 'a plane takes off' --library {this}"]
+    if find_spec("fastapi"):
+        commands.append(f"{program} serve --library {this}")
+    return [*commands, f"{program} index ~/Videos", f"{program} search 'mbwa anakimbia'"]
 
 
 def _spread(clips: Sequence[DemoClip], place: int) -> DemoClip:

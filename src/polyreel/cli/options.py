@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -24,6 +27,7 @@ __all__ = [
     "absolute",
     "default_library",
     "load_bundle",
+    "own_command",
     "require_torch",
     "spoken_languages",
 ]
@@ -67,6 +71,16 @@ def load_bundle(name_or_folder: str, device: str | None = None) -> Bundle:
     if device is not None or bundle.device != CPU:
         stderr.print(f"Device: {bundle.device}", style="dim")
     return bundle
+
+
+def own_command() -> str:
+    """How this polyreel is called from any folder, quoted for a shell: by its name where that finds it."""
+    called = Path(sys.argv[0])
+    if called.name != "polyreel":  # such as python -m polyreel
+        return f"{shlex.quote(sys.executable)} -m polyreel"
+    found = shutil.which("polyreel")
+    is_found = found is not None and called.exists() and Path(found).samefile(called)
+    return "polyreel" if is_found else shlex.quote(str(called.absolute()))
 
 
 def spoken_languages() -> list[str]:

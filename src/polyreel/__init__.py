@@ -55,6 +55,7 @@ def index(
     library: str | Path | None = None,
     *,
     bundle: str | Path | None = None,
+    encoder: Encoder | None = None,
     workers: int | None = None,
     retry_failed: bool = False,
     prune: bool = False,
@@ -69,6 +70,8 @@ def index(
             ``$POLYREEL_LIBRARY``, or a folder among the user's own data.
         bundle: name or folder of the bundle that encodes; by default the library's own. One that is not
             installed is built.
+        encoder: an encoder of one's own in the place of a bundle. It stays in this process and is called from
+            this thread. The library is bound to its card's identity; ``open`` has to be given it, too.
         workers: files that are decoded at once; by default one for each core.
         retry_failed: whether files that failed before, and have not changed, are read again.
         prune: whether missing files are forgotten even if nothing is left in their folder.
@@ -76,10 +79,11 @@ def index(
         on_event: called with each step of the progress.
 
     Raises:
-        UsageError: a path does not exist.
+        UsageError: a path does not exist; the encoder lacks a method, fails, or gives wrong answers.
         UnknownNameError: there is no such bundle.
         LibraryBusyError: another process is writing the library.
-        BundleMismatchError: the library was made by another bundle.
+        BundleMismatchError: the library was made by another bundle or encoder.
+        BundleError: the library was made by an encoder of one's own, and none is given.
         LibraryError: the disk is full or fails; what was committed stays.
     """
     import os
@@ -88,7 +92,8 @@ def index(
     from polyreel.errors import UsageError, require_type
     from polyreel.files import absolute
     from polyreel.library.index.indexing import index as index_library
-    from polyreel.library.location import bundle_location, user_library
+    from polyreel.library.location import bundle_location, location_of, user_library
+    from polyreel.library.own_encoder import own_encoder
 
     if isinstance(paths, str | os.PathLike):
         given: list[str | Path] = [paths]
@@ -109,11 +114,18 @@ def index(
     if workers is not None:
         require_type(workers, int, "the number of workers")
     folder = user_library() if library is None else absolute(Path(library))
-    location = bundle_location(folder, None if bundle is None else str(bundle))
+    if encoder is None:
+        location = bundle_location(folder, None if bundle is None else str(bundle))
+        loaded: Encoder = load_encoder(location)
+    else:
+        if bundle is not None:
+            raise UsageError("a bundle and an encoder are given", item=bundle, remedy="Give one of them")
+        loaded = own_encoder(encoder)
+        location = location_of(loaded)
     return index_library(
         [Path(path).expanduser() for path in given],
         folder,
-        load_encoder(location),
+        loaded,
         location=location,
         workers=workers or len(os.sched_getaffinity(0)),
         retry_failed=retry_failed,

@@ -433,6 +433,10 @@ VERBS = (
     ["bundles", "list"],
     ["bundles", "show"],
     ["bundles", "build"],
+    ["bundles", "import"],
+    ["bundles", "compare"],
+    ["bundles", "set"],
+    ["bundles", "drop"],
     ["demo"],
 )
 
@@ -443,6 +447,15 @@ def test_every_verb_has_help_with_an_example_and_json(capsys, verb):
     assert code == 0
     assert f"Example: polyreel {' '.join(verb)}" in out
     assert "--json" in out
+
+
+@pytest.mark.parametrize("group", ["bundles", "videos", "data"])
+def test_every_command_of_a_group_has_a_line_of_help(capsys, group):
+    _, out, _ = ask(capsys, group, "--help")
+    table = out[out.index("Commands") :]
+    names = re.findall(r"^│ ([a-z][\w-]*)", table, re.MULTILINE)
+    assert len(names) > 2
+    assert [name for name in names if not re.search(rf"^│ {name} +[A-Z]", table, re.MULTILINE)] == []
 
 
 def test_help_lists_every_verb(capsys):

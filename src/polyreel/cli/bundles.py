@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 from rich.table import Table
 
+from polyreel.cli.bundle_speed import speed
+from polyreel.cli.bundles_compare import compare
+from polyreel.cli.bundles_import import import_
+from polyreel.cli.generations import drop, set_
 from polyreel.cli.options import Json
 from polyreel.cli.output import print_json, show_progress, stdout
 from polyreel.units import size
 
 if TYPE_CHECKING:
     from polyreel.encoders.card import Origin
-    from polyreel.encoders.runtime import Bundle
 
-__all__ = ["app", "speed"]
+__all__ = ["app"]
 
 app = App(
     name="bundles", help="Models: list them, show one's card, build or import one, move a library to one."
 )
-app.command("polyreel.cli.bundles_import:import_", name="import")
-app.command("polyreel.cli.bundles_compare:compare", name="compare")
-app.command("polyreel.cli.generations:set_", name="set", help="Let searches of a library use another bundle.")
-app.command(
-    "polyreel.cli.generations:drop",
-    name="drop",
-    help="Remove the vectors of a bundle that searches of a library do not use.",
-)
+app.command(import_, name="import")
+app.command(compare)
+app.command(set_, name="set")
+app.command(drop)
 
 
 @app.command(name="list")
@@ -117,27 +114,6 @@ def _print_origin(origin: Origin) -> None:
         )
     for remark in origin.remarks:
         stdout.print(remark)
-
-
-def speed(bundle: Bundle) -> tuple[float, float]:
-    """Short texts and pictures a second on this machine, once all is loaded."""
-    import numpy as np
-
-    frames, languages = bundle.card.frames, ["en"] * 8
-    pictures = np.zeros((4, frames.height_px, frames.width_px, 3), np.uint8)
-    texts = ["a dog runs on the beach"] * 8
-    return (
-        _rate(len(texts), lambda: bundle.encode_text(texts, languages=languages)),
-        _rate(len(pictures), lambda: bundle.encode_frames(pictures)),
-    )
-
-
-def _rate(count: int, work: Callable[[], object]) -> float:
-    """Items a second, of a second run."""
-    work()
-    began = time.perf_counter()
-    work()
-    return count / (time.perf_counter() - began)
 
 
 @app.command

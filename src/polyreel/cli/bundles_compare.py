@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from polyreel.cli.bundle_speed import speed
 from polyreel.cli.options import Json, Seed, load_bundle
 from polyreel.cli.output import print_json, show_progress, stdout
 from polyreel.errors import ResultError
@@ -38,7 +39,6 @@ def compare(
         languages: Query languages, as en,de,sw; all by default.
         seed: Of the resampling.
     """
-    from polyreel.cli.bundles import speed
     from polyreel.evaluation.run import evaluate
     from polyreel.report.comparison import compare as compare_results
     from polyreel.report.labelled import labelled

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from polyreel.client.remote import connect
-from polyreel.errors import require_type
+from polyreel.errors import UsageError, require_type
 from polyreel.library.results import (
     Contents,
     IndexStatus,
@@ -19,6 +19,9 @@ from polyreel.library.results import (
     Video,
 )
 from polyreel.library.search.filters import EVERYTHING, Filter
+
+if TYPE_CHECKING:
+    from polyreel.encoders.protocol import Encoder
 
 __all__ = ["VideoLibrary", "open_library"]
 
@@ -85,7 +88,9 @@ class VideoLibrary(Protocol):
     def __exit__(self, *_error: object) -> None: ...
 
 
-def open_library(path_or_url: str | Path, *, token: str | None = None) -> VideoLibrary:
+def open_library(
+    path_or_url: str | Path, *, token: str | None = None, encoder: Encoder | None = None
+) -> VideoLibrary:
     """Open the library in a folder, or the one that a server has.
 
     The bundle of a folder's library is found by what the library says; one that is not installed is built.
@@ -93,15 +98,26 @@ def open_library(path_or_url: str | Path, *, token: str | None = None) -> VideoL
     Args:
         path_or_url: folder that ``polyreel index`` made, or ``http://`` address of a ``polyreel serve``.
         token: what a server asks for beyond its own machine.
+        encoder: the encoder of one's own that the library was indexed with.
 
     Raises:
+        UsageError: the encoder lacks a method or a card; from a search, it fails or gives wrong answers.
         LibraryError: there is no library in that folder, or it cannot be read.
-        BundleError: its bundle is damaged.
+        BundleMismatchError: the library was made by another encoder or bundle.
+        BundleError: its bundle is damaged, or it was made by an encoder and none is given.
         RemoteError: the server cannot be reached or refuses the token.
     """
     require_type(path_or_url, (str, os.PathLike), "a library's place")
     if str(path_or_url).startswith(("http://", "https://")):
+        if encoder is not None:
+            raise UsageError("a server has its encoder already", item=path_or_url, remedy="Leave it out")
         return connect(str(path_or_url), token=token)
-    from polyreel.library.search.search import Library  # loads numpy and Arrow, which a client does not need
+    folder = Path(path_or_url).expanduser()
+    # Imported late: they load numpy and Arrow, which a client does not need.
+    if encoder is not None:
+        from polyreel.library.own_encoder import open_with
 
-    return Library(Path(path_or_url).expanduser())
+        return open_with(folder, encoder)
+    from polyreel.library.search.search import Library
+
+    return Library(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -27,10 +28,12 @@ __all__ = [
     "TextInput",
     "identity_of",
     "read_card",
+    "short_identity",
 ]
 
 CARD_FILE = "bundle.json"
 _THE_TEXT = "$A"
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class _Card(BaseModel):
@@ -248,7 +251,7 @@ class EncoderCard(_Card):
     @property
     def label(self) -> str:
         """Name and start of the identity, as messages show it."""
-        return f"{self.name} ({self.identity[:12]})"
+        return f"{self.name} ({short_identity(self.identity)})"
 
 
 class BundleCard(EncoderCard):
@@ -301,6 +304,11 @@ class BundleCard(EncoderCard):
     def non_commercial(self) -> bool:
         """Whether the licence of a part forbids commercial use."""
         return any(licence.non_commercial for licence in self.licences)
+
+
+def short_identity(identity: str, length: int = 12) -> str:
+    """The start of a digest, which tells it from others; an identity that a person chose is whole."""
+    return identity[:length] if _DIGEST.fullmatch(identity) else identity
 
 
 def identity_of(inputs: Mapping[str, object]) -> str:

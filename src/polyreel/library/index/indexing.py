@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, assert_never
-
-import numpy as np
 
 from polyreel.clips import Clip
 from polyreel.encoders.protocol import Encoder
@@ -25,6 +24,7 @@ from polyreel.library.index.decode_pool import (
     ReadFailed,
     run_decode_pool,
 )
+from polyreel.library.index.encoding import encode_clip, naming
 from polyreel.library.index.events import Committed, IndexEvent, Planned, Progressed, Settled
 from polyreel.library.index.filling import Filler
 from polyreel.library.index.gaps import find_gap
@@ -115,7 +115,7 @@ def index(
     Args:
         paths: video files and folders of them.
         folder: the library; made if it is not there.
-        bundle: what encodes pictures and subtitles; the library's own.
+        bundle: what encodes pictures and subtitles, in this thread; the library's own.
         location: what finds the bundle again, kept in a new library.
         workers: files that are decoded at once.
         limits: what one file may take.
@@ -126,7 +126,7 @@ def index(
         on_event: called with each step of the progress.
 
     Raises:
-        UsageError: a path does not exist.
+        UsageError: a path does not exist, or an encoder of the user's own fails.
         LibraryBusyError: another process is writing the library.
         BundleMismatchError: the library was made by another bundle.
         LibraryError: the disk is full or fails; what was committed stays.
@@ -148,10 +148,8 @@ def index(
         )
         try:
             run.start(found, plan)
-            for job, event in decode(_jobs(plan, options)):
-                run.take(job, event)
-            for job, event in decode(run.subtitles_of_copies()):
-                run.take(job, event)
+            run.take_all(decode(_jobs(plan, options)))
+            run.take_all(decode(run.subtitles_of_copies()))
         except KeyboardInterrupt:
             run.report.interrupted = True
         finally:
@@ -247,6 +245,12 @@ class _Run:
         total = sum(video.size_bytes for video in plan.read)
         self._on_event(Planned(len(plan.read) + len(plan.resubtitle), total))
 
+    def take_all(self, events: Generator[tuple[Job, DecodePoolEvent]]) -> None:
+        """Deal with every event; no decoder goes on if that fails."""
+        with contextlib.closing(events):
+            for job, event in events:
+                self.take(job, event)
+
     def take(self, job: Job, event: DecodePoolEvent) -> None:
         """Deal with one event of one file."""
         match event:
@@ -312,7 +316,7 @@ class _Run:
         self._clips_made(job, job.kept_s)
 
     def _end_clip(self, job: Job, end: ClipEnd) -> None:
-        features = self._bundle.encode_frames(np.stack(job.images))
+        vector = encode_clip(self._bundle, job.images, path=job.found.path, start_s=end.start_s)
         job.images.clear()
         clip = Clip(job.video, end.start_s, end.end_s)
         thumbnail = self._writer.save_thumbnail(job.video, round(clip.start_s * 1000), end.thumbnail)
@@ -324,7 +328,7 @@ class _Run:
             "thumbnail": thumbnail,
         }
         # At once with its vector: wherever an interrupt comes, none is without the other.
-        job.clips.append((row, self._bundle.encode_video([features])[0]))
+        job.clips.append((row, vector))
         self._clips_made(job, clip.end_s - clip.start_s)
 
     def _clips_made(self, job: Job, seconds: float) -> None:
@@ -358,7 +362,8 @@ class _Run:
         if _has_changed(job.found):
             self._settle(job, _changed_meanwhile(job))
             return
-        part = self._subtitles_part(job.video, finished)
+        with naming(job.found.path, at="its lines"):
+            part = self._subtitles_part(job.video, finished)
         if any(job.video in each.replaced_subtitles for each in self._pending):
             self._commit()  # a copy has been given subtitles: each in its turn, not both at once
         if finished.health is None:

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from polyreel.encoders.card import short_identity
 from polyreel.encoders.protocol import Encoder
 from polyreel.files import write_atomically
 from polyreel.library.search.search_index import SearchIndex
@@ -82,7 +83,7 @@ def load_background(bundle: Encoder, cache_folder: Path) -> Background:
     Encoding takes seconds, reading what was kept milliseconds.
     """
     queries, digest = _queries()
-    kept = cache_folder / f"background-{bundle.card.identity[:16]}-{digest}.npz"
+    kept = cache_folder / f"background-{short_identity(bundle.card.identity, 16)}-{digest}.npz"
     unreadable = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
     # Opened here, because numpy leaves a file open that it cannot read.
     with (

@@ -17,6 +17,7 @@ from polyreel.encoders.runtime import Bundle
 from polyreel.encoders.text_roles import encode_queries
 from polyreel.errors import BundleMismatchError, LibraryError, NotFoundError, UsageError
 from polyreel.library.index.progress_file import read_progress
+from polyreel.library.location import location_of
 from polyreel.library.results import (
     ClipScore,
     Contents,
@@ -38,10 +39,11 @@ from polyreel.library.search.search_query import SearchQuery, Vector, text_query
 from polyreel.library.search.snapshot import LibrarySnapshot
 from polyreel.library.store.state import LibraryState, generation_of, require_bundle, require_state
 
-__all__ = ["Library"]
+__all__ = ["Library", "load_bundle"]
 
 
-def _load_bundle(location: str) -> Bundle:
+def load_bundle(location: str) -> Bundle:
+    """The bundle at the location that a library states, built if it can be."""
     return Bundle(locate_bundle(location))
 
 
@@ -65,7 +67,7 @@ class Library:
     def __init__(
         self,
         folder: Path,
-        load_bundle: Callable[[str], Encoder] = _load_bundle,
+        load_bundle: Callable[[str], Encoder] = load_bundle,
         *,
         refresh: Literal["at each search", "when asked"] = "at each search",
         locator: Locator | None = None,
@@ -390,9 +392,7 @@ class Library:
 
 
 def _require_own_bundle(folder: Path, state: LibraryState, bundle: Encoder) -> None:
-    # Only a bundle has a folder; another encoder is found by its name.
-    location = str(getattr(bundle, "folder", bundle.card.name))
-    require_bundle(folder, state, generation_of(bundle.card, location))
+    require_bundle(folder, state, generation_of(bundle.card, location_of(bundle)))
 
 
 def _encode(bundle: Encoder, queries: Sequence[SearchQuery]) -> NDArray[np.float32]:

@@ -198,6 +198,8 @@ def _gone_folders(missing: Iterable[str]) -> tuple[str, ...]:
 
 
 def _bundle_state(generation: Generation) -> tuple[str, bool]:
+    if generation.is_of_a_program:
+        return "an encoder of a Python program, which passes it: polyreel.open(LIBRARY, encoder=...)", True
     named = next((entry for entry in list_bundles() if entry.name == generation.location), None)
     folder = named.folder if named is not None else Path(generation.location)
     try:

@@ -16,7 +16,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from polyreel.encoders.card import EncoderCard
+from polyreel.encoders.card import EncoderCard, short_identity
+from polyreel.encoders.registry import OF_A_PROGRAM
 from polyreel.errors import BundleMismatchError, LibraryError, LibraryVersionError
 from polyreel.files import write_atomically
 from polyreel.library.store.tables import embedding_table
@@ -45,9 +46,10 @@ class Generation(BaseModel):
     """The embeddings of one library made by one bundle.
 
     Attributes:
-        bundle: name of the bundle.
+        bundle: name of the bundle, or of an encoder that is an object of a program.
         identity: its identity; a bundle of the same name with another identity makes other embeddings.
-        location: what finds the bundle again: its registry name or absolute folder.
+        location: what finds the bundle again: its registry name or absolute folder; after ``OF_A_PROGRAM``,
+            the name of an encoder that nothing finds.
         dim: width of the vectors.
         served: whether searches have used it before another one; it is whole but for what came since.
     """
@@ -63,7 +65,12 @@ class Generation(BaseModel):
     @property
     def label(self) -> str:
         """Name and start of the identity, as messages show it."""
-        return f"{self.bundle} ({self.identity[:12]})"
+        return f"{self.bundle} ({short_identity(self.identity)})"
+
+    @property
+    def is_of_a_program(self) -> bool:
+        """Whether an encoder made it that is an object of a Python program, and no bundle."""
+        return self.location.startswith(OF_A_PROGRAM)
 
 
 class LibraryState(BaseModel):
@@ -171,14 +178,30 @@ def require_bundle(folder: Path, state: LibraryState, generation: Generation) ->
     """
     own = state.generation
     if own.identity != generation.identity:
+        kind = "encoder" if own.is_of_a_program else "bundle"
         raise BundleMismatchError(
-            f"the library needs the bundle {own.label}, not {generation.label}",
+            f"the library needs the {kind} {own.label}, not {generation.label}",
             item=folder,
-            remedy=(
-                f"Use --bundle {own.location}, or move the library to the other one, which searches do not "
-                f"wait for: polyreel bundles set {generation.location}"
-            ),
+            remedy=_way_out(own, generation),
         )
+    if own.dim != generation.dim:
+        raise BundleMismatchError(
+            "the encoder has the identity of the library's own, but vectors of another width",
+            item=generation.label,
+            value=f"{generation.dim}, expected {own.dim}",
+            remedy="Give its card another identity, and index into another folder",
+        )
+
+
+def _way_out(own: Generation, given: Generation) -> str:
+    if given.is_of_a_program:
+        first = "Pass that one" if own.is_of_a_program else "Leave the encoder out"
+        return f"{first}, or index into another folder"
+    first = "Pass it as encoder=..." if own.is_of_a_program else f"Use --bundle {own.location}"
+    return (
+        f"{first}, or move the library to the other one, which searches do not wait for: "
+        f"polyreel bundles set {given.location}"
+    )
 
 
 class _SchemaOnly(BaseModel):

@@ -42,11 +42,11 @@ def library(tmp_path_factory: pytest.TempPathFactory, tiny_bundle) -> Path:
     return folder / "library"
 
 
-def ask(library: Path, asking: Asking, *, mode: str = "auto") -> Any:
+def ask(library: Path, asking: Asking) -> Any:
     """What ``asking`` returns, in a session with a server in this process."""
 
     async def session() -> Any:
-        async with Client(create_server(lambda: opened), mode=mode) as client:
+        async with Client(create_server(lambda: opened)) as client:
             return await asking(client)
 
     with open_library(library) as opened:
@@ -212,12 +212,11 @@ def started(library: Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-@pytest.mark.parametrize("mode", ["auto", "legacy"])
-def test_a_client_starts_it_and_talks_to_it_on_standard_input_and_output(library, mode):
+def test_a_client_starts_it_and_talks_to_it_on_standard_input_and_output(library):
     async def session() -> tuple[Any, CallToolResult, CallToolResult]:
         program, *arguments = command(library)
         server = StdioServerParameters(command=program, args=arguments, env=dict(os.environ))
-        async with Client(server, mode=mode, read_timeout_seconds=120) as client:
+        async with Client(server, read_timeout_seconds=120) as client:
             tools = await client.list_tools()
             return (
                 tools,
@@ -227,9 +226,8 @@ def test_a_client_starts_it_and_talks_to_it_on_standard_input_and_output(library
 
     tools, found, wrong = anyio.run(session)
     assert {tool.name for tool in tools.tools} == TOOLS.keys()
-    hit = facts(found)["hits"][0]
-    assert Path(hit["video"]).name == "red.mp4"
-    assert hit["evidence"]["strength"] is not None  # an agent is told how much a match means
+    assert Path(facts(found)["hits"][0]["video"]).name == "red.mp4"
+    assert facts(found)["false_alarm_rate"] is not None  # an agent is told how much a match means
     assert "at least 1" in refusal(wrong)
 
 

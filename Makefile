@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Processes that share the tests.
 WORKERS ?= 2
 
-.PHONY: install demo dist test test-all test-open-clip lint typecheck bench docs clean
+.PHONY: install demo dist test test-all test-mteb test-open-clip lint typecheck bench docs clean
 
 # A stamp is younger than what it was made from; pip is not asked again, so a second run needs no network.
 $(VENV)/.base: pyproject.toml constraints.txt
@@ -38,6 +38,15 @@ test-open-clip: $(VENV)/.dev
 	test -d $(VENV)/open_clip || $(PIP) install --quiet --no-deps --target $(VENV)/open_clip \
 		open_clip_torch==3.3.0 timm==1.0.31 torchvision==0.28.0 ftfy==6.3.1 wcwidth==0.9.4
 	PYTHONPATH=$(VENV)/open_clip $(BIN)/python -m pytest tests/encoders/importing/test_families.py -k "roberta or nllb or pe-core or open-clip"
+
+# mteb lies beside the environment, with what only it needs, 380 MB; torchcodec, by which it decodes, is loaded with
+# the FFmpeg that PyAV brings.
+test-mteb: $(VENV)/.dev
+	test -d $(VENV)/mteb || $(PIP) install --quiet --no-deps --target $(VENV)/mteb \
+		mteb==2.26.24 datasets==5.2.0 dill==0.4.1 multiprocess==0.70.19 pandas==3.1.1 polars==2.1.0 \
+		polars-runtime-32==2.1.0 sentence-transformers==6.2.0 torchcodec==0.13.0 xxhash==4.1.0
+	$(BIN)/python scripts/link_ffmpeg.py $(VENV)/mteb-ffmpeg
+	LD_LIBRARY_PATH=$(VENV)/mteb-ffmpeg PYTHONPATH=$(VENV)/mteb $(BIN)/python -m pytest tests/evaluation/test_mteb.py
 
 test-all: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "slow or not slow" --timeout=3600 --hypothesis-profile=thorough

@@ -85,7 +85,11 @@ def test_the_names_meant_for_people_are_few_and_documented():
 
 @pytest.mark.parametrize(
     ("use", "absent", "extra"),
-    [("connect('http://127.0.0.1:1')", "httpx2", "serve"), ("losses", "torch", "train")],
+    [
+        ("connect('http://127.0.0.1:1')", "httpx2", "serve"),
+        ("losses", "torch", "train"),
+        ("mteb_model('small')", "mteb", "mteb"),
+    ],
 )
 def test_a_missing_extra_is_named(use, absent, extra):
     code = f"""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from polyreel.client.remote import connect
     from polyreel.encoders.protocol import Encoder
     from polyreel.encoders.runtime import Bundle
+    from polyreel.evaluation.mteb_model import MtebModel
     from polyreel.evaluation.results import Result
     from polyreel.library.index.events import IndexEvent
     from polyreel.library.index.indexing import IndexReport
@@ -46,6 +47,7 @@ __all__ = [
     "load_encoder",
     "losses",
     "metrics",
+    "mteb_model",
     "open",
 ]
 
@@ -182,6 +184,34 @@ def evaluate(
     loaded = load_encoder(encoder) if isinstance(encoder, str | Path) else encoder
     data = data if data is None else Path(data).expanduser() if isinstance(data, str | Path) else data
     return measure(loaded, benchmark, data=data, languages=languages, seed=seed)
+
+
+def mteb_model(encoder: Encoder | str | Path = "small", *, max_frames: int = 64) -> MtebModel:
+    """A bundle as a model that ``mteb.evaluate`` measures. Needs the extra ``mteb``.
+
+    It takes tasks whose items are texts, pictures or videos. A video is one clip here, of frames at the
+    bundle's rate, at most ``max_frames`` spread over all of it; MTEB decodes it with torchcodec, which has to
+    be there.
+
+    Args:
+        encoder: a loaded bundle, name or folder of one, or any object with the methods of ``Encoder``.
+        max_frames: frames of a video that are looked at, at most.
+
+    Raises:
+        UsageError: mteb is not installed, or the encoder lacks a method; from ``mteb.evaluate``, it fails or
+            gives wrong answers, or an item is not one text, picture or video.
+        UnknownNameError: there is no such bundle.
+    """
+    try:
+        import mteb  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise _lacks("mteb", error) from error
+    from pathlib import Path
+
+    from polyreel.evaluation.mteb_model import MtebModel
+
+    loaded = load_encoder(encoder) if isinstance(encoder, str | Path) else encoder
+    return MtebModel(loaded, max_frames=max_frames)
 
 
 def _lacks(extra: str, error: ModuleNotFoundError) -> Exception:

@@ -1,6 +1,6 @@
-"""Libraries on this machine or on a server, with the same calls and the same results."""
+"""Libraries on this machine or on a server, with the same calls and results; ``polyreel.open`` opens both."""
 
-from polyreel.client.opening import VideoLibrary, open_library
+from polyreel.client.opening import VideoLibrary
 from polyreel.client.remote import RemoteLibrary, connect
 
-__all__ = ["RemoteLibrary", "VideoLibrary", "connect", "open_library"]
+__all__ = ["RemoteLibrary", "VideoLibrary", "connect"]

@@ -25,7 +25,14 @@ from polyreel.media.scaling import STRETCH, Scaling
 if TYPE_CHECKING:
     from polyreel.encoders.card import FrameInput
 
-__all__ = ["PICTURE_SUFFIXES", "OpenArchives", "read_bytes", "read_for_encoder", "read_picture"]
+__all__ = [
+    "PICTURE_SUFFIXES",
+    "OpenArchives",
+    "read_bytes",
+    "read_for_encoder",
+    "read_picture",
+    "scale_for_encoder",
+]
 
 PICTURE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".svg", ".tif", ".tiff", ".webp"})
 _MEMBER = "!"
@@ -146,6 +153,17 @@ def read_for_encoder(data: bytes, frames: FrameInput, *, item: object = None) ->
     """
     size = (frames.width_px, frames.height_px)
     return read_picture(data, size=size, scaling=Scaling.of(frames), item=item)
+
+
+def scale_for_encoder(picture: NDArray[np.uint8], frames: FrameInput) -> NDArray[np.uint8]:
+    """An upright RGB picture of any size, (height, width, 3), as an encoder wants it.
+
+    Args:
+        picture: decoded by somebody else.
+        frames: what the card of the encoder asks for.
+    """
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+    return Picture(0.0, frame).image((frames.width_px, frames.height_px), Scaling.of(frames))
 
 
 def _orientation_in_exif(data: bytes) -> Orientation | None:

@@ -94,8 +94,9 @@ def index(
     from polyreel.errors import UsageError, require_type
     from polyreel.files import absolute
     from polyreel.library.index.indexing import index as index_library
-    from polyreel.library.location import bundle_location, location_of, user_library
+    from polyreel.library.location import bundle_location, location_of
     from polyreel.library.own_encoder import own_encoder
+    from polyreel.library.user_library import user_library
 
     if isinstance(paths, str | os.PathLike):
         given: list[str | Path] = [paths]

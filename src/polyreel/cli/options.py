@@ -50,7 +50,7 @@ LibraryOption = Annotated[
 
 def default_library(given: Path | None) -> Path:
     """The library that a command means."""
-    from polyreel.library.location import user_library
+    from polyreel.library.user_library import user_library
 
     return user_library() if given is None else absolute(given)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter, validators
 from rich.cells import cell_len
@@ -14,10 +14,11 @@ from rich.text import Text
 from polyreel.cli.options import Device, Json, LibraryOption, default_library, load_bundle, spoken_languages
 from polyreel.cli.output import print_json, print_lines, stderr, stdout, write_paths
 from polyreel.errors import QueryError, UsageError
+from polyreel.library.local_socket import ask_server
 from polyreel.units import clock, count, printable
 
 if TYPE_CHECKING:
-    from polyreel.library.results import Hit
+    from polyreel.library.results import Hit, SearchResult
 
 __all__ = ["hit_table", "search"]
 
@@ -33,6 +34,7 @@ def search(
     mode: Literal["visual", "subtitles", "hybrid"] = "hybrid",
     device: Device = None,
     null: Annotated[bool, Parameter(name=["--null", "-0"], negative="")] = False,
+    server: bool = True,
     json: Json = False,
 ) -> int:
     """Find moments that match a sentence in any language.
@@ -47,12 +49,15 @@ def search(
         lang: Language of the query as a BCP-47 tag, or auto.
         mode: Look at pictures, at words spoken, or at both.
         null: Print only paths, best first and each once, with a null character after each: for xargs -0.
+        server: Ask the server of the library, if one runs on this machine, which is faster.
     """
-    from polyreel.library.search.search import Library
-
-    text = _query(query)
-    opened = Library(default_library(library), functools.partial(load_bundle, device=device))
-    result = opened.search(text, top=top, mode=mode, language=lang, likely=spoken_languages())
+    text, folder = _query(query), default_library(library)
+    asked = {"top": top, "mode": mode, "language": lang, "likely": spoken_languages()}
+    answer = ask_server(folder, {"query": text, **asked}) if server and device is None else None
+    if json and answer is not None:
+        print_json(answer)
+        return 0
+    result = _answered(answer) if answer is not None else _searched(folder, text, device=device, **asked)
     if json:
         print_json(result.model_dump(mode="json"))
         return 0
@@ -76,6 +81,18 @@ def search(
         print_lines(_plain(hit) for hit in result.hits)
     stderr.print(f"{result.language}, {result.bundle}, {result.took_ms:.0f} ms", style="dim")
     return 0
+
+
+def _answered(document: dict[str, Any]) -> SearchResult:
+    from polyreel.library.results import SearchResult
+
+    return SearchResult.model_validate(document)
+
+
+def _searched(folder: Path, text: str, *, device: str | None, **asked: Any) -> SearchResult:
+    from polyreel.library.search.search import Library
+
+    return Library(folder, functools.partial(load_bundle, device=device)).search(text, **asked)
 
 
 def hit_table(hits: tuple[Hit, ...], *, width: int) -> Table:

@@ -1,12 +1,9 @@
-"""Which library is meant where none is named, and which bundle a library is indexed with."""
+"""Which bundle a library is indexed with."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
-
-import platformdirs
 
 from polyreel.encoders.card import CARD_FILE
 from polyreel.encoders.protocol import Encoder
@@ -15,13 +12,7 @@ from polyreel.encoders.runtime import Bundle
 from polyreel.files import absolute
 from polyreel.library.store.state import read_state
 
-__all__ = ["bundle_location", "location_of", "user_library"]
-
-
-def user_library() -> Path:
-    """``$POLYREEL_LIBRARY``, or a folder among the user's own data."""
-    named = os.environ.get("POLYREEL_LIBRARY")
-    return absolute(Path(named)) if named else Path(platformdirs.user_data_dir("polyreel")) / "library"
+__all__ = ["bundle_location", "location_of"]
 
 
 def bundle_location(library: Path, named: str | None = None) -> str:

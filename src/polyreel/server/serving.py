@@ -17,6 +17,7 @@ from polyreel.encoders.runtime import Bundle
 from polyreel.errors import UsageError
 from polyreel.server.app import create_app
 from polyreel.server.errors import RequestError, document_of
+from polyreel.server.local_service import LocalService
 from polyreel.server.settings import ServerSettings
 
 __all__ = ["address_of", "protocol_for", "serve"]
@@ -60,7 +61,7 @@ def serve(
         timeout_graceful_shutdown=_GRACE_S,
         backlog=_BACKLOG,
     )
-    server = _Server(config, lambda: on_ready(address))
+    server = _Server(config, lambda: on_ready(address), LocalService(app.state.server))
     try:
         server.run(sockets=[listening])
     finally:
@@ -76,14 +77,19 @@ def address_of(host: str, port: int) -> str:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None], local: LocalService) -> None:
         super().__init__(config)
-        self._on_ready = on_ready
+        self._on_ready, self._local = on_ready, local
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            await self._local.open()
             self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._local.close()
+        await super().shutdown(sockets)
 
 
 def protocol_for(head_timeout_s: float) -> type[H11Protocol]:

@@ -1,8 +1,9 @@
 """``python benchmarks/generations.py``: what moving to another bundle costs, and searches meanwhile.
 
-The videos are the demo clips, each several times with a byte more, so that each copy is a content of its own;
-the bundle to come is the default one under another name and identity, so that both ways encode by the same
-graphs. Compared are, as processes of their own, start-up and all:
+The videos are made here, 40 of five scenes of four seconds each; small, so that what a move does beside
+encoding weighs more than it does with real ones. The bundle to come is the default one under another name and
+identity, so that both ways encode by the same graphs. Compared are, as processes of their own, start-up and
+all:
 
 - ``polyreel bundles set`` on a library that the default bundle made, up to the switch;
 - ``polyreel index`` of the same videos by the bundle to come, into a new library.
@@ -10,6 +11,9 @@ graphs. Compared are, as processes of their own, start-up and all:
 Then one process searches, first alone and then while the move goes on in another. What a search costs is the
 CPU time of its process: two processes on few cores make each other wait, which no layout of a library can
 help; wall times are shown beside it.
+
+``--features-of LIBRARY`` says instead what keeping the features of all frames of a library would take on the
+disk, and what encoding its clips from them would cost, were only the text or video graph of a bundle new.
 """
 
 from __future__ import annotations
@@ -21,11 +25,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
+import av
+import numpy as np
+
 from common import Report, alternate, median_cpu_s, median_wall_s, options, paired_ratio, polyreel, run
-from demo_recall import fetched_clips
 from polyreel.encoders.card import CARD_FILE, identity_of, read_card
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
@@ -34,7 +41,9 @@ from polyreel.library.store.state import read_state
 from polyreel.library.store.store import open_snapshot
 from polyreel.library.store.tables import CLIPS
 
-CLIPS_WANTED = 200
+VIDEOS, SCENES, SCENE_S, FPS = 40, 5, 4, 12
+WIDTH_PX, HEIGHT_PX = 320, 240
+SEARCHES = 150
 QUERIES = ("a dog runs", "watu wanacheza", "海浪", "un coche en la calle", "ein Kind lacht", "вода")
 MOVE, AFRESH = "polyreel bundles set", "polyreel index afresh"
 
@@ -43,11 +52,15 @@ def main() -> int:
     """Make the videos and both libraries, time the two ways, then search beside a move."""
     parser = options(__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="how often each way is timed")
+    parser.add_argument("--features-of", type=Path, help="a library that the default bundle made")
     arguments = parser.parse_args()
     report = Report("generations", arguments)
+    if arguments.features_of:
+        kept_features(report, arguments.features_of)
+        return report.close()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        videos = make_videos(home / "videos", 20 if arguments.quick else CLIPS_WANTED)
+        videos = make_videos(home / "videos", 4 if arguments.quick else VIDEOS, arguments.seed)
         to_come = another_bundle(home / "to come")
         run(polyreel("index", videos, "--library", home / "before", "--workers", "2"))
         clips = open_snapshot(home / "before").count(CLIPS)
@@ -57,14 +70,23 @@ def main() -> int:
     return report.close()
 
 
-def make_videos(folder: Path, clips: int) -> Path:
-    """Copies of the demo clips until there are as many; a copy's content is its own by a byte at the end."""
+def make_videos(folder: Path, count: int, seed: int) -> Path:
+    """Videos of scenes that each are a coarse picture drawn at random, which drifts sideways."""
     folder.mkdir()
-    _, files = fetched_clips(pypi_only=False)
-    for number in range(clips):
-        source = files[number % len(files)]
-        copy = folder / f"{number:03d}{source.suffix}"
-        copy.write_bytes(source.read_bytes() + b"\0" * (number // len(files)))
+    rng = np.random.default_rng(seed)
+    cell_px = 40
+    for number in range(count):
+        with av.open(folder / f"{number:03d}.mp4", "w") as container:
+            stream = container.add_stream("mpeg4", rate=FPS)
+            stream.width, stream.height, stream.pix_fmt = WIDTH_PX, HEIGHT_PX, "yuv420p"
+            for scene in range(SCENES):
+                cells = rng.integers(0, 256, (HEIGHT_PX // cell_px, WIDTH_PX // cell_px, 3), dtype=np.uint8)
+                picture = np.kron(cells, np.ones((cell_px, cell_px, 1), np.uint8))
+                for step in range(SCENE_S * FPS):
+                    frame = av.VideoFrame.from_ndarray(np.roll(picture, step, axis=1), format="rgb24")
+                    frame.pts, frame.time_base = scene * SCENE_S * FPS + step, Fraction(1, FPS)
+                    container.mux(stream.encode(frame))
+            container.mux(stream.encode())
     return folder
 
 
@@ -103,7 +125,8 @@ def search_beside(report: Report, home: Path, to_come: Path) -> None:
     bundles = {str(folder): Bundle(folder, threads=1) for folder in (locate_bundle(), to_come)}
     opened = Library(library, lambda location: bundles.get(location) or bundles[str(locate_bundle())])
     opened.search(QUERIES[0])
-    alone = searches(opened, until=lambda count: count >= 300)
+    wanted = 20 if report.arguments.quick else SEARCHES
+    alone = searches(opened, until=lambda count: count >= wanted)
     command = [str(part) for part in polyreel("bundles", "set", to_come, "--library", library)]
     mover = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     beside = searches(opened, until=lambda _count: mover.poll() is not None)
@@ -127,6 +150,35 @@ def search_beside(report: Report, home: Path, to_come: Path) -> None:
     report.note(f"The slowest search, such as the first after the switch, took {slowest:.2f} s of CPU.")
 
 
+def kept_features(report: Report, library: Path) -> None:
+    """Room and CPU time, an hour of video, of frame features that were kept as half floats."""
+    snapshot, bundle = open_snapshot(library), Bundle(locate_bundle(), threads=1)
+    rows = snapshot.read(CLIPS, ["start_s", "end_s"]).to_pylist()
+    lengths_s = [row["end_s"] - row["start_s"] for row in rows]
+    hours, spec = sum(lengths_s) / 3600, bundle.card.frames
+    frames = [max(1, round(length_s * spec.fps)) for length_s in lengths_s]
+    features = np.random.default_rng(report.arguments.seed).random((max(frames), spec.dim), dtype=np.float32)
+    bundle.encode_video([features])
+    began_s = time.process_time()
+    for count in frames:
+        bundle.encode_video([features[:count]])
+    video_s = time.process_time() - began_s
+    pictures = sum(file.stat().st_size for file in (library / "thumbs").rglob("*.jpg"))
+    rows_mb = [
+        ("frame features, half floats", 2 * spec.dim * sum(frames)),
+        ("vectors of clips, half floats", 2 * bundle.card.dim * len(rows)),
+        ("pictures of clips", pictures),
+    ]
+    report.table(
+        f"{len(rows)} clips, {60 * hours:.0f} minutes, {sum(frames)} frames: an hour of video takes",
+        ("", "MB"),
+        [(what, size_bytes / 1e6 / hours) for what, size_bytes in rows_mb],
+    )
+    report.note(
+        f"Encoding the clips of an hour from its frame features takes {video_s / hours:.2f} s of CPU."
+    )
+
+
 class Search(NamedTuple):
     """What one search took, and the bundle that answered."""
 
@@ -143,7 +195,8 @@ def searches(library: Library, *, until: Callable[[int], bool]) -> list[Search]:
         found = library.search(QUERIES[len(costs) % len(QUERIES)])
         costs.append(Search(time.process_time() - cpu_s, time.perf_counter() - wall_s, found.bundle))
         assert found.hits
-        time.sleep(0.02)  # searches of people, not a load test
+        # Searches of people, not a load test: however slow the machine is, most of it is left to the move.
+        time.sleep(max(0.05, 4 * costs[-1].wall_s))
     return costs
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from films import film, index_films, subtitles
 from polyreel.cli.app import main
+from polyreel.encoders import devices
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import LibraryError
 from polyreel.library.store.doctor import examine
@@ -49,6 +50,13 @@ def test_it_tells_versions_and_space(library):
     )
     pictures = [path for path in (library / "thumbs").rglob("*") if path.is_file()]
     assert health.space_bytes["thumbs"] == sum(path.stat().st_size for path in pictures)
+
+
+@pytest.mark.parametrize(("asked", "told"), [("auto", "cuda"), ("openvino", "cpu"), ("", "cpu")])
+def test_it_tells_what_runs_the_bundle(library, monkeypatch, asked, told):
+    monkeypatch.setattr(devices, "_installed", lambda: ["CPUExecutionProvider", "CUDAExecutionProvider"])
+    monkeypatch.setenv("POLYREEL_DEVICE", asked)
+    assert examine(library).device == told
 
 
 def test_it_changes_nothing(library):

@@ -49,6 +49,25 @@ def test_a_button_moves_the_library(own_library, tmp_path):
 
 
 @pytest.mark.usefixtures("two_bundles")
+def test_a_button_pauses_the_move_which_then_goes_on(own_library, tmp_path):
+    with serving(own_library, roots=(tmp_path,)) as client:
+        assert "Pause the move" not in client.get("/library").text
+        post(client, "wide")
+        page = client.get("/library").text
+        assert "Pause the move" in page
+        assert "Move to this model" not in page
+        assert client.post("/library/bundle/pause", data={"form": "x"}).status_code == 403
+        answer = client.post("/library/bundle/pause", data={"form": FORM.search(page)[1]})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/library#indexing")
+        page = client.get("/library").text
+        assert "Move to this model" in page
+        assert "The move failed" not in page
+        assert searched_with(client) == "tiny"
+        post(client, "wide")
+        wait_for(lambda: searched_with(client) == "wide", seconds=60)
+
+
+@pytest.mark.usefixtures("two_bundles")
 def test_an_example_of_the_old_bundle_is_not_searched_with_by_the_new_one(own_library, tmp_path):
     picture = next((own_library / "thumbs").rglob("*.jpg"))
     with serving(own_library, roots=(tmp_path,)) as client:
@@ -73,6 +92,11 @@ def test_what_cannot_be_moved_to_is_refused(own_library, tmp_path):
         progress.write()
         assert "Moving to wide: 0 of 0 files." in client.get("/library").text
         assert post(client, "wide").status_code == 409
+        gone = own_library / MOVE_FILE
+        gone.write_text(re.sub(r'"pid":\s*\d+', '"pid":999999999', gone.read_text()))
+        page = client.get("/library").text
+        assert "The move to wide was stopped. What it had done is kept; start it again" in page
+        assert '<option value="wide" selected>' in page
     with serving(own_library) as client:
         assert "polyreel bundles set NAME" in client.get("/library").text
         assert post(client, "wide").status_code == 403

@@ -143,6 +143,7 @@ def test_pages_of_other_sites_change_nothing(client, headers):
         "/language",
         "/library/index",
         "/library/bundle",
+        "/library/bundle/pause",
         "/example",
         f"{API}/index",
         f"{API}/search/example",

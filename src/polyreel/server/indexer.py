@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -96,9 +97,14 @@ class Mover:
         self._starting = threading.Lock()
 
     @property
+    def is_running(self) -> bool:
+        """Whether this server's move goes on; another's shows in ``read_progress``."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def failed(self) -> bool:
-        """Whether this server's last move ended with an error."""
-        return self._process is not None and self._process.poll() not in {None, 0}
+        """Whether this server's last move ended with an error, and not because it was stopped."""
+        return self._process is not None and self._process.poll() not in {None, 0, -signal.SIGTERM}
 
     def start(self, bundle: str) -> None:
         """Begin to move the library to a bundle, or go on with that.
@@ -117,8 +123,7 @@ class Mover:
             raise UnknownNameError("installed bundle", bundle[:50], names)
         with self._starting:
             other = read_progress(self._library, MOVE_FILE)
-            running = self._process is not None and self._process.poll() is None
-            if running or (other is not None and other.is_running):
+            if self.is_running or (other is not None and other.is_running):
                 raise LibraryBusyError(
                     "the library is being moved to another bundle already", remedy="Wait for that to end"
                 )

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
 
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library.index.progress_file import read_progress
@@ -48,6 +49,7 @@ def library_page(request: Request, server: ServerState) -> Response:
         roots=[str(root) for root in server.indexer.roots],
         bundle=server.library.bundle.card.name,
         bundles=installed_bundles() if server.mover.allowed else [],
+        can_pause=server.mover.is_running,
         videos=server.library.videos(skip=(page - 1) * _VIDEOS, top=_VIDEOS),
         page=page,
         pages=pages,
@@ -87,6 +89,15 @@ async def start_move(request: Request, server: ServerState) -> Response:
     """Start to move the library to another bundle."""
     server.mover.start(await _named_in_form(request, server, "bundle"))
     return redirect(request, "/library#model")
+
+
+@router.post("/library/bundle/pause")
+async def pause_move(request: Request, server: ServerState) -> Response:
+    """Stop a move that this page began. What it has done stays, and starting it again goes on."""
+    async with form_in(request) as form:
+        require_form_token(request, server, form.get("form"))
+    await run_in_threadpool(server.mover.stop)
+    return redirect(request, "/library#indexing")
 
 
 @router.get("/model")

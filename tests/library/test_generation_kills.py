@@ -16,6 +16,7 @@ import pytest
 
 from films import film, holdings, index_films, open_library, subtitles
 from polyreel.encoders.runtime import Bundle
+from polyreel.library.search.search import Library
 from polyreel.library.store.state import read_state
 from polyreel.library.store.store import open_snapshot
 from polyreel.library.store.tables import embedding_table
@@ -107,15 +108,15 @@ def wide(tmp_path_factory):
     return write_tiny_bundle(folder, name="wide", spare=1, side_px=24, fps=2.0)
 
 
-def searched_with(library: Path) -> str:
+def searched_with(library: Library) -> str:
     """The bundle that answers, after a look that the ranking is all its own: what does not match tells."""
-    found = open_library(library).search("red", mode="visual", top=100)
+    found = library.search("red", mode="visual", top=100)
     assert found.hits
     assert found.hits[0].evidence.visual == pytest.approx(1, abs=1e-3)
     worst = {"tiny": 0.0, "wide": 0.5}[found.bundle]
     assert found.hits[-1].evidence.visual == pytest.approx(worst, abs=2e-3)
     assert found.pictures_left_out == 0
-    assert open_library(library).search("dog", mode="subtitles").hits
+    assert library.search("dog", mode="subtitles").hits
     return found.bundle
 
 
@@ -134,11 +135,13 @@ def test_kills_at_random_moments_of_a_move(tmp_path, indexed, wide, kills):
         library = Path(shutil.copytree(indexed, tmp_path / f"library {ends}"))
         wanted = set(ids_of(library, 1))
         committed: set[str] = set()
+        opened = open_library(library)  # as a server has it, from before the move to after it
         while True:
             move = Move(library, wide)
             if done < kills:
                 for _ in range(chance.randint(1, 6)):
                     move.hear()
+                    assert searched_with(opened) in {"tiny", "wide"}
                 time.sleep(chance.uniform(0, 0.15))
                 move.kill()
             else:
@@ -146,7 +149,8 @@ def test_kills_at_random_moments_of_a_move(tmp_path, indexed, wide, kills):
             # Nothing that a commit had acknowledged before is encoded again.
             assert not committed & set(move.told("encoded"))
             committed.update(move.told("committed"))
-            bundle = searched_with(library)
+            bundle = searched_with(open_library(library))
+            assert searched_with(opened) == bundle
             kept = ids_of(library, 2)
             assert committed <= set(kept) <= wanted
             assert len(kept) == len(set(kept))

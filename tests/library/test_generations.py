@@ -11,19 +11,21 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from films import film, holdings, index_films, open_library, subtitles
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import LibraryBusyError, LibraryError, NotFoundError, UnknownNameError, UsageError
-from polyreel.library.index import generations
+from polyreel.library.index import filling, generations
 from polyreel.library.index.events import Committed, Progressed, Settled
+from polyreel.library.index.filling import Filler
 from polyreel.library.index.generations import MoveReport, drop_generation, estimate_move, move_library
 from polyreel.library.index.progress_file import read_progress
 from polyreel.library.search.search import Library
 from polyreel.library.store.doctor import examine
 from polyreel.library.store.state import read_state
-from polyreel.library.store.store import MOVE_FILE, moving, open_snapshot, writing
+from polyreel.library.store.store import MOVE_FILE, Commit, moving, open_snapshot, writing
 from polyreel.library.store.tables import embedding_table
 from tiny_bundle import write_tiny_bundle
 
@@ -177,6 +179,10 @@ def test_an_interrupted_move_goes_on_where_it_was(library, wide, monkeypatch):
     first = move(library, wide, on_event=interrupt)
     assert (first.interrupted, first.switched) == (True, False)
     assert bundle_of(library) == "tiny"
+    stays = move(
+        library, Bundle(Path(read_state(library).generation.location))
+    )  # goes back before the switch
+    assert (stays.switched, stays.clips, bundle_of(library)) == (False, 0, "tiny")
     second = move(library, wide)
     assert (second.interrupted, second.switched) == (False, True)
     assert first.clips > 0
@@ -362,6 +368,26 @@ def test_the_pictures_of_unencoded_clips_do_not_spoil_their_lines(library, video
     assert [clip.visual for clip in scores] == [0.0, 0.0]
     with pytest.raises(LibraryError, match="1 of 3 videos"):
         open_library(library).score_videos(np.eye(9, dtype=np.float32)[:1])
+
+
+@pytest.mark.parametrize(("takes_s", "commits"), [(1e9, 4), (1e-15, 2)])
+def test_slow_commits_are_made_less_often(tiny_bundle, monkeypatch, takes_s, commits):
+    monkeypatch.setattr(filling, "_COMMIT_TAKES_S", takes_s)
+    monkeypatch.setattr(filling, "_LINES_AT_ONCE", 1)
+    made = []
+
+    def commit(change: Commit, _texts: object) -> Commit:
+        time.sleep(0.001)  # by any clock
+        made.append(len(change.embeddings))
+        return change
+
+    filler = Filler(tiny_bundle, commit, commit_every_s=1e-6, on_event=lambda _event: None)
+    lines = [
+        {"subtitle_id": str(number), "video": "v", "text": "red", "language": "en"} for number in range(4)
+    ]
+    filler.lines(pa.Table.from_pylist(lines))
+    filler.flush()
+    assert (len(made), sum(made)) == (commits, 4)
 
 
 def test_every_commit_of_a_move_is_told(library, wide):

@@ -41,6 +41,9 @@ from polyreel.media.limited import ClipEnd, DecodeOptions, Finished, Limits, Ope
 __all__ = ["Filled", "Filler"]
 
 _LINES_AT_ONCE = 256
+# A commit that takes longer, on a slow disk or a busy machine, puts off the next in proportion: else a move
+# would spend much of its time on commits.
+_COMMIT_TAKES_S = 0.25
 _UNSEEN_PX = 16  # of the thumbnails that the decoder makes of each clip, which the library has already
 
 Commits = Callable[[Commit, Mapping[str, str]], Commit]
@@ -71,7 +74,7 @@ class Filler:
     Args:
         bundle: what encodes.
         commit: makes vectors part of the library.
-        commit_every_s: how much work, in seconds, a kill may cost.
+        commit_every_s: how much work, in seconds, a kill may cost; more where commits are slow.
         on_event: called with each step of the progress.
     """
 
@@ -86,6 +89,7 @@ class Filler:
         self.done = Filled()
         self._bundle, self._commit, self._on_event = bundle, commit, on_event
         self._commit_every_s, self._committed_at = commit_every_s, time.monotonic()
+        self._slowness = 1.0
         # A vector with its row at once: wherever an interrupt comes, neither is pending without the other.
         self._pending: list[tuple[dict[str, str], NDArray[np.float32], str]] = []
         self._open: dict[str, FoundVideo] = {}
@@ -131,7 +135,7 @@ class Filler:
 
     def flush(self) -> None:
         """Commit what is pending."""
-        self._committed_at = time.monotonic()
+        began = self._committed_at = time.monotonic()
         pending, self._pending = self._pending, []
         changed = {video for video, found in self._open.items() if not _is_unchanged(found)}
         kept = [each for each in pending if each[0]["video"] not in changed]
@@ -141,6 +145,8 @@ class Filler:
             embeddings=[key for key, _vector, _text in kept], vectors=[vector for _key, vector, _text in kept]
         )
         taken = self._commit(made, {key["id"]: text for key, _v, text in kept if key["kind"] == "subtitle"})
+        self._committed_at = time.monotonic()
+        self._slowness = max(1.0, (self._committed_at - began) / _COMMIT_TAKES_S)
         clips = sum(key["kind"] == "clip" for key in taken.embeddings)
         self.done.clips += clips
         self.done.lines += len(taken.embeddings) - clips
@@ -193,7 +199,7 @@ class Filler:
         self._pending.append(({"id": clip.clip_id, "video": video, "kind": "clip"}, vector, ""))
 
     def _commit_if_due(self) -> None:
-        if time.monotonic() - self._committed_at > self._commit_every_s:
+        if time.monotonic() - self._committed_at > self._commit_every_s * self._slowness:
             self.flush()
 
 

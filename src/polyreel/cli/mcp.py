@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING
 
 from polyreel.cli.options import Device, LibraryOption, default_library, load_bundle
+from polyreel.cli.output import stderr
 from polyreel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,6 +49,10 @@ def mcp(*, library: LibraryOption = None, device: Device = None) -> int:
                 opened.calibrate()
             return opened
 
+    if sys.stdin.isatty():
+        stderr.print(
+            "Waiting for a program that speaks the Model Context Protocol. Ctrl+C ends it.", style="dim"
+        )
     # No exception wakes the thread that waits for input: Ctrl-C would do nothing until a line comes.
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:

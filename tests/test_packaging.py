@@ -59,15 +59,16 @@ def test_the_wheel_says_where_its_command_is_and_carries_its_licence(wheel):
 @pytest.mark.slow
 def test_the_wheel_installs_into_a_bare_environment_and_runs_the_demo(wheel, tmp_path):
     """Needs a package index, and the demo's clips or the network."""
-    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "bare")], check=True)
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "bare")], check=True, env=bare)
     program = tmp_path / "bare" / "bin"
     constraints = str(ROOT / "constraints.txt")
     install = [program / "python", "-m", "pip", "install", "--quiet", "--constraint", constraints, wheel]
-    subprocess.run(list(map(str, install)), check=True)
+    subprocess.run(list(map(str, install)), check=True, env=bare)
     done = subprocess.run(
         [str(program / "polyreel"), "demo", "--json", "--library", str(tmp_path / "library")],
         cwd=tmp_path,  # far from the checkout
-        env={name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
+        env=bare,
         capture_output=True,
         text=True,
     )

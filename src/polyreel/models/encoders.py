@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,18 @@ from polyreel.encoders.build.e5 import E5Weights
 from polyreel.encoders.build.parts import E5_PREFIX, load_e5, text_tokenizer
 from polyreel.errors import UsageError
 from polyreel.models.adapters import AdaptedLinear
+from polyreel.models.fresh_rows import FreshRows, FreshRowsReader
 from polyreel.models.hashed_bag import HashedBag, HashedReader
 from polyreel.models.inputs import Reader, TextReader
 from polyreel.models.layers import BertEncoder
-from polyreel.models.specs import E5_SMALL, HASHED_BAG, AdapterSpec, HashedBagSpec, TextTowerSpec
+from polyreel.models.specs import (
+    E5_SMALL,
+    HASHED_BAG,
+    AdapterSpec,
+    FreshRowsSpec,
+    HashedBagSpec,
+    TextTowerSpec,
+)
 
 __all__ = ["LoadedEncoder", "bert_from_e5", "load_encoder", "waits_for_the_hub"]
 
@@ -126,7 +134,7 @@ def load_encoder(spec: TextTowerSpec) -> LoadedEncoder:
     encoder.freeze_below(spec.frozen_below)
     if spec.adapters is not None:
         encoder.adapt(spec.adapters)
-    return encoder
+    return encoder if spec.fresh_rows is None else _with_fresh_rows(encoder, spec.fresh_rows)
 
 
 def waits_for_the_hub(spec: TextTowerSpec) -> bool:
@@ -167,6 +175,16 @@ def _hashed_bag(spec: HashedBagSpec) -> LoadedEncoder:
     return LoadedEncoder(
         module=bag, layers=nn.ModuleList(), parts={}, width=bag.width, reader=HashedReader(spec)
     )
+
+
+def _with_fresh_rows(encoder: LoadedEncoder, spec: FreshRowsSpec) -> LoadedEncoder:
+    """The encoder with its table of word rows inside one that has fresh ones, too."""
+    words, reader = encoder.module.words, encoder.reader
+    assert isinstance(words, nn.Embedding)
+    assert isinstance(reader, TextReader)
+    path = next(path for path, part in encoder.module.named_modules() if part is words)
+    encoder.module.set_submodule(path, FreshRows(words, spec))
+    return replace(encoder, reader=FreshRowsReader(reader, spec, words=words.num_embeddings))
 
 
 def _reader(

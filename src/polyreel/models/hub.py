@@ -59,6 +59,12 @@ class HubEncoder(nn.Module):
         """The transformer layers, first to last."""
         return self._layers[0]
 
+    @property
+    def words(self) -> nn.Module:
+        """The table of word rows."""
+        found: nn.Module = self.model.get_input_embeddings()
+        return found
+
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """(texts, tokens) ids and mask -> (texts, tokens, width) states after the last layer."""
         states: Tensor = self.model(input_ids=ids, attention_mask=mask.long()).last_hidden_state

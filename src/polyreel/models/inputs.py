@@ -10,7 +10,7 @@ from typing import Protocol
 
 import torch
 from jaxtyping import Bool, Float, Int
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 from torch import Tensor
 
 from polyreel.languages import Parts
@@ -99,7 +99,15 @@ class TextReader:
             parts: Not looked at.
         """
         del parts
-        rows = self.tokenizer.encode_batch([self.prefix + text for text in texts])
+        return self.padded(self.encodings(texts))
+
+    def encodings(self, texts: Sequence[str]) -> list[Encoding]:
+        """``texts`` in pieces, the prefix before each."""
+        found: list[Encoding] = self.tokenizer.encode_batch([self.prefix + text for text in texts])
+        return found
+
+    def padded(self, rows: Sequence[Encoding]) -> TextInputs:
+        """Texts in pieces as ids in rows of one length."""
         longest = max((len(row.ids) for row in rows), default=0)
         ids = torch.full((len(rows), longest), self.pad_id, dtype=torch.int64)
         mask = torch.zeros((len(rows), longest), dtype=torch.bool)

@@ -6,7 +6,7 @@ benchmark's kind of text knows it: neither is told by a figure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from polyreel.models.specs import E5_SMALL, HASHED_BAG, TextTowerSpec
 
@@ -40,6 +40,16 @@ class TextEncoderOrigin:
 
 def origin_of(spec: TextTowerSpec) -> TextEncoderOrigin:
     """What the encoder of a text tower was trained on, and what its languages share."""
+    found = _origin_of_encoder(spec)
+    if spec.fresh_rows is None:
+        return found
+    fresh = ", ".join(spec.fresh_rows.languages)
+    return replace(
+        found, shared=f"{found.shared}, but for the word rows of {fresh}, which are random at the start"
+    )
+
+
+def _origin_of_encoder(spec: TextTowerSpec) -> TextEncoderOrigin:
     if spec.encoder == HASHED_BAG:
         head = "nothing" if spec.head == "none" else "the map behind it, of random weights"
         return TextEncoderOrigin(HASHED_BAG, (), head, aligned=False)

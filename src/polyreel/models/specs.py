@@ -13,6 +13,7 @@ __all__ = [
     "AdapterTarget",
     "ConditionalCrossLingualSpec",
     "DistillationSpec",
+    "FreshRowsSpec",
     "HashedBagSpec",
     "HeadKind",
     "InterModalSpec",
@@ -105,6 +106,27 @@ class HashedBagSpec(_Spec):
         return self
 
 
+class FreshRowsSpec(_Spec):
+    """Languages that a trained encoder reads as if it had never seen them: with word rows of their own,
+    random at the start and trained, under a frozen body.
+
+    Attributes:
+        languages: BCP-47 tags.
+        rows: of the trained embedding, for the pieces of all of them together.
+    """
+
+    languages: tuple[str, ...] = Field(min_length=1)
+    rows: int = Field(default=8192, ge=2)
+
+    @model_validator(mode="after")
+    def _languages_differ(self) -> Self:
+        if len(set(self.languages)) < len(self.languages):
+            raise ValueError(f"'languages' names one twice: {', '.join(self.languages)}")
+        if self.rows <= len(self.languages):
+            raise ValueError("'rows' must be more than 'languages', each of which has one for unseen pieces")
+        return self
+
+
 class TextTowerSpec(_Spec):
     """Text -> a vector.
 
@@ -112,6 +134,8 @@ class TextTowerSpec(_Spec):
         encoder: ``e5-small`` (the weights of the default bundle), ``hashed-bag`` (random weights), or the
             folder or hub name of a Hugging Face encoder with safetensors weights.
         hashed_bag: what the encoder ``hashed-bag`` is; None takes the defaults.
+        fresh_rows: languages that get trained rows of their own in place of the encoder's; the rest of it
+            stays as it is. None for none.
         layer: the layer whose output is pooled, counted from 1; None takes the last. MMP takes the 12th.
         frozen_below: layers with a smaller number are frozen, the embeddings too (MMP: 9); 0 trains
             everything. None freezes the whole encoder; ``hashed-bag`` is always trained.
@@ -127,6 +151,7 @@ class TextTowerSpec(_Spec):
 
     encoder: str = Field(default=E5_SMALL, min_length=1)
     hashed_bag: HashedBagSpec | None = None
+    fresh_rows: FreshRowsSpec | None = None
     layer: int | None = Field(default=None, gt=0)
     frozen_below: int | None = Field(default=None, ge=0)
     adapters: AdapterSpec | None = None
@@ -145,6 +170,8 @@ class TextTowerSpec(_Spec):
             raise ValueError(f"'hashed_bag' describes the encoder {HASHED_BAG!r}, not {self.encoder!r}")
         if self.encoder == HASHED_BAG and (wrong := self._beyond_a_bag()):
             raise ValueError(f"the encoder {HASHED_BAG!r} is one trained table of rows: it has no {wrong}")
+        if self.fresh_rows is not None and (wrong := self._beside_fresh_rows()):
+            raise ValueError(f"'fresh_rows' are all that is trained of a text encoder: leave {wrong} out")
         if self.language_free and not self.keeps_its_encoder:
             raise ValueError(
                 "'language_free' is estimated once on the encoder's own mean-pooled output: "
@@ -155,7 +182,23 @@ class TextTowerSpec(_Spec):
     @property
     def keeps_its_encoder(self) -> bool:
         """Whether the mean-pooled output of the encoder, adapters aside, stays the same in training."""
-        return self.pooling == "mean" and self.frozen_below is None and self.encoder != HASHED_BAG
+        return (
+            self.pooling == "mean"
+            and self.frozen_below is None
+            and self.fresh_rows is None
+            and self.encoder != HASHED_BAG
+        )
+
+    def _beside_fresh_rows(self) -> str:
+        """What would train the encoder otherwise; empty if nothing would."""
+        others = {
+            "the encoder 'hashed-bag'": self.encoder == HASHED_BAG,
+            "'frozen_below'": self.frozen_below is not None,
+            "'adapters'": self.adapters is not None,
+            "the pooling 'transformer'": self.pooling != "mean",
+            "'dropout'": self.dropout > 0,
+        }
+        return next((name for name, is_there in others.items() if is_there), "")
 
     def _beyond_a_bag(self) -> str:
         """What is asked of a bag that it does not have; empty if nothing is."""

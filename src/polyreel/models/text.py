@@ -21,6 +21,7 @@ from polyreel.languages import Parts
 from polyreel.models.adapters import ADAPTER_PARAMETERS, AdaptedLinear, without_adapters
 from polyreel.models.arrays import arrays_of, as_array
 from polyreel.models.encoders import LoadedEncoder
+from polyreel.models.fresh_rows import FreshRows
 from polyreel.models.hashed_bag import HashedBag
 from polyreel.models.heads import build_head
 from polyreel.models.inputs import TextInputs
@@ -97,7 +98,13 @@ class TextTower(nn.Module):
         self.free = LanguageNeutral(self.pooling.dim) if spec.language_free else None
         self.head = build_head(spec.head, self.pooling.dim, dim, width=spec.head_width)
         self.reader = encoder.reader
+        self._fresh = tuple(part for part in self.encoder.modules() if isinstance(part, FreshRows))
         self.train()
+
+    @property
+    def fresh(self) -> FreshRows | None:
+        """The fresh rows of some languages; None where there are none."""
+        return self._fresh[0] if self._fresh else None
 
     @property
     def cacheable(self) -> bool:
@@ -115,11 +122,16 @@ class TextTower(nn.Module):
         Args:
             texts: To prepare.
             parts: The same by language (``languages.parts_in``, ``Switched.parts``), which the encoder
-                ``hashed-bag`` needs and others do not look at.
+                ``hashed-bag`` and fresh rows need and others do not look at.
 
         Raises:
-            UsageError: the encoder needs ``parts``.
+            UsageError: the encoder needs ``parts``, or was not told which pieces have fresh rows.
         """
+        if self.fresh is not None and not self.fresh.known:
+            raise UsageError(
+                "the fresh rows were not told which pieces they are for",
+                remedy="Call TextTower.know_fresh with the texts of the training first",
+            )
         return self.reader.read(texts, parts)
 
     def forward(self, inputs: TextInputs) -> Float[Tensor, "texts dim"]:
@@ -130,9 +142,8 @@ class TextTower(nn.Module):
     def pooled(self, inputs: TextInputs) -> Float[Tensor, "texts pooled"]:
         """Unit vectors before the language-free space and the head; kept ``features`` as they are."""
         if inputs.features is None:
-            states = self._states(inputs)
-            # A bag is pooled already.
-            return unit(states if isinstance(self.encoder, HashedBag) else self.pooling(states, inputs.mask))
+            apart = self.fresh is not None and torch.is_grad_enabled()
+            return self._pooled_apart(inputs) if apart else self._pooled(inputs)
         if not self.cacheable:
             raise UsageError("the text tower learns from tokens, but got kept features")
         return inputs.features
@@ -200,6 +211,22 @@ class TextTower(nn.Module):
                 layer.eval()
         return self
 
+    def know_fresh(self, texts: Sequence[Parts]) -> None:
+        """Give fresh rows to the pieces of ``texts``, which are by language; other pieces share a row.
+
+        Raises:
+            UsageError: the tower has no fresh rows, or too few.
+        """
+        if self.fresh is None:
+            raise UsageError("the text tower has no fresh rows", remedy="Give it 'fresh_rows'")
+        found: set[int] = set()
+        for start in range(0, len(texts), _TEXTS_AT_ONCE):
+            some = texts[start : start + _TEXTS_AT_ONCE]
+            inputs = self.reader.read(["".join([text for _, text in parts]) for parts in some], some)
+            assert inputs.ids is not None
+            found.update(inputs.ids.flatten().tolist())
+        self.fresh.know(found)
+
     def trained_arrays(self) -> dict[str, NDArray[np.float32]]:
         """What training changes, under stable names; matrices are (outputs, inputs).
 
@@ -216,6 +243,25 @@ class TextTower(nn.Module):
             if parameter.requires_grad and id(parameter) not in inside:
                 arrays[f"embeddings.{name}"] = as_array(parameter)
         return arrays | arrays_of(pooling=self.pooling, head=self.head)
+
+    def _pooled(self, inputs: TextInputs) -> Tensor:
+        states = self._states(inputs)
+        # A bag is pooled already.
+        return unit(states if isinstance(self.encoder, HashedBag) else self.pooling(states, inputs.mask))
+
+    def _pooled_apart(self, inputs: TextInputs) -> Tensor:
+        """Texts without a fresh piece apart from the others: nothing of what makes them is trained."""
+        assert self.fresh is not None
+        assert inputs.ids is not None
+        learns = self.fresh.has_fresh(inputs.ids)
+        if learns.all() or not learns.any():
+            return self._pooled(inputs)
+        vectors = torch.zeros(len(inputs), self.pooling.dim, device=inputs.ids.device)
+        for rows, has_gradient in ((learns.nonzero()[:, 0], True), ((~learns).nonzero()[:, 0], False)):
+            with torch.set_grad_enabled(has_gradient):
+                found = self._pooled(inputs.some(rows))
+            vectors = vectors.to(found.dtype).index_copy(0, rows, found)
+        return vectors
 
     def _states(self, inputs: TextInputs) -> Tensor:
         states: Tensor = self.encoder(inputs.ids, inputs.mask)

@@ -152,7 +152,9 @@ class TrialRunner:
             raise recipe_error(f"{self._recipe.study}, {trial.cell.name}", lines)
         sets = open_training_sets(training, catalog)
         steps = step_count(training, sets)
-        engine = build_engine(training, sets, total_steps=steps, device=device_of(training), group=Group())
+        engine = build_engine(
+            training, sets, total_steps=steps, device=device_of(training), group=Group(), catalog=catalog
+        )
         batches, seen = build_batches(training, sets, engine, catalog=catalog), _Seen()
         for step in range(steps):
             batch = batches.make()

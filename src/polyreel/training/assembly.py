@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -11,6 +11,7 @@ import torch
 from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
 from polyreel.datasets.dataset_catalog import DatasetCatalog
 from polyreel.errors import TrainingError
+from polyreel.languages import Parts, parts_in
 from polyreel.losses.objectives import build_objectives
 from polyreel.models.towers import TwoTowers, build_model
 from polyreel.packages.members import cache_dir
@@ -113,6 +114,7 @@ def build_engine(
     total_steps: int,
     device: torch.device,
     group: Group,
+    catalog: DatasetCatalog | None = None,
 ) -> Engine:
     """The model as it starts, with its optimiser. Every process begins with the same weights.
 
@@ -122,6 +124,7 @@ def build_engine(
         total_steps: Length of the run.
         device: Where to compute.
         group: Processes that share a batch.
+        catalog: Where lexicons lie; for fresh rows, which have to know the pieces of switched texts.
 
     Raises:
         FetchError, UsageError: a part of the model cannot be had or does not fit.
@@ -132,6 +135,8 @@ def build_engine(
     objectives = build_objectives(recipe.objectives, dim=recipe.model.dim, languages=recipe.text_languages)
     if model.text.free is not None and not model.text.free.known:
         model.text.estimate_language_neutral(_sample_texts(recipe, training_sets))
+    if model.text.fresh is not None and catalog is not None:
+        model.text.know_fresh(list(_fresh_texts(recipe, training_sets, catalog, model.text.fresh.languages)))
     if recipe.start_from is not None:
         load_checkpoint(Path(recipe.start_from)).load_into(model)
     model.train()
@@ -230,6 +235,29 @@ def _switching(
         copies=spec.copies,
         variants=spec.variants,
     )
+
+
+def _fresh_texts(
+    recipe: Recipe, training_sets: Sequence[TrainingSet], catalog: DatasetCatalog, languages: Sequence[str]
+) -> Iterator[Parts]:
+    """The training texts of ``languages``: captions, and English ones with every word that a lexicon has
+    switched. Where a word has several translations, one is drawn."""
+    spec, tags = recipe.code_switching, [*languages]
+    switched = [] if spec is None else [tag for tag in languages if tag in spec.languages]
+    switcher = None
+    if spec is not None and switched:
+        rule = SwitchRule(mode="bilingual", p=1.0, candidates=spec.candidates)
+        switcher = CodeSwitcher(catalog.lexicons(spec.lexicons, switched), rule, seed=recipe.seed)
+    for training_set in training_sets:
+        for row in map(int, training_set.table.rows(training_set.split)):
+            if not training_set.usable(row):
+                continue
+            captions = training_set.texts(row)
+            for tag in tags:
+                yield from parts_in(captions.get(tag, ()), tag)
+            if switcher is not None:
+                for text in captions.get("en", ()):
+                    yield from (switcher.switch(text, key=row, epoch=0, language=t).parts for t in switched)
 
 
 def _sample_texts(recipe: Recipe, training_sets: Sequence[TrainingSet]) -> dict[str, list[str]]:

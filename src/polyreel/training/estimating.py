@@ -82,6 +82,8 @@ def estimate_run(recipe: Recipe, catalog: DatasetCatalog) -> RunEstimate:
     texts_each = _texts_each(recipe)
     if engine.model.text.free is not None and not engine.model.text.free.known:
         engine.model.text.free.known.fill_(True)
+    if engine.model.text.fresh is not None:
+        engine.model.text.fresh.know(())
     steps = recipe.optimiser.steps or _steps_of_epochs(recipe, catalog)
     unread, unread_s = 0, 0.0
     if engine.memo is not None:

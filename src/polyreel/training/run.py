@@ -157,7 +157,12 @@ class _Run:
         on_progress(Preparing("building the model", 0, 0))
         self._total = step_count(recipe, self._training_sets)
         self._engine = build_engine(
-            recipe, self._training_sets, total_steps=self._total, device=device, group=group
+            recipe,
+            self._training_sets,
+            total_steps=self._total,
+            device=device,
+            group=group,
+            catalog=catalog,
         )
         state = None if checkpoint is None else checkpoint.state
         position = None if state is None else state.position

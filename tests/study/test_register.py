@@ -37,6 +37,24 @@ def test_the_register_of_this_repository_is_whole() -> None:
     assert register.order[-1] == "r@1"
 
 
+def test_a_register_may_only_explore_but_not_ask_nothing(document: dict[str, Any], tmp_path: Path) -> None:
+    register = read_register(REGISTER.with_name("fresh-rows-register.yaml"))
+    assert not register.questions
+    assert not register.family
+    contrasts = register.explorations["fresh-text"].contrasts
+    assert {("VC", "C"), ("VC", "VC0"), ("VP", "VP0")} <= set(contrasts)
+    explorations = document.pop("explorations")
+    questions, document["questions"] = document["questions"], {}
+    document["family"] = []
+    with pytest.raises(RecipeError, match="neither a question nor an exploration"):
+        read_register(write(tmp_path / "register.yaml", document))
+    document["explorations"] = explorations
+    read_register(write(tmp_path / "register.yaml", document))
+    document["questions"] = questions
+    with pytest.raises(RecipeError, match="names none of the questions, which are corrected together"):
+        read_register(write(tmp_path / "register.yaml", document))
+
+
 def test_a_register_is_known_by_its_bytes(tmp_path: Path) -> None:
     path = tmp_path / "register.yaml"
     path.write_bytes(REGISTER.read_bytes())

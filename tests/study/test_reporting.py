@@ -156,6 +156,27 @@ def test_pages_say_what_is_shortened_and_what_the_specs_of_encoders_say(
     assert "Shortened" not in again.files[1].read_text(encoding="utf-8")
 
 
+def test_a_register_that_only_explores_has_figures_and_no_answers(
+    cells: StudyCells, register: Path, tmp_path: Path
+) -> None:
+    rules = yaml.safe_load(register.read_text(encoding="utf-8"))
+    entry = {"asks": "Does it help?", "encoder": "u", "settings": ["flickr8k-de"], "task": "text to text"}
+    entry |= {"queries": "all", "outcomes": ["r@10"], "contrasts": [["VC", "C"]]}
+    rules |= {"questions": {}, "family": [], "explorations": {"helps": entry}}
+    path = tmp_path / "register.yaml"
+    path.write_text(yaml.safe_dump(rules, allow_unicode=True), encoding="utf-8")
+    out = tmp_path / "out"
+    found = write_report(cells, register=path, claims=None, out=out, command="polyreel study toy.yaml")
+    assert not found.findings.answers
+    for name in ("index.md", "report.html"):
+        page = (out / name).read_text(encoding="utf-8")
+        assert "It decides nothing" in page
+        assert "VC − C" in page
+        assert "The answers" not in page
+    again = write_report(cells, register=path, claims=None, out=out, command="polyreel study toy.yaml")
+    assert again.was_there
+
+
 def test_again_there_is_nothing_to_do(
     report: StudyReport, cells: StudyCells, register: Path, tmp_path: Path
 ) -> None:

@@ -16,12 +16,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
+import tiny_encoders
 import toys
 from polyreel import study
 from polyreel.errors import DatasetError, PolyreelError, RecipeError, UsageError
-from polyreel.study.arms import HALF_A, HALF_B, cells_of, training_document, tuned_arms
+from polyreel.study.arms import HALF_A, HALF_B, Cell, cells_of, training_document, tuned_arms
+from polyreel.study.encoding import Towers
 from polyreel.study.measuring import CellQueries, measure, query_lists
 from polyreel.study.recipe import StudyRecipe, read_study
 from polyreel.study.register import register_sha256
@@ -33,6 +36,7 @@ from polyreel.study.tuning import candidates, chosen, read_choices
 from polyreel.training.assembly import build_batches, build_engine, open_training_sets
 from polyreel.training.distributed import Group
 from polyreel.training.recipe import Recipe
+from polyreel.training.step import train_step
 from small_studies import document, make_study_world, write
 
 STUDIES = Path(__file__).parents[2] / "studies"
@@ -147,12 +151,12 @@ def test_all_arms_of_a_seed_are_shown_the_same_texts(
 
 
 def _cpu():
-    import torch
-
     return torch.device("cpu")
 
 
-@pytest.mark.parametrize("name", ["mmp/smoke", "mmp/small", "mmp/full", "example/temperature"])
+@pytest.mark.parametrize(
+    "name", ["mmp/smoke", "mmp/small", "mmp/full", "mmp/fresh-rows", "example/temperature"]
+)
 def test_every_arm_of_the_recipes_is_a_training_recipe(name: str) -> None:
     recipe = read_study(STUDIES / f"{name}.yaml")
     assert training_problems(recipe) == []
@@ -165,6 +169,53 @@ def test_the_code_of_studies_knows_no_particular_study() -> None:
     room = Path(study.__file__).parent
     for path in (*room.glob("*.py"), *room.glob("templates/*")):
         assert known.search(path.read_text(encoding="utf-8")) is None, path
+
+
+def fresh_rows_study(world: toys.World) -> StudyRecipe:
+    """The exploration of ``studies/mmp`` on toy films and a random encoder."""
+    design = yaml.safe_load((STUDIES / "mmp" / "fresh-rows-arms.yaml").read_text(encoding="utf-8"))
+    text = {"encoder": str(world.home / "bert"), "fresh_rows": {"languages": ["de"], "rows": 32}}
+    encoder = {"text": {**text, "head": "none"}, "training": {"model": {"dim": tiny_encoders.WIDTH}}}
+    grid = {"encoder": "f", "settings": ["films-de"], "arms": ["F", "VC", "VP0"], "seeds": [0]}
+    return StudyRecipe.model_validate(
+        document(design=design, encoders={"f": encoder}, grids=[grid], tuning=None)
+    )
+
+
+@pytest.mark.parametrize(
+    ("arm", "learnt"), [("F", ""), ("C", "rows"), ("VP0", "rows video"), ("VC", "rows video")]
+)
+def test_of_a_frozen_encoder_only_fresh_rows_are_learnt(world: toys.World, arm: str, learnt: str) -> None:
+    recipe = fresh_rows_study(world)
+    data = StudyData(recipe, world.home, on_progress=lambda *_: None)
+    cell = Cell("films-de", "f", recipe.design.arms[arm], 0)
+    table = data.table(Part("films-de"))
+    whole = training_document(recipe, cell, folder=str(table.folder), features=toys.FEATURES, tuned={})
+    training = Recipe.model_validate(whole)
+    sets = open_training_sets(training, data.catalog)
+    engine = build_engine(training, sets, total_steps=4, device=_cpu(), group=Group(), catalog=data.catalog)
+    fresh = engine.model.text.fresh
+    assert fresh is not None
+    assert 2 <= fresh.own_rows <= 8, "what the lexicon puts into the training captions, and German ones"
+    before = {name: tensor.clone() for name, tensor in engine.model.state_dict().items()}
+    english = ["a dog runs", "the cat sleeps"]
+    seen = Towers(engine).texts(english, "en")
+    batches = build_batches(training, sets, engine, catalog=data.catalog)
+    for step in range(training.optimiser.steps or 0):
+        train_step(engine, batches.make(), step)
+    after = engine.model.state_dict()
+    moved = [name for name, tensor in after.items() if not torch.equal(tensor, before[name])]
+    assert {name.split(".")[0 if name.startswith("video") else -2] for name in moved} == set(learnt.split())
+    assert np.array_equal(Towers(engine).texts(english, "en"), seen)
+
+
+def test_a_study_of_fresh_rows_is_run_and_measured(world: toys.World, tmp_path: Path) -> None:
+    outcome = run(fresh_rows_study(world), world, tmp_path / "fresh")
+    found = read_cells(outcome.folder / "cells.jsonl.gz")
+    assert found is not None
+    assert [cell.arm for cell in found.cells] == ["F", "VC", "VP0"]
+    assert [cell.steps for cell in found.cells] == [1, 4, 4]
+    assert all(cell.task("text to text", "de", "en") is not None for cell in found.cells)
 
 
 # Data

@@ -25,11 +25,16 @@ _TITLES: Mapping[Outcome, str] = {
 }
 _TWO_DIGITS = ("log2 rank", "mrr", "kappa@10")
 _HEAD = ("arms", "of", "difference [95%]", "p", "would have been seen", "from")
-_HOW_TO_READ = (
+_A_DIFFERENCE = (
     "A difference is the first arm minus the second, turned so that more is better, with its 95% interval "
-    "for new seeds and new queries. Only that interval decides, by rules that were registered before the "
-    "first cell was run; “would have been seen” is what four of five such studies would have found."
+    "for new seeds and new queries."
 )
+_DECIDES = "Only that interval decides, by rules that were registered before the first cell was run;"
+_EXPLORES = (
+    "It decides nothing: what is looked at was registered before the first cell was run, but no rule that "
+    "would answer a question;"
+)
+_SEEN = "“would have been seen” is what four of five such studies would have found."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ def render_study(findings: Findings, claims: Sequence[Claim]) -> StudyPage:
         findings=findings,
         claims=claims,
         drawings=drawings,
-        how_to_read=_HOW_TO_READ,
+        how_to_read=_how_to_read(findings),
         registration=registration_words(findings),
         answers=[
             (
@@ -93,13 +98,13 @@ def markdown_page(findings: Findings, claims: Sequence[Claim]) -> str:
         f"> {findings.rules.question}",
         "",
         *(f"- **{each.name}: {each.verdict}.** {each.asks}" for each in findings.answers),
-        "",
+        *([""] if findings.answers else []),
         f"{registration_words(findings)} Register of {findings.rules.registered}, SHA-256 "
         f"`{findings.register_sha256}`. Written by `{findings.command}` from {findings.cells:,} cells "
         f"({findings.hours:.1f} hours of one core); all figures are in [report.html](report.html) and "
         "[findings.json](findings.json).",
         "",
-        _HOW_TO_READ,
+        _how_to_read(findings),
         "",
     ]
     for answer in findings.answers:
@@ -113,6 +118,10 @@ def markdown_page(findings: Findings, claims: Sequence[Claim]) -> str:
     lines += _markdown_claims(claims)
     lines += ["## What the data do not show", "", *(f"- {limit}" for limit in limits_of(findings))]
     return "\n".join(lines) + "\n"
+
+
+def _how_to_read(findings: Findings) -> str:
+    return " ".join((_A_DIFFERENCE, _DECIDES if findings.rules.questions else _EXPLORES, _SEEN))
 
 
 def registration_words(findings: Findings) -> str:

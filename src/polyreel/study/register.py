@@ -167,7 +167,7 @@ class Amendment(Spec):
 
 
 class Register(Spec):
-    """Everything that is fixed before the first cell.
+    """Everything that is fixed before the first cell. One without questions decides nothing: it explores.
 
     Attributes:
         study: Name of the studies that it is for.
@@ -200,8 +200,8 @@ class Register(Spec):
     arms: Mapping[str, str] = Field(min_length=2)
     alike: str = Field(min_length=1)
     tuning: TuningRule | None = None
-    questions: Mapping[Name, Question] = Field(min_length=1)
-    family: tuple[str, ...] = Field(min_length=1)
+    questions: Mapping[Name, Question] = {}
+    family: tuple[str, ...] = ()
     explorations: Mapping[Name, Exploration] = {}
     exclusions: tuple[str, ...] = ()
     order: tuple[Outcome, ...] = Field(min_length=1)
@@ -221,6 +221,10 @@ class Register(Spec):
         for name, setting in self.settings.items():
             if setting.languages[0] != "en":
                 found.append((f"settings.{name}.languages", "English comes first"))
+        if not self.questions and not self.explorations:
+            found.append(("questions", "there is neither a question nor an exploration"))
+        if self.questions and not self.family:
+            found.append(("family", "names none of the questions, which are corrected together"))
         for name in self.encoders:
             if len(self.seeds.get(name, ())) < 2:
                 found.append(("seeds", f"{name!r} needs two seeds at least"))

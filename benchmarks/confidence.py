@@ -7,7 +7,11 @@ often does it for a news sentence, which describes none of them?
 Subtitles: the same with NTREX sentences in eight languages against English lines, one's own translation and
 the best of the others.
 
-Good matches: in a library, what unrelated background queries reach is the scale. Which share may pass?
+Strength: of what is shown with a hit, the probability that it is right, how much is true? Two halves of NTREX
+and of MSR-VTT dev: on one the curves of ``library/search/evidence.py`` were fitted (``--fit`` does it again),
+on the other is measured, in a library that holds the lines or videos of half of its queries. For each
+language: the expected calibration error over ten bins, which of the queries whose line is there pass for a
+good match, and which of 200 whose line is not.
 
 The area under the curve is the chance that a query with its own item scores higher than one without: 0.5
 tells nothing, 1.0 everything.
@@ -16,29 +20,37 @@ tells nothing, 1.0 everything.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from common import Report, interval, options, work_dir
-from datasets import frame_features, msrvtt_dev, ntrex
+from datasets import frame_features, msrvtt_dev, ntrex, text_vectors
+from hybrid import lines_of
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.library.search.calibration import FALSE_ALARM_RATE, load_background
+from polyreel.library.results import FAIR
+from polyreel.library.search.calibration import Background, load_background, scale_of
+from polyreel.library.search.evidence import LINES, PICTURES, UNSURE
 
 OTHER_VIDEOS = 60
 DRAWS = 20
+ABSENT = 200
 
 
 def main() -> int:
     """Measure both thresholds and their neighbours."""
-    arguments = options(__doc__).parse_args()
+    parser = options(__doc__)
+    parser.add_argument("--fit", action="store_true", help="fit the curves on their half and show them")
+    arguments = parser.parse_args()
     report = Report("confidence", arguments)
     bundle = Bundle(locate_bundle())
     clips(report, bundle)
     subtitles(report, bundle)
-    background(report, bundle)
+    strength(report, bundle, fit=arguments.fit)
     return report.close()
 
 
@@ -55,10 +67,10 @@ def clips(report: Report, bundle: Bundle) -> None:
     news = ntrex()
     without, among, off_topic = {}, {}, {}
     for tag in STUDY_LANGUAGES:
-        scores = bundle.encode_text(gallery.captions[tag]) @ videos.T
+        scores = text_vectors(gallery.captions[tag], bundle) @ videos.T
         without[tag] = best_of(scores, others)
         among[tag] = np.maximum(without[tag], np.diag(scores)[:, None])
-        off_topic[tag] = best_of(bundle.encode_text(news[tag][:count]) @ videos.T, others)
+        off_topic[tag] = best_of(text_vectors(news[tag], bundle)[:count] @ videos.T, others)
     rows = [
         [
             f"{language}, from {threshold:.2f} on",
@@ -88,7 +100,7 @@ def clips(report: Report, bundle: Bundle) -> None:
 
 def subtitles(report: Report, bundle: Bundle) -> None:
     """The threshold on the cosine of a query and a subtitle line."""
-    vectors = {tag: bundle.encode_text(lines) for tag, lines in ntrex().items()}
+    vectors = {tag: text_vectors(lines, bundle) for tag, lines in ntrex().items()}
     shipped, count = bundle.card.confidence.subtitle, len(vectors["en"])
     own, best_other, any_other = {}, {}, {}
     for tag in STUDY_LANGUAGES[1:]:
@@ -123,28 +135,175 @@ def subtitles(report: Report, bundle: Bundle) -> None:
     report.table(f"Subtitle lines; shipped is {shipped:.2f}", columns, rows)
 
 
-def background(report: Report, bundle: Bundle) -> None:
-    """The share of background queries that may pass for a good match, in a library of MSR-VTT dev."""
+def strength(report: Report, bundle: Bundle, *, fit: bool) -> None:
+    """How much of what is shown with a hit is true, and what passes."""
+    background = load_background(bundle, work_dir())
     gallery = msrvtt_dev()
     videos = bundle.encode_video(frame_features(gallery, bundle))
-    unrelated = np.concatenate(list(load_background(bundle, work_dir()).values()))
-    best = (unrelated @ videos.T).max(axis=1)  # one scale for all languages, as libraries have it
-    rows = []
-    for tag in STUDY_LANGUAGES:
-        scores = bundle.encode_text(gallery.captions[tag]) @ videos.T
-        there = scores.max(axis=1)
-        np.fill_diagonal(scores, -1.0)
-        for rate in (0.05, 0.1, 0.2, 0.3):
-            least = np.quantile(best, 1 - rate)
-            rows.append(
-                [
-                    f"{tag}, {rate:.2f}",
-                    share(there >= least, report.arguments.seed),
-                    share(scores.max(axis=1) >= least, report.arguments.seed),
-                ]
+    news = {tag: text_vectors(lines, bundle) for tag, lines in ntrex().items()}
+    lines, _ = lines_of(len(gallery.items), ntrex()["en"])
+    distractors = text_vectors(lines, bundle)[len(gallery.items) :]
+    captions = {tag: text_vectors(gallery.captions[tag], bundle) for tag in STUDY_LANGUAGES}
+    middle = len(videos) // 2
+    if fit:
+        fitted = [
+            asked_of_lines(tag, news, slice(0, queries), distractors[:more], background)
+            for queries, more in ((500, 1_000), (500, 0), (100, 0))
+            for tag in STUDY_LANGUAGES
+        ]
+        own = np.concatenate([each.own for each in fitted])
+        report.note(f"Lines: {logistic(own, np.concatenate([each.right for each in fitted]))}")
+        seen = [
+            asked_of_pictures(asked, truth, videos[:middle], background)
+            for tag in STUDY_LANGUAGES
+            for asked, truth in (
+                (captions[tag][:middle], np.arange(middle)),
+                (news[tag][600 : 600 + middle // 2], np.full(middle // 2, -1)),
             )
-    columns = ["query, false-alarm rate", "captions of videos that are there, %", "that are not, %"]
-    report.table(f"What passes for a good match; shipped is {FALSE_ALARM_RATE:.2f}", columns, rows)
+        ]
+        bare = np.concatenate([each.bare for each in seen])
+        report.note(f"Pictures: {logistic(bare, np.concatenate([each.right for each in seen]))}")
+    rows, there, absent = [], [], []
+    for tag in STUDY_LANGUAGES:
+        read = asked_of_lines(tag, news, slice(500, 1_000), distractors[1_000:], background)
+        told = 1 - np.exp(-LINES.weigh(read.bare, read.own))
+        there.append(told[read.there])
+        absent.append(told[~read.there][:ABSENT])
+        seen_here = asked_of_pictures(
+            captions[tag][middle:], np.arange(len(videos) - middle), videos[middle:], background
+        )
+        nowhere = np.full(middle, -1)
+        off_topic = asked_of_pictures(news[tag][-middle:], nowhere, videos[middle:], background)
+        shown = 1 - np.exp(-PICTURES.weigh(seen_here.bare))
+        rows.append(
+            [
+                tag,
+                calibration_error(told, read.right),
+                share(there[-1] >= FAIR, report.arguments.seed),
+                share(absent[-1] >= FAIR, report.arguments.seed),
+                calibration_error(shown, seen_here.right),
+                f"{100 * seen_here.right[seen_here.there].mean():.0f}",
+                share(shown[seen_here.there] >= FAIR, report.arguments.seed),
+                share(shown[~seen_here.there] >= FAIR, report.arguments.seed),
+                f"{100 * (seen_here.bare > UNSURE).mean():.0f}",
+                f"{100 * (off_topic.bare > UNSURE).mean():.0f}",
+            ]
+        )
+        report.target(f"calibration error of lines, {tag}", rows[-1][1], "<=", 0.05)
+        report.target(f"calibration error of pictures, {tag}", rows[-1][4], "<=", 0.05)
+    columns = [
+        "query",
+        "lines: calibration error",
+        "there, pass, %",
+        "not there, pass, %",
+        "pictures: calibration error",
+        "there, first, %",
+        "there, pass, %",
+        "not there, pass, %",
+        "captions: cannot tell, %",
+        "news: cannot tell, %",
+    ]
+    report.table(f"What a strength says; a match passes from {FAIR:.0%} on", columns, rows)
+    report.note(
+        f"Lines: 250 queries there, {ABSENT} that are not, among {250 + len(distractors[1_000:]):,} lines, "
+        "English but for English queries. Pictures: captions of every second video of "
+        f"{len(videos) - middle} are there."
+    )
+    report.target("queries whose line is there that pass, %", 100 * passing(there), ">=", 95)
+    report.target("queries whose line is not there that pass, %", 100 * passing(absent), "<=", 20)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Queries of a library.
+
+    Attributes:
+        bare, own: (queries,) how far the best match stands out.
+        right: (queries,) whether it is the query's own.
+        there: (queries,) whether that is in the library.
+    """
+
+    bare: NDArray[np.float32]
+    own: NDArray[np.float32]
+    right: NDArray[np.bool_]
+    there: NDArray[np.bool_]
+
+
+def asked_of(
+    asked: NDArray[np.float32], truth: NDArray[np.int64], rows: NDArray[np.float32], background: Background
+) -> Asked:
+    """Ask a library.
+
+    Args:
+        asked: (queries, dim).
+        truth: (queries,) row of each query's own item, -1 where it is not there.
+        rows: (rows, dim) the library.
+        background: of its scale.
+    """
+    scale, _ = scale_of(rows, background)
+    assert scale is not None
+    scores = asked @ rows.T
+    best, found = scores.max(axis=1), scores.argmax(axis=1)
+    return Asked(scale.deviations(best), scale.own_deviations(asked, best), found == truth, truth >= 0)
+
+
+def asked_of_lines(
+    tag: str,
+    news: Mapping[str, NDArray[np.float32]],
+    rows: slice,
+    distractors: NDArray[np.float32],
+    background: Background,
+) -> Asked:
+    """Ask sentences of a library that holds the first half of them in another language.
+
+    Args:
+        tag: of the queries; the lines are English, or German if the queries are English.
+        news: vectors of all sentences by language.
+        rows: the sentences to ask.
+        distractors: other lines of the library.
+        background: of its scale.
+    """
+    asked, lines = news[tag][rows], news["de" if tag == "en" else "en"][rows]
+    held = len(asked) // 2
+    truth = np.where(np.arange(len(asked)) < held, np.arange(len(asked)), -1)
+    return asked_of(asked, truth, np.concatenate([lines[:held], distractors]), background)
+
+
+def asked_of_pictures(
+    asked: NDArray[np.float32], own: NDArray[np.int64], videos: NDArray[np.float32], background: Background
+) -> Asked:
+    """Ask texts of a library that holds every second video.
+
+    Args:
+        asked: (queries, dim).
+        own: (queries,) each query's own video, -1 if it has none.
+        videos: (videos, dim) of which the library holds those at even places.
+        background: of its scale.
+    """
+    truth = np.where((own >= 0) & (own % 2 == 0), own // 2, -1)
+    return asked_of(asked, truth, videos[::2], background)
+
+
+def calibration_error(told: NDArray[np.float64], right: NDArray[np.bool_], bins: int = 10) -> float:
+    """Expected calibration error: in bins of equal width, what was told against what was right."""
+    place = np.minimum((told * bins).astype(int), bins - 1)
+    return float(sum(abs((told - right)[place == each].sum()) for each in range(bins)) / max(len(told), 1))
+
+
+def logistic(deviations: NDArray[np.float32], right: NDArray[np.bool_], steps: int = 100) -> str:
+    """The curve that makes what was right most likely, by Newton's method."""
+    design = np.column_stack([np.ones(len(deviations)), deviations]).astype(np.float64)
+    weights = np.zeros(2)
+    for _ in range(steps):
+        told = 1 / (1 + np.exp(-design @ weights))
+        curvature = (design * (told * (1 - told))[:, None]).T @ design + 1e-6 * np.eye(2)
+        weights += np.linalg.solve(curvature, design.T @ (right - told))
+    return f"intercept {weights[0]:.2f}, slope {weights[1]:.2f}, {len(right):,} queries"
+
+
+def passing(told: list[NDArray[np.float64]]) -> float:
+    """Share of all that are at least a fair match."""
+    return float((np.concatenate(told) >= FAIR).mean())
 
 
 def best_of(scores: NDArray[np.float32], chosen: NDArray[np.int64]) -> NDArray[np.float32]:

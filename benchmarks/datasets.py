@@ -7,6 +7,7 @@ not part of polyreel. What was chosen by looking at results was chosen on these,
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -166,6 +167,18 @@ def frame_features(gallery: Gallery, bundle: Bundle, *, crop: bool = False) -> l
         np.savez(scratch, **known)
         scratch.replace(cached)
     return [known[item].astype(np.float32) for item in gallery.items]
+
+
+def text_vectors(texts: Sequence[str], bundle: Bundle) -> NDArray[np.float32]:
+    """What the bundle makes of texts, (texts, dim); kept in the benchmarks' cache, as features are."""
+    digest = hashlib.sha256("\0".join([bundle.card.identity, *texts]).encode()).hexdigest()[:16]
+    cached = work_dir() / f"texts-{digest}.npy"
+    if not cached.is_file():
+        scratch = cached.with_suffix(".part.npy")
+        np.save(scratch, bundle.encode_text(list(texts)), allow_pickle=False)
+        scratch.replace(cached)
+    vectors: NDArray[np.float32] = np.load(cached, allow_pickle=False)
+    return vectors
 
 
 def _computed(

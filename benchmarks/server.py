@@ -80,7 +80,7 @@ def serving(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
         assert process.stdout is not None
         address = process.stdout.readline().strip().rstrip("/")
         try:
-            while not json.loads(get(address + "/api/v1/search?q=x&top=1"))["false_alarm_rate"]:
+            while json.loads(get(address + "/api/v1/search?q=x&top=1"))["false_alarm_rate"] is None:
                 time.sleep(0.5)
             yield address, psutil.Process(process.pid)
         finally:

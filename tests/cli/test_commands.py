@@ -146,6 +146,7 @@ RESULT_FIELDS = {
     "took_ms",
     "hits",
     "confident",
+    "verdict",
     "false_alarm_rate",
     "pictures_left_out",
 }
@@ -157,6 +158,8 @@ HIT_FIELDS = {
     "end_s",
     "score",
     "rank",
+    "strength",
+    "grade",
     "thumbnail",
     "media",
     "evidence",
@@ -174,7 +177,7 @@ def test_search_as_json_keeps_the_contract(films_folder, capsys):
         assert set(hit) == HIT_FIELDS
         assert hit["rank"] == rank
         assert Path(hit["thumbnail"]).is_file()
-        assert set(hit["evidence"]) == {"visual", "strength", "subtitle"}
+        assert set(hit["evidence"]) == {"visual", "picture", "line", "subtitle"}
     best = document["hits"][0]
     assert best["video"] == str(films_folder / "videos" / "talk.mp4")
     assert isinstance(best["start_s"], float)
@@ -294,7 +297,7 @@ def test_a_path_that_does_not_fit_the_terminal_is_in_one_piece(tmp_path, capsys,
         assert out.splitlines()[0].split(maxsplit=1) == ["library", str(Path(where(tmp_path)[1]))]
 
 
-@pytest.mark.parametrize("width", [53, 60, 80, 132])
+@pytest.mark.parametrize("width", [54, 60, 80, 132])
 def test_a_table_with_wide_letters_is_aligned_and_fits(films_folder, capsys, monkeypatch, width):
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("COLUMNS", str(width))

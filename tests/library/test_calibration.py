@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,12 @@ import pytest
 
 from films import film, index_films, open_library, subtitles
 from polyreel.languages import STUDY_LANGUAGES
+from polyreel.library.results import FAIR, STRONG
 from polyreel.library.search import calibration as calibrating
-from polyreel.library.search.calibration import (
-    BACKGROUND_QUERIES,
-    FALSE_ALARM_RATE,
-    Calibration,
-    calibrate,
-    load_background,
-)
+from polyreel.library.search.asked_words import AskedWords
+from polyreel.library.search.calibration import BACKGROUND_QUERIES, load_background, provisional, scale_of
+from polyreel.library.search.evidence import EXACT, LINES, PICTURES, WORDS, probability
+from polyreel.library.search.search_index import CACHE
 
 
 @pytest.fixture(scope="module")
@@ -38,44 +37,158 @@ def test_there_are_as_many_queries_in_each_language():
 
 
 @pytest.mark.parametrize("count", [1, 3, 9_000])
-def test_the_scale_is_what_the_best_clips_reach(count):
+def test_the_best_of_each_query_is_found_whatever_the_size_of_the_library(count):
     rng = np.random.default_rng(0)
-    clips = rng.standard_normal((count, 4), np.float32)
-    vectors = {"en": rng.standard_normal((5, 4), np.float32), "sw": rng.standard_normal((7, 4), np.float32)}
-    queries = np.concatenate(list(vectors.values()))
-    best = calibrating._best_of(clips, vectors)
-    assert best == pytest.approx(np.sort((queries @ clips.T).max(axis=1)), rel=1e-5)
+    clips, queries = units(rng, count), units(rng, 12)
+    assert calibrating._best_of(clips, queries) == pytest.approx((queries @ clips.T).max(axis=1), rel=1e-5)
 
 
-def test_strength_is_the_share_of_queries_that_reach_less():
-    scale, none = np.array([0.1, 0.2, 0.3, 0.4], np.float32), np.zeros(0, np.float32)
-    calibration = Calibration(scale, none)
-    assert [calibration.strength_of_clip(cosine) for cosine in (0.05, 0.25, 0.4, 0.9)] == [0, 0.5, 0.75, 1]
-    assert calibration.strength_of_line(1.0) == 0.0  # there are no lines
+@pytest.mark.parametrize("count", [1, 30, 3_000])
+def test_what_unrelated_queries_reach_lies_where_gumbel_has_it(count):
+    """Other unrelated queries than those of the fit: half of them lie below the median."""
+    rng = np.random.default_rng(0)
+    rows, asked = units(rng, count), units(rng, 600)
+    scale, (bare, own) = scale_of(rows, {"en": units(rng, 600)})
+    for deviations in (
+        [scale.deviations(rows @ each).max() for each in asked],
+        [scale.own_deviations(each, rows @ each).max() for each in asked],
+        bare,
+        own,
+    ):
+        assert np.median(deviations) == pytest.approx(-np.log(np.log(2)), abs=0.3)
+        assert np.percentile(deviations, 95) == pytest.approx(-np.log(-np.log(0.95)), abs=0.9)
 
 
-def test_false_alarms_are_as_rare_as_is_said():
-    """Background queries themselves pass as often as they should."""
-    reached = np.sort(np.random.default_rng(1).random(BACKGROUND_QUERIES).astype(np.float32))
-    calibration = Calibration(reached, np.zeros(0, np.float32))
-    passed = [calibration.strength_of_clip(cosine) >= 1 - FALSE_ALARM_RATE for cosine in reached]
-    assert np.mean(passed) == pytest.approx(FALSE_ALARM_RATE, abs=0.01)
+def test_rows_that_are_all_equal_have_a_scale_and_no_rows_have_none():
+    rng = np.random.default_rng(0)
+    row, background = units(rng, 1), {"en": units(rng, 50)}
+    for count in (40, 400):
+        scale, _ = scale_of(np.repeat(row, count, axis=0), background)
+        assert scale.deviations(row @ row[0])[0] > 2
+        assert scale.own_deviations(row[0], row @ row[0]) == pytest.approx(scale.deviations(row @ row[0]))
+    assert scale_of(row[:0], background)[0] is None
+    # A bundle that makes one vector of every text cannot tell.
+    assert scale_of(row, {"en": np.repeat(row, 50, axis=0)})[0] is None
 
 
-def test_calibrated_results_say_how_strong_they_are(library_folder):
-    library = open_library(library_folder)
+def test_before_a_calibration_a_match_stands_out_from_the_others():
+    cosines = np.random.default_rng(0).normal(0.2, 0.05, 1_000).astype(np.float32)
+    cosines[7] = 0.8
+    found = provisional(cosines, 0.0)
+    assert found.argmax() == 7
+    assert np.sort(found)[-2] < 3 < found[7]
+    for few in (np.zeros(0, np.float32), np.ones(1, np.float32), np.ones(9, np.float32)):
+        assert (provisional(few, 0.0) == 0).all()
+    # A bundle that was measured says itself from where on a match means something.
+    assert provisional(np.array([0.1, 0.3, 0.5], np.float32), 0.3) == pytest.approx([-4, 0, 4])
+
+
+def units(rng, count):
+    rows = rng.standard_normal((count, 16), np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("weigh", [PICTURES.weigh, WORDS.weigh, lambda each: LINES.weigh(each, each)])
+def test_the_more_a_match_stands_out_the_more_probable_it_is(weigh):
+    weights = weigh(np.array([-np.inf, -3.0, 3.0, 4.0, 300.0]))
+    found = [probability(weight) for weight in weights]
+    assert (np.diff(weights[1:]) > 0).all()
+    assert found[0] == 0 <= weights[1]
+    assert 0.99 < found[-1] <= 1
+
+
+def test_a_second_kind_of_evidence_never_takes_from_the_first():
+    stands_out = np.array([1.0, 2.0, 8.0])
+    one, other = LINES.weigh(stands_out, stands_out), PICTURES.weigh(np.array([-5.0]))[0]
+    assert all(probability(weight + other) > probability(weight) for weight in one)
+
+
+def test_an_exact_line_is_a_strong_match():
+    assert STRONG > FAIR
+    assert probability(EXACT) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("query", "line", "share", "exact"),
+    [
+        ("the dog", "Look, THE DOG runs!", 1.0, True),
+        ("the dog", "dog, the", 1.0, False),
+        ("the dog", "the doge", 0.5, False),
+        ("Cafe", "im Café dort", 1.0, True),
+        ("公园", "我们去公园散步", 1.0, True),
+        ("公园散步", "公园很大", 1 / 3, False),
+        ("!?", "what?", 0.0, False),
+        ("dog", "", 0.0, False),
+    ],
+)
+def test_shared_words_count_by_their_letters(query, line, share, exact):
+    asked = AskedWords.of(query)
+    assert asked.share_in(line) == pytest.approx(share)
+    assert asked.stand_in(line) == exact
+
+
+def test_calibrated_results_say_how_strong_they_are(own_library):
+    library = open_library(own_library)
     before = library.search("red", mode="visual")
-    assert (before.false_alarm_rate, before.hits[0].evidence.strength) == (None, None)
+    assert (before.verdict, before.false_alarm_rate) == ("unmeasured", None)
+    assert (before.hits[0].strength, before.hits[0].grade) == (None, None)
+    assert "has not been measured" in before.doubt
     library.calibrate()
     after = library.search("red", mode="visual")
-    assert after.false_alarm_rate == FALSE_ALARM_RATE
-    assert after.hits[0].evidence.strength > 0.9
-    assert after.hits[0].evidence.strength > after.hits[-1].evidence.strength
-    assert after.confident
+    assert after.false_alarm_rate < 0.3
+    assert [hit.strength for hit in after.hits] == [hit.evidence.picture for hit in after.hits]
+    assert after.hits[0].strength > after.hits[-1].strength
     assert not library.search("qwrtz", mode="visual").confident
-    assert library.search("dog", mode="subtitles").confident
-    assert library.search("THE DOG RUNS").confident
-    assert library.search("dog", mode="subtitles").hits[0].evidence.strength is None
+    # Kept: another reader of the same commit has it at once.
+    kept = open_library(own_library).search("red", mode="visual")
+    assert strengths(kept) == pytest.approx(strengths(after), abs=1e-5)
+
+
+def test_a_line_that_says_it_comes_first_and_is_strong(own_library):
+    library = open_library(own_library)
+    library.calibrate()
+    for query in ("dog", "THE DOG RUNS"):
+        for mode in ("subtitles", "hybrid"):
+            result = library.search(query, mode=mode)
+            best = result.hits[0]
+            assert (best.grade, result.verdict, result.confident) == ("strong", "good", True)
+            assert best.strength >= best.evidence.line > 0.95
+            assert best.evidence.subtitle.text == "the dog runs"
+            assert best.match.startswith("■■■■ strong")
+            assert result.doubt == ""
+    assert library.search("dog", mode="subtitles").hits[0].evidence.picture is None
+
+
+def test_a_damaged_calibration_is_made_anew(own_library):
+    library = open_library(own_library)
+    library.calibrate()
+    file = library.snapshot.calibration_file
+    for damage in (b"", b"PK\x03\x04 cut short"):
+        file.write_bytes(damage)
+        again = open_library(own_library)
+        assert again.search("red").verdict == "unmeasured"
+        again.calibrate()
+        assert strengths(again.search("red")) == pytest.approx(strengths(library.search("red")), abs=1e-5)
+
+
+def test_what_looks_like_a_picture_has_no_strength(own_library):
+    """What texts reach is no scale for pictures."""
+    library = open_library(own_library)
+    library.calibrate()
+    like = library.search_like(library.search("red").hits[0].clip_id)
+    assert (like.verdict, like.doubt, like.hits[0].strength) == ("unmeasured", "", None)
+
+
+def strengths(result):
+    return [hit.strength for hit in result.hits]
+
+
+@pytest.fixture
+def own_library(library_folder, tmp_path):
+    """A copy that nobody has measured."""
+    copy = Path(shutil.copytree(library_folder, tmp_path / "library"))
+    shutil.rmtree(copy / CACHE, ignore_errors=True)
+    return copy
 
 
 @pytest.mark.parametrize("mode", ["visual", "hybrid"])
@@ -84,7 +197,7 @@ def test_hits_and_strength_are_the_same_whichever_language_a_word_is_taken_for(l
     library.calibrate()
     taken = [library.search("dog", language=language, mode=mode) for language in ("en", "cs", "und")]
     assert len({(result.hits, result.confident) for result in taken}) == 1
-    assert taken[0].hits[0].evidence.strength is not None
+    assert taken[0].hits[0].strength is not None
 
 
 def test_a_new_commit_is_measured_anew(library_folder, tmp_path, tiny_bundle):
@@ -118,5 +231,6 @@ def test_an_empty_library_can_be_measured(tmp_path: Path, tiny_bundle):
     library = open_library(tmp_path / "library")
     library.calibrate()
     result = library.search("red")
-    assert (result.hits, result.confident) == ((), False)
-    assert calibrate(library.snapshot.index, load_background(tiny_bundle, tmp_path)).clips.size == 0
+    assert (result.hits, result.confident, result.verdict) == ((), False, "poor")
+    assert (library.snapshot.calibration.clips, library.snapshot.calibration.lines) == (None, None)
+    assert open_library(tmp_path / "library").search("red").verdict == "poor"

@@ -32,7 +32,7 @@ def test_a_colour_is_found_in_nine_languages(client, language, word):
     found = search(client, word, lang=language, mode="visual", top=1)
     assert found.hits[0].video == "green.mp4"
     assert (found.language, found.confident) == (language, True)
-    assert found.hits[0].evidence.strength > 0.9  # some background queries name the colour too
+    assert found.hits[0].grade in {"fair", "strong"}
 
 
 def test_a_search_says_why_and_leads_on(client):
@@ -44,7 +44,8 @@ def test_a_search_says_why_and_leads_on(client):
         "and then the dog runs away",
         "en",
     )
-    assert found.false_alarm_rate == 0.2
+    assert (best.grade, found.verdict) == ("strong", "good")
+    assert found.false_alarm_rate < 0.5
     assert client.get(best.thumbnail).content.startswith(b"\xff\xd8")
     assert client.get(best.media.partition("#")[0]).content[4:8] == b"ftyp"
     assert best.media.endswith("#t=3.000")

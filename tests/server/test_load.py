@@ -37,7 +37,7 @@ def process_of(library: Path) -> Iterator[tuple[int, psutil.Process]]:
         try:
             address = process.stdout.readline().strip()
             assert address, "it did not start"
-            wait_for(lambda: b'"false_alarm_rate":0.2' in urlopen(address + "api/v1/search?q=red").read())
+            wait_for(lambda: b'"unmeasured"' not in urlopen(address + "api/v1/search?q=red").read())
             yield int(address.rstrip("/").rpartition(":")[2]), psutil.Process(process.pid)
         finally:
             process.terminate()

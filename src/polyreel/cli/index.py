@@ -93,12 +93,13 @@ def index_with_progress(
     """
     from polyreel.library.index.indexing import index as index_library
     from polyreel.library.location import bundle_location
+    from polyreel.library.search.search import Library
     from polyreel.media.limited import Limits
 
     location = bundle_location(folder, bundle)
     loaded = load_bundle(location, device)
     with show_progress() as show:
-        return index_library(
+        report = index_library(
             paths,
             folder,
             loaded,
@@ -110,6 +111,11 @@ def index_with_progress(
             exclude=exclude,
             on_event=_follow(show),
         )
+        if not report.interrupted:
+            # Now, so that the first search need not do without.
+            show("measuring what a match means", 0, None)
+            Library(folder, lambda _location: loaded).calibrate()
+        return report
 
 
 def _follow(show: ProgressDisplay) -> Callable[[IndexEvent], None]:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["hit_table", "search"]
 
-# Characters: between two columns, and of a subtitle where the line fits the terminal and where it is wrapped.
+# Characters: of a terminal that has room for bars; between two columns, and of a subtitle where the line fits
+# the terminal and where it is wrapped.
+_WIDE = 72
 _GAP, _LEAST_SUBTITLE, _WRAPPED_SUBTITLE = 2, len("subtitle"), 40
 
 
@@ -73,8 +75,8 @@ def search(
             f"read when the library moved to {result.bundle}; see 'polyreel doctor'.",
             style="yellow",
         )
-    if not result.confident:
-        stderr.print("Nothing matches well; these are the nearest.", style="yellow")
+    if result.doubt:
+        stderr.print(result.doubt, style="yellow")
     if stdout.is_terminal:
         stdout.print(hit_table(result.hits, width=stdout.width), crop=False)
     else:
@@ -105,8 +107,8 @@ def hit_table(hits: tuple[Hit, ...], *, width: int) -> Table:
         width: of the terminal, in characters.
     """
     subtitles = any(hit.evidence.subtitle for hit in hits)
-    numbers = [(str(hit.rank), clock(hit.start_s), clock(hit.end_s), f"{hit.score:.2f}") for hit in hits]
-    heads = ("#", "from", "to", "score")
+    numbers = [(str(hit.rank), clock(hit.start_s), clock(hit.end_s), _match(hit, width)) for hit in hits]
+    heads = ("#", "from", "to", "match")
     names = [printable(_short(Path(hit.video))) for hit in hits]
     widest = max(map(cell_len, [*names, "video"]))
     before = sum(max(map(len, column)) + _GAP for column in zip(heads, *numbers, strict=True)) + widest + _GAP
@@ -127,6 +129,11 @@ def hit_table(hits: tuple[Hit, ...], *, width: int) -> Table:
             row.append(Text(printable(f"[{line.language}] {line.text}") if line else ""))
         table.add_row(*row)
     return table
+
+
+def _match(hit: Hit, width: int) -> str:
+    """As much of what a match is worth as there is room for."""
+    return hit.match if hit.grade is None or width >= _WIDE else hit.grade
 
 
 def _query(words: tuple[str, ...]) -> str:

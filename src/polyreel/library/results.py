@@ -17,10 +17,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializ
 from polyreel.units import clock, count, printable
 
 __all__ = [
+    "FAIR",
     "MODES",
+    "STRONG",
     "ClipScore",
     "Contents",
     "Evidence",
+    "Grade",
     "Hit",
     "IndexStatus",
     "LibraryClip",
@@ -31,13 +34,25 @@ __all__ = [
     "SearchResult",
     "SubtitleEvidence",
     "Timeline",
+    "Verdict",
     "Video",
     "VideoPooling",
+    "grade_of",
 ]
 
 Mode = Literal["visual", "subtitles", "hybrid"]
 VideoPooling = Literal["best", "mean"]
 MODES: tuple[Mode, ...] = ("visual", "subtitles", "hybrid")
+
+Grade = Literal["strong", "fair", "weak"]
+Verdict = Literal["good", "poor", "unsure", "unmeasured"]
+# Probabilities from which on a match is called so; benchmarks/confidence.py says what passes.
+STRONG, FAIR = 0.8, 0.2
+
+
+def grade_of(strength: float) -> Grade:
+    """The word for a probability that a match is what was asked for: the same one everywhere."""
+    return "strong" if strength >= STRONG else "fair" if strength >= FAIR else "weak"
 
 
 def _resolve(value: str, info: ValidationInfo) -> str:
@@ -74,13 +89,15 @@ class Evidence(LibraryResult):
     Attributes:
         visual: cosine of query and best clip; None in mode "subtitles", and where the library's bundle has
             not encoded the clip.
-        strength: share of unrelated queries that match nothing in the library as well as this query matches
-            the best clip; None where that has not been measured (see ``Library.calibrate``).
+        picture: probability that the clip shows what was asked for; None as ``visual``, and where that cannot
+            be told (see ``Hit.strength``).
+        line: probability that a line says what was asked for; None where that cannot be told.
         subtitle: the best matching line; None if no line matches.
     """
 
     visual: Score | None
-    strength: Share | None
+    picture: Share | None
+    line: Share | None
     subtitle: SubtitleEvidence | None
 
 
@@ -92,9 +109,13 @@ class Hit(LibraryResult):
         video_id: hash of the video's content.
         clip_id: key of the best clip.
         start_s, end_s: the moment, seconds.
-        score: what hits are ranked by: the cosine in mode "visual", else fused ranks, 1 for first in every
-            list.
+        score: what hits are ranked by: the cosine in mode "visual", else what all evidence together makes of
+            it, 0 to 1.
         rank: 1 for the best.
+        strength: probability that the moment is what was asked for, were half of all queries about something
+            that is in the library; None where that cannot be told: before ``Library.calibrate``, and for what
+            was searched with a picture or a clip.
+        grade: the word for it.
         thumbnail: JPEG of the best clip's middle.
         media: the video's file, at the moment if it is an address.
         evidence: why it was found.
@@ -107,9 +128,26 @@ class Hit(LibraryResult):
     end_s: Seconds
     score: Score
     rank: int
+    strength: Share | None
+    grade: Grade | None
     thumbnail: Place
     media: Place
     evidence: Evidence
+
+    @property
+    def match(self) -> str:
+        """Its strength as a bar, a word and percent; the bare score where that cannot be told."""
+        if self.strength is None:
+            return f"{self.score:.2f}"
+        filled = round(self.strength * _BAR_WIDTH)
+        return f"{'■' * filled}{'□' * (_BAR_WIDTH - filled)} {self.grade} {self.strength:.0%}"
+
+
+_BAR_WIDTH = 4
+_DOUBTS: Mapping[Verdict, str] = {
+    "poor": "Nothing matches well; these are the nearest.",
+    "unsure": "The model cannot tell whether these match; they are the nearest.",
+}
 
 
 class SearchResult(LibraryResult):
@@ -122,9 +160,11 @@ class SearchResult(LibraryResult):
         mode: what was searched.
         took_ms: wall time of encoding and ranking.
         hits: best first.
-        confident: False if nothing in the library matches well.
-        false_alarm_rate: share of unrelated queries for which ``confident`` would be true as well; None where
-            that has not been measured (see ``Library.calibrate``).
+        confident: whether anything in the library matches well, or may do so as far as was measured.
+        verdict: "good" if the best hit is at least a fair match; else "unsure" if it may be one by what it
+            shows, which the bundle cannot tell, or "poor"; "unmeasured" where matches have no strength.
+        false_alarm_rate: share of unrelated queries that are "good" in this library as well; None where that
+            has not been measured (see ``Library.calibrate``).
         pictures_left_out: videos whose pictures were not ranked, because they could not be read when the
             library moved to this bundle; their lines were.
     """
@@ -136,21 +176,29 @@ class SearchResult(LibraryResult):
     took_ms: float
     hits: tuple[Hit, ...]
     confident: bool
+    verdict: Verdict
     false_alarm_rate: float | None = None
     pictures_left_out: int = 0
+
+    @property
+    def doubt(self) -> str:
+        """What to say of matches that are not good; empty if they are."""
+        if self.verdict == "unmeasured" and self.query:
+            return "How well they match has not been measured yet: run 'polyreel index'."
+        return _DOUBTS.get(self.verdict, "")
 
     def __str__(self) -> str:
         asked = f"{self.query!r} " if self.query else ""
         lines = [
             f"{count(len(self.hits), 'hit')} for {asked}({self.language}, {self.mode}, {self.took_ms:.0f} ms)"
         ]
-        if self.hits and not self.confident:
-            lines.append("Nothing matches well; these are the nearest.")
+        if self.hits and self.doubt:
+            lines.append(self.doubt)
         for hit in self.hits:
             start, end = f"{clock(hit.start_s, digits=1):>7}", f"{clock(hit.end_s, digits=1):>7}"
             line = hit.evidence.subtitle
             said = f"  [{line.language}] {line.text}" if line else ""
-            line_of_hit = f"{hit.rank:>4}  {start} -{end}  {hit.score:6.3f}  {hit.video}{said}"
+            line_of_hit = f"{hit.rank:>4}  {start} -{end}  {hit.match:>16}  {hit.video}{said}"
             lines.append(printable(line_of_hit))
         return "\n".join(lines)
 
@@ -218,7 +266,7 @@ class ClipScore(LibraryResult):
         clip_id: key of the clip.
         start_s, end_s: the clip, seconds.
         visual: cosine of query and clip; 0 where the library's bundle has not encoded the clip.
-        strength: as in ``Evidence``.
+        strength: as ``picture`` in ``Evidence``.
         thumbnail: JPEG of its middle.
     """
 

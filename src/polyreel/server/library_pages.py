@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library.index.progress_file import read_progress
-from polyreel.library.search.calibration import BACKGROUND_QUERIES, FALSE_ALARM_RATE
+from polyreel.library.search.calibration import BACKGROUND_QUERIES
 from polyreel.library.store.store import MOVE_FILE
 from polyreel.server.errors import RequestError
 from polyreel.server.guard import SESSION_COOKIE
@@ -109,7 +109,6 @@ def model_page(request: Request, server: ServerState) -> Response:
         here="model",
         card=server.library.bundle.card,
         background=BACKGROUND_QUERIES,
-        rate=FALSE_ALARM_RATE,
     )
 
 

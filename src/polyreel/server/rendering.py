@@ -15,6 +15,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from polyreel.languages import STUDY_LANGUAGES
+from polyreel.library.results import FAIR, STRONG
 from polyreel.server.links import route_path
 from polyreel.server.translations import Translations, languages_in, negotiate, translations_in
 from polyreel.units import clock
@@ -75,6 +76,8 @@ def render(request: Request, template: str, *, status: int = 200, **context: Any
             this_address=_this_address(request),
             style=Markup(style()),  # noqa: S704  our own file
             script=script_address(),
+            fair=FAIR,
+            strong=STRONG,
             root=request.scope.get("root_path", ""),
             **{"here": "", **context},
         )

@@ -14,6 +14,8 @@ __all__ = ["draw_timeline", "strength_shown"]
 _WIDTH = 1_000
 # Without a calibration: cosines of the default bundle from nothing to as good as it gets.
 _LEAST, _MOST = 0.1, 0.45
+# Probability from which on a clip is drawn in full: about the most that the default bundle gives a picture.
+_FULL = 0.3
 
 _DRAWING = Markup('<svg class="timeline" viewBox="0 0 {} 16" preserveAspectRatio="none" {}>{}</svg>')
 _HIDDEN, _GROUP = Markup('aria-hidden="true"'), Markup('role="group" aria-label="{}"')
@@ -25,7 +27,7 @@ _HERE = Markup('<rect class="here" x="{:.1f}" y="13" width="{:.1f}" height="3"/>
 def strength_shown(clip: ClipScore) -> float:
     """How strongly a clip is drawn, 0 to 1."""
     if clip.strength is not None:
-        return clip.strength
+        return min(1.0, clip.strength / _FULL)
     return min(1.0, max(0.0, (clip.visual - _LEAST) / (_MOST - _LEAST)))
 
 

@@ -1,8 +1,17 @@
 """How much does a match mean? What unrelated queries reach in the same library says so.
 
 Cosines of a query and its best clip grow with the library. So background queries in nine languages are asked
-of it, and what each of them reaches at best, by sight and in subtitles, is the scale of all other queries. It
-is one scale: a query means the same whichever language it is taken for, and "chat" may be two.
+of it, and what each of them reaches at best, by sight and in lines, is the scale of all other queries. It is
+one scale: a query means the same whichever language it is taken for, and "chat" may be two. Of the maxima
+Gumbel's distribution is fitted by moments, the limit of maxima of whatever has a light tail.
+
+Some queries are near to everything, sentences more than words, and in some languages more than in others. So
+lines have a second scale, on which a cosine counts in standard deviations from the mean of what its query has
+with all of them, as scores of speakers do against a cohort (T-norm, Auckenthaler et al. 2000). Mean and
+deviation follow from the mean and the covariance of the lines. Pictures have none: whether a query is near to
+pictures at all is what tells it from one that lines answer.
+
+For words the background is the library's own lines: how many letters of a line stand in another one.
 """
 
 from __future__ import annotations
@@ -19,26 +28,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from polyreel.encoders.card import short_identity
 from polyreel.encoders.protocol import Encoder
 from polyreel.files import write_atomically
+from polyreel.library.results import FAIR
+from polyreel.library.search.asked_words import AskedWords
+from polyreel.library.search.evidence import LINES, PICTURES, WORDS
 from polyreel.library.search.search_index import SearchIndex
 
 __all__ = [
     "BACKGROUND_QUERIES",
-    "FALSE_ALARM_RATE",
     "Background",
     "Calibration",
+    "Scale",
     "calibrate",
+    "calibration_file",
     "load_background",
+    "provisional",
+    "read_calibration",
+    "scale_of",
 ]
-
-# Chosen on MSR-VTT dev (benchmarks/confidence.py): at half of it, about every second caption whose video is
-# there would get the answer that nothing matches well.
-FALSE_ALARM_RATE = 0.2
-"""Share of background queries that pass for a good match, by construction."""
 
 BACKGROUND_QUERIES = 200
 """How many there are in each language."""
@@ -48,6 +60,12 @@ _ROWS_AT_ONCE = 8_192
 # Products of queries and clips that one calibration may cost for each language; beyond 250,000 clips fewer
 # queries are asked, never under the smaller number.
 _PRODUCTS, _FEWEST = 50_000_000, 50
+_SAMPLED_ROWS, _SAMPLED_LINES, _OTHER_LINES = 20_000, 200, 20
+# Cosines that differ by less differ by rounding.
+_EQUAL = 1e-4
+# Of the best cosines of background queries: 0.04 to 0.05 for the default bundle, whatever the library.
+_USUAL_SPREAD = 0.05
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 Vectors = NDArray[np.float32]
 
@@ -57,24 +75,108 @@ Background = Mapping[str, Vectors]
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """What background queries reach at best in a matrix of unit vectors.
+
+    Attributes:
+        mean: (dim,) of its rows; 0 if they are too few, or too much alike, for that to mean anything.
+        covariance: (dim, dim) of its rows; likewise.
+        bare: location and spread of Gumbel's distribution of the best cosine.
+        own: the same in standard deviations of each query.
+    """
+
+    mean: Vectors
+    covariance: Vectors
+    bare: tuple[float, float]
+    own: tuple[float, float]
+
+    def deviations(self, cosines: Vectors) -> Vectors:
+        """How far cosines, of any shape, lie beyond the location, in units of the spread."""
+        return _beyond(cosines, self.bare)
+
+    def own_deviations(self, vectors: Vectors, cosines: Vectors) -> Vectors:
+        """The same by what each query has with all rows.
+
+        Args:
+            vectors: (queries, dim), or (dim,) of one query.
+            cosines: (queries,) one of each, or any number of the one query.
+        """
+        return _beyond(_standardised(cosines, vectors, self.mean, self.covariance), self.own)
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """What background queries reach in one commit of a library.
 
     Attributes:
-        clips: (queries,) cosines of each query and its best clip, ascending.
-        lines: the same for subtitle lines; empty where there are none.
+        clips, lines: scales of pictures and of lines; None where there are none, or none that tell queries
+            apart.
+        words: (lines,) share of the letters of each line that another line has, ascending; empty where there
+            are too few lines.
+        false_alarms: share of background queries whose best clip, and whose best line, passes for a match.
     """
 
-    clips: Vectors
-    lines: Vectors
+    clips: Scale | None
+    lines: Scale | None
+    words: NDArray[np.float64]
+    false_alarms: tuple[float, float]
 
-    def strength_of_clip(self, cosine: float) -> float:
-        """Share of background queries that no clip matches as well as this, 0 to 1."""
-        return _share_below(self.clips, cosine)
+    def deviations_of_words(self, shares: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How far shares of letters lie beyond the background, on the scale of Gumbel's distribution."""
+        if not len(self.words):
+            return np.full(shares.shape, -np.inf)
+        below = (np.searchsorted(self.words, shares) + 0.5) / (len(self.words) + 1.0)
+        return np.asarray(-np.log(-np.log(below)))
 
-    def strength_of_line(self, cosine: float) -> float:
-        """The same for a subtitle line."""
-        return _share_below(self.lines, cosine)
+    def write(self, path: Path) -> None:
+        """Keep it in a file that ``read_calibration`` reads."""
+        arrays: dict[str, NDArray[np.generic]] = {
+            "words": self.words,
+            "false_alarms": np.array(self.false_alarms),
+        }
+        for name, scale in (("clips", self.clips), ("lines", self.lines)):
+            if scale is not None:
+                arrays[f"{name}.mean"], arrays[f"{name}.covariance"] = scale.mean, scale.covariance
+                arrays[f"{name}.gumbel"] = np.array([*scale.bare, *scale.own])
+        data = io.BytesIO()
+        np.savez(data, **arrays)  # type: ignore[arg-type]
+        write_atomically(path, data.getvalue())
+
+
+def calibration_file(folder: Path) -> Path:
+    """Where the calibration of what is laid out in ``folder`` is kept; by curves and queries, too."""
+    curves = hashlib.sha256(repr((PICTURES, LINES, WORDS, FAIR)).encode()).hexdigest()[:8]
+    return folder / f"calibration-{_queries()[1]}-{curves}.npz"
+
+
+def read_calibration(path: Path, dim: int) -> Calibration | None:
+    """A calibration that was kept; None if it is not there, damaged or of another width.
+
+    Args:
+        path: the file.
+        dim: width of the vectors.
+    """
+    with (
+        contextlib.suppress(*_UNREADABLE),
+        path.open("rb") as file,
+        np.load(file, allow_pickle=False) as kept,
+    ):
+        scales = [_read_scale(kept, name, dim) for name in ("clips", "lines")]
+        words, alarms = kept["words"], kept["false_alarms"]
+        if words.ndim == 1 and alarms.shape == (2,) and words.dtype == alarms.dtype == np.float64:
+            return Calibration(scales[0], scales[1], words, (float(alarms[0]), float(alarms[1])))
+    return None
+
+
+def _read_scale(kept: Mapping[str, NDArray[np.generic]], name: str, dim: int) -> Scale | None:
+    if f"{name}.mean" not in kept:
+        return None
+    mean, covariance, gumbel = (kept[f"{name}.{part}"] for part in ("mean", "covariance", "gumbel"))
+    if mean.shape != (dim,) or covariance.shape != (dim, dim) or gumbel.shape != (4,):
+        raise ValueError("a scale of another width")
+    location, spread, own_location, own_spread = gumbel.astype(float).tolist()
+    moments = mean.astype(np.float32), covariance.astype(np.float32)
+    return Scale(*moments, (location, spread), (own_location, own_spread))
 
 
 def load_background(bundle: Encoder, cache_folder: Path) -> Background:
@@ -84,10 +186,9 @@ def load_background(bundle: Encoder, cache_folder: Path) -> Background:
     """
     queries, digest = _queries()
     kept = cache_folder / f"background-{short_identity(bundle.card.identity, 16)}-{digest}.npz"
-    unreadable = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
     # Opened here, because numpy leaves a file open that it cannot read.
     with (
-        contextlib.suppress(*unreadable),
+        contextlib.suppress(*_UNREADABLE),
         kept.open("rb") as file,
         np.load(file, allow_pickle=False) as found,
     ):
@@ -102,28 +203,109 @@ def load_background(bundle: Encoder, cache_folder: Path) -> Background:
 
 def calibrate(index: SearchIndex, background: Background) -> Calibration:
     """What the background queries reach in ``index``."""
-    clips = _encoded(index.clip_vectors, index.clips["encoded"].to_numpy())
-    lines = _encoded(index.subtitle_vectors, index.subtitles["encoded"].to_numpy())
-    return Calibration(_best_of(clips, background), _best_of(lines, background))
+    clips, seen = scale_of(_encoded(index.clip_vectors, index.clips), background)
+    lines, read = scale_of(_encoded(index.subtitle_vectors, index.subtitles), background)
+    least = -np.log1p(-FAIR)
+    by_sight, by_lines = PICTURES.weigh(seen[0]) >= least, LINES.weigh(*read) >= least
+    return Calibration(clips, lines, _words(index), (_share(by_sight), _share(by_lines)))
 
 
-def _encoded(vectors: Vectors, encoded: NDArray[np.bool_]) -> Vectors:
+def scale_of(matrix: Vectors, background: Background) -> tuple[Scale | None, tuple[Vectors, Vectors]]:
+    """The scale of a matrix, and where the background queries lie on it.
+
+    Args:
+        matrix: (rows, dim) unit vectors.
+        background: the queries.
+
+    Returns:
+        The scale, None if there are no rows or none that tell one query from another; and the deviations of
+        the best of each query, (queries,), bare and own.
+    """
+    nowhere = np.zeros(0, np.float32)
+    if not len(matrix):
+        return None, (nowhere, nowhere)
+    count = max(_FEWEST, _PRODUCTS // len(matrix))
+    queries = np.concatenate([vectors[:count] for vectors in background.values()])
+    best = _best_of(matrix, queries)
+    sample = np.array(matrix[:: max(1, len(matrix) // _SAMPLED_ROWS)], np.float32)
+    mean = sample.mean(axis=0)
+    covariance = (sample - mean).T @ (sample - mean) / np.float32(len(sample))
+    if len(matrix) < _FEWEST or float(np.trace(covariance)) < _EQUAL:
+        mean, covariance = np.zeros_like(mean), np.zeros_like(covariance)
+    standardised = _standardised(best, queries, mean, covariance)
+    bare, own = _gumbel(best), _gumbel(standardised)
+    if bare is None or own is None:
+        return None, (nowhere, nowhere)
+    return Scale(mean, covariance, bare, own), (_beyond(best, bare), _beyond(standardised, own))
+
+
+def provisional(cosines: Vectors, threshold: float) -> Vectors:
+    """Deviations for the time before a calibration: from the bundle's own threshold, in a usual spread.
+
+    Where that was never measured, from what so many random rows would reach at best.
+
+    Args:
+        cosines: (rows,) of a query and all rows.
+        threshold: cosine from which on a match means something; 0 if nobody knows.
+    """
+    if threshold > 0:
+        return np.asarray((cosines - threshold) / _USUAL_SPREAD, np.float32)
+    # The location of the maximum of so many normal variates, and the inverse of its scale.
+    steep = np.sqrt(2 * np.log(max(len(cosines), 2)))
+    spread = float(cosines.std()) if len(cosines) else 0.0
+    if spread < _EQUAL:
+        return np.zeros(cosines.shape, np.float32)
+    return np.asarray(((cosines - cosines.mean()) / spread - steep) * steep, np.float32)
+
+
+def _encoded(vectors: Vectors, rows: pa.Table) -> Vectors:
+    encoded = rows["encoded"].to_numpy()
     return vectors if encoded.all() else vectors[encoded]
 
 
-def _best_of(matrix: Vectors, background: Background) -> Vectors:
-    if not len(matrix):
-        return np.zeros(0, np.float32)
-    count = max(_FEWEST, _PRODUCTS // len(matrix))
-    queries = np.concatenate([vectors[:count] for vectors in background.values()])
+def _share(passed: NDArray[np.bool_]) -> float:
+    return float(passed.mean()) if len(passed) else 0.0
+
+
+def _gumbel(best: Vectors) -> tuple[float, float] | None:
+    """Location and spread by the method of moments; None if all are equal."""
+    spread = float(best.std()) * np.sqrt(6) / np.pi
+    return None if spread < _EQUAL else (float(best.mean()) - np.euler_gamma * spread, spread)
+
+
+def _beyond(reached: Vectors, gumbel: tuple[float, float]) -> Vectors:
+    location, spread = gumbel
+    return np.asarray((reached - location) / spread, np.float32)
+
+
+def _standardised(cosines: Vectors, queries: Vectors, mean: Vectors, covariance: Vectors) -> Vectors:
+    """Cosines in standard deviations of what their queries, (queries, dim) or (dim,), have with all rows."""
+    if not covariance.any():
+        return cosines
+    deviation = np.sqrt(np.maximum(((queries @ covariance) * queries).sum(axis=-1), _EQUAL**2))
+    return np.asarray((cosines - queries @ mean) / deviation, np.float32)
+
+
+def _best_of(matrix: Vectors, queries: Vectors) -> Vectors:
     best = np.full(len(queries), -np.inf, np.float32)
     for start in range(0, len(matrix), _ROWS_AT_ONCE):
         np.maximum(best, (queries @ matrix[start : start + _ROWS_AT_ONCE].T).max(axis=1), out=best)
-    return np.sort(best)
+    return best
 
 
-def _share_below(scale: Vectors, cosine: float) -> float:
-    return float(np.searchsorted(scale, np.float32(cosine))) / len(scale) if len(scale) else 0.0
+def _words(index: SearchIndex) -> NDArray[np.float64]:
+    """For lines all over the library the share of their letters that the best other line has, ascending."""
+    texts = index.subtitles["text"]
+    if len(texts) < _FEWEST:
+        return np.zeros(0)
+    shares = []
+    for row in np.linspace(0, len(texts) - 1, min(len(texts), _SAMPLED_LINES)).astype(int):
+        asked = AskedWords.of(texts[int(row)].as_py())
+        found = (texts[line].as_py() for line, _ in index.words.search(asked.text, _OTHER_LINES))
+        # A line that is there twice is not its own background.
+        others = [asked.share_in(text) for text in found if not asked.stand_in(text)]
+        shares.append(max(others, default=0.0))
+    return np.sort(np.array(shares))
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""From ranked clips to moments: lists are fused, adjacent clips of one video are merged."""
+"""From ranked clips to moments: adjacent clips of one video are merged."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 
 from polyreel.library.search.search_index import SearchIndex
 
-__all__ = ["Moment", "Ranked", "clips_of_lines", "fuse", "merge_adjacent"]
+__all__ = ["Moment", "Ranked", "merge_adjacent"]
 
-# Reciprocal rank fusion, Cormack et al. 2009: score = sum over lists of 1 / (60 + rank).
-_RRF = 60
 # An adjacent clip joins a moment if it is nearly as good as the moment's best.
 _MERGE_RATIO = 0.85
 _ADJACENT_S = 1.0
@@ -48,41 +46,14 @@ class Moment:
     rank: int
 
 
-def clips_of_lines(lines: Ranked, index: SearchIndex, line_of: dict[int, int]) -> Ranked:
-    """The clips that a list of subtitle lines points to, each at its best place.
-
-    Args:
-        lines: rows of ``index.subtitles``.
-        index: what was searched.
-        line_of: clip -> its best line, both by row; clips that it lacks are added.
-    """
-    clips = index.subtitles["clip"].to_numpy()[lines.rows]
-    _, first = np.unique(clips, return_index=True)
-    first.sort()
-    for place in first:
-        line_of.setdefault(int(clips[place]), int(lines.rows[place]))
-    return Ranked(clips[first].astype(np.int64), lines.scores[first])
-
-
-def fuse(lists: list[Ranked]) -> list[tuple[int, float]]:
-    """Rows and scores, best first. A single list keeps its own scores."""
-    if len(lists) == 1:
-        return list(zip(lists[0].rows.tolist(), lists[0].scores.tolist(), strict=True))
-    fused: dict[int, float] = {}
-    for ranked in lists:
-        for place, row in enumerate(ranked.rows.tolist()):
-            fused[row] = fused.get(row, 0.0) + (_RRF + 1) / (_RRF + 1 + place) / len(lists)
-    return sorted(fused.items(), key=lambda item: -item[1])
-
-
 def merge_adjacent(
     ranked: list[tuple[int, float]], lists: list[Ranked], index: SearchIndex, *, top: int | None = None
 ) -> list[Moment]:
     """Merge adjacent clips of one video.
 
     Args:
-        ranked: rows and scores of clips, best first, as ``fuse`` gives them.
-        lists: what was fused.
+        ranked: rows and scores of clips, best first.
+        lists: the evidence: clips and what speaks for them.
         index: what was searched.
         top: how many moments to return; None for all.
 
@@ -110,7 +81,7 @@ def merge_adjacent(
 def _joins(clip: Moment, moment: Moment, evidence: Sequence[Mapping[int, float]]) -> bool:
     """Whether a clip is adjacent to a moment and nearly as good as its best by all that speaks for that.
 
-    Fused ranks would not tell: they hardly differ between neighbours in a list.
+    Probabilities would not tell: they all but vanish, or hardly differ, over most of a list.
     """
     gap_s = max(clip.start_s - moment.end_s, moment.start_s - clip.end_s)
     return gap_s <= _ADJACENT_S and all(

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from polyreel.encoders.card import EncoderCard
-from polyreel.library.results import Evidence, Hit, SearchResult, SubtitleEvidence
-from polyreel.library.search.calibration import FALSE_ALARM_RATE
+from polyreel.library.results import Evidence, Hit, SearchResult, SubtitleEvidence, Verdict, grade_of
+from polyreel.library.search.asked_words import AskedWords
+from polyreel.library.search.calibration import Calibration, Scale, provisional
+from polyreel.library.search.evidence import EXACT, LINES, PICTURES, UNSURE, WORDS, probability
 from polyreel.library.search.exact import best_rows
-from polyreel.library.search.fusion import Moment, Ranked, clips_of_lines, fuse, merge_adjacent
+from polyreel.library.search.fusion import Moment, Ranked, merge_adjacent
 from polyreel.library.search.search_query import SearchQuery, Vector
 from polyreel.library.search.snapshot import LibrarySnapshot
 
@@ -25,12 +28,23 @@ _FILTERED_LINES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Lines:
-    """Subtitle lines: the best cosine of all, those near in meaning, and those that share words."""
+class _Found:
+    """Clips and what speaks for them.
 
-    best: float
-    near: Ranked
-    worded: Ranked
+    Attributes:
+        lists: clips by what they show, by the meaning of their lines and by their words.
+        pictures, lines: clip -> weight of what it shows, and of its best line.
+        line_of: clip -> row of that line.
+    """
+
+    lists: list[Ranked]
+    pictures: Mapping[int, float]
+    lines: Mapping[int, float]
+    line_of: Mapping[int, int]
+
+    def weight(self, row: int) -> float:
+        """Weight of all that speaks for a clip."""
+        return self.pictures.get(row, 0.0) + self.lines.get(row, 0.0)
 
 
 class Ranking:
@@ -49,25 +63,27 @@ class Ranking:
         self._snapshot, self._card, self._query, self._vector = snapshot, card, query, vector
         self._allowed = _allowed_clips(snapshot, query)
         self._depth = max(_CANDIDATES, 5 * query.top)
+        # What texts reach is no scale for pictures that are searched with.
+        self._calibration = snapshot.calibration if query.text else None
 
     def result(self, scores: NDArray[np.float32]) -> SearchResult:
         """The moments for cosines of the query and all clips, (clips,); ``took_ms`` is 0."""
-        index, query = self._snapshot.index, self._query
-        encoded = _both(self._allowed, self._snapshot.encoded_clips)
-        visual = Ranked(*best_rows(scores, self._depth, encoded))
-        lists = [] if query.mode == "subtitles" else [visual]
-        line_of: dict[int, int] = {}
-        lines = None
-        if query.mode != "visual" and len(index.subtitles):
-            lines = self._lines()
-            lists += [clips_of_lines(each, index, line_of) for each in (lines.near, lines.worded)]
-        found = merge_adjacent(fuse(lists), lists, index, top=query.top)
-        clips = index.clips.take([moment.best for moment in found]).to_pylist() if found else []
+        index, query, calibration = self._snapshot.index, self._query, self._calibration
+        found = self._found(scores)
+        if query.mode == "visual":
+            (visual,) = found.lists
+            ranked = list(zip(visual.rows.tolist(), visual.scores.tolist(), strict=True))
+        else:
+            weights = {int(row): found.weight(int(row)) for each in found.lists for row in each.rows}
+            rows = sorted(weights, key=lambda row: (-weights[row], -scores[row], row))
+            ranked = [(row, probability(weights[row])) for row in rows]
+        moments = merge_adjacent(ranked, found.lists, index, top=query.top)
+        clips = index.clips.take([moment.best for moment in moments]).to_pylist() if moments else []
         hits = tuple(
-            self._hit(moment, clip, float(scores[moment.best]), line_of)
-            for moment, clip in zip(found, clips, strict=True)
+            self._hit(moment, clip, float(scores[moment.best]), found)
+            for moment, clip in zip(moments, clips, strict=True)
         )
-        best_clip = float(visual.scores[0]) if len(visual.scores) else -1.0
+        verdict = self._verdict(hits)
         return SearchResult(
             query=query.text,
             language=query.language,
@@ -75,53 +91,130 @@ class Ranking:
             mode=query.mode,
             took_ms=0.0,
             hits=hits,
-            confident=bool(hits) and self._is_confident(best_clip, lines, hits[0].evidence.subtitle),
-            false_alarm_rate=None if self._snapshot.calibration is None else FALSE_ALARM_RATE,
+            confident=self._passes_thresholds(hits) if verdict == "unmeasured" else verdict == "good",
+            verdict=verdict,
+            false_alarm_rate=None if calibration is None else self._false_alarms(calibration),
             pictures_left_out=0 if query.mode == "subtitles" else self._snapshot.pictures_left_out,
         )
 
-    def _lines(self) -> _Lines:
-        """Subtitle lines by meaning and by words."""
+    def _found(self, scores: NDArray[np.float32]) -> _Found:
+        """The clips that may be hits."""
+        index, mode = self._snapshot.index, self._query.mode
+        encoded = _both(self._allowed, self._snapshot.encoded_clips)
+        lists = [] if mode == "subtitles" else [Ranked(*best_rows(scores, self._depth, encoded))]
+        lines: dict[int, float] = {}
+        line_of: dict[int, int] = {}
+        if mode != "visual" and len(index.subtitles):
+            near, worded, weights = self._lines()
+            clip_of = index.subtitles["clip"].to_numpy()
+            for line, weight in weights.items():
+                clip = int(clip_of[line])
+                if weight > lines.get(clip, -1.0):
+                    lines[clip], line_of[clip] = weight, line
+            lists += [_clips_of_lines(each, clip_of) for each in (near, worded)]
+        pictures: dict[int, float] = {}
+        if mode != "subtitles":
+            rows = np.array(sorted({int(row) for each in lists for row in each.rows}), np.int64)
+            rows = rows if encoded is None else rows[encoded[rows]]
+            weights_of_rows = PICTURES.weigh(self._stand_out("clips", scores)[0][rows])
+            pictures = dict(zip(rows.tolist(), weights_of_rows.tolist(), strict=True))
+        return _Found(lists, pictures, lines, line_of)
+
+    def _lines(self) -> tuple[Ranked, Ranked, dict[int, float]]:
+        """Lines by meaning and by words, and the weight of each of them."""
         index = self._snapshot.index
         within = None if self._allowed is None else self._allowed[index.subtitles["clip"].to_numpy()]
         encoded = _both(within, self._snapshot.encoded_lines)
-        rows, scores = best_rows(index.subtitle_vectors @ self._vector, self._depth, encoded)
+        cosines = index.subtitle_vectors @ self._vector
+        rows, scores = best_rows(cosines, self._depth, encoded)
         near = scores >= self._card.confidence.subtitle
         worded = self._snapshot.search_words(
             self._query.text, self._depth if within is None else _FILTERED_LINES
         )
         worded = [(row, score) for row, score in worded if within is None or within[row]][: self._depth]
-        return _Lines(
-            float(scores[0]) if len(scores) else -1.0,
-            Ranked(rows[near], scores[near]),
-            Ranked(
-                np.array([row for row, _ in worded], np.int64),
-                np.array([score for _, score in worded], np.float32),
-            ),
+        by_words = Ranked(
+            np.array([row for row, _ in worded], np.int64),
+            np.array([score for _, score in worded], np.float32),
         )
+        weights = dict.fromkeys([*rows[near].tolist(), *by_words.rows.tolist()], 0.0)
+        every = np.array(list(weights), np.int64)
+        bare, own = self._stand_out("lines", cosines)
+        meanings = LINES.weigh(bare[every], own[every])
+        if self._snapshot.encoded_lines is not None:
+            meanings *= self._snapshot.encoded_lines[every]
+        for row, weight in zip(every.tolist(), meanings.tolist(), strict=True):
+            weights[row] += weight
+        for row, weight in self._weights_of_words(by_words.rows).items():
+            weights[row] += weight
+        return Ranked(rows[near], scores[near]), by_words, weights
 
-    def _is_confident(self, best_clip: float, lines: _Lines | None, first: SubtitleEvidence | None) -> bool:
-        """Whether anything matches well, given the best cosines and the line of the first hit."""
-        calibration, query = self._snapshot.calibration, self._query
-        if calibration is None:
-            return best_clip >= self._card.confidence.clip or first is not None
-        # Two chances to pass by accident share the one rate between them.
-        chances = (query.mode != "subtitles") + (lines is not None)
-        wanted = 1 - FALSE_ALARM_RATE / max(chances, 1)
-        by_sight = query.mode != "subtitles" and calibration.strength_of_clip(best_clip) >= wanted
-        by_words = lines is not None and calibration.strength_of_line(lines.best) >= wanted
+    def _weights_of_words(self, rows: NDArray[np.int64]) -> dict[int, float]:
+        """Lines, by row, and how much their words speak for them."""
+        asked, texts = AskedWords.of(self._query.text), self._snapshot.index.subtitles["text"]
+        lines = texts.take(pa.array(rows)).to_pylist()
+        shares = np.array([asked.share_in(line) for line in lines])
+        weights = np.zeros(len(rows))
+        if self._calibration is not None:
+            weights = WORDS.weigh(self._calibration.deviations_of_words(shares))
         # A line that holds the whole query, word for word, always counts.
-        quoted = first is not None and query.text.casefold() in first.text.casefold()
-        return by_sight or by_words or quoted
+        exact = np.array([asked.stand_in(line) for line in lines], bool)
+        return dict(zip(rows.tolist(), np.where(exact, EXACT, weights).tolist(), strict=True))
 
-    def _hit(self, moment: Moment, clip: Mapping[str, Any], cosine: float, line_of: Mapping[int, int]) -> Hit:
-        snapshot = self._snapshot
-        row = next((line_of[row] for row in [moment.best, *moment.rows] if row in line_of), None)
+    def _stand_out(
+        self, kind: Literal["clips", "lines"], cosines: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """How far cosines of all rows of a kind stand out; before a calibration, a guess."""
+        if self._calibration is None:
+            thresholds = {"clips": self._card.confidence.clip, "lines": self._card.confidence.subtitle}
+            guess = provisional(cosines, thresholds[kind])
+            return guess, guess
+        scale: Scale | None = getattr(self._calibration, kind)
+        if scale is None:  # evidence that tells no query from another is none
+            nothing = np.full(cosines.shape, -np.inf, np.float32)
+            return nothing, nothing
+        return scale.deviations(cosines), scale.own_deviations(self._vector, cosines)
+
+    def _verdict(self, hits: tuple[Hit, ...]) -> Verdict:
+        if self._calibration is None:
+            return "unmeasured"
+        if not hits:
+            return "poor"
+        if hits[0].grade in {"strong", "fair"}:
+            return "good"
+        if self._query.mode == "subtitles":
+            return "poor"
+        scale = self._calibration.clips
+        best = max((hit.evidence.visual for hit in hits if hit.evidence.visual is not None), default=-1.0)
+        stands_out = scale is None or scale.deviations(np.array([best], np.float32))[0] > UNSURE
+        return "unsure" if stands_out else "poor"
+
+    def _passes_thresholds(self, hits: tuple[Hit, ...]) -> bool:
+        """Whether anything matches well by the thresholds of the bundle."""
+        by_line = bool(hits) and hits[0].evidence.subtitle is not None
+        return by_line or any((hit.evidence.visual or -1.0) >= self._card.confidence.clip for hit in hits)
+
+    def _false_alarms(self, calibration: Calibration) -> float:
+        """Share of unrelated queries that pass by any of what is looked at."""
+        pictures, lines = calibration.false_alarms
+        pictures = 0.0 if self._query.mode == "subtitles" else pictures
+        lines = 0.0 if self._query.mode == "visual" else lines
+        return 1 - (1 - pictures) * (1 - lines)
+
+    def _hit(self, moment: Moment, clip: Mapping[str, Any], cosine: float, found: _Found) -> Hit:
+        snapshot, calibration = self._snapshot, self._calibration
+        # The line that speaks for the best clip; a neighbour's only if it has none.
+        best = next((row for row in [moment.best, *moment.rows] if row in found.line_of), None)
         line = None
-        if row is not None:
+        if best is not None:
+            row = found.line_of[best]
             text, language = (snapshot.index.subtitles[name][row].as_py() for name in ("text", "language"))
             line = SubtitleEvidence(text=text, language=language)
         by_sight = self._query.mode != "subtitles" and bool(clip["encoded"])
+        can_see = by_sight and calibration is not None and calibration.clips is not None
+        can_read = best is not None and calibration is not None
+        strength = None
+        if can_see or can_read:
+            strength = probability(found.weight(moment.best))
         path = snapshot.file_of(clip["video"]).path
         return Hit(
             video=snapshot.locator.video(path, snapshot.root),
@@ -131,14 +224,25 @@ class Ranking:
             end_s=moment.end_s,
             score=moment.score,
             rank=moment.rank,
+            strength=strength,
+            grade=None if strength is None else grade_of(strength),
             thumbnail=snapshot.thumbnail(clip),
             media=snapshot.locator.media(clip["video"], path, moment.start_s),
             evidence=Evidence(
                 visual=cosine if by_sight else None,
-                strength=snapshot.strength(cosine) if by_sight else None,
+                picture=probability(found.pictures[moment.best]) if can_see else None,
+                line=probability(found.lines.get(moment.best, 0.0)) if can_read else None,
                 subtitle=line,
             ),
         )
+
+
+def _clips_of_lines(lines: Ranked, clip_of: NDArray[np.int64]) -> Ranked:
+    """The clips that a list of lines points to, each at its best place."""
+    clips = clip_of[lines.rows]
+    _, first = np.unique(clips, return_index=True)
+    first.sort()
+    return Ranked(clips[first].astype(np.int64), lines.scores[first])
 
 
 def _both(one: NDArray[np.bool_] | None, other: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -238,18 +239,23 @@ class Library:
         rows = snapshot.clip_rows(snapshot.video_row(video_id))
         clips = snapshot.index.clips.slice(rows.start, rows.stop - rows.start).to_pylist()
         cosines = np.zeros(len(clips), np.float32)
+        strengths: Sequence[float | None] | None = None
         if query is not None:
             cosines = snapshot.index.clip_vectors[rows] @ _encode(snapshot.bundle, [query])[0]
+            # What texts reach is no scale for pictures.
+            strengths = snapshot.picture_strengths(cosines) if query.text else None
         return [
             ClipScore(
                 clip_id=clip["clip_id"],
                 start_s=clip["start_s"],
                 end_s=clip["end_s"],
                 visual=cosine,
-                strength=None if query is None else snapshot.strength(cosine),
+                strength=strength,
                 thumbnail=snapshot.thumbnail(clip),
             )
-            for clip, cosine in zip(clips, cosines.tolist(), strict=True)
+            for clip, cosine, strength in zip(
+                clips, cosines.tolist(), strengths or [None] * len(clips), strict=True
+            )
         ]
 
     def lines(self, video_id: str) -> list[LibraryLine]:
@@ -352,11 +358,20 @@ class Library:
     def calibrate(self) -> None:
         """Measure what unrelated queries reach, so that results can say how much a match means.
 
-        The first time takes seconds; it lasts until the next commit is taken up.
+        The first time takes seconds; it is kept beside what is laid out for searching, where that can be
+        written, until the next commit.
         """
         snapshot = self.snapshot
-        background = load_background(snapshot.bundle, self.folder / CACHE)
-        snapshot.calibration = calibrate(snapshot.index, background)
+        if snapshot.calibration is not None:
+            return
+        # Nothing is encoded for a library that has nothing to be found.
+        background = (
+            load_background(snapshot.bundle, self.folder / CACHE) if len(snapshot.index.clips) else {}
+        )
+        calibration = calibrate(snapshot.index, background)
+        with contextlib.suppress(OSError):
+            calibration.write(snapshot.calibration_file)
+        snapshot.calibration = calibration
 
     def score_videos(
         self, vectors: NDArray[np.float32], *, pooling: VideoPooling = "best"

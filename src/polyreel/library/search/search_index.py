@@ -27,7 +27,7 @@ from polyreel.library.store.store import TableReader
 from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES
 from polyreel.library.store.words import WORDS, indexed_words
 
-__all__ = ["CACHE", "SearchIndex", "load_search_index"]
+__all__ = ["CACHE", "SearchIndex", "cache_of", "load_search_index"]
 
 CACHE = "cache"
 _LAYOUT = 6
@@ -74,9 +74,8 @@ def load_search_index(
         state: what to lay out.
         beside: states whose caches are still in use; those of others go where a new one is made.
     """
-    home = folder / CACHE
-    in_use = {f"{each.key}-{_LAYOUT}" for each in beside}
-    cached = home / f"{state.key}-{_LAYOUT}"
+    home, cached = folder / CACHE, cache_of(folder, state)
+    in_use = {cache_of(folder, each).name for each in beside}
     with contextlib.suppress(OSError, EOFError, LookupError, ValueError, pa.ArrowException):
         return _fitting(_read(cached), state.generation.dim)
     laid_out = _lay_out(TableReader(folder, state))
@@ -88,6 +87,11 @@ def load_search_index(
             if stale != cached and stale.name not in in_use and not _in_the_making(stale):
                 shutil.rmtree(stale, ignore_errors=True)
     return laid_out
+
+
+def cache_of(folder: Path, state: LibraryState) -> Path:
+    """Folder of what is laid out of a commit of the library in ``folder``."""
+    return folder / CACHE / f"{state.key}-{_LAYOUT}"
 
 
 def _in_the_making(folder: Path) -> bool:

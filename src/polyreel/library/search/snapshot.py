@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from polyreel.encoders.protocol import Encoder
 from polyreel.errors import NotFoundError, require_type
 from polyreel.library.results import Contents, LibraryClip, LibraryLine, ProblemFile, Video
-from polyreel.library.search.calibration import Calibration
+from polyreel.library.search.calibration import Calibration, calibration_file, read_calibration
+from polyreel.library.search.evidence import PICTURES
 from polyreel.library.search.filters import Filter
 from polyreel.library.search.locator import Locator
-from polyreel.library.search.search_index import SearchIndex, load_search_index
+from polyreel.library.search.search_index import SearchIndex, cache_of, load_search_index
 from polyreel.library.store.state import LibraryState
 from polyreel.library.store.store import TableReader
 from polyreel.library.store.tables import FILES, OK, SUBTITLES
@@ -65,7 +66,12 @@ class LibrarySnapshot:
     def __init__(self, folder: Path, state: LibraryState, locator: Locator, bundle: Encoder) -> None:
         self.folder, self.state, self.locator, self.bundle = folder, state, locator, bundle
         self.index: SearchIndex = load_search_index(folder, state)
-        self.calibration: Calibration | None = None
+        self.calibration: Calibration | None = read_calibration(self.calibration_file, state.generation.dim)
+
+    @property
+    def calibration_file(self) -> Path:
+        """Where ``calibration`` is kept, beside what is laid out of this commit."""
+        return calibration_file(cache_of(self.folder, self.state))
 
     @functools.cached_property
     def root(self) -> Path:
@@ -144,9 +150,16 @@ class LibrarySnapshot:
         lacking = self.index.clips["video"].filter(pc.invert(self.index.clips["encoded"]))
         return len(lacking.unique())
 
-    def strength(self, cosine: float) -> float | None:
-        """Share of unrelated queries that no clip matches as well as this; None if not measured."""
-        return None if self.calibration is None else self.calibration.strength_of_clip(cosine)
+    def picture_strengths(self, cosines: NDArray[np.float32]) -> list[float] | None:
+        """Probabilities that clips show what a text asks for, given its cosines with them, (clips,).
+
+        None where that cannot be told.
+        """
+        if self.calibration is None or self.calibration.clips is None:
+            return None
+        weights = PICTURES.weigh(self.calibration.clips.deviations(cosines))
+        strengths: list[float] = (-np.expm1(-weights)).tolist()
+        return strengths
 
     def allowed_videos(self, filters: Filter) -> NDArray[np.bool_]:
         """Which videos a filter lets through, (videos,)."""

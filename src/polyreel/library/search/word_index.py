@@ -26,7 +26,15 @@ from numpy.typing import NDArray
 from polyreel.library.search.exact import best_rows
 from polyreel.library.store.words import indexed_words
 
-__all__ = ["WORD_PARTS", "WordIndex", "make_word_index", "read_word_index", "write_word_index"]
+__all__ = [
+    "UNSPACED",
+    "WORD_PARTS",
+    "WordIndex",
+    "make_word_index",
+    "query_terms",
+    "read_word_index",
+    "write_word_index",
+]
 
 _TERMS, _ROWS, _WEIGHTS = "terms.arrow", "term-rows.npy", "term-weights.npy"
 WORD_PARTS = (_TERMS, _ROWS, _WEIGHTS)
@@ -39,7 +47,8 @@ _K1, _B = 1.2, 0.75
 _QUOTED = regex.compile('"([^"]+)"|[“„]([^“”„]+)[”“]|«([^«»]+)»|「([^「」]+)」')
 # The signs of length and of repetition belong to several scripts.
 _UNSPACED_CLASS = r"[\p{Han}\p{Hiragana}\p{Katakana}ー々〆\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
-_UNSPACED = regex.compile(_UNSPACED_CLASS)
+UNSPACED = regex.compile(_UNSPACED_CLASS)
+"""A letter of a script that puts no spaces between words."""
 _LETTERS = regex.compile(rf"{_UNSPACED_CLASS}\p{{M}}*")
 _RUNS = regex.compile(rf"(?:{_UNSPACED_CLASS}\p{{M}}*)+|(?:(?!{_UNSPACED_CLASS})\S)+")
 # Small Latin letters that are no letter with a mark to Unicode, though people without the key type them so.
@@ -78,7 +87,7 @@ class WordIndex:
             limit: how many lines at most.
         """
         scores = np.zeros(len(self.texts), np.float32)
-        for term in dict.fromkeys(_query_terms(indexed_words(text))):
+        for term in dict.fromkeys(query_terms(indexed_words(text))):
             entries = self._entries(term)
             scores[self.rows[entries]] += self.weights[entries]
         phrases = [_folded(next(filter(None, found))) for found in _QUOTED.findall(text)]
@@ -102,7 +111,7 @@ class WordIndex:
     def _lines_with_all(self, phrases: Sequence[str]) -> NDArray[np.bool_]:
         """Which lines hold every word of the phrases, (lines,)."""
         held = np.ones(len(self.texts), bool)
-        for term in {term for phrase in phrases for term in _query_terms(indexed_words(phrase))}:
+        for term in {term for phrase in phrases for term in query_terms(indexed_words(phrase))}:
             own = np.zeros(len(held), bool)
             own[self.rows[self._entries(term)]] = True
             held &= own
@@ -242,7 +251,8 @@ def _indexed_terms(word: str) -> Iterator[str]:
         yield from map("".join, pairwise(letters))
 
 
-def _query_terms(words: str) -> Iterator[str]:
+def query_terms(words: str) -> Iterator[str]:
+    """What is searched for of a text, as ``indexed_words`` makes it: words, and pairs of letters."""
     for run, letters in _runs(words):
         if len(letters) > 1:
             yield from map("".join, pairwise(letters))
@@ -257,7 +267,7 @@ def _runs(words: str) -> Iterator[tuple[str, list[str]]]:
             yield word, []
         return
     for run in _RUNS.findall(words):
-        if _UNSPACED.match(run):
+        if UNSPACED.match(run):
             yield run, _LETTERS.findall(run)
         else:
             yield run.translate(_FOLDED), []
@@ -280,6 +290,6 @@ def _folded(text: str) -> str:
 
 def _occurs(phrase: str, line: str) -> bool:
     """Whether the phrase stands in the line, and not within a longer word."""
-    before = "" if _UNSPACED.match(phrase[:1]) else r"(?<!\w)"
-    after = "" if _UNSPACED.match(phrase[-1:]) else r"(?!\w)"
+    before = "" if UNSPACED.match(phrase[:1]) else r"(?<!\w)"
+    after = "" if UNSPACED.match(phrase[-1:]) else r"(?!\w)"
     return regex.search(before + regex.escape(phrase) + after, line) is not None

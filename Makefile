@@ -34,9 +34,14 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 # open_clip lies beside the environment: its torchvision is of one build of torch only, and transformers loads it too.
-test-open-clip: $(VENV)/.dev
-	test -d $(VENV)/open_clip || $(PIP) install --quiet --no-deps --target $(VENV)/open_clip \
+# Installed under another name first: an install that broke off must not look like one that is whole.
+$(VENV)/open_clip: | $(VENV)/.dev
+	rm -rf $@.part
+	$(PIP) install --quiet --no-deps --target $@.part \
 		open_clip_torch==3.3.0 timm==1.0.31 torchvision==0.28.0 ftfy==6.3.1 wcwidth==0.9.4
+	mv $@.part $@
+
+test-open-clip: $(VENV)/open_clip
 	PYTHONPATH=$(VENV)/open_clip $(BIN)/python -m pytest tests/encoders/importing/test_families.py -k "roberta or nllb or pe-core or open-clip"
 
 # mteb lies beside the environment, with what only it needs, 380 MB; torchcodec, by which it decodes, is loaded with

@@ -297,6 +297,51 @@ def save_m_clip(folder: Path) -> Path:
     return folder
 
 
+def save_mexma_siglip(folder: Path) -> Path:
+    """As visheratin/mexma-siglip2: XLM-R and SigLIP's image tower in a class and code of their own."""
+    from safetensors.torch import save_file
+
+    text, vision, join = mexma_parts()
+    parts = {"text_model": text, "vision_model": vision, "text_projector": join}
+    state = {
+        f"{name}.{key}": value for name, part in parts.items() for key, value in part.state_dict().items()
+    }
+    tokenizer = xlm_roberta_tokenizer()
+    tokenizer.save_pretrained(folder)
+    state |= {"logit_scale": torch_scalar(2.0), "logit_bias": torch_scalar(-8.0)}
+    save_file({key: value.contiguous().clone() for key, value in state.items()}, folder / "model.safetensors")
+    (folder / "modeling_mexma_siglip.py").write_text("raise SystemExit('this must never run')\n")
+    facts = {"architectures": ["MexmaSigLIP"], "model_type": "mexma-siglip"}
+    facts |= {"auto_map": {"AutoModel": "modeling_mexma_siglip.MexmaSigLIP"}}
+    (folder / "config.json").write_text(json.dumps(facts))
+    (folder / "preprocessor_config.json").write_text(
+        json.dumps(_squashed("SiglipImageProcessor", resample=2))
+    )
+    (folder / "README.md").write_text(README.format(licence="mit"))
+    return folder
+
+
+def mexma_parts() -> tuple[Any, Any, Any]:
+    """The text encoder, the image tower and the matrix between them, by the classes of ``transformers``."""
+    import torch
+    from transformers import SiglipVisionConfig, SiglipVisionModel, XLMRobertaConfig, XLMRobertaModel
+
+    layers = _LAYERS | {"num_attention_heads": 1, "type_vocab_size": 1, "layer_norm_eps": 1e-5}
+    words = len(xlm_roberta_tokenizer())
+    text = XLMRobertaModel(XLMRobertaConfig(vocab_size=words, max_position_embeddings=514, **layers))
+    wide = _VISION | {"hidden_size": 128, "num_attention_heads": 2}
+    vision = SiglipVisionModel(SiglipVisionConfig(**wide))
+    join = torch.nn.Linear(64, 128, bias=False)
+    return tuple(lively(part).eval() for part in (text, vision, join))
+
+
+def torch_scalar(value: float) -> Any:
+    """A weight that is one number."""
+    import torch
+
+    return torch.tensor([value])
+
+
 def _wordpieces() -> list[str]:
     letters = sorted({letter for text in CORPUS for letter in text.lower()} - {" "})
     return ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
@@ -389,4 +434,5 @@ MODELS: dict[str, Callable[[Path], Path]] = {
     "open-clip-siglip": save_open_clip_siglip,
     "sentence-transformers": save_sentence_transformers,
     "m-clip": save_m_clip,
+    "mexma-siglip": save_mexma_siglip,
 }

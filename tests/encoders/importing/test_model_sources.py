@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from polyreel.encoders.importing import sources
 from polyreel.encoders.importing.sources import find_model, wanted_files
 from polyreel.errors import FetchError, UsageError
 
@@ -162,6 +164,21 @@ def test_weights_are_preferred_and_pickles_never_wanted():
     assert wanted_files(list(FILES)) == ["README.md", "config.json", "model.safetensors"]
     ready = ["config.json", "onnx/vision_model.onnx", "onnx/text_model.onnx", "onnx/text_model_q4.onnx"]
     assert wanted_files(ready) == ["config.json", "onnx/text_model.onnx", "onnx/vision_model.onnx"]
+    layers = ["modules.json", "2_Dense/model.safetensors"]
+    assert wanted_files(["onnx/model.onnx", *layers]) == sorted(["onnx/model.onnx", *layers])
+    both = ["onnx/model.onnx", "model.safetensors", *layers]
+    assert wanted_files(both, exports=True) == sorted(["model.safetensors", *layers])
+    assert wanted_files(both, exports=False) == sorted(["onnx/model.onnx", *layers])
     assert wanted_files(["../evil.json", "model.safetensors", "/etc/a.json"]) == ["model.safetensors"]
     with pytest.raises(FetchError, match="neither safetensors nor ONNX"):
         wanted_files(["config.json", "pytorch_model.bin"])
+
+
+def test_a_full_disk_ends_a_download_with_one_message(monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sources, "_downloaded", full)
+    with pytest.raises(FetchError, match="the disk is full: makers/model") as caught:
+        find_model("makers/model")
+    assert "what has arrived is kept" in caught.value.remedy

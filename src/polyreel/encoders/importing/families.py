@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from polyreel.encoders.card import FrameInput, Scoring, TextInput
@@ -21,6 +21,10 @@ __all__ = ["FAMILIES", "Family", "family_of"]
 _CONFIG, _OPEN_CLIP_CONFIG = "config.json", "open_clip_config.json"
 # The vocabulary of Gemma, which sets SigLIP 2 apart from SigLIP in the config of both.
 _GEMMA_PIECES = 256_000
+_XLM_R_TOKENS = 512
+_MEXMA_LICENCE = (
+    "The text tower was made of facebook/MEXMA, whose own terms hold beside those of this model: read both."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,25 @@ def _chinese_clip(hub: HubFolder) -> Contract:
     return _contract(hub, tokenizer, spec)
 
 
+def _is_mexma(hub: HubFolder) -> bool:
+    config = hub.json(_CONFIG, needed=False)
+    names = (config.get("model_type"), *config.get("architectures", ()))
+    return any("mexma" in str(name).lower() for name in names)
+
+
+def _mexma(hub: HubFolder) -> Contract:
+    """MEXMA is read at its first token; what its config says of the rest is in the weights."""
+    tokenizer = load_tokenizer(hub)
+    stated = hub.json("tokenizer_config.json", needed=False).get("model_max_length", _XLM_R_TOKENS)
+    spec = TextInput(
+        template=template_of(tokenizer),
+        max_tokens=min(int(stated), _XLM_R_TOKENS),
+        pad_id=token_id(tokenizer, "<pad>"),
+    )
+    made = _contract(hub, tokenizer, spec)
+    return replace(made, scoring=Scoring(kind="sigmoid"), remarks=(_MEXMA_LICENCE,))
+
+
 def _is_m_clip(hub: HubFolder) -> bool:
     config = hub.json(_CONFIG, needed=False)
     return config.get("model_type") == "M-CLIP" or "MultilingualCLIP" in config.get("architectures", ())
@@ -207,6 +230,7 @@ FAMILIES: dict[str, Family] = {
     "clip": Family("CLIP", _is("clip"), _clip, languages="English"),
     "metaclip2": Family("MetaCLIP 2", _is("metaclip_2"), _metaclip_2, non_commercial=True),
     "chinese-clip": Family("Chinese-CLIP", _is("chinese_clip"), _chinese_clip, languages="Chinese"),
+    "mexma-siglip": Family("MEXMA-SigLIP", _is_mexma, _mexma),
     "m-clip": Family("M-CLIP with an image tower", _is_m_clip, _text_alone, lacks_images=True),
     "sentence-transformers": Family(
         "sentence-transformers' multilingual CLIP with an image tower",

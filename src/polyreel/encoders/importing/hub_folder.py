@@ -85,6 +85,13 @@ class HubFolder:
         found = {name or "": value for name, value in _LICENCE.findall(head)}
         return found.get("_name") if found.get("") == "other" and "_name" in found else found.get("")
 
+    def weight_files(self, name: str = "model.safetensors") -> list[str]:
+        """Names of the files that hold the weights: the one, or the parts that ``NAME.index.json`` lists."""
+        index = f"{name}.index.json"
+        if self.has(name) or not self.has(index):
+            return [name]
+        return sorted({str(part) for part in self.json(index).get("weight_map", {}).values()})
+
     def require_safetensors(self, name: str = "model.safetensors") -> None:
         """Check that the weights are there, whole, and in the one format that is read.
 
@@ -94,11 +101,7 @@ class HubFolder:
         Raises:
             BundleError: they are pickled, missing, or cut short.
         """
-        index = f"{name}.index.json"
-        parts = [name]
-        if not self.has(name) and self.has(index):
-            parts = sorted({str(part) for part in self.json(index).get("weight_map", {}).values()})
-        for part in parts:
+        for part in self.weight_files(name):
             if Path(part).name != part:
                 raise BundleError("the list of weights names another folder", item=part)
             if not self.has(part):

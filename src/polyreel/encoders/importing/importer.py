@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +17,7 @@ from polyreel.encoders.card import (
     BundleCard,
     Confidence,
     Licence,
+    Measurement,
     Origin,
     Proof,
     identity_of,
@@ -31,14 +34,20 @@ from polyreel.files import new_folder
 from polyreel.packages.members import sha256_of
 from polyreel.progress import OnProgress, ignore_progress
 
-__all__ = ["Precision", "import_model", "require_licence"]
+__all__ = ["ALLOWED_FALL", "Measure", "Precision", "import_model", "require_licence"]
 
 Precision = Literal["auto", "fp32", "fp16", "int8"]
 _STEPS = 5
+_GRAPHS = ("frames.onnx", "text.onnx")
+_FEWER_BITS: tuple[Literal["int8", "fp16"], ...] = ("int8", "fp16")
 _UNMEASURED = (
     "All weights keep 32 bits: what retrieval can do without is not known before it is measured. "
     "--precision int8 makes a bundle of a quarter of the size, held to a cosine of 0.97 to the model."
 )
+ALLOWED_FALL = 0.5
+"""Points of R@10, on the mean of the languages, that weights of fewer bits may cost if nobody chose them."""
+Measure = Callable[[Bundle], Measurement | None]
+"""Recall of a bundle on a benchmark; None where its data cannot be had."""
 _NON_COMMERCIAL = ("-nc", "noncommercial", "non-commercial", "research", "apple-amlr")
 
 
@@ -51,6 +60,7 @@ class _Job:
     licences: tuple[Licence, ...]
     images: tuple[HubFolder, str] | None = None
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    measure: Measure | None = None
 
 
 def require_licence(hub: HubFolder, family: str, *, accepted: bool) -> Licence:
@@ -91,6 +101,7 @@ def import_model(
     precision: Precision = "auto",
     accept_licence: bool = False,
     images: HubFolder | None = None,
+    measure: Measure | None = None,
     step: OnProgress | None = None,
 ) -> BundleCard:
     """Make a bundle of a model's weights.
@@ -100,9 +111,11 @@ def import_model(
         folder: Where the bundle will be; it appears only when it is complete and proved.
         name: Of the bundle.
         as_decoded: How our decoder prepares a picture, for the proof.
-        precision: Of the weights.
+        precision: Of the weights; ``auto`` takes the fewest bits that cost at most ``ALLOWED_FALL`` of what
+            ``measure`` finds with all of them, and all where there is nothing to measure with.
         accept_licence: Whether terms that forbid commercial use were accepted.
         images: Folder of the image tower whose space a text tower was taught.
+        measure: Recall of a bundle on a benchmark, which the card then states.
         step: Called with what is being done, the steps done, and all of them.
 
     Raises:
@@ -118,11 +131,9 @@ def import_model(
     if beside is not None:
         licences += (require_licence(*beside, accepted=accept_licence),)
         contract = replace(contract, frames=FAMILIES[beside[1]].contract(beside[0]).frames)
-    if precision == "auto":
-        contract = replace(contract, remarks=(*contract.remarks, _UNMEASURED))
     bits = "fp32" if precision == "auto" else precision
-    job = _Job(hub, family, contract, name, licences, beside, bits)
-    ready = find_ready(hub)
+    job = _Job(hub, family, contract, name, licences, beside, bits, measure)
+    ready = find_ready(hub, None if beside is None else beside[0])
     if ready is None:
         _require_import_extra()
     elif precision not in ("auto", "fp32"):
@@ -136,7 +147,7 @@ def import_model(
         with new_folder(folder) as made:
             if ready is not None:
                 return _wrap(job, ready, made, report)
-            return _export(job, made, as_decoded, report)
+            return _export(job, made, as_decoded, report, fewest_bits=precision == "auto")
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -175,7 +186,9 @@ def _require_import_extra() -> None:
         )
 
 
-def _export(job: _Job, made: Path, as_decoded: AsDecoded, report: OnProgress) -> BundleCard:
+def _export(
+    job: _Job, made: Path, as_decoded: AsDecoded, report: OnProgress, *, fewest_bits: bool
+) -> BundleCard:
     # Imported late: PyTorch takes seconds.
     from polyreel.encoders.importing.weights.torchvision_operators import mend_torchvision
 
@@ -187,16 +200,90 @@ def _export(job: _Job, made: Path, as_decoded: AsDecoded, report: OnProgress) ->
     towers = load_towers(job.hub, job.family, job.contract, images=job.images)
     report("writing the graphs", 2, _STEPS)
     export_towers(towers, made, job.contract.text, job.contract.frames)
-    report("writing the weights", 3, _STEPS)
-    for graph in ("frames.onnx", "text.onnx"):
-        reduce_precision(made / graph, job.precision)
     scoring = job.contract.scoring.model_copy(update={"scale": towers.scale, "bias": towers.bias})
     job = replace(job, contract=replace(job.contract, scoring=scoring))
-    card = _finish(job, made, proof=None)
-    report("holding the bundle against the model", 4, _STEPS)
     reference = reference_of(job.hub, job.family, towers, job.contract, images=job.images)
-    proof = prove(Bundle(made), reference, as_decoded, least=LEAST_COSINE[job.precision])
-    return _write_card(made, _with_proof(card, proof))
+
+    def proved(job: _Job, folder: Path) -> BundleCard:
+        report(f"writing the weights in {job.precision}", 3, _STEPS)
+        for graph in _GRAPHS:
+            reduce_precision(folder / graph, job.precision)
+        card = _finish(job, folder, proof=None)
+        report("holding the bundle against the model", 4, _STEPS)
+        proof = prove(Bundle(folder), reference, as_decoded, least=LEAST_COSINE[job.precision])
+        return _write_card(folder, _with_measurement(_with_origin(card, proof=proof), job, folder, report))
+
+    card = proved(job, made)
+    if not fewest_bits:
+        return card
+    if not card.measured:
+        return _write_card(made, _with_origin(card, remarks=(*job.contract.remarks, _UNMEASURED)))
+    return _with_fewest_bits(job, made, card, proved)
+
+
+def _with_fewest_bits(
+    job: _Job, made: Path, whole: BundleCard, proved: Callable[[_Job, Path], BundleCard]
+) -> BundleCard:
+    """Put weights of fewer bits in the place of the whole ones if retrieval does not miss them.
+
+    Args:
+        job: what is imported.
+        made: The bundle with all bits, which was measured.
+        whole: Its card.
+        proved: Makes a folder of the whole graphs a bundle in the job's precision that agrees with the model.
+    """
+    tried: list[str] = []
+    for bits in _FEWER_BITS:
+        folder = made / f".{bits}"
+        folder.mkdir()
+        for path in sorted(made.glob("*.onnx*")):
+            if path.name.startswith(_GRAPHS):
+                shutil.copy2(path, folder / path.name)
+        try:
+            card = proved(replace(job, precision=bits), folder)
+        except BundleError as error:
+            tried.append(f"{bits}: {error.value}")
+        else:
+            fall = _recall_at_10(whole) - _recall_at_10(card)
+            tried.append(f"{bits}: R@10 {_recall_at_10(card):.1f} against {_recall_at_10(whole):.1f}")
+            if fall <= ALLOWED_FALL:
+                for path in made.glob("*.onnx*"):
+                    path.unlink()
+                for started in made.glob(".fast-*"):  # of the whole weights
+                    shutil.rmtree(started)
+                for path in folder.iterdir():
+                    if path.is_file():
+                        path.replace(made / path.name)
+                return _settled(made, folder, card, bits, tried)
+        shutil.rmtree(folder)
+    return _settled(made, None, whole, "fp32", tried)
+
+
+def _settled(made: Path, folder: Path | None, card: BundleCard, bits: str, tried: list[str]) -> BundleCard:
+    if folder is not None:
+        shutil.rmtree(folder)
+    (measured,) = card.measured
+    chosen = (
+        f"Weights in {bits}, chosen by R@10 on {measured.benchmark} (mean of {len(measured.recall)} "
+        f"languages, {measured.queries} queries each; at most {ALLOWED_FALL} points below all bits): "
+        f"{'; '.join(tried)}."
+    )
+    remarks = card.origin.remarks if card.origin is not None else ()
+    return _write_card(made, _with_origin(card, remarks=(*remarks, chosen)))
+
+
+def _recall_at_10(card: BundleCard) -> float:
+    """On the mean of the languages, 0 to 100."""
+    (measured,) = card.measured
+    return float(np.mean([recall["r@10"] for recall in measured.recall.values()]))
+
+
+def _with_measurement(card: BundleCard, job: _Job, made: Path, report: OnProgress) -> BundleCard:
+    if job.measure is None:
+        return card
+    report("measuring the bundle", 4, _STEPS)
+    found = job.measure(Bundle(made))
+    return card if found is None else card.model_copy(update={"measured": (found,)})
 
 
 def _wrap(job: _Job, ready: ReadyGraphs, made: Path, report: OnProgress) -> BundleCard:
@@ -209,7 +296,7 @@ def _wrap(job: _Job, ready: ReadyGraphs, made: Path, report: OnProgress) -> Bund
     card = _finish(job, made, proof=None)
     report("looking at its answers", 4, _STEPS)
     look_at(Bundle(made))
-    return card
+    return _write_card(made, _with_measurement(card, job, made, report))
 
 
 def _finish(job: _Job, made: Path, proof: Proof | None) -> BundleCard:
@@ -238,7 +325,8 @@ def _width(path: Path, job: _Job) -> int:
 
 def _card(job: _Job, made: Path, dim: int, proof: Proof | None) -> BundleCard:
     family, contract, hub = FAMILIES[job.family], job.contract, job.hub
-    files = {path.name: sha256_of(path) for path in sorted(made.iterdir()) if path.name != CARD_FILE}
+    parts = (path for path in sorted(made.iterdir()) if path.is_file() and path.name != CARD_FILE)
+    files = {path.name: sha256_of(path) for path in parts}
     frames = contract.frames.model_copy(update={"dim": dim})
     facts = {"files": files, "text": contract.text.model_dump(), "frames": frames.model_dump()}
     return BundleCard(
@@ -265,9 +353,9 @@ def _card(job: _Job, made: Path, dim: int, proof: Proof | None) -> BundleCard:
     )
 
 
-def _with_proof(card: BundleCard, proof: Proof) -> BundleCard:
+def _with_origin(card: BundleCard, **facts: object) -> BundleCard:
     assert card.origin is not None
-    return card.model_copy(update={"origin": card.origin.model_copy(update={"proof": proof})})
+    return card.model_copy(update={"origin": card.origin.model_copy(update=facts)})
 
 
 def _write_card(made: Path, card: BundleCard) -> BundleCard:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polyreel.encoders.card import FrameInput, TextInput
 from polyreel.encoders.importing.hub_folder import HubFolder
+from polyreel.encoders.importing.pooled_states import pool_states
+from polyreel.encoders.importing.sentence_modules import SentenceModules, read_modules
 from polyreel.errors import BundleError
 
 if TYPE_CHECKING:
@@ -40,18 +43,27 @@ class ReadyGraphs:
 
     Attributes:
         image, text: their graphs.
+        behind: what makes vectors of the states that the text graph gives; None where it gives vectors.
     """
 
     image: Path
     text: Path
+    behind: SentenceModules | None = None
 
 
-def find_ready(hub: HubFolder) -> ReadyGraphs | None:
-    """The graphs of a folder, None if there are none.
+def find_ready(hub: HubFolder, images: HubFolder | None = None) -> ReadyGraphs | None:
+    """The graphs of a folder, None if there are none, or weights that can be held against the model.
+
+    Args:
+        hub: the model.
+        images: folder of the image tower of a text tower that has none.
 
     Raises:
-        BundleError: there is one graph for both towers, which neither search nor indexing can use alone.
+        BundleError: there is one graph for both towers, which neither search nor indexing can use alone; or a
+            text tower is a ready export and the image tower is not.
     """
+    if images is not None:
+        return _beside_images(hub, images)
     for image, text in _PLACES:
         if hub.has(image) and hub.has(text):
             return ReadyGraphs(hub.path / image, hub.path / text)
@@ -66,6 +78,23 @@ def find_ready(hub: HubFolder) -> ReadyGraphs | None:
             "weights"
         ),
     )
+
+
+def _beside_images(hub: HubFolder, images: HubFolder) -> ReadyGraphs | None:
+    """A text tower of sentence-transformers, and the image graph of another folder."""
+    text = next((name for name in _JOINT if hub.has(name)), None)
+    if text is None or not hub.has("modules.json"):
+        return None
+    if hub.has("model.safetensors") and find_spec("torch") is not None:
+        return None
+    image = next((image for image, _ in _PLACES if images.has(image)), None)
+    if image is None:
+        raise BundleError(
+            "the text tower is a ready export, and the image tower is not",
+            item=images.label,
+            remedy=f"Name one with a graph such as {_PLACES[1][0]}, or import the weights of both",
+        )
+    return ReadyGraphs(images.path / image, hub.path / text, read_modules(hub))
 
 
 def wrap_ready(graphs: ReadyGraphs, folder: Path, text: TextInput, frames: FrameInput) -> TextInput:
@@ -84,7 +113,7 @@ def wrap_ready(graphs: ReadyGraphs, folder: Path, text: TextInput, frames: Frame
     image = _load(graphs.image)
     onnx.save(_around_pictures(image, graphs.image.name, frames), folder / "frames.onnx", **_beside("frames"))
     words = _load(graphs.text)
-    spec, wrapped = _around_texts(words, graphs.text.name, text)
+    spec, wrapped = _around_texts(words, graphs.text.name, text, graphs.behind)
     onnx.save(wrapped, folder / "text.onnx", **_beside("text"))
     return spec
 
@@ -152,11 +181,13 @@ def _channels(frames: FrameInput) -> Any:
     return [(255 * part).astype(np.float32).reshape(1, 3, 1, 1) for part in (mean, std)]
 
 
-def _around_texts(model: onnx.ModelProto, name: str, text: TextInput) -> tuple[TextInput, onnx.ModelProto]:
+def _around_texts(
+    model: onnx.ModelProto, name: str, text: TextInput, behind: SentenceModules | None
+) -> tuple[TextInput, onnx.ModelProto]:
     from onnx import TensorProto, helper
 
     inputs = _inputs(model, name, _IDS, _MASKS)
-    output = _vectors(model, name)
+    output = "" if behind is not None else _vectors(model, name)
     rows = _rows(inputs[0])
     length = inputs[0].type.tensor_type.shape.dim[1].dim_value
     if length and text.pad_to not in (None, length):
@@ -167,13 +198,27 @@ def _around_texts(model: onnx.ModelProto, name: str, text: TextInput) -> tuple[T
             remedy="Look for an export with a free length, or import the weights",
         )
     takes, nodes = [], []
+    shape = [rows, length or "tokens"]
     for given, ours in zip(inputs, ("ids", "mask"), strict=False):
-        shape = [rows, length or "tokens"]
         takes.append(helper.make_tensor_value_info(ours, TensorProto.INT64, shape))
-        nodes.append(helper.make_node("Cast", [ours], [given.name], to=given.type.tensor_type.elem_type))
+        theirs = f"polyreel.{given.name}"
+        _rename(model, given.name, theirs)
+        nodes.append(helper.make_node("Cast", [ours], [theirs], to=given.type.tensor_type.elem_type))
+    if behind is not None:
+        if len(inputs) == 1:  # what it gives is pooled without what fills
+            takes.append(helper.make_tensor_value_info("mask", TensorProto.INT64, shape))
+        output = pool_states(model, name, behind)
     if length and text.pad_to is None:  # what fills a row is masked, or comes after what is read
         text = text.model_copy(update={"pad_to": length, "max_tokens": min(length, text.max_tokens)})
     return text, _rebuilt(model, takes, nodes, [], output, rows)
+
+
+def _rename(model: onnx.ModelProto, old: str, new: str) -> None:
+    """Of an input, wherever it is read: some exports call theirs as ours are called."""
+    for node in model.graph.node:
+        for place, given in enumerate(node.input):
+            if given == old:
+                node.input[place] = new
 
 
 def _inputs(model: onnx.ModelProto, name: str, *kinds: tuple[str, ...]) -> list[onnx.ValueInfoProto]:

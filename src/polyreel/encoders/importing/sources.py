@@ -6,6 +6,7 @@ import errno
 import re
 from collections.abc import Sequence
 from http import HTTPStatus
+from importlib.util import find_spec
 from pathlib import Path
 
 from polyreel.encoders.importing.hub_folder import HubFolder
@@ -63,8 +64,13 @@ def find_model(
         raise _told(source, revision, error, offline=offline) from error
 
 
-def wanted_files(names: Sequence[str]) -> list[str]:
+def wanted_files(names: Sequence[str], *, exports: bool | None = None) -> list[str]:
     """Those of a model's files that an import reads: weights as safetensors, or else ready graphs.
+
+    Args:
+        names: of all its files.
+        exports: whether weights can be exported here; None looks whether PyTorch is installed. Where they
+            cannot, ready graphs come first.
 
     Raises:
         FetchError: weights are there in other formats only.
@@ -72,8 +78,11 @@ def wanted_files(names: Sequence[str]) -> list[str]:
     plain = [name for name in names if _PLAIN_PATH.fullmatch(name) and not _OTHERS.search(name)]
     texts = [name for name in plain if name.endswith(_TEXTS)]
     weights = [name for name in plain if name.endswith(".safetensors")]
-    if not weights:
-        weights = [name for name in plain if ".onnx" in Path(name).name]
+    graphs = [name for name in plain if ".onnx" in Path(name).name]
+    able = find_spec("torch") is not None if exports is None else exports
+    if graphs and not (able and any("/" not in name for name in weights)):
+        # Layers behind a ready graph have their weights in folders of their own.
+        weights = [*graphs, *(name for name in weights if "/" in name)]
     if not weights:
         raise FetchError(
             "the model has neither safetensors nor ONNX files, the only formats that are read",

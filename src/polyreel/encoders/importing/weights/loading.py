@@ -5,6 +5,7 @@ from __future__ import annotations
 from polyreel.encoders.importing.contract import Contract
 from polyreel.encoders.importing.hub_folder import HubFolder
 from polyreel.encoders.importing.proof import Reference
+from polyreel.encoders.importing.weights.mexma_models import load_mexma_towers
 from polyreel.encoders.importing.weights.open_clip_models import OpenClipReference, load_open_clip_towers
 from polyreel.encoders.importing.weights.pooled_texts import (
     PooledReference,
@@ -44,6 +45,8 @@ def load_towers(
         return ModelTowers(beside.image, _TEXTS[family](hub), masked=True, scale=beside.scale, bias=0.0)
     if family in TRANSFORMERS_CLASSES:
         return load_transformers_towers(hub, family, contract.frames, masked=contract.text.masked)
+    if family == "mexma-siglip":
+        return load_mexma_towers(hub, contract.frames)
     return load_open_clip_towers(hub, contract.frames)
 
 
@@ -62,6 +65,6 @@ def reference_of(
     if images is not None:
         pictures = reference_of(*images, towers, contract)
         return PooledReference(hub, towers.text, contract.text, pictures)
-    if family in TRANSFORMERS_CLASSES:
+    if family in TRANSFORMERS_CLASSES or family == "mexma-siglip":
         return TransformersReference(hub, towers, contract.text, family)
     return OpenClipReference(hub, towers)

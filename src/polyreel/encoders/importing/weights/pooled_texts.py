@@ -19,12 +19,12 @@ from transformers import AutoModel, AutoTokenizer, XLMRobertaConfig, XLMRobertaM
 from polyreel.encoders.card import TextInput
 from polyreel.encoders.importing.hub_folder import HubFolder
 from polyreel.encoders.importing.proof import Reference
+from polyreel.encoders.importing.sentence_modules import DenseLayer, read_modules
 from polyreel.encoders.importing.weights.transformers_models import (
     disagreement,
     load_transformers_model,
     quietly,
 )
-from polyreel.errors import BundleError
 
 __all__ = ["PooledReference", "load_m_clip_text", "load_sentence_transformers_text"]
 
@@ -55,39 +55,20 @@ def load_sentence_transformers_text(hub: HubFolder) -> nn.Module:
     Raises:
         BundleError: a module is of a kind that is not known, or its weights are not those of its config.
     """
-    modules = json.loads((hub.path / "modules.json").read_text(encoding="utf-8"))
-    transformer: nn.Module | None = None
-    layers: list[nn.Module] = []
-    first_token = False
-    for module in modules:
-        kind = str(module["type"]).rpartition(".")[2]
-        part = hub.part(str(module["path"]))
-        if kind == "Transformer":
-            transformer = load_transformers_model(part, AutoModel)
-        elif kind == "Pooling":
-            first_token = bool(part.json("config.json").get("pooling_mode_cls_token"))
-        elif kind == "Dense":
-            layers.append(_dense(part))
-        elif kind != "Normalize":
-            raise BundleError("a module of the model is not known", item=hub.label, value=kind)
-    if transformer is None:
-        raise BundleError("the model has no transformer", item=f"{hub.label}/modules.json")
-    return _Pooled(transformer, nn.Sequential(*layers), first_token=first_token)
+    found = read_modules(hub)
+    transformer = load_transformers_model(found.transformer, AutoModel)
+    layers = nn.Sequential(*map(_dense, found.dense))
+    return _Pooled(transformer, layers, first_token=found.first_token)
 
 
-def _dense(part: HubFolder) -> nn.Module:
-    facts = part.json("config.json")
-    part.require_safetensors()
-    layer = nn.Linear(facts["in_features"], facts["out_features"], bias=bool(facts.get("bias", True)))
-    state = {
-        key.removeprefix("linear."): value
-        for key, value in load_file(part.path / "model.safetensors").items()
-    }
-    _load(layer, state, part)
-    name = str(facts.get("activation_function", "Identity")).rpartition(".")[2]
-    if name not in _ACTIVATIONS:
-        raise BundleError("an activation of the model is not known", item=part.label, value=name)
-    return nn.Sequential(layer, _ACTIVATIONS[name]())
+def _dense(found: DenseLayer) -> nn.Module:
+    rows, columns = found.weight.shape
+    layer = nn.Linear(columns, rows, bias=found.bias is not None)
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(found.weight))
+        if found.bias is not None:
+            layer.bias.copy_(torch.from_numpy(found.bias))
+    return nn.Sequential(layer, _ACTIVATIONS[found.activation]())
 
 
 def load_m_clip_text(hub: HubFolder) -> nn.Module:

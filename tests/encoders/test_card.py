@@ -30,6 +30,11 @@ def test_a_card_survives_being_written(tiny_bundle):
     assert card.label == f"tiny ({card.identity[:12]})"
 
 
+def test_cards_that_state_no_sizes_are_read_as_before(tiny_bundle, tmp_path):
+    folder = rewrite(tiny_bundle.folder, tmp_path, lambda facts: facts.update(sizes=[]))
+    assert read_card(folder) == tiny_bundle.card
+
+
 def test_a_card_cannot_be_changed(tiny_bundle):
     with pytest.raises(ValidationError):
         tiny_bundle.card.dim = 3
@@ -41,6 +46,7 @@ def test_a_card_cannot_be_changed(tiny_bundle):
         (lambda facts: facts.update(schema_version=3), "schema_version"),
         (lambda facts: facts.update(schema_version=3, novelty=1), "schema_version"),
         (lambda facts: facts.update(colour="red"), "colour"),
+        (lambda facts: facts.update(sizes=[64]), "sizes"),
         (lambda facts: facts.pop("identity"), "identity"),
         (lambda facts: facts.update(identity="short"), "identity"),
         (lambda facts: facts.update(dim=0), "dim"),

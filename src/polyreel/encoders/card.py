@@ -266,7 +266,6 @@ class BundleCard(EncoderCard):
         text, frames: how input is prepared.
         pooling: how ``video.onnx`` makes a clip of its frames.
         scoring: what a cosine means to the encoder.
-        sizes: widths that vectors may be cut to (Matryoshka); none if only the whole means something.
         confidence: from which cosines on a match means something.
         measured: results on benchmarks, per language.
         licences: terms of every part.
@@ -283,7 +282,6 @@ class BundleCard(EncoderCard):
     text: TextInput
     pooling: Literal["own", "mean"] = "own"
     scoring: Scoring = Scoring()
-    sizes: tuple[int, ...] = ()
     confidence: Confidence
     measured: tuple[Measurement, ...] = ()
     licences: tuple[Licence, ...]
@@ -295,10 +293,15 @@ class BundleCard(EncoderCard):
     @model_validator(mode="before")
     @classmethod
     def _migrated(cls, facts: Any) -> Any:
-        """A card of version 1 as one of version 2: whatever it does not say has the default."""
-        if isinstance(facts, dict) and facts.get("schema_version") == 1:
-            return {**facts, "schema_version": 2}
-        return facts
+        """A card of version 1 as one of version 2: whatever it does not say has the default.
+
+        Cards of version 2 once had ``sizes``, widths that vectors could be cut to. None ever stated one, and
+        nothing cut any; a card that does is refused, since its vectors would be used whole.
+        """
+        if not isinstance(facts, dict):
+            return facts
+        kept = {key: value for key, value in facts.items() if key != "sizes" or value}
+        return kept | {"schema_version": 2} if kept.get("schema_version") == 1 else kept
 
     @property
     def non_commercial(self) -> bool:

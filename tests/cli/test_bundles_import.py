@@ -73,7 +73,7 @@ def test_an_import_ends_with_what_it_measured_against_the_present_bundle(home, m
     asked = ["bundles", "import", str(model), "--accept-licence", "--against", "present"]
     assert main([*asked, "--benchmark", "folder", "--data", str(pictures)]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    for part in ("chosen by R@10 on folder", "95%", "memory while searching", "pictures a second"):
+    for part in ("chosen by R@10 on folder", "95%", "MB while searching", "pictures a second here"):
         assert part in out
     assert re.search(r"metaclip-2 against present: no clear difference in any language", out)
     assert main(["bundles", "show", "metaclip-2", "--json"]) == 0

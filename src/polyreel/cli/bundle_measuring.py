@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -186,7 +186,7 @@ def comparison_document(benchmark: str, found: Comparison, facts: Sequence[Bundl
 
 
 def print_comparison(benchmark: str, found: Comparison, facts: Sequence[BundleFacts]) -> None:
-    """One table: R@1 by language with paired intervals, then what each bundle costs here.
+    """R@1 by language with paired intervals, then what each bundle costs here.
 
     Args:
         benchmark: name of it.
@@ -194,18 +194,8 @@ def print_comparison(benchmark: str, found: Comparison, facts: Sequence[BundleFa
         facts: of the old bundle and of the new one.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in (
-        f"R@1 on {benchmark}",
-        "queries",
-        found.one,
-        found.other,
-        "difference",
-        "95% interval",
-        "p",
-        "",
-    ):
-        left = column in {f"R@1 on {benchmark}", ""}
-        table.add_column(column, justify="left" if left else "right")
+    for column in ("R@1", "queries", found.one, found.other, "difference", "95% interval", "p", ""):
+        table.add_column(column, justify="left" if column in {"R@1", ""} else "right")
     for row in found.rows:
         table.add_row(
             row.language,
@@ -217,16 +207,12 @@ def print_comparison(benchmark: str, found: Comparison, facts: Sequence[BundleFa
             f"{row.p_holm:.3g}",
             row.verdict,
         )
-    one, other = facts
-    for what, shown in _COSTS.items():
-        table.add_row(what, "", shown(one), shown(other))
+    stdout.print(f"On {benchmark}:")
     stdout.print(table)
     stdout.print(found.words)
-
-
-_COSTS: dict[str, Callable[[BundleFacts], str]] = {
-    "files": lambda fact: size(fact.bytes),
-    "memory while searching": lambda fact: "?" if fact.resident_bytes is None else size(fact.resident_bytes),
-    "short texts a second": lambda fact: f"{fact.texts_per_s:,.0f}",
-    "pictures a second": lambda fact: f"{fact.pictures_per_s:,.1f}",
-}
+    for fact in facts:
+        memory = "" if fact.resident_bytes is None else f"{size(fact.resident_bytes)} while searching, "
+        stdout.print(
+            f"{fact.name}: {size(fact.bytes)}, {memory}{fact.texts_per_s} short texts and "
+            f"{fact.pictures_per_s} pictures a second here."
+        )

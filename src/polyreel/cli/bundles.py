@@ -68,7 +68,6 @@ def show(name: Annotated[str, Parameter(help="Name or folder.")] = "small", /, *
 
     Example: polyreel bundles show small
     """
-    from polyreel.cli.bundle_measuring import speed
     from polyreel.cli.options import load_bundle
 
     bundle = load_bundle(name)

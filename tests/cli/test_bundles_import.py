@@ -75,7 +75,7 @@ def test_an_import_ends_with_what_it_measured_against_the_present_bundle(home, m
     out = " ".join(capsys.readouterr().out.split())
     for part in ("chosen by R@10 on folder", "95%", "MB while searching", "pictures a second here"):
         assert part in out
-    assert re.search(r"metaclip-2 against present: no clear difference in any language", out)
+    assert re.search(r"metaclip-2 \(\w+\) against present \(\w+\): no clear difference in any language", out)
     assert main(["bundles", "show", "metaclip-2", "--json"]) == 0
     (measured,) = json.loads(capsys.readouterr().out)["measured"]
     assert measured["benchmark"].endswith("measured here")

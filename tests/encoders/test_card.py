@@ -92,7 +92,7 @@ def test_an_identity_tells_inputs_apart_and_knows_no_order(first, second):
 def test_a_card_of_the_first_version_is_read_as_one_of_the_second(tiny_bundle, tmp_path):
     def first(facts):
         facts["schema_version"] = 1
-        for name in ("pooling", "scoring", "sizes", "trained_on", "origin"):
+        for name in ("pooling", "scoring", "trained_on", "origin"):
             del facts[name]
         facts["text"] = {name: facts["text"][name] for name in ("prefix", "max_tokens", "pad_id")}
         facts["frames"] = {name: facts["frames"][name] for name in ("width_px", "height_px", "fps", "dim")}

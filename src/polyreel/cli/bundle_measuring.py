@@ -158,6 +158,11 @@ def _demo_is_here(benchmark: str) -> bool:
 def compared(measuring: Measuring, old: Bundle, new: Bundle) -> Comparison:
     """The new bundle against the old one, query by query.
 
+    Args:
+        measuring: the benchmark.
+        old: positive differences speak against it.
+        new: positive differences speak for it.
+
     Raises:
         ResultError: they cannot be compared.
         FetchError: the data cannot be had.

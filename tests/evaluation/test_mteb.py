@@ -96,8 +96,8 @@ def of_videos(folder: Path) -> AbsTaskRetrieval:
     return task("t2v", ["text", "video"], german(), corpus)
 
 
-def measured(model: object, of: AbsTaskRetrieval) -> dict[str, float]:
-    result = mteb.evaluate(model, of, cache=None, show_progress_bar=False, encode_kwargs={"batch_size": 2})
+def measured(model: object, of: AbsTaskRetrieval, cache: mteb.ResultCache | None = None) -> dict[str, float]:
+    result = mteb.evaluate(model, of, cache=cache, show_progress_bar=False, encode_kwargs={"batch_size": 2})
     (scores,) = result.task_results[0].scores["test"]
     return {name: scores[name] for name in ("ndcg_at_10", "mrr_at_10", "recall_at_1")}
 
@@ -117,8 +117,14 @@ def test_it_is_an_encoder_of_mteb(tiny_bundle):
         polyreel.mteb_model(tiny_bundle, max_frames=0)
 
 
-def test_texts_find_texts(tiny_bundle, of_texts):
-    assert measured(polyreel.mteb_model(tiny_bundle), of_texts) == PERFECT
+def test_texts_find_texts_and_the_result_is_kept_under_the_bundle_s_identity(tiny_bundle, of_texts, tmp_path):
+    cache = mteb.ResultCache(cache_path=tmp_path)
+    model = polyreel.mteb_model(tiny_bundle)
+    assert measured(model, of_texts, cache) == PERFECT
+    kept = list(tmp_path.rglob(f"polyreel__tiny/{tiny_bundle.card.identity}/**/ColoursT2T.json"))
+    assert len(kept) == 1
+    model.encode = None  # is not asked again
+    assert measured(model, of_texts, cache) == PERFECT
 
 
 def test_texts_find_videos(tiny_bundle, tmp_path):

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from films import film
 from polyreel.encoders import EncoderCard, FrameInput
 from polyreel.encoders.card import CARD_FILE
 from polyreel.errors import UsageError
-from polyreel.media.pictures import read_for_encoder, scale_for_encoder
 from tiny_bundle import DIM, MEANINGS, PALETTE, write_tiny_bundle
 
 mteb = pytest.importorskip("mteb", reason="the extra mteb is not installed; make test-mteb has it")
@@ -203,12 +201,3 @@ def test_items_of_several_parts_are_refused(tiny_bundle):
     both = datasets.Dataset.from_dict({"image": [None] * 4, "text": list(COLOURS)})
     with pytest.raises(UsageError, match=r"one text, picture or video: ColoursT2IT \(text and image\)"):
         measured(polyreel.mteb_model(tiny_bundle), task("t2it", ["text", "image"], german(), both))
-
-
-def test_a_decoded_picture_is_scaled_as_a_file_is():
-    noise = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(noise).save(file, "png")
-    for resize in ("squash", "crop"):
-        frames = FrameInput(width_px=32, height_px=24, fps=1, dim=3, resize=resize, kernel="bicubic")
-        assert np.array_equal(scale_for_encoder(noise, frames), read_for_encoder(file.getvalue(), frames))

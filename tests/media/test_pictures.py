@@ -13,9 +13,17 @@ import pytest
 from PIL import Image
 
 import videos
+from polyreel.encoders.card import FrameInput
 from polyreel.errors import MediaError
 from polyreel.media.appearance import Orientation, orientation_of
-from polyreel.media.pictures import PICTURE_SUFFIXES, OpenArchives, read_bytes, read_picture
+from polyreel.media.pictures import (
+    PICTURE_SUFFIXES,
+    OpenArchives,
+    read_bytes,
+    read_for_encoder,
+    read_picture,
+    scale_for_encoder,
+)
 
 CORNER = videos.corner(0)
 
@@ -156,3 +164,12 @@ def test_an_archive_stays_open_from_one_picture_to_the_next(tmp_path):
             read_bytes(tmp_path, "a.zip!3.png", archives=archives)
     with pytest.raises(MediaError, match="cannot be read"):
         read_bytes(tmp_path, "a.zip!1.png", archives=archives)
+
+
+def test_a_decoded_picture_is_scaled_as_a_file_is():
+    noise = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, "png")
+    for resize in ("squash", "crop"):
+        frames = FrameInput(width_px=32, height_px=24, fps=1, dim=3, resize=resize, kernel="bicubic")
+        assert np.array_equal(scale_for_encoder(noise, frames), read_for_encoder(file.getvalue(), frames))

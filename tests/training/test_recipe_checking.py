@@ -11,6 +11,7 @@ import pytest
 
 import tiny_encoders
 from polyreel.clips import Caption, Clip
+from polyreel.datasets.dataset_catalog import DatasetCatalog
 from polyreel.datasets.records import Record
 from polyreel.datasets.store.feature_writer import write_features
 from polyreel.datasets.store.table import open_table
@@ -20,6 +21,7 @@ from polyreel.training import estimating
 from polyreel.training.checking import check
 from polyreel.training.checkpoints import load_checkpoint
 from polyreel.training.logs import read_log
+from polyreel.training.problems import problems_of
 from polyreel.training.recipe import read_training_recipe
 from polyreel.training.run import train
 
@@ -45,6 +47,16 @@ def test_mistakes_of_the_recipe_and_of_its_data_are_told_together(world, tmp_pat
     ):
         assert any(part in problem for problem in found.problems), (part, found.problems)
     assert found.estimate is None
+
+
+def test_fresh_rows_are_of_a_language_that_is_trained_on(world):
+    catalog = DatasetCatalog(world.home, {})
+    fresh = {"text": {"fresh_rows": {"languages": ["cs"]}}, "video": None}
+    recipe = world.recipe(model=fresh, objectives=[{"name": "text_contrastive"}])
+    said = [what for place, what in problems_of(recipe, catalog) if "fresh_rows" in place]
+    assert said == ["no text of the recipe is in cs, so nothing would teach the rows"]
+    taught = recipe.model_copy(update={"languages": ("en", "cs")})
+    assert not [place for place, _ in problems_of(taught, catalog) if "fresh_rows" in place]
 
 
 def test_figures_are_of_the_model_that_is_meant_or_not_there(world, tmp_path):

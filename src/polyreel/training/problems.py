@@ -30,7 +30,7 @@ def problems_of(recipe: Recipe, catalog: DatasetCatalog) -> list[Problem]:
         if table is not None:
             tables[number] = table
     found += _of_objectives(recipe)
-    found += _of_bag(recipe)
+    found += [*_of_bag(recipe), *_of_fresh_rows(recipe)]
     for number, table in tables.items():
         found += _of_data(recipe, recipe.data[number], table, f"data.{number}")
     if len(tables) == len(recipe.data):
@@ -154,6 +154,19 @@ def _of_bag(recipe: Recipe) -> Iterator[Problem]:
                 "model.text.hashed_bag.languages",
                 f"{tag!r} is missing, a language of the recipe's texts; there are {', '.join(known)}",
             )
+
+
+def _of_fresh_rows(recipe: Recipe) -> Iterator[Problem]:
+    """Fresh rows that no text of the recipe would teach."""
+    fresh = recipe.model.text.fresh_rows
+    if fresh is None:
+        return
+    switched = recipe.code_switching.languages if recipe.code_switching else ()
+    if not {*recipe.languages, *switched} & {*fresh.languages}:
+        yield (
+            "model.text.fresh_rows.languages",
+            f"no text of the recipe is in {' or '.join(fresh.languages)}, so nothing would teach the rows",
+        )
 
 
 def _requires(spec: ObjectiveSpec) -> frozenset[str]:

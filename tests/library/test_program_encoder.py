@@ -102,7 +102,7 @@ def test_it_encodes_clips_lines_and_queries_in_the_program_itself(videos, tmp_pa
         assert Path(like.video).name == "talk.mp4"
         assert opened.search_like(hit.clip_id, top=3).hits
         opened.calibrate()
-        assert opened.search("rot", mode="visual", top=1).hits[0].evidence.strength is not None
+        assert opened.search("rot", mode="visual", top=1).hits[0].strength is not None
 
 
 def test_what_is_new_is_indexed_with_it_only(library, new, tiny_bundle):

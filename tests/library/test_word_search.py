@@ -279,3 +279,11 @@ def test_a_phrase_is_found_behind_any_number_of_better_lines():
 def test_a_query_finds_the_line_before_others(text, line):
     others = ["猫在屋顶上", "ベースの音", "телефон", "Kraków", "oeuf", "手"]
     assert index_of(*others, line).search(text, 1)[0][0] == len(others)
+
+
+def test_a_filter_keeps_its_line_however_many_others_match_better():
+    texts = ["dog"] * 20_000 + ["a dog that sleeps for a long while by the door"]
+    index = index_of(*texts)
+    allowed = np.arange(len(texts)) == len(texts) - 1
+    assert [row for row, _ in index.search("dog", 5, allowed)] == [len(texts) - 1]
+    assert [row for row, _ in index.search('"dog"', 5, allowed)] == [len(texts) - 1]

@@ -77,7 +77,7 @@ def create_server(library: Callable[[], Library]) -> Server[Any]:
 
 
 def serve_stdio(library: Callable[[], Library]) -> None:
-    """ToolAnswer one client on standard input and output until it closes them.
+    """Answer one client on standard input and output until it closes them.
 
     While that lasts, whatever else is printed goes to standard error.
 

@@ -45,8 +45,7 @@ def mcp(*, library: LibraryOption = None, device: Device = None) -> int:
         with opening:
             if opened is None:
                 opened = Library(folder, functools.partial(load_bundle, device=device))
-            if opened.snapshot.calibration is None:
-                opened.calibrate()
+            opened.calibrate()  # once a commit
             return opened
 
     if sys.stdin.isatty():

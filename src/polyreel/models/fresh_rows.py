@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from polyreel.errors import UsageError
 from polyreel.languages import Parts
-from polyreel.models.inputs import TextInputs, TextReader
+from polyreel.models.inputs import TextInputs, TextReader, require_languages
 from polyreel.models.specs import FreshRowsSpec
 
 __all__ = ["FreshRows", "FreshRowsReader"]
@@ -118,13 +118,8 @@ class FreshRowsReader:
         Raises:
             UsageError: their languages are not given.
         """
-        if parts is None or len(parts) != len(texts):
-            raise UsageError(
-                "the text encoder reads some languages apart and was not told the languages",
-                item=f"fresh rows of {', '.join(self.languages)}",
-                value=f"{len(texts):,} texts, languages of {0 if parts is None else len(parts):,}",
-                remedy="Give 'parts', such as languages.parts_in(texts, 'de')",
-            )
+        item = f"fresh rows of {', '.join(self.languages)}"
+        parts = require_languages(texts, parts, why="reads some languages apart", item=item)
         encodings = self._reader.encodings(texts)
         inputs = self._reader.padded(encodings)
         assert inputs.ids is not None

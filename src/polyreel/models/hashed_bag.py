@@ -16,9 +16,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from polyreel.errors import UnknownNameError, UsageError
+from polyreel.errors import UnknownNameError
 from polyreel.languages import Parts, split_words
-from polyreel.models.inputs import TextInputs
+from polyreel.models.inputs import TextInputs, require_languages
 from polyreel.models.specs import HASHED_BAG, HashedBagSpec
 
 __all__ = ["HashedBag", "HashedReader"]
@@ -87,13 +87,9 @@ class HashedReader:
             UsageError: their languages are not given.
             UnknownNameError: one is not among the encoder's.
         """
-        if parts is None or len(parts) != len(texts):
-            raise UsageError(
-                "the text encoder hashes the words of each language apart and was not told the languages",
-                item=HASHED_BAG,
-                value=f"{len(texts):,} texts, languages of {0 if parts is None else len(parts):,}",
-                remedy="Give 'parts', such as languages.parts_in(texts, 'de')",
-            )
+        parts = require_languages(
+            texts, parts, why="hashes the words of each language apart", item=HASHED_BAG
+        )
         rows = [self._of_text(some) for some in parts]
         lengths = torch.tensor([len(row) for row in rows], dtype=torch.int64)
         longest = int(lengths.max()) if rows else 0

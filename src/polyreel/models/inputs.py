@@ -13,9 +13,10 @@ from jaxtyping import Bool, Float, Int
 from tokenizers import Encoding, Tokenizer
 from torch import Tensor
 
+from polyreel.errors import UsageError
 from polyreel.languages import Parts
 
-__all__ = ["Reader", "TextInputs", "TextReader"]
+__all__ = ["Reader", "TextInputs", "TextReader", "require_languages"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,30 @@ class Reader(Protocol):
             parts: The same by language, one for each; for readers to whom the language matters.
         """
         ...
+
+
+def require_languages(
+    texts: Sequence[str], parts: Sequence[Parts] | None, *, why: str, item: str
+) -> Sequence[Parts]:
+    """``parts``, one for each of ``texts``, for readers that cannot do without.
+
+    Args:
+        texts: to read.
+        parts: the same by language, as far as given.
+        why: what the text encoder does with the languages, for the message.
+        item: the encoder, for the message.
+
+    Raises:
+        UsageError: they are not given, or not of these texts.
+    """
+    if parts is None or len(parts) != len(texts):
+        raise UsageError(
+            f"the text encoder {why} and was not told the languages",
+            item=item,
+            value=f"{len(texts):,} texts, languages of {0 if parts is None else len(parts):,}",
+            remedy="Give 'parts', such as languages.parts_in(texts, 'de')",
+        )
+    return parts
 
 
 class TextReader:

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from polyreel.encoders.card import short_identity
 from polyreel.encoders.protocol import Encoder
 from polyreel.encoders.text_roles import encode_lines
 from polyreel.errors import LibraryBusyError, LibraryError, MediaError, UnknownNameError, UsageError
@@ -233,7 +234,7 @@ def _number_named(state: LibraryState, name: str) -> int:
         raise UsageError(
             "the library has several generations of this name",
             item=name,
-            value=", ".join(state.generations[number].identity[:12] for number in found),
+            value=", ".join(short_identity(state.generations[number].identity) for number in found),
             remedy="Name one by the start of its identity",
         )
     return found[0]

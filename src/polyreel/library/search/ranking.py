@@ -23,8 +23,6 @@ from polyreel.library.search.snapshot import LibrarySnapshot
 __all__ = ["Ranking"]
 
 _CANDIDATES = 200
-# Words are searched in all lines; a filter then keeps those of its videos, of which enough should be left.
-_FILTERED_LINES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +126,7 @@ class Ranking:
         cosines = index.subtitle_vectors @ self._vector
         rows, scores = best_rows(cosines, self._depth, encoded)
         near = scores >= self._card.confidence.subtitle
-        worded = self._snapshot.search_words(
-            self._query.text, self._depth if within is None else _FILTERED_LINES
-        )
-        worded = [(row, score) for row, score in worded if within is None or within[row]][: self._depth]
+        worded = index.words.search(self._query.text, self._depth, within)
         by_words = Ranked(
             np.array([row for row, _ in worded], np.int64),
             np.array([score for _, score in worded], np.float32),

@@ -20,7 +20,7 @@ from polyreel.encoders.protocol import Encoder
 from polyreel.errors import NotFoundError, require_type
 from polyreel.library.results import Contents, LibraryClip, LibraryLine, ProblemFile, Video
 from polyreel.library.search.calibration import Calibration, calibration_file, read_calibration
-from polyreel.library.search.evidence import PICTURES
+from polyreel.library.search.evidence import PICTURES, probability
 from polyreel.library.search.filters import Filter
 from polyreel.library.search.locator import Locator
 from polyreel.library.search.search_index import SearchIndex, cache_of, load_search_index
@@ -158,8 +158,7 @@ class LibrarySnapshot:
         if self.calibration is None or self.calibration.clips is None:
             return None
         weights = PICTURES.weigh(self.calibration.clips.deviations(cosines))
-        strengths: list[float] = (-np.expm1(-weights)).tolist()
-        return strengths
+        return [probability(weight) for weight in weights.tolist()]
 
     def allowed_videos(self, filters: Filter) -> NDArray[np.bool_]:
         """Which videos a filter lets through, (videos,)."""
@@ -319,10 +318,6 @@ class LibrarySnapshot:
         raise NotFoundError(
             "the library holds no such moment", item=repr(clip_id[:64]), remedy="Search for it again"
         )
-
-    def search_words(self, text: str, limit: int) -> list[tuple[int, float]]:
-        """Rows of subtitle lines that share words with ``text``, and BM25 scores, best first."""
-        return self.index.words.search(text, limit)
 
     @functools.cached_property
     def _video_rows(self) -> dict[str, int]:

@@ -77,7 +77,9 @@ class WordIndex:
     weights: NDArray[np.float32]
     texts: pa.ChunkedArray
 
-    def search(self, text: str, limit: int) -> list[tuple[int, float]]:
+    def search(
+        self, text: str, limit: int, allowed: NDArray[np.bool_] | None = None
+    ) -> list[tuple[int, float]]:
         """Lines that share words with ``text``: row and BM25 score, best first.
 
         What stands in quotes has to occur in a line word for word, whatever its case.
@@ -85,16 +87,18 @@ class WordIndex:
         Args:
             text: any text; nothing in it is a command.
             limit: how many lines at most.
+            allowed: which lines may be returned, (lines,); None for all.
         """
         scores = np.zeros(len(self.texts), np.float32)
         for term in dict.fromkeys(query_terms(indexed_words(text))):
             entries = self._entries(term)
             scores[self.rows[entries]] += self.weights[entries]
+        found_in = scores > 0 if allowed is None else allowed & (scores > 0)
         phrases = [_folded(next(filter(None, found))) for found in _QUOTED.findall(text)]
         if not phrases:
-            rows, found = best_rows(scores, limit, scores > 0)
+            rows, found = best_rows(scores, limit, found_in)
             return list(zip(rows.tolist(), found.tolist(), strict=True))
-        rows, found = best_rows(scores, len(scores), self._lines_with_all(phrases) & (scores > 0))
+        rows, found = best_rows(scores, len(scores), self._lines_with_all(phrases) & found_in)
         said: list[tuple[int, float]] = []
         for start in range(0, len(rows), _LOOKED_AT):
             part = slice(start, start + _LOOKED_AT)

@@ -96,6 +96,7 @@ def index(
     from polyreel.library.index.indexing import index as index_library
     from polyreel.library.location import bundle_location, location_of
     from polyreel.library.own_encoder import own_encoder
+    from polyreel.library.search.search import calibrate_library
     from polyreel.library.user_library import user_library
 
     if isinstance(paths, str | os.PathLike):
@@ -125,7 +126,7 @@ def index(
             raise UsageError("a bundle and an encoder are given", item=bundle, remedy="Give one of them")
         loaded = own_encoder(encoder)
         location = location_of(loaded)
-    return index_library(
+    report = index_library(
         [Path(path).expanduser() for path in given],
         folder,
         loaded,
@@ -136,6 +137,10 @@ def index(
         exclude=patterns,
         on_event=on_event,
     )
+    # What texts a program's encoder is asked for is its own affair; ``Library.calibrate`` asks it for more.
+    if encoder is None and not report.interrupted:
+        calibrate_library(folder, loaded)
+    return report
 
 
 def load_encoder(name_or_folder: str | Path = "small", *, threads: int = 0) -> Bundle:

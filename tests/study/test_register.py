@@ -10,7 +10,10 @@ import pytest
 import yaml
 
 from polyreel.errors import RecipeError
+from polyreel.study.recipe import read_study
 from polyreel.study.register import read_register, register_sha256, registration_of
+from polyreel.study.running import Grid
+from polyreel.study.study import check_study
 
 REGISTER = Path(__file__).parents[2] / "studies" / "mmp" / "register.yaml"
 
@@ -107,3 +110,15 @@ def test_a_key_that_nobody_knows_is_a_mistake(document: dict[str, Any], tmp_path
     document["questions"]["P1"]["margin"] = 3
     with pytest.raises(RecipeError, match=r"questions\.P1\.margin"):
         read_register(write(tmp_path / "register.yaml", document))
+
+
+def test_a_broken_register_is_refused_before_anything_is_run_under_it(tmp_path: Path) -> None:
+    for name in ("same-rate.yaml", "same-rate-arms.yaml"):
+        (tmp_path / name).write_bytes((REGISTER.parent / name).read_bytes())
+    rules = yaml.safe_load((REGISTER.parent / "same-rate-register.yaml").read_text(encoding="utf-8"))
+    write(tmp_path / "same-rate-register.yaml", rules | {"level": 5, "resamples": 0})
+    study = read_study(tmp_path / "same-rate.yaml")
+    with pytest.raises(RecipeError, match=r"(?s)level.*resamples"):
+        check_study(study, data=None)
+    with pytest.raises(RecipeError, match=r"(?s)level.*resamples"):
+        Grid(study, tmp_path, None, on_progress=print)

@@ -50,6 +50,7 @@ def set_(
     """
     from polyreel.library.index.generations import estimate_move, move_library
     from polyreel.library.location import bundle_location
+    from polyreel.library.search.search import calibrate_library
     from polyreel.library.store.state import require_state
 
     folder = default_library(library)
@@ -72,6 +73,9 @@ def set_(
             workers=workers or len(os.sched_getaffinity(0)),
             on_event=_follow(show, bundle.card.name),
         )
+        if not report.interrupted:
+            show("measuring what a match means", 0, None)
+            calibrate_library(folder, bundle)
     if json:
         left = [str(error) for error in report.left]
         print_json(asdict(report) | {"left": left, "library": str(folder)})

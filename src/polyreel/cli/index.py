@@ -93,7 +93,7 @@ def index_with_progress(
     """
     from polyreel.library.index.indexing import index as index_library
     from polyreel.library.location import bundle_location
-    from polyreel.library.search.search import Library
+    from polyreel.library.search.search import calibrate_library
     from polyreel.media.limited import Limits
 
     location = bundle_location(folder, bundle)
@@ -112,9 +112,8 @@ def index_with_progress(
             on_event=_follow(show),
         )
         if not report.interrupted:
-            # Now, so that the first search need not do without.
             show("measuring what a match means", 0, None)
-            Library(folder, lambda _location: loaded).calibrate()
+            calibrate_library(folder, loaded)
         return report
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "Registration",
     "Task",
     "TuningRule",
+    "digest_of_register",
     "read_register",
     "register_sha256",
     "registration_of",
@@ -287,6 +288,18 @@ def register_sha256(path: Path) -> str:
             value=error.strerror,
             remedy="Give the file that the study names",
         ) from error
+
+
+def digest_of_register(file: str) -> str:
+    """Hex SHA-256 of the register that a study names; empty where it names none.
+
+    Raises:
+        RecipeError: it is not a register, with all mistakes: said before anything is run under it.
+    """
+    if not file:
+        return ""
+    read_register(Path(file))
+    return register_sha256(Path(file))
 
 
 def read_register(path: Path) -> Register:

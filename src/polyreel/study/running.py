@@ -20,7 +20,7 @@ from polyreel.study.arms import Cell, cells_of, needs_video, training_document, 
 from polyreel.study.design import Arm
 from polyreel.study.measuring import CellQueries, query_lists
 from polyreel.study.recipe import StudyRecipe
-from polyreel.study.register import register_sha256
+from polyreel.study.register import digest_of_register
 from polyreel.study.results import CellResult, QueryList, read_cell, read_cells, write_cells
 from polyreel.study.study_data import Part, StudyData
 from polyreel.study.trial import Trial
@@ -113,7 +113,7 @@ class Grid:
     ) -> None:
         self.recipe, self.out, self.data, self._tell = recipe, out, data, on_progress
         self.study_data = StudyData(recipe, data, on_progress=self._report)
-        self.register_sha256 = register_sha256(Path(recipe.register_file)) if recipe.register_file else ""
+        self.register_sha256 = digest_of_register(recipe.register_file)
         if problems := training_problems(recipe):
             raise recipe_error(recipe.study, problems)
         self.cells = cells_of(recipe)

@@ -14,7 +14,7 @@ from polyreel.progress import ignore_progress
 from polyreel.recipes import Problem
 from polyreel.study.arms import Cell, cells_of, tuned_arms
 from polyreel.study.recipe import StudyRecipe
-from polyreel.study.register import register_sha256
+from polyreel.study.register import digest_of_register
 from polyreel.study.results import StudyCells, read_cells
 from polyreel.study.running import (
     CELLS_FILE,
@@ -100,7 +100,7 @@ def check_study(recipe: StudyRecipe, *, data: Path | None) -> StudyCheck:
         hours=round(sum(declared_s(recipe, cell) for cell in (*cells, *tuning)) / 3600, 2),
         device=recipe.cost.device,
         measured=recipe.cost.measured,
-        register_sha256=register_sha256(Path(recipe.register_file)) if recipe.register_file else "",
+        register_sha256=digest_of_register(recipe.register_file),
         problems=tuple(problems),
         absent=tuple(study_data.absent()),
     )

@@ -40,7 +40,7 @@ from polyreel.library.search.search_query import SearchQuery, Vector, text_query
 from polyreel.library.search.snapshot import LibrarySnapshot
 from polyreel.library.store.state import LibraryState, generation_of, require_bundle, require_state
 
-__all__ = ["Library", "load_bundle"]
+__all__ = ["Library", "calibrate_library", "load_bundle"]
 
 
 def load_bundle(location: str) -> Bundle:
@@ -404,6 +404,20 @@ class Library:
             return paths, vectors @ means.T
         scores = vectors @ index.clip_vectors.T
         return paths, np.maximum.reduceat(scores, starts, axis=1)
+
+
+def calibrate_library(folder: Path, encoder: Encoder) -> None:
+    """Measure what unrelated queries reach in a library, so that its first search need not do without.
+
+    Args:
+        folder: the library.
+        encoder: its own.
+
+    Raises:
+        UsageError: an encoder of the user's own fails.
+        LibraryError: it cannot be read.
+    """
+    Library(folder, lambda _location: encoder).calibrate()
 
 
 def _require_own_bundle(folder: Path, state: LibraryState, bundle: Encoder) -> None:

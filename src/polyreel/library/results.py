@@ -14,6 +14,7 @@ from urllib.parse import urljoin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, ValidationInfo
 
+from polyreel.library.line_kinds import LineKind
 from polyreel.units import clock, count, printable
 
 __all__ = [
@@ -77,10 +78,17 @@ class LibraryResult(BaseModel):
 
 
 class SubtitleEvidence(LibraryResult):
-    """A subtitle line and its BCP-47 language tag."""
+    """A line of a video.
+
+    Attributes:
+        text: as the file has it, or as it was recognised.
+        language: BCP-47 tag; "und" is unknown.
+        kind: whether it is a subtitle, or was heard or read on the screen.
+    """
 
     text: str
     language: str
+    kind: LineKind = "subtitles"
 
 
 class Evidence(LibraryResult):
@@ -249,7 +257,8 @@ class LibraryLine(LibraryResult):
         start_s, end_s: when it is there, seconds.
         text: as the file has it.
         language: BCP-47 tag; "und" is unknown.
-        source: where it comes from, such as the name of the file beside the video.
+        source: where it comes from: the name of the file beside the video, a track of the video, or "speech"
+            or "screen" where it was recognised.
     """
 
     start_s: Seconds

@@ -23,6 +23,7 @@ from polyreel.library.search.snapshot import LibrarySnapshot
 __all__ = ["Ranking"]
 
 _CANDIDATES = 200
+_SAID = ("text", "language", "kind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +203,8 @@ class Ranking:
         line = None
         if best is not None:
             row = found.line_of[best]
-            text, language = (snapshot.index.subtitles[name][row].as_py() for name in ("text", "language"))
-            line = SubtitleEvidence(text=text, language=language)
+            facts = {name: snapshot.index.subtitles[name][row].as_py() for name in _SAID}
+            line = SubtitleEvidence(**facts)
         by_sight = self._query.mode != "subtitles" and bool(clip["encoded"])
         can_see = by_sight and calibration is not None and calibration.clips is not None
         can_read = best is not None and calibration is not None

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from polyreel.files import SCRATCH, scratch_folder
+from polyreel.library.line_kinds import line_kind
 from polyreel.library.search.word_index import WordIndex, make_word_index, read_word_index, write_word_index
 from polyreel.library.store.state import LibraryState
 from polyreel.library.store.store import TableReader
@@ -30,9 +31,9 @@ from polyreel.library.store.words import WORDS, indexed_words
 __all__ = ["CACHE", "SearchIndex", "cache_of", "load_search_index"]
 
 CACHE = "cache"
-_LAYOUT = 6
+_LAYOUT = 7
 _CLIP_COLUMNS = ["clip_id", "video", "path", "start_s", "end_s", "thumbnail", "encoded"]
-_SUBTITLE_COLUMNS = ["subtitle_id", "text", "language", "clip", "encoded"]
+_SUBTITLE_COLUMNS = ["subtitle_id", "text", "language", "kind", "clip", "encoded"]
 _VIDEO_FACTS = ["path", "video", "size_bytes", "mtime_ns"]
 _VIDEO_COLUMNS = [*_VIDEO_FACTS, "first", "clips", "duration_s", "languages", "copies"]
 _COPIES = pa.list_(pa.struct([("path", pa.string()), ("mtime_ns", pa.int64())]))
@@ -47,8 +48,8 @@ class SearchIndex:
         clips: a row a clip: clip_id, video, path, start_s, end_s, thumbnail, encoded (whether it has a vector
             of the generation that searches use; else its row there is zero); by path and time.
         clip_vectors: (clips, dim) float32.
-        subtitles: a row a subtitle: subtitle_id, text, language, clip (row of the clip that holds its
-            middle), encoded.
+        subtitles: a row a line: subtitle_id, text, language, kind (see ``line_kinds``), clip (row of the clip
+            that holds its middle), encoded.
         subtitle_vectors: (subtitles, dim) float32.
         videos: a row a video: path, video, first (row of its first clip) and clips (how many, one after the
             other), duration_s, size_bytes and mtime_ns (of the file as it was indexed), languages (of its
@@ -172,6 +173,8 @@ def _lay_out(snapshot: TableReader) -> SearchIndex:
     subtitles = _with_words(snapshot.read(SUBTITLES))
     subtitles = subtitles.append_column("clip", pa.array(_clip_of_each(subtitles, clips), pa.int64()))
     subtitles = subtitles.filter(pc.greater_equal(subtitles["clip"], 0))
+    kinds = [line_kind(source) for source in subtitles["source"].to_pylist()]
+    subtitles = subtitles.append_column("kind", pa.array(kinds, pa.string()))
     encoded = vectors["id"].combine_chunks()
     clips = clips.append_column("encoded", pc.is_in(clips["clip_id"], value_set=encoded))
     subtitles = subtitles.append_column("encoded", pc.is_in(subtitles["subtitle_id"], value_set=encoded))

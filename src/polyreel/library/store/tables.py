@@ -58,6 +58,7 @@ SCHEMAS: Mapping[str, pa.Schema] = {
             ("end_s", pa.float64()),
             ("text", pa.string()),
             ("language", pa.string()),
+            # "speech", "screen", or where a subtitle stands; see line_kinds.py.
             ("source", pa.string()),
             # The text as it is indexed (see words.py); libraries up to schema 2 lack it.
             (WORDS, pa.string()),

@@ -87,26 +87,14 @@ def clips(tmp_path: Path) -> Path:
 
 
 def test_two_bundles_are_compared_on_ones_own_clips(clips, capsys, tiny_bundle, other_bundle):
-    asked = (
-        "bundles",
-        "compare",
-        other_bundle.folder,
-        tiny_bundle.folder,
-        "--benchmark",
-        "folder",
-        "--data",
-        clips,
-    )
-    code, out, _ = _ask(capsys, *asked, "--json")
+    asked = ("bundles", "compare", other_bundle.folder, tiny_bundle.folder, "--benchmark", "folder")
+    code, out, _ = _ask(capsys, *asked, "--data", clips, "--json")
     document = json.loads(out)
     assert code == 0
     assert [bundle["name"] for bundle in document["bundles"]] == ["tiny", "other"]
     rows = {row["language"]: row for row in document["comparison"]["rows"]}
     assert rows["en"]["difference"] == rows["mean"]["difference"] == 0
-    code, out, _ = _ask(capsys, *asked)
-    assert code == 0
-    assert "no clear difference in any language" in " ".join(out.split())
-    assert "pictures a second here" in " ".join(out.split())
+    assert all(bundle["pictures_per_s"] > 0 for bundle in document["bundles"])
 
 
 def test_ones_own_clips_are_measured_kept_and_reported(clips, tmp_path, capsys, tiny_bundle: Bundle):

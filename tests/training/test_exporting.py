@@ -63,7 +63,7 @@ def real_cache() -> None:
     ("model", "dim"),
     [
         pytest.param(ON_DEFAULT, 768, id="residual heads beside the prior"),
-        pytest.param(LINEAR, 24, id="linear heads alone"),
+        pytest.param(LINEAR, 24, id="linear heads alone", marks=pytest.mark.slow),
         pytest.param(TRACED, 12, id="an encoder of another folder, traced"),
     ],
 )

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import polyreel
-from films import film
+from films import film, subtitles
 from polyreel.errors import UnknownNameError, UsageError
 
 WITH_NAMES = ["client", "codeswitch", "datasets", "encoders", "errors", "losses", "metrics"]
@@ -115,6 +115,17 @@ def test_videos_are_indexed_and_found(tmp_path, tiny_bundle):
     assert polyreel.index([videos], library).unchanged == 1  # with its own bundle
     with polyreel.open(library) as opened:
         assert [hit.start_s for hit in opened.search("blau", top=1).hits] == [2]
+
+
+def test_a_line_beside_a_film_is_found_and_says_how_well_it_matches(tmp_path, tiny_bundle):
+    film(tmp_path / "videos" / "flag.mp4", "red", "blue")
+    subtitles(tmp_path / "videos" / "flag.en.srt", (2, 3, "the dog runs home"))
+    polyreel.index(tmp_path / "videos", tmp_path / "library", bundle=tiny_bundle.folder, workers=1)
+    with polyreel.open(tmp_path / "library") as opened:
+        hit = opened.search("dog runs", top=1).hits[0]
+    assert (hit.start_s, hit.evidence.subtitle.text) == (2, "the dog runs home")
+    assert hit.strength is not None
+    assert hit.grade is not None
 
 
 def test_without_a_name_it_is_the_library_of_the_command_line(tmp_path, tiny_bundle, monkeypatch):

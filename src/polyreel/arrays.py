@@ -48,7 +48,7 @@ def as_array(values: object, name: str) -> NDArray[Any]:
     return found
 
 
-def raise_if_any(bad: ArrayLike, what: str, remedy: str, *, of: str = "") -> None:
+def raise_if_any(bad: ArrayLike, what: str, remedy: str, *, of: str = "", value: str | None = None) -> None:
     """Raise an error that names the first few rows that are bad, if any is.
 
     Args:
@@ -56,6 +56,7 @@ def raise_if_any(bad: ArrayLike, what: str, remedy: str, *, of: str = "") -> Non
         what: what is wrong with them.
         remedy: what to do.
         of: the language or answer that the rows belong to.
+        value: what was found in the first of them.
 
     Raises:
         UsageError: a row is bad.
@@ -65,4 +66,4 @@ def raise_if_any(bad: ArrayLike, what: str, remedy: str, *, of: str = "") -> Non
         shown = ", ".join(map(str, rows[:_SHOWN_ROWS]))
         more = f" and {len(rows) - _SHOWN_ROWS:,} more" if len(rows) > _SHOWN_ROWS else ""
         owner = f" of {of}" if of else ""
-        raise UsageError(what, item=f"rows {shown}{more}{owner}", remedy=remedy)
+        raise UsageError(what, item=f"rows {shown}{more}{owner}", value=value, remedy=remedy)

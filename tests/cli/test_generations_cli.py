@@ -52,7 +52,7 @@ def test_a_library_is_moved_and_moved_back(home, capsys, tiny_bundle):
     assert out.endswith("as before.")
     assert ask(capsys, "bundles", "drop", "wide")[1].endswith("are gone.")
     code, _, err = ask(capsys, "bundles", "drop", "wide")
-    assert (code, "no generation of the library has this name" in err) == (2, True)
+    assert (code, "no bundle whose vectors the library keeps has this name" in err) == (2, True)
 
 
 def test_the_estimate_alone_changes_nothing(home, capsys):

@@ -74,11 +74,14 @@ def test_a_model_of_ones_own_is_measured(tmp_path: Path, model: Encoder) -> None
     }
 
 
-def test_vectors_become_unit_vectors_and_zero_stays_zero() -> None:
+def test_vectors_become_unit_vectors_however_long_they_are_and_zero_stays_zero() -> None:
     found = CheckedEncoder(OwnClip()).encode_text(["red", "blue"])
     assert found.dtype == np.float32
     assert np.linalg.norm(found, axis=1) == pytest.approx([1, 1], abs=1e-6)
     model = OwnClip()
+    for size in (1e-30, 1e38):
+        model.encode_text = lambda texts, size=size: np.full((len(texts), 3), size)  # type: ignore[method-assign]
+        assert CheckedEncoder(model).encode_text(["red"]) == pytest.approx(3**-0.5)
     model.encode_text = lambda texts: np.zeros((len(texts), 3))  # type: ignore[method-assign]
     assert not CheckedEncoder(model).encode_text(["red"]).any()
 
@@ -101,7 +104,7 @@ class Changed(OwnClip):
         (np.ones(4), "another shape"),
         (
             np.where(np.arange(4) == 2, np.nan, 1)[:, None] * np.ones(3),
-            "not finite: rows 2 of Changed",
+            r"not finite: rows 2 of Changed.encode_text \('.+'\)",
         ),
         (np.full((4, 3), 1e300), "not finite: rows 0, 1, 2, 3 of"),
         (np.full((4, 3), "red"), "not numbers"),

@@ -93,6 +93,7 @@ def test_it_encodes_clips_lines_and_queries_in_the_program_itself(videos, tmp_pa
     with polyreel.open(tmp_path / "library", encoder=model) as opened:
         seen = opened.search("rot", mode="visual", top=1)
         assert seen.bundle == "colours"
+        assert "library.calibrate()" in seen.doubt
         hit = seen.hits[0]
         assert (Path(hit.video).name, hit.start_s) == ("flag.mp4", 0.0)
         assert hit.evidence.visual == pytest.approx(1, abs=2e-3)  # unit vectors, though the model's are not
@@ -169,6 +170,18 @@ def test_doctor_says_what_it_needs(made):
     assert health.usable
 
 
+def test_a_move_away_from_it_says_that_no_command_goes_back(library, tiny_bundle, capsys):
+    command = ["bundles", "set", str(tiny_bundle.folder), "--library", str(library)]
+    assert main([*command, "--estimate"]) == 0
+    assert "no way back: colours (weights-1) is an encoder of a Python" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    assert main(command) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "kept: no command can go back to them, 'polyreel bundles drop' lets them go." in said
+    assert main(["bundles", "drop", "colours", "--library", str(library)]) == 0
+
+
 def test_it_moves_to_a_bundle_and_an_open_library_follows(library, tiny_bundle):
     opened = polyreel.open(library, encoder=Colours(card()))
     assert opened.search("rot").bundle == "colours"
@@ -214,6 +227,14 @@ ONE_ROW = np.ones((1, 3))
             Failing("encode_video", ONE_ROW * np.nan),
             r"not finite: rows 0 of Failing.encode_video, for .*0:00",
         ),
+        (
+            Failing("encode_video", ONE_ROW * 0, after=1),
+            r"zeros, which has no direction: rows 0 of Failing.encode_video, for .*flag.mp4, 0:02",
+        ),
+        (
+            Failing("encode_text", ONE_ROW * 0),
+            r"rows 0 of Failing.encode_text, for .*talk.mp4, its lines \('ein blau Auto'\)",
+        ),
         (Failing("encode_video", None), "cannot be read as an array"),
         (Failing("encode_text", np.ones((1, 2))), r"another shape: Failing.encode_text, for .*its lines"),
         (
@@ -240,6 +261,9 @@ def test_what_was_committed_stays_when_it_fails_later(library, new):
 def test_a_query_that_it_fails_on_is_one_message(made):
     opened = polyreel.open(made, encoder=Failing("encode_text", RuntimeError("no")))
     with pytest.raises(UsageError, match=r"the encoder failed: Failing.encode_text \(RuntimeError: no\)"):
+        opened.search("rot")
+    opened = polyreel.open(made, encoder=Failing("encode_text", ONE_ROW * 0))
+    with pytest.raises(UsageError, match=r"rows 0 of Failing.encode_text \('rot'\)"):
         opened.search("rot")
 
 

@@ -143,6 +143,11 @@ def _print_estimate(work: MoveEstimate) -> None:
         f"{duration(work.took_s)} and {size(work.disk_bytes)} on the disk. Until then searches use "
         f"{work.previous}."
     )
+    if not work.can_return:
+        stdout.print(
+            f"There is no way back: {work.previous} is an encoder of a Python program, which no command has.",
+            style="yellow",
+        )
     _print_left(work.left)
 
 
@@ -162,10 +167,10 @@ def _print_report(report: MoveReport) -> None:
         )
     _print_left(report.left)
     if report.switched:
-        stdout.print(
-            f"Searches use {report.bundle} now. The vectors of {report.previous} are kept: "
-            "'polyreel bundles set' goes back at once, 'polyreel bundles drop' lets them go."
-        )
+        kept = "'polyreel bundles set' goes back at once, 'polyreel bundles drop' lets them go"
+        if not report.can_return:
+            kept = "no command can go back to them, 'polyreel bundles drop' lets them go"
+        stdout.print(f"Searches use {report.bundle} now. The vectors of {report.previous} are kept: {kept}.")
     else:
         stdout.print(f"Searches use {report.bundle}, as before.")
 

@@ -80,6 +80,9 @@ class VideoLibrary(Protocol):
     def index_status(self) -> IndexStatus:
         """How far a running index has come."""
 
+    def calibrate(self) -> None:
+        """Measure how much a match means, where an index run has not: results then have strengths."""
+
     def close(self) -> None:
         """Let go of what is open."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from polyreel.arrays import as_array, raise_if_any
 from polyreel.encoders.card import EncoderCard
@@ -16,6 +17,7 @@ __all__ = ["CheckedEncoder", "Encoder"]
 
 _METHODS = ("encode_text", "encode_frames", "encode_video")
 _UNIT_LENGTH_WITHIN = 1e-3
+_SHOWN_LETTERS = 60
 
 
 @runtime_checkable
@@ -62,13 +64,16 @@ class CheckedEncoder:
 
     Args:
         encoder: the model.
+        zeros: vectors of zeros, which have no direction, are "kept": where ranks are measured, they tie with
+            everything. A library, where they would be found by nothing or find anything, has them "refused".
 
     Raises:
         UsageError: the model lacks a method or a card; from its methods, the model failed, or an answer is of
-            another shape than the card states, is not numbers, or is not finite. The message names the rows.
+            another shape than the card states, is not numbers, is not finite, or is refused. The message
+            names the rows, and the first text among them.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, *, zeros: Literal["kept", "refused"] = "kept") -> None:
         if isinstance(encoder, type):
             raise UsageError(
                 "an encoder is an object, not a class", item=encoder.__name__, remedy="Pass an instance of it"
@@ -91,7 +96,7 @@ class CheckedEncoder:
                 value=type(encoder.card).__name__,
                 remedy="Make one: EncoderCard(name=..., identity=..., dim=..., frames=FrameInput(...))",
             )
-        self._encoder = encoder
+        self._encoder, self._zeros = encoder, zeros
         self.card: EncoderCard = encoder.card
 
     def encode_text(self, texts: Sequence[str], /) -> NDArray[np.float32]:
@@ -108,13 +113,27 @@ class CheckedEncoder:
 
     def _vectors(self, method: str, given: Sequence[Any]) -> NDArray[np.float32]:
         vectors = self._numbers(method, given, self.card.dim)
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        # Vectors that are of unit length already keep every bit; a vector of zeros has no direction.
+        # In double precision: the square of a tiny number is not zero there, that of a great one is finite.
+        lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+        nothing = lengths[:, 0] == 0
+        if self._zeros == "refused":
+            raise_if_any(
+                nothing,
+                "an encoder's answer is a vector of zeros, which has no direction",
+                "Give all that the model does not know one vector of its own, or leave those inputs out",
+                of=self._where(method),
+                value=_first_text(given, nothing),
+            )
+        # Vectors that are of unit length already keep every bit.
         off = (np.abs(lengths - 1) > _UNIT_LENGTH_WITHIN) & (lengths > 0)
-        return np.divide(vectors, lengths, out=vectors.copy(), where=off) if off.any() else vectors
+        unit: NDArray[np.float32] = (vectors / np.where(off, lengths, 1)).astype(np.float32)
+        return unit
+
+    def _where(self, method: str) -> str:
+        return f"{type(self._encoder).__name__}.{method}"
 
     def _numbers(self, method: str, given: Sequence[Any] | NDArray[Any], width: int) -> NDArray[np.float32]:
-        where, shape = f"{type(self._encoder).__name__}.{method}", (len(given), width)
+        where, shape = self._where(method), (len(given), width)
         found = as_array(self._answer(method, given, where), where)
         if found.dtype.kind not in "fiu":
             raise UsageError("an encoder's answer is not numbers", item=where, value=f"dtype {found.dtype}")
@@ -127,11 +146,13 @@ class CheckedEncoder:
             )
         with np.errstate(over="ignore"):  # what is beyond float32 is refused with its row
             single = np.asarray(found, np.float32)
+        wrong = ~np.isfinite(single).all(axis=1)
         raise_if_any(
-            ~np.isfinite(single).all(axis=1),
+            wrong,
             "an encoder's answer is not finite",
             "Correct the model, or leave those inputs out",
             of=where,
+            value=_first_text(given, wrong),
         )
         return single
 
@@ -147,3 +168,11 @@ class CheckedEncoder:
                 value=f"{type(error).__name__}: {error}".strip().splitlines()[0].removesuffix(":"),
                 remedy="Correct the model; in Python, the error above this one says where it failed",
             ) from error
+
+
+def _first_text(given: Sequence[Any] | NDArray[Any], wrong: ArrayLike) -> str | None:
+    """The first text whose answer is wrong, to name it by; None where pictures were given, or none is."""
+    rows = np.flatnonzero(wrong)
+    if not len(rows) or not isinstance(text := given[rows[0]], str):
+        return None
+    return repr(textwrap.shorten(text, _SHOWN_LETTERS, placeholder="..."))

@@ -27,7 +27,7 @@ def own_encoder(encoder: Encoder) -> Encoder:
             item=repr(encoder),
             remedy="Name a bundle with bundle=..., or pass what load_encoder gives",
         )
-    return encoder if isinstance(encoder, Bundle) else CheckedEncoder(encoder)
+    return encoder if isinstance(encoder, Bundle) else CheckedEncoder(encoder, zeros="refused")
 
 
 def open_with(folder: Path, encoder: Encoder) -> Library:

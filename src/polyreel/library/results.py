@@ -192,7 +192,10 @@ class SearchResult(LibraryResult):
     def doubt(self) -> str:
         """What to say of matches that are not good; empty if they are."""
         if self.verdict == "unmeasured" and self.query:
-            return "How well they match has not been measured yet: run 'polyreel index'."
+            return (
+                "How well they match has not been measured yet: run 'polyreel index', or in Python, as for "
+                "an encoder of your own, library.calibrate()."
+            )
         return _DOUBTS.get(self.verdict, "")
 
     def __str__(self) -> str:

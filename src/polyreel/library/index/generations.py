@@ -62,6 +62,7 @@ class MoveEstimate:
         left: videos that cannot be read, each with the reason.
         disk_bytes: room that it takes.
         took_s: seconds that it will take about, by a short trial with one of the videos and some lines.
+        can_return: whether the library can move back: to a bundle, but not to an encoder of a program.
     """
 
     bundle: str
@@ -73,6 +74,7 @@ class MoveEstimate:
     left: tuple[MediaError, ...]
     disk_bytes: int
     took_s: float
+    can_return: bool = True
 
 
 @dataclass(slots=True)
@@ -87,6 +89,7 @@ class MoveReport:
         left: files whose pictures keep the vectors that they had, each with the reason.
         took_s: wall time.
         interrupted: the move was stopped before its end.
+        can_return: as in ``MoveEstimate``.
     """
 
     bundle: str
@@ -99,6 +102,7 @@ class MoveReport:
     left: list[MediaError] = field(default_factory=list)
     took_s: float = 0.0
     interrupted: bool = False
+    can_return: bool = True
 
 
 def estimate_move(folder: Path, bundle: Encoder, *, location: str) -> MoveEstimate:
@@ -134,6 +138,7 @@ def estimate_move(folder: Path, bundle: Encoder, *, location: str) -> MoveEstima
         left=tuple(place for place in places if isinstance(place, MediaError)),
         disk_bytes=_needed_bytes(clips + len(gap.lines), bundle.card.dim),
         took_s=len(gap.lines) * per_line_s + video_s * per_second_s,
+        can_return=not state.generation.is_of_a_program,
     )
 
 
@@ -168,8 +173,10 @@ def move_library(
     """
     began = time.monotonic()
     with moving(folder):
-        wanted = generation_of(bundle.card, location)
-        report = MoveReport(bundle=wanted.label, previous=require_state(folder).generation.label)
+        wanted, present = generation_of(bundle.card, location), require_state(folder).generation
+        report = MoveReport(
+            bundle=wanted.label, previous=present.label, can_return=not present.is_of_a_program
+        )
         shown = ProgressFile(folder, MOVE_FILE, bundle=wanted.bundle)
         try:
             shown.write()
@@ -195,7 +202,7 @@ def drop_generation(folder: Path, name: str, *, force: bool = False) -> str:
 
     Raises:
         UsageError: searches use it, or it has what the generation in use lacks.
-        UnknownNameError: the library has no such generation.
+        UnknownNameError: the library keeps no vectors of such a bundle.
         LibraryBusyError: another process moves the library.
     """
     with moving(folder), writing(folder, briefly=True) as writer:
@@ -229,10 +236,12 @@ def _number_named(state: LibraryState, name: str) -> int:
             remedy="Move the library to another one first: polyreel bundles set NAME",
         )
     if not found:
-        raise UnknownNameError("generation of the library", name, [made.bundle for made in others.values()])
+        raise UnknownNameError(
+            "bundle whose vectors the library keeps", name, [made.bundle for made in others.values()]
+        )
     if len(found) > 1:
         raise UsageError(
-            "the library has several generations of this name",
+            "the library keeps vectors of several bundles of this name",
             item=name,
             value=", ".join(short_identity(state.generations[number].identity) for number in found),
             remedy="Name one by the start of its identity",
@@ -357,7 +366,7 @@ def _number_for(folder: Path, wanted: Generation) -> int:
                 "the disk has no room for the vectors of another bundle",
                 item=folder,
                 value=f"{size(needed)} needed, {size(free)} free",
-                remedy="Free some space, or drop a generation: polyreel bundles drop NAME",
+                remedy="Free some space, or let old vectors go: polyreel bundles drop NAME",
             )
         return writer.add_generation(wanted)
 

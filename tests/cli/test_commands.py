@@ -158,6 +158,9 @@ HIT_FIELDS = {
     "end_s",
     "score",
     "rank",
+    "watch_start_s",
+    "watch_end_s",
+    "more",
     "strength",
     "grade",
     "thumbnail",
@@ -302,7 +305,7 @@ def test_a_table_with_wide_letters_is_aligned_and_fits(films_folder, capsys, mon
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.chdir(films_folder / "videos")
-    code, out, _ = ask(capsys, "search", "狗 跑", *where(films_folder))
+    code, out, _ = ask(capsys, "search", "狗 跑", "--all-moments", *where(films_folder))
     assert code == 0
     head, *rows = out.splitlines()
     assert all(cell_len(line) <= width for line in (head, *rows))

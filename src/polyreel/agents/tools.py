@@ -43,6 +43,12 @@ class _Search(_Arguments):
         min_length=1, max_length=MAX_QUERY_CHARS, description="What is shown or said, in any language"
     )
     top: int = Field(default=10, ge=1, le=_MOST, description="How many moments")
+    per_video: int | None = Field(
+        default=1,
+        ge=1,
+        le=_MOST,
+        description="How many moments of one video at most, null for all; 'more' says how many more match",
+    )
     language: str = Field(
         default="auto", max_length=35, description="BCP-47 tag of the query; auto detects it"
     )
@@ -152,8 +158,15 @@ def call(library: Callable[[], Library], name: str, arguments: Mapping[str, Any]
 
 
 def _search(library: Library, given: _Search) -> ToolAnswer:
-    found = library.search(given.query, top=given.top, language=given.language, filters=_filter(given.folder))
-    return ToolAnswer(found)
+    return ToolAnswer(
+        library.search(
+            given.query,
+            top=given.top,
+            language=given.language,
+            filters=_filter(given.folder),
+            per_video=given.per_video,
+        )
+    )
 
 
 def _videos(library: Library, given: _Videos) -> ToolAnswer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -36,11 +37,13 @@ def search(
     mode: Literal["visual", "subtitles", "hybrid"] = "hybrid",
     device: Device = None,
     null: Annotated[bool, Parameter(name=["--null", "-0"], negative="")] = False,
+    all_moments: Annotated[bool, Parameter(negative="")] = False,
     server: bool = True,
     json: Json = False,
 ) -> int:
     """Find moments that match a sentence in any language.
 
+    Of each video the best moment is shown, and how many more of it match.
     Into a pipe or a file, a hit is a line of rank, start and end in seconds, score and path, between tabs.
 
     Example: polyreel search "mbwa anakimbia"
@@ -51,10 +54,12 @@ def search(
         lang: Language of the query as a BCP-47 tag, or auto.
         mode: Look at pictures, at words spoken, or at both.
         null: Print only paths, best first and each once, with a null character after each: for xargs -0.
+        all_moments: Show every moment that matches, not only the best of each video.
         server: Ask the server of the library, if one runs on this machine, which is faster.
     """
     text, folder = _query(query), default_library(library)
-    asked = {"top": top, "mode": mode, "language": lang, "likely": spoken_languages()}
+    asked: dict[str, Any] = {"top": top, "mode": mode, "language": lang, "likely": spoken_languages()}
+    asked["per_video"] = None if all_moments else 1
     answer = ask_server(folder, {"query": text, **asked}) if server and device is None else None
     if json and answer is not None:
         print_json(answer)
@@ -107,8 +112,14 @@ def hit_table(hits: tuple[Hit, ...], *, width: int) -> Table:
         width: of the terminal, in characters.
     """
     subtitles = any(hit.evidence.subtitle for hit in hits)
-    numbers = [(str(hit.rank), clock(hit.start_s), clock(hit.end_s), _match(hit, width)) for hit in hits]
-    heads = ("#", "from", "to", "match")
+    heads: tuple[str, ...] = ("#", "from", "to", "match")
+    numbers: list[tuple[str, ...]] = [
+        (str(hit.rank), clock(hit.watch_start_s), clock(math.ceil(hit.watch_end_s)), _match(hit, width))
+        for hit in hits
+    ]
+    if any(hit.more for hit in hits):
+        heads = (*heads, "more")
+        numbers = [(*row, f"+{hit.more}" if hit.more else "") for row, hit in zip(numbers, hits, strict=True)]
     names = [printable(_short(Path(hit.video))) for hit in hits]
     widest = max(map(cell_len, [*names, "video"]))
     before = sum(max(map(len, column)) + _GAP for column in zip(heads, *numbers, strict=True)) + widest + _GAP

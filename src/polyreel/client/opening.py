@@ -38,19 +38,34 @@ class VideoLibrary(Protocol):
         language: str = "auto",
         likely: Sequence[str] = (),
         filters: Filter = EVERYTHING,
+        per_video: int | None = None,
     ) -> SearchResult:
         """The moments that match a text in any language best.
 
         Args: those of ``Library.search``.
         """
 
-    def search_like(self, clip_id: str, *, top: int = 10, filters: Filter = EVERYTHING) -> SearchResult:
+    def search_like(
+        self,
+        clip_id: str,
+        *,
+        top: int = 10,
+        filters: Filter = EVERYTHING,
+        per_video: int | None = None,
+    ) -> SearchResult:
         """The moments that look most like a clip of the library, without that clip.
 
         Args: those of ``Library.search_like``.
         """
 
-    def search_example(self, path: Path, *, top: int = 10, filters: Filter = EVERYTHING) -> SearchResult:
+    def search_example(
+        self,
+        path: Path,
+        *,
+        top: int = 10,
+        filters: Filter = EVERYTHING,
+        per_video: int | None = None,
+    ) -> SearchResult:
         """The moments that look most like a picture or a clip in a file.
 
         Args: those of ``Library.search_example``.

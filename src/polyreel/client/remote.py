@@ -115,24 +115,39 @@ class RemoteLibrary:
         language: str = "auto",
         likely: Sequence[str] = (),
         filters: Filter = EVERYTHING,
+        per_video: int | None = None,
     ) -> SearchResult:
         """The moments that match ``query`` best.
 
         Args: those of ``Library.search``, as are the errors.
         """
-        parameters = {"q": query, "top": top, "mode": mode, "lang": language, **_conditions(filters)}
+        parameters = {"q": query, "mode": mode, "lang": language, **_shown(top, per_video, filters)}
         headers = {"Accept-Language": ", ".join(likely)} if likely else {}
         return self._ask("GET", "search", SearchResult, params=parameters, headers=headers)
 
-    def search_like(self, clip_id: str, *, top: int = 10, filters: Filter = EVERYTHING) -> SearchResult:
+    def search_like(
+        self,
+        clip_id: str,
+        *,
+        top: int = 10,
+        filters: Filter = EVERYTHING,
+        per_video: int | None = None,
+    ) -> SearchResult:
         """The moments that look most like a clip.
 
         Args: those of ``Library.search_like``, as are the errors.
         """
         address = f"search/like/{quote(clip_id, safe='@')}"
-        return self._get(address, SearchResult, {"top": top, **_conditions(filters)})
+        return self._get(address, SearchResult, _shown(top, per_video, filters))
 
-    def search_example(self, path: Path, *, top: int = 10, filters: Filter = EVERYTHING) -> SearchResult:
+    def search_example(
+        self,
+        path: Path,
+        *,
+        top: int = 10,
+        filters: Filter = EVERYTHING,
+        per_video: int | None = None,
+    ) -> SearchResult:
         """The moments that look most like a picture or a clip, which is sent to the server.
 
         Args: those of ``Library.search_example``, as are the errors.
@@ -142,7 +157,7 @@ class RemoteLibrary:
                 "POST",
                 "search/example",
                 SearchResult,
-                params={"top": top, **_conditions(filters)},
+                params=_shown(top, per_video, filters),
                 files={"file": (path.name, file)},
             )
 
@@ -209,6 +224,12 @@ class RemoteLibrary:
             return kind.model_validate_json(response.content, context=self.url, extra="ignore")
         except ValidationError as error:
             raise _not_polyreel(self.url, response.status_code) from error
+
+
+def _shown(top: int, per_video: int | None, filters: Filter) -> dict[str, Any]:
+    """Parameters that say which hits come."""
+    counts = {"top": top} if per_video is None else {"top": top, "per_video": per_video}
+    return {**counts, **_conditions(filters)}
 
 
 def _conditions(filters: Filter) -> dict[str, Any]:

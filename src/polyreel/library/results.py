@@ -110,16 +110,20 @@ class Evidence(LibraryResult):
 
 
 class Hit(LibraryResult):
-    """A moment: one clip, or adjacent ones merged.
+    """A moment: one clip, or adjacent ones merged. What shows the same as a better one beside it is no other.
 
     Attributes:
         video: path of the file.
         video_id: hash of the video's content.
         clip_id: key of the best clip.
         start_s, end_s: the moment, seconds.
+        watch_start_s, watch_end_s: the same, with some time before and after it where it is under 4 seconds.
         score: what hits are ranked by: the cosine in mode "visual", else what all evidence together makes of
             it, 0 to 1.
         rank: 1 for the best.
+        more: how many more moments of this video match and are not among the hits, where a search shows only
+            so many of each video: fair matches, and those nearly as good as this one. 0 but for the best of
+            its video.
         strength: probability that the moment is what was asked for, were half of all queries about something
             that is in the library; None where that cannot be told: before ``Library.calibrate``, and for what
             was searched with a picture or a clip.
@@ -134,8 +138,11 @@ class Hit(LibraryResult):
     clip_id: str
     start_s: Seconds
     end_s: Seconds
+    watch_start_s: Seconds
+    watch_end_s: Seconds
     score: Score
     rank: int
+    more: int = 0
     strength: Share | None
     grade: Grade | None
     thumbnail: Place

@@ -42,6 +42,7 @@ class LocalSearch(BaseModel):
     language: str
     likely: tuple[str, ...] = ()
     filters: Filter = Field(default_factory=Filter)
+    per_video: int | None = Field(default=None, ge=1, le=1_000)
 
 
 class LocalService:
@@ -111,6 +112,7 @@ class LocalService:
             language=asked.language,
             likely=[*asked.likely, *snapshot.languages],
             filters=asked.filters,
+            per_video=asked.per_video,
         )
         return _with_paths(await self._server.batcher.ask(query), snapshot).model_dump(mode="json")
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from polyreel.library.search.search_index import SearchIndex
 
-__all__ = ["Moment", "Ranked", "merge_adjacent"]
+__all__ = ["ADJACENT_S", "MERGE_RATIO", "Moment", "Ranked", "merge_adjacent"]
 
 # An adjacent clip joins a moment if it is nearly as good as the moment's best.
-_MERGE_RATIO = 0.85
-_ADJACENT_S = 1.0
+MERGE_RATIO = 0.85
+ADJACENT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Moment:
     """Adjacent clips of one video, by row.
 
     Attributes:
+        video: hash of the video's content.
         rows: its clips.
         best: the clip that ranks it.
         start_s, end_s: seconds from the start of the video.
@@ -38,6 +39,7 @@ class Moment:
         rank: 1 for the best moment.
     """
 
+    video: str
     rows: tuple[int, ...]
     best: int
     start_s: float
@@ -46,16 +48,13 @@ class Moment:
     rank: int
 
 
-def merge_adjacent(
-    ranked: list[tuple[int, float]], lists: list[Ranked], index: SearchIndex, *, top: int | None = None
-) -> list[Moment]:
+def merge_adjacent(ranked: list[tuple[int, float]], lists: list[Ranked], index: SearchIndex) -> list[Moment]:
     """Merge adjacent clips of one video.
 
     Args:
         ranked: rows and scores of clips, best first.
         lists: the evidence: clips and what speaks for them.
         index: what was searched.
-        top: how many moments to return; None for all.
 
     Returns:
         Moments in the order of their best clips.
@@ -65,7 +64,7 @@ def merge_adjacent(
     evidence = [dict(zip(each.rows.tolist(), each.scores.tolist(), strict=True)) for each in lists]
     by_video: dict[str, list[Moment]] = {}
     for place, ((row, score), video, start_s, end_s) in enumerate(zip(ranked, *columns, strict=True)):
-        clip = Moment((row,), row, start_s, end_s, score, place)
+        clip = Moment(video, (row,), row, start_s, end_s, score, place)
         own = by_video.setdefault(video, [])
         touched = [moment for moment in own if _joins(clip, moment, evidence)]
         if not touched:
@@ -75,7 +74,7 @@ def merge_adjacent(
         merged = functools.reduce(_merged, [*touched, clip])
         own[:] = [merged, *(moment for moment in own if moment not in touched)]
     best_first = sorted((moment for own in by_video.values() for moment in own), key=lambda each: each.rank)
-    return [replace(moment, rank=place) for place, moment in enumerate(best_first[:top], start=1)]
+    return [replace(moment, rank=place) for place, moment in enumerate(best_first, start=1)]
 
 
 def _joins(clip: Moment, moment: Moment, evidence: Sequence[Mapping[int, float]]) -> bool:
@@ -84,8 +83,8 @@ def _joins(clip: Moment, moment: Moment, evidence: Sequence[Mapping[int, float]]
     Probabilities would not tell: they all but vanish, or hardly differ, over most of a list.
     """
     gap_s = max(clip.start_s - moment.end_s, moment.start_s - clip.end_s)
-    return gap_s <= _ADJACENT_S and all(
-        scores.get(clip.best, -np.inf) >= _MERGE_RATIO * scores[moment.best]
+    return gap_s <= ADJACENT_S and all(
+        scores.get(clip.best, -np.inf) >= MERGE_RATIO * scores[moment.best]
         for scores in evidence
         if moment.best in scores
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,18 +12,19 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from polyreel.encoders.card import EncoderCard
-from polyreel.library.results import Evidence, Hit, SearchResult, SubtitleEvidence, Verdict, grade_of
+from polyreel.library.results import FAIR, Evidence, Hit, SearchResult, SubtitleEvidence, Verdict, grade_of
 from polyreel.library.search.asked_words import AskedWords
 from polyreel.library.search.calibration import Calibration, Scale, provisional
 from polyreel.library.search.evidence import EXACT, LINES, PICTURES, UNSURE, WORDS, probability
 from polyreel.library.search.exact import best_rows
-from polyreel.library.search.fusion import Moment, Ranked, merge_adjacent
+from polyreel.library.search.fusion import MERGE_RATIO, Moment, Ranked, merge_adjacent
+from polyreel.library.search.moments import Folded, best_of_each_video, watchable, without_repeats
 from polyreel.library.search.search_query import SearchQuery, Vector
 from polyreel.library.search.snapshot import LibrarySnapshot
 
 __all__ = ["Ranking"]
 
-_CANDIDATES = 200
+_CANDIDATES, _DEPTH_PER_HIT = 200, 5
 _SAID = ("text", "language", "kind")
 
 
@@ -34,16 +36,28 @@ class _Found:
         lists: clips by what they show, by the meaning of their lines and by their words.
         pictures, lines: clip -> weight of what it shows, and of its best line.
         line_of: clip -> row of that line.
+        cut: whether more than these might have been found.
     """
 
     lists: list[Ranked]
     pictures: Mapping[int, float]
     lines: Mapping[int, float]
     line_of: Mapping[int, int]
+    cut: bool
 
     def weight(self, row: int) -> float:
         """Weight of all that speaks for a clip."""
         return self.pictures.get(row, 0.0) + self.lines.get(row, 0.0)
+
+    def joined(self, other: _Found) -> _Found:
+        """Both, of clips of different videos."""
+        return _Found(
+            [],
+            {**self.pictures, **other.pictures},
+            {**self.lines, **other.lines},
+            {**self.line_of, **other.line_of},
+            other.cut,
+        )
 
 
 class Ranking:
@@ -61,26 +75,18 @@ class Ranking:
     ) -> None:
         self._snapshot, self._card, self._query, self._vector = snapshot, card, query, vector
         self._allowed = _allowed_clips(snapshot, query)
-        self._depth = max(_CANDIDATES, 5 * query.top)
+        self._depth = max(_CANDIDATES, _DEPTH_PER_HIT * query.top)
         # What texts reach is no scale for pictures that are searched with.
         self._calibration = snapshot.calibration if query.text else None
 
     def result(self, scores: NDArray[np.float32]) -> SearchResult:
         """The moments for cosines of the query and all clips, (clips,); ``took_ms`` is 0."""
         index, query, calibration = self._snapshot.index, self._query, self._calibration
-        found = self._found(scores)
-        if query.mode == "visual":
-            (visual,) = found.lists
-            ranked = list(zip(visual.rows.tolist(), visual.scores.tolist(), strict=True))
-        else:
-            weights = {int(row): found.weight(int(row)) for each in found.lists for row in each.rows}
-            rows = sorted(weights, key=lambda row: (-weights[row], -scores[row], row))
-            ranked = [(row, probability(weights[row])) for row in rows]
-        moments = merge_adjacent(ranked, found.lists, index, top=query.top)
-        clips = index.clips.take([moment.best for moment in moments]).to_pylist() if moments else []
+        shown, found = self._shown(scores)
+        clips = index.clips.take([each.moment.best for each in shown]).to_pylist() if shown else []
         hits = tuple(
-            self._hit(moment, clip, float(scores[moment.best]), found)
-            for moment, clip in zip(moments, clips, strict=True)
+            self._hit(rank, each, clip, float(scores[each.moment.best]), found)
+            for rank, (each, clip) in enumerate(zip(shown, clips, strict=True), start=1)
         )
         verdict = self._verdict(hits)
         return SearchResult(
@@ -96,15 +102,68 @@ class Ranking:
             pictures_left_out=0 if query.mode == "subtitles" else self._snapshot.pictures_left_out,
         )
 
+    def _shown(self, scores: NDArray[np.float32]) -> tuple[list[Folded], _Found]:
+        """The moments to show, best first, and what speaks for them."""
+        top, per_video = self._query.top, self._query.per_video
+        found = self._found(scores)
+        moments = self._moments(scores, found)
+        if per_video is None:
+            return [Folded(moment, 0) for moment in moments[:top]], found
+        # Where one video takes up the lists, others are looked for without those that are found already.
+        videos, further = {moment.video for moment in moments}, found
+        while len(videos) < top and further.cut:
+            self._leave_out(videos)
+            further = self._found(scores)
+            added = self._moments(scores, further)
+            moments, found = [*moments, *added], found.joined(further)
+            videos = {moment.video for moment in added} | videos
+        if further is not found:
+            moments.sort(key=lambda moment: self._place(moment.best, scores, found))
+        return best_of_each_video(moments, per_video, self._matches(found))[:top], found
+
+    def _moments(self, scores: NDArray[np.float32], found: _Found) -> list[Moment]:
+        """All moments of what was found, best first."""
+        index = self._snapshot.index
+        rows = sorted(
+            {int(row) for each in found.lists for row in each.rows},
+            key=lambda row: self._place(row, scores, found),
+        )
+        by_sight = self._query.mode == "visual"
+        ranked = [(row, float(scores[row]) if by_sight else probability(found.weight(row))) for row in rows]
+        return without_repeats(merge_adjacent(ranked, found.lists, index), index.clip_vectors, found.line_of)
+
+    def _place(self, row: int, scores: NDArray[np.float32], found: _Found) -> tuple[float, float, int]:
+        """What clips are sorted by."""
+        weight = 0.0 if self._query.mode == "visual" else found.weight(row)
+        return -weight, -float(scores[row]), row
+
+    def _matches(self, found: _Found) -> Callable[[Moment, Moment], bool]:
+        """Whether a moment is a match, or nearly as good as the best of its video."""
+
+        def matches(moment: Moment, best: Moment) -> bool:
+            measured = self._calibration is not None
+            is_fair = measured and probability(found.weight(moment.best)) >= FAIR
+            return is_fair or moment.score >= MERGE_RATIO * best.score > 0
+
+        return matches
+
+    def _leave_out(self, videos: Iterable[str]) -> None:
+        allowed = np.ones(len(self._snapshot.index.clips), bool) if self._allowed is None else self._allowed
+        for video in videos:
+            allowed[self._snapshot.clip_rows(self._snapshot.video_row(video))] = False
+        self._allowed = allowed
+
     def _found(self, scores: NDArray[np.float32]) -> _Found:
         """The clips that may be hits."""
         index, mode = self._snapshot.index, self._query.mode
         encoded = _both(self._allowed, self._snapshot.encoded_clips)
         lists = [] if mode == "subtitles" else [Ranked(*best_rows(scores, self._depth, encoded))]
+        cut = any(len(each.rows) >= self._depth for each in lists)
         lines: dict[int, float] = {}
         line_of: dict[int, int] = {}
         if mode != "visual" and len(index.subtitles):
             near, worded, weights = self._lines()
+            cut = cut or max(len(near.rows), len(worded.rows)) >= self._depth
             clip_of = index.subtitles["clip"].to_numpy()
             for line, weight in weights.items():
                 clip = int(clip_of[line])
@@ -117,14 +176,14 @@ class Ranking:
             rows = rows if encoded is None else rows[encoded[rows]]
             weights_of_rows = PICTURES.weigh(self._stand_out("clips", scores)[0][rows])
             pictures = dict(zip(rows.tolist(), weights_of_rows.tolist(), strict=True))
-        return _Found(lists, pictures, lines, line_of)
+        return _Found(lists, pictures, lines, line_of, cut)
 
     def _lines(self) -> tuple[Ranked, Ranked, dict[int, float]]:
         """Lines by meaning and by words, and the weight of each of them."""
         index = self._snapshot.index
         within = None if self._allowed is None else self._allowed[index.subtitles["clip"].to_numpy()]
         encoded = _both(within, self._snapshot.encoded_lines)
-        cosines = index.subtitle_vectors @ self._vector
+        cosines = self._line_cosines
         rows, scores = best_rows(cosines, self._depth, encoded)
         near = scores >= self._card.confidence.subtitle
         worded = index.words.search(self._query.text, self._depth, within)
@@ -143,6 +202,10 @@ class Ranking:
         for row, weight in self._weights_of_words(by_words.rows).items():
             weights[row] += weight
         return Ranked(rows[near], scores[near]), by_words, weights
+
+    @functools.cached_property
+    def _line_cosines(self) -> NDArray[np.float32]:
+        return np.asarray(self._snapshot.index.subtitle_vectors @ self._vector)
 
     def _weights_of_words(self, rows: NDArray[np.int64]) -> dict[int, float]:
         """Lines, by row, and how much their words speak for them."""
@@ -196,8 +259,8 @@ class Ranking:
         lines = 0.0 if self._query.mode == "visual" else lines
         return 1 - (1 - pictures) * (1 - lines)
 
-    def _hit(self, moment: Moment, clip: Mapping[str, Any], cosine: float, found: _Found) -> Hit:
-        snapshot, calibration = self._snapshot, self._calibration
+    def _hit(self, rank: int, shown: Folded, clip: Mapping[str, Any], cosine: float, found: _Found) -> Hit:
+        snapshot, calibration, moment = self._snapshot, self._calibration, shown.moment
         # The line that speaks for the best clip; a neighbour's only if it has none.
         best = next((row for row in [moment.best, *moment.rows] if row in found.line_of), None)
         line = None
@@ -212,14 +275,19 @@ class Ranking:
         if can_see or can_read:
             strength = probability(found.weight(moment.best))
         path = snapshot.file_of(clip["video"]).path
+        duration_s = snapshot.video_facts(snapshot.video_row(clip["video"]))["duration_s"]
+        watch_start_s, watch_end_s = watchable(moment.start_s, moment.end_s, duration_s)
         return Hit(
             video=snapshot.locator.video(path, snapshot.root),
             video_id=clip["video"],
             clip_id=clip["clip_id"],
             start_s=moment.start_s,
             end_s=moment.end_s,
+            watch_start_s=watch_start_s,
+            watch_end_s=watch_end_s,
             score=moment.score,
-            rank=moment.rank,
+            rank=rank,
+            more=shown.more,
             strength=strength,
             grade=None if strength is None else grade_of(strength),
             thumbnail=snapshot.thumbnail(clip),

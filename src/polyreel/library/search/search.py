@@ -102,6 +102,7 @@ class Library:
         language: str = "auto",
         likely: Sequence[str] = (),
         filters: Filter = EVERYTHING,
+        per_video: int | None = None,
     ) -> SearchResult:
         """The moments that match ``query`` best.
 
@@ -112,14 +113,24 @@ class Library:
             language: BCP-47 tag of the query; "auto" detects it.
             likely: BCP-47 tags that help to detect it: of who asks, the likeliest first.
             filters: which videos may be found.
+            per_video: how many hits of one video at most, the best of which says how ``more`` there are; None
+                for all.
 
         Raises:
             QueryError: the query is empty or too long.
-            UsageError: ``top`` is below 1, or ``language`` is not a language tag.
+            UsageError: ``top`` or ``per_video`` is below 1, or ``language`` is not a language tag.
             UnknownNameError: there is no such mode.
         """
         likely = [*likely, *self.snapshot.languages]
-        checked = text_query(query, top=top, mode=mode, language=language, likely=likely, filters=filters)
+        checked = text_query(
+            query,
+            top=top,
+            mode=mode,
+            language=language,
+            likely=likely,
+            filters=filters,
+            per_video=per_video,
+        )
         return self.answer([checked])[0]
 
     def search_vector(
@@ -129,6 +140,7 @@ class Library:
         top: int = 10,
         filters: Filter = EVERYTHING,
         exclude_clip: str | None = None,
+        per_video: int | None = None,
     ) -> SearchResult:
         """The moments whose pictures are nearest to a unit vector (dim,) of the bundle's space.
 
@@ -137,16 +149,26 @@ class Library:
             top: how many hits to return.
             filters: which videos may be found.
             exclude_clip: ``clip_id`` of a clip that is not to be found.
+            per_video: as in ``search``.
         """
-        return self.answer([vector_query(vector, top=top, filters=filters, exclude_clip=exclude_clip)])[0]
+        query = vector_query(vector, top=top, filters=filters, exclude_clip=exclude_clip, per_video=per_video)
+        return self.answer([query])[0]
 
-    def search_like(self, clip_id: str, *, top: int = 10, filters: Filter = EVERYTHING) -> SearchResult:
+    def search_like(
+        self,
+        clip_id: str,
+        *,
+        top: int = 10,
+        filters: Filter = EVERYTHING,
+        per_video: int | None = None,
+    ) -> SearchResult:
         """The moments that look most like a clip of the library, without that clip.
 
         Args:
             clip_id: key of the clip.
             top: how many hits to return.
             filters: which videos may be found.
+            per_video: as in ``search``.
 
         Raises:
             NotFoundError: the library holds no such clip.
@@ -158,16 +180,25 @@ class Library:
             filters=filters,
             exclude_clip=clip_id,
             space=snapshot.bundle.card.identity,
+            per_video=per_video,
         )
         return self._answer(snapshot, [query])[0]
 
-    def search_example(self, path: Path, *, top: int = 10, filters: Filter = EVERYTHING) -> SearchResult:
+    def search_example(
+        self,
+        path: Path,
+        *,
+        top: int = 10,
+        filters: Filter = EVERYTHING,
+        per_video: int | None = None,
+    ) -> SearchResult:
         """The moments that look most like a picture or a clip in a file.
 
         Args:
             path: file of the picture or clip; it is decoded in a limited process, whoever it comes from.
             top: how many hits to return.
             filters: which videos may be found.
+            per_video: as in ``search``.
 
         Raises:
             MediaError: the file is neither a picture nor a video.
@@ -178,7 +209,9 @@ class Library:
 
         snapshot = self.snapshot
         vector = encode_example(path, snapshot.bundle).vector
-        query = vector_query(vector, top=top, filters=filters, space=snapshot.bundle.card.identity)
+        query = vector_query(
+            vector, top=top, filters=filters, space=snapshot.bundle.card.identity, per_video=per_video
+        )
         return self._answer(snapshot, [query])[0]
 
     def answer(self, queries: Sequence[SearchQuery]) -> list[SearchResult]:

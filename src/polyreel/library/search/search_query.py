@@ -26,7 +26,7 @@ class SearchQuery:
     Attributes:
         text: normalised; empty where there is only a vector.
         language: BCP-47 tag.
-        top, mode, filters: as in ``Library.search``.
+        top, mode, filters, per_video: as in ``Library.search``.
         vector: (dim,) of a picture, a clip or a text that was encoded before; None has ``text`` encoded.
         exclude_clip: ``clip_id`` of a clip that is not to be found.
         space: identity of the bundle that made ``vector``; empty if nobody says.
@@ -40,6 +40,7 @@ class SearchQuery:
     vector: Vector | None = None
     exclude_clip: str | None = None
     space: str = ""
+    per_video: int | None = None
 
 
 def text_query(
@@ -50,6 +51,7 @@ def text_query(
     language: str = "auto",
     likely: Sequence[str] = (),
     filters: Filter = EVERYTHING,
+    per_video: int | None = None,
 ) -> SearchQuery:
     """Check a search for a text.
 
@@ -59,7 +61,7 @@ def text_query(
     require_type(filters, Filter, "filters")
     if mode not in MODES:
         raise UnknownNameError("search mode", mode, MODES)
-    _require_count(top)
+    _require_counts(top, per_video)
     text = normalise(text)
     if language == "auto":
         language = detect_query(text, likely=likely).language
@@ -68,7 +70,7 @@ def text_query(
         raise UsageError(
             "not a language tag", value=repr(language), remedy="Use a tag such as en, de or sw, or auto"
         )
-    return SearchQuery(text, tag, top, mode, filters)
+    return SearchQuery(text, tag, top, mode, filters, per_video=per_video)
 
 
 def vector_query(
@@ -78,19 +80,24 @@ def vector_query(
     filters: Filter = EVERYTHING,
     exclude_clip: str | None = None,
     space: str = "",
+    per_video: int | None = None,
 ) -> SearchQuery:
     """Check a search for what looks like a unit vector (dim,).
 
     Args: those of ``Library.search_vector``, and ``space``, the identity of the bundle that made the vector.
 
     Raises:
-        UsageError: ``top`` is below 1.
+        UsageError: ``top`` or ``per_video`` is below 1.
     """
-    _require_count(top)
-    return SearchQuery("", UNKNOWN, top, "visual", filters, vector, exclude_clip, space)
+    _require_counts(top, per_video)
+    return SearchQuery("", UNKNOWN, top, "visual", filters, vector, exclude_clip, space, per_video)
 
 
-def _require_count(top: int) -> None:
-    require_type(top, int, "the number of hits")
-    if top < 1:
-        raise UsageError("the number of hits must be at least 1", value=top)
+def _require_counts(top: int, per_video: int | None) -> None:
+    counts = {"the number of hits": top}
+    if per_video is not None:
+        counts["the number of hits of a video"] = per_video
+    for what, number in counts.items():
+        require_type(number, int, what)
+        if number < 1:
+            raise UsageError(f"{what} must be at least 1", value=number)

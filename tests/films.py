@@ -38,7 +38,8 @@ def subtitles(path: Path, *lines: Line) -> Path:
 
 
 def _stamp(seconds: float) -> str:
-    return f"00:00:{seconds:06.3f}".replace(".", ",")
+    minutes, rest_s = divmod(seconds, 60)
+    return f"{int(minutes // 60):02}:{int(minutes % 60):02}:{rest_s:06.3f}".replace(".", ",")
 
 
 def index_films(paths: Path | Iterable[Path], library: Path, bundle: Bundle, **options: Any) -> IndexReport:

@@ -88,7 +88,9 @@ def test_a_video_has_a_page_with_its_moments(client):
     link = re.search(r'href="(/videos/[^"]+)"', client.get("/?q=white").text)[1].replace("&amp;", "&")
     text = client.get(link).text
     assert "#t=3.000" in text
-    assert text.count("data-seek") == 8  # four moments, each in the timeline and in the list
+    # Four moments, each in the timeline and in the list, and three lines.
+    assert text.count("data-seek") == 11
+    assert "and then the dog runs away" in text
     assert client.get("/videos/unknown").status_code == 404
     bare = client.get(link.partition("?")[0] + "?t=-5").text
     assert "#t=" not in bare

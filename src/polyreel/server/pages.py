@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
@@ -15,6 +16,7 @@ from polyreel.library.results import SearchResult
 from polyreel.library.search.search_query import SearchQuery
 from polyreel.server.errors import ForbiddenError, status_of
 from polyreel.server.failures import failure_of
+from polyreel.server.film import film_of
 from polyreel.server.links import AddressLocator, redirect
 from polyreel.server.rendering import VISITOR_COOKIE, render, spoken_languages, translations_for
 from polyreel.server.search_params import SearchParams
@@ -35,6 +37,7 @@ _EXAMPLE_QUERIES = (
 )
 _WELCOME_VIDEOS = 8
 _MAX_FOLDERS = 200
+_MAX_TAG = 35  # what BCP 47 recommends to allow for
 
 
 @router.get("/")
@@ -66,35 +69,50 @@ async def search_page(request: Request, server: ServerState) -> Response:
 
 @router.get("/videos/{video_id}")
 def video_page(request: Request, server: ServerState, video_id: str = Path(max_length=64)) -> Response:
-    """One video with its clips and where a query matches.
+    """One video: a part of it with its clips and lines, and where a query matches in the whole.
 
     Args:
-        request: its address may hold a query, and a time ``t`` in seconds to begin at.
+        request: its address may hold a query, a time ``t`` in seconds to begin at, and the language of the
+            ``lines`` to show.
         server: what has the video.
         video_id: hash of the video's content.
     """
-    translations, root = translations_for(request), server.settings.root_path
+    translations = translations_for(request)
     params = SearchParams.of(request.query_params)
     video = server.library.video(video_id)
     at_s = _seconds(request.query_params.get("t", ""), most=video.duration_s)
     query = params.query(server, spoken_languages(request)) if params.is_search else None
     clips = server.batcher.score_clips(video_id, query)
+    lines_in = request.query_params.get("lines", "")[:_MAX_TAG]
+    film = film_of(
+        video.duration_s,
+        clips,
+        server.library.lines(video_id) if video.subtitles else (),
+        at_s=at_s,
+        wanted=[lines_in, translations.tag, *spoken_languages(request)],
+    )
+    # What was chosen once stays chosen on the way through the film.
+    address_at = functools.partial(params.moment_address, lines=lines_in if film.language == lines_in else "")
     here_s = max((clip.start_s for clip in clips if clip.start_s <= at_s), default=0.0) if at_s else None
-    label = translations.gettext("Where in the video it matches")
+    is_short = len(film.sections) == 1
     return render(
         request,
         "video.html",
         params=params,
         **_filter_choices(server),
         video=video,
-        clips=clips,
+        film=film,
+        address_at=address_at,
         here_s=here_s,
         timeline=draw_timeline(
-            clips, link=lambda clip: root + params.video_address(video_id, clip.start_s), label=label
+            clips,
+            here=None if is_short else (film.section.start_s, film.section.end_s),
+            link=lambda clip: address_at(clip.start_s),
+            label=translations.gettext("Where in the video it matches"),
         )
         if query
         else "",
-        media=AddressLocator(root).media(video_id, start_s=at_s or None),
+        media=AddressLocator(server.settings.root_path).media(video_id, start_s=at_s or None),
         subtitle_languages=", ".join(translations.language(tag) for tag in video.subtitles),
     )
 

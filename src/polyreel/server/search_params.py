@@ -97,11 +97,20 @@ class SearchParams:
 
     def video_address(self, video_id: str, start_s: float) -> str:
         """Address of a video's page, at a time of it, that keeps what is searched for."""
-        found = {"q": self.q, "like": self.like, "example": self.example}
+        return f"/videos/{video_id}" + self.moment_address(start_s)
+
+    def moment_address(self, start_s: float, **more: str) -> str:
+        """The same from another time of that page: the query string alone.
+
+        Args:
+            start_s: the time, seconds.
+            more: further parameters; empty ones are left out.
+        """
+        found = {"q": self.q, "like": self.like, "example": self.example, **more}
         kept = {name: value for name, value in found.items() if value}
         if self.lang != "auto":
             kept["lang"] = self.lang
-        return f"/videos/{video_id}?" + urlencode({"t": f"{start_s:.3f}", **kept})
+        return "?" + urlencode({"t": f"{start_s:.3f}", **kept})
 
     def filters(self) -> Filter:
         """The filters as the library takes them.

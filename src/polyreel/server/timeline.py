@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
@@ -12,6 +13,8 @@ from polyreel.units import clock
 __all__ = ["draw_timeline", "strength_shown"]
 
 _WIDTH = 1_000
+# More are narrower than a pixel or two, and a film of five hours has thousands of clips.
+_BARS = 100
 # Without a calibration: cosines of the default bundle from nothing to as good as it gets.
 _LEAST, _MOST = 0.1, 0.45
 # Probability from which on a clip is drawn in full: about the most that the default bundle gives a picture.
@@ -37,22 +40,30 @@ def draw_timeline(
     here: tuple[float, float] | None = None,
     link: Callable[[ClipScore], str] | None = None,
     label: str = "",
+    bars: int = _BARS,
 ) -> Markup:
     """A drawing of a video's clips in time, the stronger the better they match.
+
+    Where there are more clips than bars, neighbours share one, as strong as the best of them.
 
     Args:
         clips: all of one video, in order.
         here: start and end of the moment to mark, seconds.
         link: address of each clip; without it the drawing says nothing to a screen reader.
         label: what a screen reader calls it.
+        bars: how many to draw at most.
     """
     whole_s = max((clip.end_s for clip in clips), default=0.0) or 1.0
     parts = []
-    for clip in clips:
-        x, width = _WIDTH * clip.start_s / whole_s, _WIDTH * (clip.end_s - clip.start_s) / whole_s
-        bar = _BAR.format(x, max(width - 2, 1), 0.08 + 0.92 * strength_shown(clip) ** 2)
+    together = max(1, math.ceil(len(clips) / bars))
+    for first in range(0, len(clips), together):
+        shared = clips[first : first + together]
+        best = max(shared, key=strength_shown)
+        start_s, end_s = shared[0].start_s, shared[-1].end_s
+        x, width = _WIDTH * start_s / whole_s, _WIDTH * (end_s - start_s) / whole_s
+        bar = _BAR.format(x, max(width - 2, 1), 0.08 + 0.92 * strength_shown(best) ** 2)
         if link is not None:
-            bar = _LINK.format(link(clip), clip.start_s, clock(clip.start_s), bar)
+            bar = _LINK.format(link(best), f"{best.start_s:.3f}", clock(best.start_s), bar)
         parts.append(bar)
     if here is not None:
         x, width = (_WIDTH * seconds / whole_s for seconds in (here[0], here[1] - here[0]))

@@ -44,7 +44,17 @@ from polyreel.media.appearance import (
 from polyreel.media.closed_captions import ClosedCaptions
 from polyreel.media.scaling import STRETCH, Scaling
 
-__all__ = ["Frame", "Health", "Picture", "VideoReader", "clock_start_s", "next_due_s", "shown_for_s"]
+__all__ = [
+    "Frame",
+    "Health",
+    "Picture",
+    "VideoReader",
+    "clock_start_s",
+    "next_due_s",
+    "open_container",
+    "shown_for_s",
+    "video_stream",
+]
 
 # Sampling a few frames a second from a faster video may skip frames that no other frame refers to: their
 # times stay true and a third of the work is saved.
@@ -149,6 +159,11 @@ class Picture:
         width, height = round(self._frame.width * self._pixel_aspect), self._frame.height
         return (height, width) if self._orientation.transposed else (width, height)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing but scaling brings it to how it is shown."""
+        return self._orientation == UPRIGHT and not is_hdr(self._frame) and not has_opacity(self._frame)
+
     def image(self, size: tuple[int, int] | None = None, scaling: Scaling = STRETCH) -> NDArray[np.uint8]:
         """The upright picture, (height, width, 3) uint8 RGB, scaled to ``size`` (width, height) if given."""
         wanted = size or self.display_size
@@ -194,9 +209,9 @@ class VideoReader:
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
         self._path = path
-        self._container = _open(path)
+        self._container = open_container(path)
         try:
-            self._stream = _video_stream(self._container, path)
+            self._stream = video_stream(self._container, path)
         except MediaError:
             self._container.close()
             raise
@@ -469,7 +484,13 @@ def next_due_s(time_s: float, fps: float) -> float:
     return (math.floor(time_s * fps + _TIME_EPSILON_S) + 1) / fps
 
 
-def _open(path: Path) -> InputContainer:
+def open_container(path: Path) -> InputContainer:
+    """A media file, opened by FFmpeg but for formats that name other files.
+
+    Raises:
+        MediaError: it is missing, unreadable, empty, or not a video.
+        LimitError: there is no memory for it.
+    """
     log: list[tuple[int, str, str]] = []
     try:
         with path.open("rb") as file:
@@ -526,7 +547,12 @@ def _logged_errors() -> Iterator[list[tuple[int, str, str]]]:
         av.logging.set_skip_repeated(skip_repeated)
 
 
-def _video_stream(container: InputContainer, path: Path) -> VideoStream:
+def video_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The stream of a container that is the film.
+
+    Raises:
+        MediaError: there is none, or no decoder for it.
+    """
     stream = _main_stream(container)
     if stream is None:
         kinds = sorted(

@@ -12,11 +12,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,7 @@ __all__ = [
     "DecodedClip",
     "Finished",
     "Limits",
+    "Messages",
     "Opened",
 ]
 
@@ -136,6 +137,8 @@ class Finished:
 
 
 DecodeEvent = Opened | Frame | ClipEnd | Finished
+Messages = Iterator[tuple[dict[str, Any], bytes]]
+_Event = TypeVar("_Event")
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,13 +217,29 @@ class DecodeWorker:
                     return
 
     def _decode_once(self, path: Path, options: DecodeOptions) -> Generator[DecodeEvent]:
+        shape = (options.height_px, options.width_px, 3)
+        return self.ask(path, {"task": "decode", **asdict(options)}, lambda said: _events(said, shape))
+
+    def ask(
+        self, path: Path, request: Mapping[str, Any], understand: Callable[[Messages], Iterator[_Event]]
+    ) -> Generator[_Event]:
+        """What ``understand`` makes of the worker's messages about a file; closing it ends the child.
+
+        Args:
+            path: the file.
+            request: what is wanted of it, for one of the tasks of ``worker``.
+            understand: makes events of messages (header, payload), of which the last is of the kind "done". A
+                ``ValueError``, ``LookupError`` or ``TypeError`` of it means that the child talks nonsense.
+
+        Raises: as ``decode``, but that a child that was killed is not replaced.
+        """
         process = self._running()
-        request = {"path": str(path.absolute()), **asdict(options)}
+        asked = {"path": str(path.absolute()), **request}
         try:
             assert process.stdin is not None
-            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.write(json.dumps(asked).encode() + b"\n")
             process.stdin.flush()
-            yield from self._events(process, path, options)
+            yield from understand(_messages(_PatientReader(process, path, self._limits, self._stop)))
         # A child that a crafted file took over may say anything.
         except (EOFError, BrokenPipeError, ValueError, LookupError, TypeError, RecursionError) as error:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -269,30 +288,35 @@ class DecodeWorker:
         )
         return self._process
 
-    def _events(
-        self, process: subprocess.Popen[bytes], path: Path, options: DecodeOptions
-    ) -> Iterator[DecodeEvent]:
-        reader = _PatientReader(process, path, self._limits, self._stop)
-        shape = (options.height_px, options.width_px, 3)
-        while True:
-            header, payload = read_message(reader.read)
-            match header["kind"]:
-                case "opened":
-                    yield Opened(header["duration_s"])
-                case "frame":
-                    reader.video_s = float(header["time_s"])
-                    yield Frame(reader.video_s, _image(payload, shape))
-                case "passed":  # no picture is wanted of that time; it tells that decoding goes on
-                    reader.video_s = float(header["time_s"])
-                case "clip":
-                    yield ClipEnd(float(header["start_s"]), float(header["end_s"]), payload)
-                case "done":
-                    yield _finished(header)
-                    return
-                case "failed":
-                    raise _rebuilt_error(header)
-                case kind:
-                    raise ValueError(f"unknown message {kind!r}")
+
+def _messages(reader: _PatientReader) -> Messages:
+    """What the worker says up to "done"; what it says of a failure is raised."""
+    while True:
+        header, payload = read_message(reader.read)
+        if header["kind"] == "failed":
+            raise _rebuilt_error(header)
+        if "time_s" in header:
+            reader.video_s = float(header["time_s"])
+        yield header, payload
+        if header["kind"] == "done":
+            return
+
+
+def _events(messages: Messages, shape: tuple[int, int, int]) -> Iterator[DecodeEvent]:
+    for header, payload in messages:
+        match header["kind"]:
+            case "opened":
+                yield Opened(header["duration_s"])
+            case "frame":
+                yield Frame(float(header["time_s"]), _image(payload, shape))
+            case "passed":  # no picture is wanted of that time; it tells that decoding goes on
+                pass
+            case "clip":
+                yield ClipEnd(float(header["start_s"]), float(header["end_s"]), payload)
+            case "done":
+                yield _finished(header)
+            case kind:
+                raise ValueError(f"unknown message {kind!r}")
 
 
 class _PatientReader:

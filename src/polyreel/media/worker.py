@@ -1,8 +1,8 @@
 """The child process that touches media files: ``python -m polyreel.media.worker MEMORY_BYTES``.
 
-It reads one JSON request a line from stdin and answers each with messages (``wire``) on stdout: ``opened``,
-``frame`` and ``clip`` (``passed`` in place of frames that are known) while it decodes, then ``done`` or
-``failed``. It keeps no state between requests.
+It reads one JSON request a line from stdin and answers each with messages (``wire``) on stdout: for the task
+"decode" ``opened``, ``frame`` and ``clip`` (``passed`` in place of frames that are known), for those of
+``browser_tasks`` what stands there; then ``done`` or ``failed``. It keeps no state between requests.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import json
 import os
 import resource
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from polyreel.errors import LimitError, MediaError
+from polyreel.media.browser_tasks import BROWSER_TASKS, Send
 from polyreel.media.closed_captions import CodedCaption
 from polyreel.media.decode import Picture
 from polyreel.media.jpeg import encode_jpeg, fit_within
@@ -28,8 +29,6 @@ from polyreel.media.windows import Windower
 from polyreel.media.wire import write_message
 
 __all__ = ["main"]
-
-Send = Callable[..., None]
 
 
 def main() -> None:
@@ -48,29 +47,33 @@ def _answer(out: BinaryIO, request: dict[str, Any]) -> None:
     def send(kind: str, payload: bytes | memoryview = b"", **fields: object) -> None:
         write_message(out, {"kind": kind, **fields}, payload)
 
-    path = Path(request["path"])
     try:
-        health, captions = _decode(path, request, send) if request["pictures"] else (None, [])
-        if request["captions"]:
-            captions = _captions_alone(path, send)
-        names = request["sidecars"]
-        beside = None if names is None else [path.with_name(name) for name in names]
-        tracks, failures = read_subtitles(path, beside, captions)
-        send(
-            "done",
-            health=health,
-            subtitles=[asdict(track) for track in tracks],
-            problems=[str(failure) for failure in failures],
-        )
+        _TASKS[request["task"]](Path(request["path"]), request, send)
     except MediaError as error:
         send("failed", error=type(error).__name__, **_facts(error))
     except MemoryError:
-        send("failed", error=LimitError.__name__, what="decoding ran out of its memory limit", item=str(path))
+        what = "decoding ran out of its memory limit"
+        send("failed", error=LimitError.__name__, what=what, item=request["path"])
 
 
 def _facts(error: MediaError) -> dict[str, Any]:
     item, value = (None if fact is None else str(fact) for fact in (error.item, error.value))
     return {"what": error.what, "item": item, "value": value, "remedy": error.remedy}
+
+
+def _read(path: Path, request: dict[str, Any], send: Send) -> None:
+    health, captions = _decode(path, request, send) if request["pictures"] else (None, [])
+    if request["captions"]:
+        captions = _captions_alone(path, send)
+    names = request["sidecars"]
+    beside = None if names is None else [path.with_name(name) for name in names]
+    tracks, failures = read_subtitles(path, beside, captions)
+    send(
+        "done",
+        health=health,
+        subtitles=[asdict(track) for track in tracks],
+        problems=[str(failure) for failure in failures],
+    )
 
 
 def _decode(
@@ -111,6 +114,9 @@ def _captions_alone(path: Path, send: Send) -> Iterable[CodedCaption]:
 
 def _thumbnail(picture: Picture, longest_px: int) -> Any:
     return picture.image(fit_within(picture.display_size, longest_px))
+
+
+_TASKS: Mapping[str, Callable[[Path, dict[str, Any], Send], None]] = {"decode": _read, **BROWSER_TASKS}
 
 
 if __name__ == "__main__":

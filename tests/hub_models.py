@@ -436,3 +436,14 @@ MODELS: dict[str, Callable[[Path], Path]] = {
     "m-clip": save_m_clip,
     "mexma-siglip": save_mexma_siglip,
 }
+
+
+def made_by(folder: Path) -> str:
+    """The class whose weights lie in a folder."""
+    if (folder / "open_clip_config.json").is_file():
+        model = json.loads((folder / "open_clip_config.json").read_text())["model_cfg"]
+        return f"open_clip.{'CustomTextCLIP' if model.get('custom_text') else 'CLIP'}"
+    facts = json.loads((folder / "config.json").read_text())
+    if facts["model_type"] == "mexma-siglip":  # its makers' own class is code, which is not run
+        return "XLMRobertaModel and SiglipVisionModel"
+    return "XLMRobertaModel" if facts["model_type"] == "M-CLIP" else str(facts["architectures"][0])

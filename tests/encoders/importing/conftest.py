@@ -51,3 +51,30 @@ def imported(hub_model, tmp_path_factory) -> Callable[[str], Bundle]:
         return made[family]
 
     return get
+
+
+_COLUMNS = (
+    "family",
+    "fixture's class",
+    "texts",
+    "reference's pixels",
+    "our decoder's",
+    "clip",
+    "long text",
+    "mixed batch",
+)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The proof of all families that were tried: the smallest cosine of each to the class of its makers."""
+    rows: dict[str, dict[str, object]] = {}
+    for report in terminalreporter.stats.get("passed", ()):
+        facts = dict(report.user_properties)
+        if "family" in facts:
+            rows.setdefault(str(facts["family"]), {}).update(facts)
+    if rows:
+        terminalreporter.section("smallest cosine to the model, by family")
+        table = [_COLUMNS, ["---"] * len(_COLUMNS)]
+        table += [[str(row.get(column, "")) for column in _COLUMNS] for row in rows.values()]
+        for line in table:
+            terminalreporter.write_line(f"| {' | '.join(line)} |")

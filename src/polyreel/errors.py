@@ -93,11 +93,16 @@ class PolyreelError(Exception):
             head += f": {self.item}"
         if self.value is not None:
             head += f" ({self.value})"
-        return head + "." + (f" {self.remedy}.".replace("?.", "?") if self.remedy else "")
+        return " ".join(_sentence(part) for part in (head, self.remedy) if part)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments do not survive the default pickling between processes.
         return (_rebuild, (type(self), self.what, self.item, self.value, self.remedy))
+
+
+def _sentence(text: str) -> str:
+    """With a full stop, unless it has an end of its own."""
+    return text if text.endswith((".", "?", "!")) else text + "."
 
 
 def require_type(value: object, kinds: type | tuple[type, ...], name: str) -> None:

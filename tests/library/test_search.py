@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from films import film, index_films, open_library, subtitles
@@ -207,7 +209,55 @@ def test_nothing_that_matches_is_said_to_be_so(library):
     assert not result.confident
 
 
-@pytest.mark.parametrize("mode", ["", "Visual", "hybird", "all"])
+def test_what_stands_in_quotes_has_to_be_said(library):
+    """A line that means the same in other words is no match for exact words, however much it means it."""
+    for query in ('"dog runs"', '"DOG runs"', '"dóg" "runs"'):
+        best = library.search(query).hits[0]
+        assert best.evidence.subtitle.text == "and then the dog runs away"
+        assert best.score > 0.95
+    for query in ('"mbwa anakimbia"', '"dog walks"', '"runs dog"', 'dog "mbwa"'):
+        assert library.search(query, mode="subtitles").hits == ()
+        assert {hit.evidence.subtitle for hit in library.search(query).hits} == {None}
+    assert library.search("mbwa anakimbia", mode="subtitles").hits
+
+
+def test_lines_are_searched_by_their_kind(films_folder):
+    library = open_library(films_folder / "library")
+    snapshot = library.snapshot
+    lines = snapshot.index.subtitles
+    kinds = ["speech" if "dog" in text else "subtitles" for text in lines["text"].to_pylist()]
+    column = lines.column_names.index("kind")
+    lines = lines.set_column(column, "kind", pa.array(kinds, pa.string()))
+    snapshot.index = replace(snapshot.index, subtitles=lines)
+
+    def found(mode: str) -> set[str | None]:
+        hits = library.search("dog sesquipedalian", mode=mode).hits
+        return {hit.evidence.subtitle.text if hit.evidence.subtitle else None for hit in hits}
+
+    heard, read = "and then the dog runs away", "a sesquipedalian word"
+    assert found("speech") == {heard}
+    assert found("subtitles") == {read}
+    assert found("screen") == set()
+    assert found("speech,subtitles") == {heard, read}
+    assert found("screen,visual") == {None}
+    assert found(" visual , speech ") == {heard, None}
+    assert library.search("dog", mode="speech").hits[0].evidence.subtitle.kind == "speech"
+
+
+@pytest.mark.parametrize(
+    ("mode", "canonical"),
+    [
+        ("screen,visual", "visual,screen"),
+        ("visual,visual", "visual"),
+        ("screen,subtitles,speech,visual", "hybrid"),
+        ("hybrid,visual", "hybrid"),
+    ],
+)
+def test_what_was_searched_is_told_in_one_way(library, mode, canonical):
+    assert library.search("red", mode=mode).mode == canonical
+
+
+@pytest.mark.parametrize("mode", ["", "Visual", "hybird", "all", "visual,", "visual;speech"])
 def test_an_unknown_mode_is_refused(library, mode):
     with pytest.raises(UnknownNameError, match=r"no search mode has this name"):
         library.search("red", mode=mode)

@@ -176,7 +176,7 @@ def test_composed_and_decomposed_text_are_one(client):
         ("/search", {"q": "x" * 1_001}, 422, "ParameterError"),
         ("/search", {"q": "red", "top": 0}, 422, "ParameterError"),
         ("/search", {"q": "red", "top": 10**30}, 422, "ParameterError"),
-        ("/search", {"q": "red", "mode": "hybird"}, 422, "ParameterError"),
+        ("/search", {"q": "red", "mode": "hybird"}, 400, "UnknownNameError"),
         ("/search", {"q": "red", "lang": "klingon"}, 400, "UsageError"),
         ("/search", {"q": "red", "subtitles": "klingon"}, 400, "UsageError"),
         ("/search", {"q": "red", "after": "yesterday"}, 422, "ParameterError"),

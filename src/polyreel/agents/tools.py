@@ -43,6 +43,11 @@ class _Search(_Arguments):
         min_length=1, max_length=MAX_QUERY_CHARS, description="What is shown or said, in any language"
     )
     top: int = Field(default=10, ge=1, le=_MOST, description="How many moments")
+    mode: str = Field(
+        default="hybrid",
+        max_length=64,
+        description="Where to look: visual, speech, subtitles, screen, several with commas; hybrid is all",
+    )
     per_video: int | None = Field(
         default=1,
         ge=1,
@@ -162,6 +167,7 @@ def _search(library: Library, given: _Search) -> ToolAnswer:
         library.search(
             given.query,
             top=given.top,
+            mode=given.mode,
             language=given.language,
             filters=_filter(given.folder),
             per_video=given.per_video,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter, validators
 from rich.cells import cell_len
@@ -34,7 +34,7 @@ def search(
     library: LibraryOption = None,
     top: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000))] = 10,
     lang: str = "auto",
-    mode: Literal["visual", "subtitles", "hybrid"] = "hybrid",
+    mode: Annotated[str, Parameter(name=["--in", "--mode"])] = "hybrid",
     device: Device = None,
     null: Annotated[bool, Parameter(name=["--null", "-0"], negative="")] = False,
     all_moments: Annotated[bool, Parameter(negative="")] = False,
@@ -52,7 +52,7 @@ def search(
         query: What the video shows, in any language; several words are one query.
         top: How many hits.
         lang: Language of the query as a BCP-47 tag, or auto.
-        mode: Look at pictures, at words spoken, or at both.
+        mode: Where to look: visual, speech, subtitles, screen, or several joined by commas; hybrid is all.
         null: Print only paths, best first and each once, with a null character after each: for xargs -0.
         all_moments: Show every moment that matches, not only the best of each video.
         server: Ask the server of the library, if one runs on this machine, which is faster.

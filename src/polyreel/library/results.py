@@ -41,9 +41,10 @@ __all__ = [
     "grade_of",
 ]
 
-Mode = Literal["visual", "subtitles", "hybrid"]
+Mode = str
 VideoPooling = Literal["best", "mean"]
-MODES: tuple[Mode, ...] = ("visual", "subtitles", "hybrid")
+MODES: tuple[Mode, ...] = ("visual", "speech", "subtitles", "screen", "hybrid")
+"""What can be searched: what is seen, lines of each kind, or all of that. Several are joined by commas."""
 
 Grade = Literal["strong", "fair", "weak"]
 Verdict = Literal["good", "poor", "unsure", "unmeasured"]
@@ -172,7 +173,8 @@ class SearchResult(LibraryResult):
         query: the query as it was encoded; empty for a picture or a clip.
         language: BCP-47 tag, given or detected; "und" is unknown.
         bundle: name of the bundle that encoded it.
-        mode: what was searched.
+        mode: what was searched: of "visual", "speech", "subtitles" and "screen" those that were asked for,
+            joined by commas, or "hybrid" for all of them.
         took_ms: wall time of encoding and ranking.
         hits: best first.
         confident: whether anything in the library matches well, or may do so as far as was measured.

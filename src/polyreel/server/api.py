@@ -17,10 +17,10 @@ from polyreel.client.documents import (
 from polyreel.encoders.card import BundleCard
 from polyreel.languages import MAX_QUERY_CHARS
 from polyreel.library.results import (
+    MODES,
     Contents,
     IndexStatus,
     LibraryClip,
-    Mode,
     SearchResult,
     Timeline,
     Video,
@@ -100,7 +100,9 @@ async def search(
     filters: Filters,
     q: QueryText,
     top: Top = 10,
-    mode: Annotated[Mode, Query()] = "hybrid",
+    mode: Annotated[
+        str, Query(max_length=64, description=f"{', '.join(MODES)}, or several joined by commas")
+    ] = "hybrid",
     lang: LanguageTag = "auto",
     per_video: PerVideo = None,
 ) -> Response:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from polyreel._version import __version__
 from polyreel.errors import LibraryError, PolyreelError
 from polyreel.library.local_socket import MAX_REQUEST_BYTES, is_private, socket_path
-from polyreel.library.results import Mode, SearchResult
+from polyreel.library.results import SearchResult
 from polyreel.library.search.filters import Filter
 from polyreel.library.search.search_query import text_query
 from polyreel.library.search.snapshot import LibrarySnapshot
@@ -38,7 +38,7 @@ class LocalSearch(BaseModel):
     version: str
     query: str
     top: int = Field(ge=1, le=1_000)
-    mode: Mode
+    mode: str = Field(max_length=64)
     language: str
     likely: tuple[str, ...] = ()
     filters: Filter = Field(default_factory=Filter)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from polyreel.library.search.word_index import UNSPACED, query_terms
+from polyreel.library.search.word_index import phrases_in, query_terms, spelt, stands_in, unquoted
 from polyreel.library.store.words import indexed_words
 
 __all__ = ["AskedWords"]
@@ -16,18 +16,21 @@ class AskedWords:
     """The words of a query.
 
     Attributes:
-        text: as the index of words has it.
         words: each once; of scripts without spaces, each two neighbouring letters.
+        phrases: what stands in quotes, and has to stand in a line.
+        whole: what a line has that holds the whole query: the query, or where all of it is in quotes, those.
     """
 
-    text: str
     words: frozenset[str]
+    phrases: tuple[str, ...]
+    whole: tuple[str, ...]
 
     @classmethod
     def of(cls, query: str) -> Self:
         """The words of any text."""
-        text = indexed_words(query)
-        return cls(text, frozenset(query_terms(text)))
+        phrases = phrases_in(query)
+        whole = phrases if phrases and not unquoted(query) else (spelt(query),)
+        return cls(frozenset(query_terms(indexed_words(query))), phrases, whole)
 
     def share_in(self, line: str) -> float:
         """Share of their letters that belongs to words of ``line``, 0 to 1: long words are the rarer ones."""
@@ -37,11 +40,9 @@ class AskedWords:
         return sum(map(len, shared)) / sum(map(len, self.words))
 
     def stand_in(self, line: str) -> bool:
-        """Whether ``line`` has all of them in a row, word for word; capitals, accents and marks aside."""
-        said = indexed_words(line)
-        if not self.text or not said:
-            return False
-        # A word may begin or end within a stretch of a script that puts no spaces.
-        before = "" if UNSPACED.match(self.text[0]) else " "
-        after = "" if UNSPACED.match(self.text[-1]) else " "
-        return f"{before}{self.text}{after}" in f" {said} "
+        """Whether ``line`` has the whole query, word for word; capitals, accents and marks aside."""
+        return all(stands_in(words, line) for words in self.whole)
+
+    def allow(self, line: str) -> bool:
+        """Whether ``line`` has all that stands in quotes."""
+        return all(stands_in(phrase, line) for phrase in self.phrases)

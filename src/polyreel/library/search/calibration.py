@@ -38,6 +38,7 @@ from polyreel.library.results import FAIR
 from polyreel.library.search.asked_words import AskedWords
 from polyreel.library.search.evidence import LINES, PICTURES, WORDS
 from polyreel.library.search.search_index import SearchIndex
+from polyreel.library.store.words import indexed_words
 
 __all__ = [
     "BACKGROUND_QUERIES",
@@ -300,8 +301,9 @@ def _words(index: SearchIndex) -> NDArray[np.float64]:
         return np.zeros(0)
     shares = []
     for row in np.linspace(0, len(texts) - 1, min(len(texts), _SAMPLED_LINES)).astype(int):
-        asked = AskedWords.of(texts[int(row)].as_py())
-        found = (texts[line].as_py() for line, _ in index.words.search(asked.text, _OTHER_LINES))
+        words = indexed_words(texts[int(row)].as_py())  # without its quotes, which would ask for more
+        asked = AskedWords.of(words)
+        found = (texts[line].as_py() for line, _ in index.words.search(words, _OTHER_LINES))
         # A line that is there twice is not its own background.
         others = [asked.share_in(text) for text in found if not asked.stand_in(text)]
         shares.append(max(others, default=0.0))

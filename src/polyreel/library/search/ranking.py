@@ -9,9 +9,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from polyreel.encoders.card import EncoderCard
+from polyreel.library.line_kinds import LINE_KINDS
 from polyreel.library.results import FAIR, Evidence, Hit, SearchResult, SubtitleEvidence, Verdict, grade_of
 from polyreel.library.search.asked_words import AskedWords
 from polyreel.library.search.calibration import Calibration, Scale, provisional
@@ -74,7 +76,10 @@ class Ranking:
         self, snapshot: LibrarySnapshot, card: EncoderCard, query: SearchQuery, vector: Vector
     ) -> None:
         self._snapshot, self._card, self._query, self._vector = snapshot, card, query, vector
+        self._asked = AskedWords.of(query.text)
         self._allowed = _allowed_clips(snapshot, query)
+        # By sight alone the cosine ranks, which is there whether or not it can be told what it means.
+        self._by_cosine = not query.lines
         self._depth = max(_CANDIDATES, _DEPTH_PER_HIT * query.top)
         # What texts reach is no scale for pictures that are searched with.
         self._calibration = snapshot.calibration if query.text else None
@@ -99,7 +104,7 @@ class Ranking:
             confident=self._passes_thresholds(hits) if verdict == "unmeasured" else verdict == "good",
             verdict=verdict,
             false_alarm_rate=None if calibration is None else self._false_alarms(calibration),
-            pictures_left_out=0 if query.mode == "subtitles" else self._snapshot.pictures_left_out,
+            pictures_left_out=self._snapshot.pictures_left_out if query.by_sight else 0,
         )
 
     def _shown(self, scores: NDArray[np.float32]) -> tuple[list[Folded], _Found]:
@@ -128,13 +133,14 @@ class Ranking:
             {int(row) for each in found.lists for row in each.rows},
             key=lambda row: self._place(row, scores, found),
         )
-        by_sight = self._query.mode == "visual"
-        ranked = [(row, float(scores[row]) if by_sight else probability(found.weight(row))) for row in rows]
+        ranked = [
+            (row, float(scores[row]) if self._by_cosine else probability(found.weight(row))) for row in rows
+        ]
         return without_repeats(merge_adjacent(ranked, found.lists, index), index.clip_vectors, found.line_of)
 
     def _place(self, row: int, scores: NDArray[np.float32], found: _Found) -> tuple[float, float, int]:
         """What clips are sorted by."""
-        weight = 0.0 if self._query.mode == "visual" else found.weight(row)
+        weight = 0.0 if self._by_cosine else found.weight(row)
         return -weight, -float(scores[row]), row
 
     def _matches(self, found: _Found) -> Callable[[Moment, Moment], bool]:
@@ -155,13 +161,13 @@ class Ranking:
 
     def _found(self, scores: NDArray[np.float32]) -> _Found:
         """The clips that may be hits."""
-        index, mode = self._snapshot.index, self._query.mode
+        index, by_sight = self._snapshot.index, self._query.by_sight
         encoded = _both(self._allowed, self._snapshot.encoded_clips)
-        lists = [] if mode == "subtitles" else [Ranked(*best_rows(scores, self._depth, encoded))]
+        lists = [Ranked(*best_rows(scores, self._depth, encoded))] if by_sight else []
         cut = any(len(each.rows) >= self._depth for each in lists)
         lines: dict[int, float] = {}
         line_of: dict[int, int] = {}
-        if mode != "visual" and len(index.subtitles):
+        if self._query.lines and len(index.subtitles):
             near, worded, weights = self._lines()
             cut = cut or max(len(near.rows), len(worded.rows)) >= self._depth
             clip_of = index.subtitles["clip"].to_numpy()
@@ -171,7 +177,7 @@ class Ranking:
                     lines[clip], line_of[clip] = weight, line
             lists += [_clips_of_lines(each, clip_of) for each in (near, worded)]
         pictures: dict[int, float] = {}
-        if mode != "subtitles":
+        if by_sight:
             rows = np.array(sorted({int(row) for each in lists for row in each.rows}), np.int64)
             rows = rows if encoded is None else rows[encoded[rows]]
             weights_of_rows = PICTURES.weigh(self._stand_out("clips", scores)[0][rows])
@@ -182,10 +188,16 @@ class Ranking:
         """Lines by meaning and by words, and the weight of each of them."""
         index = self._snapshot.index
         within = None if self._allowed is None else self._allowed[index.subtitles["clip"].to_numpy()]
+        if len(self._query.lines) < len(LINE_KINDS):
+            kinds = pa.array(sorted(self._query.lines), pa.string())
+            within = _both(within, pc.is_in(index.subtitles["kind"], value_set=kinds).to_numpy())
         encoded = _both(within, self._snapshot.encoded_lines)
         cosines = self._line_cosines
         rows, scores = best_rows(cosines, self._depth, encoded)
         near = scores >= self._card.confidence.subtitle
+        if self._asked.phrases:  # what lacks them is not what was asked for, whatever it means
+            said = index.subtitles["text"].take(pa.array(rows)).to_pylist()
+            near &= np.array([self._asked.allow(line) for line in said], bool)
         worded = index.words.search(self._query.text, self._depth, within)
         by_words = Ranked(
             np.array([row for row, _ in worded], np.int64),
@@ -209,7 +221,7 @@ class Ranking:
 
     def _weights_of_words(self, rows: NDArray[np.int64]) -> dict[int, float]:
         """Lines, by row, and how much their words speak for them."""
-        asked, texts = AskedWords.of(self._query.text), self._snapshot.index.subtitles["text"]
+        asked, texts = self._asked, self._snapshot.index.subtitles["text"]
         lines = texts.take(pa.array(rows)).to_pylist()
         shares = np.array([asked.share_in(line) for line in lines])
         weights = np.zeros(len(rows))
@@ -240,7 +252,7 @@ class Ranking:
             return "poor"
         if hits[0].grade in {"strong", "fair"}:
             return "good"
-        if self._query.mode == "subtitles":
+        if not self._query.by_sight:
             return "poor"
         scale = self._calibration.clips
         best = max((hit.evidence.visual for hit in hits if hit.evidence.visual is not None), default=-1.0)
@@ -255,8 +267,8 @@ class Ranking:
     def _false_alarms(self, calibration: Calibration) -> float:
         """Share of unrelated queries that pass by any of what is looked at."""
         pictures, lines = calibration.false_alarms
-        pictures = 0.0 if self._query.mode == "subtitles" else pictures
-        lines = 0.0 if self._query.mode == "visual" else lines
+        pictures = pictures if self._query.by_sight else 0.0
+        lines = lines if self._query.lines else 0.0
         return 1 - (1 - pictures) * (1 - lines)
 
     def _hit(self, rank: int, shown: Folded, clip: Mapping[str, Any], cosine: float, found: _Found) -> Hit:
@@ -268,7 +280,7 @@ class Ranking:
             row = found.line_of[best]
             facts = {name: snapshot.index.subtitles[name][row].as_py() for name in _SAID}
             line = SubtitleEvidence(**facts)
-        by_sight = self._query.mode != "subtitles" and bool(clip["encoded"])
+        by_sight = self._query.by_sight and bool(clip["encoded"])
         can_see = by_sight and calibration is not None and calibration.clips is not None
         can_read = best is not None and calibration is not None
         strength = None

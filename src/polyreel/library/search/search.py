@@ -109,7 +109,8 @@ class Library:
         Args:
             query: text in any language.
             top: how many hits to return.
-            mode: "visual" looks at pictures, "subtitles" at words spoken, "hybrid" at both.
+            mode: "visual" looks at pictures, "speech", "subtitles" and "screen" at lines of that kind;
+                several are joined by commas, and "hybrid" is all of them.
             language: BCP-47 tag of the query; "auto" detects it.
             likely: BCP-47 tags that help to detect it: of who asks, the likeliest first.
             filters: which videos may be found.

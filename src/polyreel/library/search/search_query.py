@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from polyreel.errors import UnknownNameError, UsageError, require_type
 from polyreel.languages import UNKNOWN, normalise, parse_tag
+from polyreel.library.line_kinds import LINE_KINDS, LineKind
 from polyreel.library.results import MODES, Mode
 from polyreel.library.search.filters import EVERYTHING, Filter
 from polyreel.query_languages import detect_query
 
-__all__ = ["SearchQuery", "Vector", "text_query", "vector_query"]
+__all__ = ["HYBRID", "VISUAL", "SearchQuery", "Vector", "text_query", "vector_query"]
 
 Vector = NDArray[np.float32]
+VISUAL, HYBRID = "visual", "hybrid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,23 @@ class SearchQuery:
     text: str
     language: str
     top: int
-    mode: Mode
+    mode: str
     filters: Filter
     vector: Vector | None = None
     exclude_clip: str | None = None
     space: str = ""
     per_video: int | None = None
+
+    @property
+    def by_sight(self) -> bool:
+        """Whether it looks at pictures."""
+        return self.mode == HYBRID or VISUAL in self.mode.split(",")
+
+    @property
+    def lines(self) -> frozenset[LineKind]:
+        """Kinds of lines that it looks at."""
+        asked = LINE_KINDS if self.mode == HYBRID else self.mode.split(",")
+        return frozenset(kind for kind in LINE_KINDS if kind in asked)
 
 
 def text_query(
@@ -59,8 +72,6 @@ def text_query(
     """
     require_type(text, str, "a query")
     require_type(filters, Filter, "filters")
-    if mode not in MODES:
-        raise UnknownNameError("search mode", mode, MODES)
     _require_counts(top, per_video)
     text = normalise(text)
     if language == "auto":
@@ -70,7 +81,7 @@ def text_query(
         raise UsageError(
             "not a language tag", value=repr(language), remedy="Use a tag such as en, de or sw, or auto"
         )
-    return SearchQuery(text, tag, top, mode, filters, per_video=per_video)
+    return SearchQuery(text, tag, top, _checked(mode), filters, per_video=per_video)
 
 
 def vector_query(
@@ -90,7 +101,18 @@ def vector_query(
         UsageError: ``top`` or ``per_video`` is below 1.
     """
     _require_counts(top, per_video)
-    return SearchQuery("", UNKNOWN, top, "visual", filters, vector, exclude_clip, space, per_video)
+    return SearchQuery("", UNKNOWN, top, VISUAL, filters, vector, exclude_clip, space, per_video)
+
+
+def _checked(mode: str) -> str:
+    """What to search, each once and in one order; "hybrid" for everything."""
+    require_type(mode, str, "what to search in")
+    asked = {name.strip() for name in mode.split(",")}
+    for name in sorted(asked):
+        if name not in MODES:
+            raise UnknownNameError("search mode", name, MODES)
+    kinds = [name for name in MODES if name in asked and name != HYBRID]
+    return HYBRID if HYBRID in asked or len(kinds) == len(MODES) - 1 else ",".join(kinds)
 
 
 def _require_counts(top: int, per_video: int | None) -> None:

@@ -31,8 +31,12 @@ __all__ = [
     "WORD_PARTS",
     "WordIndex",
     "make_word_index",
+    "phrases_in",
     "query_terms",
     "read_word_index",
+    "spelt",
+    "stands_in",
+    "unquoted",
     "write_word_index",
 ]
 
@@ -82,7 +86,7 @@ class WordIndex:
     ) -> list[tuple[int, float]]:
         """Lines that share words with ``text``: row and BM25 score, best first.
 
-        What stands in quotes has to occur in a line word for word, whatever its case.
+        What stands in quotes has to stand in a line word for word; see ``stands_in``.
 
         Args:
             text: any text; nothing in it is a command.
@@ -94,7 +98,7 @@ class WordIndex:
             entries = self._entries(term)
             scores[self.rows[entries]] += self.weights[entries]
         found_in = scores > 0 if allowed is None else allowed & (scores > 0)
-        phrases = [_folded(next(filter(None, found))) for found in _QUOTED.findall(text)]
+        phrases = phrases_in(text)
         if not phrases:
             rows, found = best_rows(scores, limit, found_in)
             return list(zip(rows.tolist(), found.tolist(), strict=True))
@@ -102,11 +106,11 @@ class WordIndex:
         said: list[tuple[int, float]] = []
         for start in range(0, len(rows), _LOOKED_AT):
             part = slice(start, start + _LOOKED_AT)
-            lines = map(_folded, self.texts.take(pa.array(rows[part])).to_pylist())
+            lines = self.texts.take(pa.array(rows[part])).to_pylist()
             said += [
                 (row, score)
                 for row, score, line in zip(rows[part].tolist(), found[part].tolist(), lines, strict=True)
-                if all(_occurs(phrase, line) for phrase in phrases)
+                if all(stands_in(phrase, line) for phrase in phrases)
             ]
             if len(said) >= limit:
                 break
@@ -115,7 +119,7 @@ class WordIndex:
     def _lines_with_all(self, phrases: Sequence[str]) -> NDArray[np.bool_]:
         """Which lines hold every word of the phrases, (lines,)."""
         held = np.ones(len(self.texts), bool)
-        for term in {term for phrase in phrases for term in query_terms(indexed_words(phrase))}:
+        for term in {term for phrase in phrases for term in query_terms(phrase)}:
             own = np.zeros(len(held), bool)
             own[self.rows[self._entries(term)]] = True
             held &= own
@@ -288,12 +292,28 @@ def _folded_letters() -> dict[int, str]:
 _FOLDED = _folded_letters()
 
 
-def _folded(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+def spelt(text: str) -> str:
+    """A text as ``indexed_words`` has it, and as it is typed without a key for letters such as ł."""
+    return indexed_words(text).translate(_FOLDED)
 
 
-def _occurs(phrase: str, line: str) -> bool:
-    """Whether the phrase stands in the line, and not within a longer word."""
-    before = "" if UNSPACED.match(phrase[:1]) else r"(?<!\w)"
-    after = "" if UNSPACED.match(phrase[-1:]) else r"(?!\w)"
-    return regex.search(before + regex.escape(phrase) + after, line) is not None
+def phrases_in(query: str) -> tuple[str, ...]:
+    """What stands in quotes, each as ``spelt`` has it."""
+    phrases = (spelt(next(filter(None, found))) for found in _QUOTED.findall(query))
+    return tuple(phrase for phrase in phrases if phrase)
+
+
+def unquoted(query: str) -> str:
+    """What stands outside of quotes, as ``spelt`` has it."""
+    return spelt(_QUOTED.sub(" ", query))
+
+
+def stands_in(words: str, line: str) -> bool:
+    """Whether words, as ``spelt`` has them, stand in a line in a row; capitals, accents and marks aside."""
+    said = spelt(line)
+    if not words or not said:
+        return False
+    # A word may begin or end within a stretch of a script that puts no spaces.
+    before = "" if UNSPACED.match(words[0]) else " "
+    after = "" if UNSPACED.match(words[-1]) else " "
+    return f"{before}{words}{after}" in f" {said} "

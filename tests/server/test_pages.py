@@ -131,6 +131,7 @@ def test_the_library_page_tells_of_each_file(client):
     assert "Le fichier est vide." in text
     assert "Copiez-le à nouveau." in text
     assert "the file is empty" in text  # the message itself stands beside it
+    assert text.count('<li class="problem">') == 2
     assert text.count("<li>") == 7
 
 

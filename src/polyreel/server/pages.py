@@ -35,7 +35,7 @@ _EXAMPLE_QUERIES = (
     ("zh", "海浪"),
     ("es", "un coche en la calle"),
 )
-_WELCOME_VIDEOS = 8
+_WELCOME_VIDEOS = 12
 _MAX_FOLDERS = 200
 _MAX_TAG = 35  # what BCP 47 recommends to allow for
 

@@ -168,6 +168,16 @@ def test_videos_are_listed_by_pages(library):
         ("search", {"query": None}, "query: it should be text"),
         ("search", {"query": "red", "language": "klingonisch!"}, "not a language tag"),
         ("search", {"top": 0, "folder": 3}, "query: is missing"),
+        (
+            "search",
+            {"query": "red", "folder": "talk"},
+            "no video below this folder: 'talk'. Did you mean 'talks'?",
+        ),
+        (
+            "search",
+            {"query": "red", "mode": "visuel"},
+            "no search mode has this name: 'visuel'. Did you mean",
+        ),
         ("moments", {"video_id": "0" * 32, "query": "red"}, "the library holds no such video"),
         ("lines", {"video_id": "'); DROP"}, "the library holds no such video"),
         ("lines", {"video_id": "x", "start_s": 9, "end_s": 3}, "no line can be there"),
@@ -175,7 +185,9 @@ def test_videos_are_listed_by_pages(library):
     ],
 )
 def test_a_wrong_call_is_told_what_is_wrong(library, tool, arguments, said):
-    assert said in refusal(call(library, tool, **arguments))
+    refused = refusal(call(library, tool, **arguments))
+    assert said in refused
+    assert "?." not in refused
 
 
 def test_the_word_null_is_a_query(library):

@@ -42,8 +42,7 @@ TODAY = date.today()
         (Filter(folder="a/"), {"old", "talk"}),
         (Filter(folder="./a/deep/.."), {"old", "talk"}),
         (Filter(folder="a/deep"), {"talk"}),
-        (Filter(folder="a/old.mp4"), set()),
-        (Filter(folder="nowhere"), set()),
+        (Filter(folder="a/old.mp4"), {"old"}),
         (Filter(folder=".."), {"old", "long", "talk"}),
         (Filter(min_duration_s=5), {"long"}),
         (Filter(max_duration_s=3), {"old"}),
@@ -65,6 +64,19 @@ def test_conditions_hold_all_at_once(library, filters, names):
 def test_subtitles_are_filtered_by_meaning_and_by_words(library):
     assert found(library, Filter(subtitles="de"), mode="subtitles") == {"talk"}
     assert found(library, Filter(folder="a-b"), mode="subtitles") == set()
+
+
+def test_a_folder_that_holds_no_video_is_refused_with_the_nearest(library):
+    for folder, said in (
+        ("a/depe", "'a/depe'. Did you mean 'a/deep'?"),
+        ("nowhere", "videos list"),
+        ("a/d", ""),
+    ):
+        with pytest.raises(NotFoundError, match="no video below this folder") as refused:
+            library.search("rot", filters=Filter(folder=folder))
+        assert said in str(refused.value)
+    with pytest.raises(NotFoundError, match="no video below this folder"):
+        library.videos(filters=Filter(folder="nowhere"))
 
 
 def test_spans_that_hold_nothing_are_refused():

@@ -63,7 +63,7 @@ def test_nothing_that_matches_is_said_to_be_so(client):
     [
         ({"folder": "talks"}, {"talks/tricolour.mp4"}),
         ({"folder": "talks/"}, {"talks/tricolour.mp4"}),
-        ({"folder": "tal"}, set()),
+        ({"folder": "talks/tricolour.mp4"}, {"talks/tricolour.mp4"}),
         ({"min_duration_s": 5}, {"talks/tricolour.mp4"}),
         ({"max_duration_s": 5, "folder": "talks"}, set()),
         ({"subtitles": "en"}, {"talks/tricolour.mp4"}),
@@ -182,6 +182,7 @@ def test_composed_and_decomposed_text_are_one(client):
         ("/search", {"q": "red", "after": "yesterday"}, 422, "ParameterError"),
         ("/search", {"q": "red", "after": "2021-01-01", "before": "2020-01-01"}, 400, "UsageError"),
         ("/search", {"q": "red", "min_duration_s": "nan"}, 422, "ParameterError"),
+        ("/search", {"q": "red", "folder": "tal"}, 404, "NotFoundError"),
         ("/search/like/x", {}, 404, "NotFoundError"),
         (f"/search/like/{'0' * 32}@0000000000", {}, 404, "NotFoundError"),
         ("/videos/x", {}, 404, "NotFoundError"),

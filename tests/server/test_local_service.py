@@ -64,11 +64,12 @@ def test_the_command_line_asks_it_unless_told_not_to(library, monkeypatch, capsy
     def done_here(*_arguments, **_options):
         raise AssertionError("the search was done here")
 
-    monkeypatch.setattr(verb, "_searched", done_here)
+    monkeypatch.setattr(verb, "_opened", done_here)
     with served(library):
         assert main(["search", "green", "--library", str(library), "--json"]) == 0
         assert Path(json.loads(capsys.readouterr().out)["hits"][0]["video"]).name == "green.mp4"
-        assert main(["search", "green", "--library", str(library)]) == 0
+        filters = ["--max-duration", "60", "--after", "2000-01-01", "--in", "visual,speech"]
+        assert main(["search", "green", "--library", str(library), *filters]) == 0
         assert "green.mp4" in capsys.readouterr().out
         with pytest.raises(AssertionError, match="done here"):
             main(["search", "green", "--library", str(library), "--no-server"])

@@ -24,7 +24,10 @@ VERBS = {
         "polyreel.cli.index:index",
         "Make video searchable: read what is new or changed, leave what is not.",
     ),
-    "search": ("polyreel.cli.search:search", "Find moments that match a sentence in any language."),
+    "search": (
+        "polyreel.cli.search:search",
+        "Find moments that match a sentence in any language, a picture or a clip.",
+    ),
     "serve": ("polyreel.cli.serve:serve", "Serve a page to search with, and a REST API for programs."),
     "mcp": (
         "polyreel.cli.mcp:mcp",

@@ -1,9 +1,11 @@
-"""``polyreel search``: text in any language in, moments out."""
+"""``polyreel search``: text in any language, a picture or a clip in, moments out."""
 
 from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,12 +16,16 @@ from rich.text import Text
 
 from polyreel.cli.options import Device, Json, LibraryOption, default_library, load_bundle, spoken_languages
 from polyreel.cli.output import print_json, print_lines, stderr, stdout, write_paths
+from polyreel.cli.players import open_moment
 from polyreel.errors import QueryError, UsageError
+from polyreel.files import absolute
 from polyreel.library.local_socket import ask_server
 from polyreel.units import clock, count, printable
 
 if TYPE_CHECKING:
     from polyreel.library.results import Hit, SearchResult
+    from polyreel.library.search.filters import Filter
+    from polyreel.library.search.search import Library
 
 __all__ = ["hit_table", "search"]
 
@@ -35,16 +41,27 @@ def search(
     top: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000))] = 10,
     lang: str = "auto",
     mode: Annotated[str, Parameter(name=["--in", "--mode"])] = "hybrid",
-    device: Device = None,
-    null: Annotated[bool, Parameter(name=["--null", "-0"], negative="")] = False,
+    image: Path | None = None,
+    like: str | None = None,
+    folder: str | None = None,
+    min_duration: float | None = None,
+    max_duration: float | None = None,
+    subtitles: str | None = None,
+    after: str | None = None,
+    before: str | None = None,
     all_moments: Annotated[bool, Parameter(negative="")] = False,
+    open_hit: Annotated[int | None, Parameter(name="--open", validator=validators.Number(gte=1))] = None,
+    paths: Annotated[bool, Parameter(negative="")] = False,
+    null: Annotated[bool, Parameter(name=["--null", "-0"], negative="")] = False,
+    device: Device = None,
     server: bool = True,
     json: Json = False,
 ) -> int:
-    """Find moments that match a sentence in any language.
+    """Find moments that match a sentence in any language, a picture or a clip.
 
-    Of each video the best moment is shown, and how many more of it match.
-    Into a pipe or a file, a hit is a line of rank, start and end in seconds, score and path, between tabs.
+    Of each video the best moment is shown, and how many more of it match. Words in quotes have to be said
+    just so. Into a pipe or a file, a hit is a line of rank, start and end in seconds, score and path, between
+    tabs.
 
     Example: polyreel search "mbwa anakimbia"
 
@@ -53,27 +70,137 @@ def search(
         top: How many hits.
         lang: Language of the query as a BCP-47 tag, or auto.
         mode: Where to look: visual, speech, subtitles, screen, or several joined by commas; hybrid is all.
-        null: Print only paths, best first and each once, with a null character after each: for xargs -0.
+        image: A picture or a short clip to look like, in place of a query.
+        like: A clip of the library to look like, by the clip_id that --json shows, in place of a query.
+        folder: Only videos below this folder, or this video.
+        min_duration: Only videos that last so many seconds or more.
+        max_duration: Only videos that last so many seconds or less.
+        subtitles: Only videos with lines in this language, a BCP-47 tag.
+        after: Only files changed on this day or later, such as 2026-01-31.
+        before: Only files changed on this day or earlier.
         all_moments: Show every moment that matches, not only the best of each video.
+        open_hit: Also show this hit in a player: 1 is the best.
+        paths: Print only paths, best first and each once, a line each.
+        null: The same with a null character after each path, for xargs -0.
         server: Ask the server of the library, if one runs on this machine, which is faster.
     """
-    text, folder = _query(query), default_library(library)
-    asked: dict[str, Any] = {"top": top, "mode": mode, "language": lang, "likely": spoken_languages()}
-    asked["per_video"] = None if all_moments else 1
-    answer = ask_server(folder, {"query": text, **asked}) if server and device is None else None
-    if json and answer is not None:
+    own, text = default_library(library), _text(query, image=image, like=like, mode=mode)
+    filters = _filters(
+        folder=_as_indexed(folder),
+        min_duration_s=min_duration,
+        max_duration_s=max_duration,
+        subtitles=subtitles,
+        after=_day(after),
+        before=_day(before),
+    )
+    shown: dict[str, Any] = {"top": top, "per_video": None if all_moments else 1}
+    asked: dict[str, Any] = {"mode": mode, "language": lang, "likely": spoken_languages()}
+    answer = None
+    if server and text and device is None:
+        answer = ask_server(own, {"query": text, "filters": filters, **shown, **asked})
+    if json and answer is not None and open_hit is None:
         print_json(answer)
         return 0
-    result = _answered(answer) if answer is not None else _searched(folder, text, device=device, **asked)
+    if answer is not None:
+        result = _answered(answer)
+    else:
+        opened = _opened(own, device)
+        shown["filters"] = _filter(filters)
+        if image is not None:
+            result = opened.search_example(absolute(image), **shown)
+        elif like is not None:
+            result = opened.search_like(like, **shown)
+        else:
+            result = opened.search(text, **shown, **asked)
+    chosen = None if open_hit is None else _chosen(result.hits, open_hit)
     if json:
         print_json(result.model_dump(mode="json"))
-        return 0
-    if null:
-        write_paths(dict.fromkeys(hit.video for hit in result.hits))
-        return 0
+    elif null or paths:
+        found = dict.fromkeys(hit.video for hit in result.hits)
+        if null:
+            write_paths(found)
+        else:
+            print_lines(map(printable, found))
+    else:
+        _print(result, filtered=bool(filters))
+    if chosen is not None:
+        _open(chosen)
+    return 0
+
+
+def _text(query: tuple[str, ...], *, image: Path | None, like: str | None, mode: str) -> str:
+    """The query, empty where a picture or a clip is searched with."""
+    if sum(map(bool, (query, image, like))) > 1:
+        raise UsageError("a search is for one thing", remedy="Give a query, --image or --like")
+    if not image and not like:
+        return _query(query)
+    if mode not in {"visual", "hybrid"}:
+        raise UsageError(
+            "a picture or a clip is looked for among pictures alone",
+            value=f"--in {mode}",
+            remedy="Leave it out",
+        )
+    return ""
+
+
+def _filters(**conditions: Any) -> dict[str, Any]:
+    """The conditions that were given, as the server takes them; those that cannot be are refused here."""
+    given = {name: value for name, value in conditions.items() if value is not None}
+    _filter(given)
+    return given
+
+
+def _filter(conditions: Mapping[str, Any]) -> Filter:
+    from polyreel.library.search.filters import EVERYTHING, Filter
+
+    days = {name: date.fromisoformat(conditions[name]) for name in ("after", "before") if name in conditions}
+    return Filter(**{**conditions, **days}) if conditions else EVERYTHING
+
+
+def _as_indexed(folder: str | None) -> str | None:
+    """A folder as libraries name it: one that is here by its whole path, another as it was given."""
+    if folder is None:
+        return None
+    here = absolute(Path(folder))
+    return str(here) if here.exists() else folder
+
+
+def _day(given: str | None) -> str | None:
+    try:
+        return None if given is None else date.fromisoformat(given).isoformat()
+    except ValueError:
+        raise UsageError("not a day", value=repr(given), remedy="Write it as 2026-01-31") from None
+
+
+def _answered(document: dict[str, Any]) -> SearchResult:
+    from polyreel.library.results import SearchResult
+
+    return SearchResult.model_validate(document)
+
+
+def _opened(folder: Path, device: str | None) -> Library:
+    from polyreel.library.search.search import Library
+
+    return Library(folder, functools.partial(load_bundle, device=device))
+
+
+def _chosen(hits: Sequence[Hit], number: int) -> Hit:
+    if number > len(hits):
+        raise UsageError("there is no such hit to open", value=f"{number}, of {count(len(hits), 'hit')}")
+    return hits[number - 1]
+
+
+def _open(hit: Hit) -> None:
+    name, at_the_time = open_moment(Path(hit.video), hit.watch_start_s)
+    where = "" if at_the_time else f", which begins at the start: go to {clock(hit.watch_start_s)}"
+    stderr.print(f"Shown by {name}{where}", style="dim")
+
+
+def _print(result: SearchResult, *, filtered: bool) -> None:
     if not result.hits:
-        stderr.print("Nothing found: the library is empty, or no subtitle matches.")
-        return 0
+        why = "no video passes the filters" if filtered else "the library is empty"
+        stderr.print(f"Nothing found: {why}, or no subtitle matches.")
+        return
     if result.pictures_left_out:
         stderr.print(
             f"Not searched by what they show: {count(result.pictures_left_out, 'video')} that could not be "
@@ -86,20 +213,8 @@ def search(
         stdout.print(hit_table(result.hits, width=stdout.width), crop=False)
     else:
         print_lines(_plain(hit) for hit in result.hits)
-    stderr.print(f"{result.language}, {result.bundle}, {result.took_ms:.0f} ms", style="dim")
-    return 0
-
-
-def _answered(document: dict[str, Any]) -> SearchResult:
-    from polyreel.library.results import SearchResult
-
-    return SearchResult.model_validate(document)
-
-
-def _searched(folder: Path, text: str, *, device: str | None, **asked: Any) -> SearchResult:
-    from polyreel.library.search.search import Library
-
-    return Library(folder, functools.partial(load_bundle, device=device)).search(text, **asked)
+    language = f"{result.language}, " if result.query else ""
+    stderr.print(f"{language}{result.bundle}, {result.took_ms:.0f} ms", style="dim")
 
 
 def hit_table(hits: tuple[Hit, ...], *, width: int) -> Table:

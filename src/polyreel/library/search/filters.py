@@ -25,7 +25,8 @@ class Filter:
     """Conditions on videos, which hold all at once.
 
     Attributes:
-        folder: below this folder; absolute, or from the library's common folder (``LibrarySnapshot.root``).
+        folder: below this folder, or this file; absolute, or from the library's common folder
+            (``LibrarySnapshot.root``). A search where it holds no video is refused.
         min_duration_s, max_duration_s: length of the video in seconds, both included.
         subtitles: BCP-47 tag of a language that it has subtitles in; "und" is unknown.
         after, before: first and last day on which the file was last changed, UTC, both included.
@@ -36,7 +37,9 @@ class Filter:
     """
 
     # The limits and descriptions are those of the REST API, which takes each condition from the address.
-    folder: Annotated[str | None, Field(max_length=4096, description="Only videos below this folder")] = None
+    folder: Annotated[
+        str | None, Field(max_length=4096, description="Only videos below this folder, or this video")
+    ] = None
     min_duration_s: _Duration = None
     max_duration_s: _Duration = None
     subtitles: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import os
 import re
@@ -161,14 +162,15 @@ class LibrarySnapshot:
         return [probability(weight) for weight in weights.tolist()]
 
     def allowed_videos(self, filters: Filter) -> NDArray[np.bool_]:
-        """Which videos a filter lets through, (videos,)."""
+        """Which videos a filter lets through, (videos,).
+
+        Raises:
+            NotFoundError: no video lies below its folder.
+        """
         videos = self.index.videos
         allowed = np.ones(len(videos), bool)
         if filters.folder is not None:
-            folder = os.path.normpath(self.root / filters.folder).rstrip("/") + "/"
-            within = pc.starts_with(videos["path"], folder).to_numpy(zero_copy_only=False).copy()
-            within[[row for path, row in self._rows_of_copies.items() if path.startswith(folder)]] = True
-            allowed &= within
+            allowed &= self._within(filters.folder)
         duration_s = videos["duration_s"].to_numpy()
         if filters.min_duration_s is not None:
             allowed &= duration_s >= filters.min_duration_s
@@ -183,6 +185,23 @@ class LibrarySnapshot:
             tags = videos["languages"].to_pylist()
             allowed &= np.fromiter((filters.subtitles in own for own in tags), bool, len(tags))
         return allowed
+
+    def _within(self, folder: str) -> NDArray[np.bool_]:
+        """Which videos lie below a folder, or at that path, (videos,)."""
+        path = os.path.normpath(self.root / folder).rstrip("/")
+        paths = self.index.videos["path"]
+        below = pc.or_(pc.starts_with(paths, f"{path}/"), pc.equal(paths, path))
+        within: NDArray[np.bool_] = below.to_numpy(zero_copy_only=False).copy()
+        copies = self._rows_of_copies.items()
+        within[[row for copy, row in copies if copy == path or copy.startswith(f"{path}/")]] = True
+        if len(within) and not within.any():
+            near = difflib.get_close_matches(folder.strip("/"), self.folders, n=1)
+            raise NotFoundError(
+                "the library holds no video below this folder",
+                item=repr(folder),
+                remedy=f"Did you mean {near[0]!r}?" if near else "'polyreel videos list' shows what it holds",
+            )
+        return within
 
     def allowed_clips(self, filters: Filter) -> NDArray[np.bool_]:
         """Which clips a filter lets through, (clips,)."""

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 Image = NDArray[np.uint8]
 Picture = Callable[[float], Image]
 Line = tuple[float, float, str]
+Sound = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 _CLOCK_BITS = 16
 _MILLISECONDS = 1000
@@ -113,7 +114,7 @@ def write_video(
     start_offset_s: float = 0.0,
     container_format: str | None = None,
     faststart: bool = False,
-    audio: bool = False,
+    audio: bool | Sound = False,
     subtitles: Mapping[str, Sequence[Line]] | None = None,
     subtitle_codec: str = "srt",
     encoder_options: Mapping[str, str] | None = None,
@@ -134,7 +135,7 @@ def write_video(
         start_offset_s: time stamp of the first frame.
         container_format: name of ffmpeg's muxer.
         faststart: put an mp4's index (moov) in front of its pictures.
-        audio: add a silent sound track.
+        audio: add a sound track: silent, or what a function of the instants in seconds says.
         subtitles: language -> lines (start, end, text), each language a track inside the video.
         subtitle_codec: "srt" or "ass" for mkv, "mov_text" for mp4, "webvtt" for webm.
         encoder_options: more options of the encoder.
@@ -175,7 +176,8 @@ def write_video(
             packets += stream.encode(frame)
         packets += stream.encode(None)
         if sound is not None:
-            packets += _silence(sound, start_offset_s, instants[-1])
+            heard = audio if callable(audio) else np.zeros_like
+            packets += _sound(sound, start_offset_s, instants[-1], heard)
         for text, lines in texts:
             packets += _spoken(text, lines, start_offset_s)
         for packet in sorted(packets, key=lambda p: (p.dts or 0) * p.time_base):
@@ -188,7 +190,7 @@ def write_sound(path: Path, *, seconds: float = 2.0, cover: Image | None = None)
     with av.open(str(path), "w") as container:
         sound = container.add_stream("libmp3lame" if path.suffix == ".mp3" else "aac", rate=48_000)
         packets = [] if cover is None else _cover(container, cover)
-        packets += _silence(sound, 0.0, seconds)
+        packets += _sound(sound, 0.0, seconds, np.zeros_like)
         for packet in packets:
             container.mux(packet)
     return path
@@ -202,11 +204,12 @@ def _cover(container: OutputContainer, image: Image) -> list[Packet]:
     return [*stream.encode(VideoFrame.from_ndarray(image).reformat(format="yuvj420p")), *stream.encode(None)]
 
 
-def _silence(sound: AudioStream, start_s: float, seconds: float) -> list[Packet]:
+def _sound(sound: AudioStream, start_s: float, seconds: float, heard: Sound) -> list[Packet]:
     packets = []
     samples = round(seconds * sound.rate)
     for at in range(0, samples, 960):
-        frame = AudioFrame.from_ndarray(np.zeros((1, 960), np.float32), format="fltp", layout="mono")
+        wave = heard((at + np.arange(960)) / sound.rate).astype(np.float32)[None]
+        frame = AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
         frame.sample_rate, frame.time_base = sound.rate, Fraction(1, sound.rate)
         frame.pts = at + round(start_s * sound.rate)
         packets += sound.encode(frame)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import socket
@@ -20,6 +21,7 @@ __all__ = [
     "SCRATCH",
     "absolute",
     "exclusive_lock",
+    "finished_file",
     "new_file",
     "new_folder",
     "scratch_folder",
@@ -64,6 +66,45 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
         raise
     sync(path.parent)
+
+
+@contextmanager
+def finished_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A place for another program to write a file to; it becomes ``path`` when the block ends well.
+
+    Args:
+        path: the file; the place is in its folder, with its suffix.
+        overwrite: whether it may replace a file that is there.
+
+    Raises:
+        FileExistsError: there is one, and it may not; also if it came while the block ran.
+        OSError: the disk is full or fails; what was there is still there.
+    """
+    if not overwrite and os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    temporary = path.with_name(f".{os.getpid()}-{threading.get_ident()}{path.suffix}")
+    try:
+        yield temporary
+        sync(temporary)
+        if overwrite:
+            temporary.replace(path)
+        else:
+            _place(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync(path.parent)
+
+
+def _place(temporary: Path, path: Path) -> None:
+    """Give a file its name unless another one has it."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        temporary.rename(path)
 
 
 @contextmanager

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["clock", "count", "duration", "printable", "size"]
+__all__ = ["clock", "count", "duration", "parse_clock", "printable", "size"]
+
+_CLOCK = re.compile(r"(?:\d{1,6}:[0-5]?\d|\d{1,8}):[0-5]?\d(?:\.\d+)?|\d{1,9}(?:\.\d+)?")
 
 # Control characters, Unicode's line ends, changes of the writing direction, and halves of characters (a name
 # that is not text). Marks of direction without an embedding stay: Arabic and Hebrew are written with them.
@@ -34,6 +36,20 @@ def clock(seconds: float, *, digits: int = 0) -> str:
     hours, minutes = divmod(int(minutes), 60)
     shown = f"{rest:0{3 + digits}.{digits}f}" if digits else f"{rest:02d}"
     return f"{hours}:{minutes:02d}:{shown}" if hours else f"{minutes}:{shown}"
+
+
+def parse_clock(text: str) -> float:
+    """Seconds of a time within a video, as ``clock`` writes it or as a number: 1:02:03.5, 0:07, 12.25.
+
+    Raises:
+        ValueError: it is written in another way.
+    """
+    if not _CLOCK.fullmatch(text):
+        raise ValueError(f"{text!r} is not a time")
+    seconds = 0.0
+    for part in text.split(":"):
+        seconds = seconds * 60 + float(part)
+    return seconds
 
 
 def duration(seconds: float) -> str:

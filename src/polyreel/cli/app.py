@@ -28,6 +28,10 @@ VERBS = {
         "polyreel.cli.search:search",
         "Find moments that match a sentence in any language, a picture or a clip.",
     ),
+    "cut": (
+        "polyreel.cli.cut:cut",
+        "Cut a moment out of a video, with its sound and subtitles: a hit of the last search, or any times.",
+    ),
     "serve": ("polyreel.cli.serve:serve", "Serve a page to search with, and a REST API for programs."),
     "mcp": (
         "polyreel.cli.mcp:mcp",

@@ -19,6 +19,7 @@ from polyreel.cli.output import print_json, print_lines, stderr, stdout, write_p
 from polyreel.cli.players import open_moment
 from polyreel.errors import QueryError, UsageError
 from polyreel.files import absolute
+from polyreel.library.last_hits import remember_hits
 from polyreel.library.local_socket import ask_server
 from polyreel.units import clock, count, printable
 
@@ -99,6 +100,7 @@ def search(
     if server and text and device is None:
         answer = ask_server(own, {"query": text, "filters": filters, **shown, **asked})
     if json and answer is not None and open_hit is None:
+        remember_hits(own, answer["hits"])
         print_json(answer)
         return 0
     if answer is not None:
@@ -112,6 +114,7 @@ def search(
             result = opened.search_like(like, **shown)
         else:
             result = opened.search(text, **shown, **asked)
+    remember_hits(own, (hit.model_dump(mode="json") for hit in result.hits))
     chosen = None if open_hit is None else _chosen(result.hits, open_hit)
     if json:
         print_json(result.model_dump(mode="json"))

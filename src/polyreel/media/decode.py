@@ -256,6 +256,11 @@ class VideoReader:
         return None
 
     @property
+    def jumps(self) -> int:
+        """How often time stamps jumped so far; times went on from the frame before."""
+        return self._jumps
+
+    @property
     def health(self) -> Health:
         """What has come out so far; complete once ``pictures`` is exhausted."""
         remarks = list(self._remarks)
@@ -342,6 +347,10 @@ class VideoReader:
                 value=f"{self._codec.name}, {self._bad_packets} damaged packets",
                 remedy="Play the file elsewhere or convert it again from its source",
             )
+
+    def timed_frames(self) -> Iterator[tuple[float, VideoFrame]]:
+        """All frames as the decoder gives them, with their times in seconds; errors as in ``pictures``."""
+        yield from self._timed_frames()
 
     def _timed_frames(self) -> Iterator[tuple[float, VideoFrame]]:
         """Frames with their times on the player's clock. Where time stamps jump, time goes on."""
@@ -484,8 +493,12 @@ def next_due_s(time_s: float, fps: float) -> float:
     return (math.floor(time_s * fps + _TIME_EPSILON_S) + 1) / fps
 
 
-def open_container(path: Path) -> InputContainer:
+def open_container(path: Path, options: dict[str, str] | None = None) -> InputContainer:
     """A media file, opened by FFmpeg but for formats that name other files.
+
+    Args:
+        path: the file.
+        options: those of FFmpeg's demuxer.
 
     Raises:
         MediaError: it is missing, unreadable, empty, or not a video.
@@ -516,7 +529,7 @@ def open_container(path: Path) -> InputContainer:
     try:
         with _logged_errors() as log:
             # The "file:" prefix keeps a name such as "http:x" or "concat:x" from being read as a protocol.
-            return av.open(f"file:{path}", metadata_errors="replace")
+            return av.open(f"file:{path}", options=options or {}, metadata_errors="replace")
     except (MemoryError, av.error.MemoryError) as error:
         raise _out_of_memory(path) from error
     except (av.error.FFmpegError, OSError) as error:

@@ -2,7 +2,8 @@
 
 It reads one JSON request a line from stdin and answers each with messages (``wire``) on stdout: for the task
 "decode" ``opened``, ``frame`` and ``clip`` (``passed`` in place of frames that are known), for those of
-``browser_tasks`` what stands there; then ``done`` or ``failed``. It keeps no state between requests.
+``browser_tasks`` and ``cuts.task`` what stands there; then ``done`` or ``failed``. It keeps no state between
+requests.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any, BinaryIO
 from polyreel.errors import LimitError, MediaError
 from polyreel.media.browser_tasks import BROWSER_TASKS, Send
 from polyreel.media.closed_captions import CodedCaption
+from polyreel.media.cuts.task import CUT_TASKS
 from polyreel.media.decode import Picture
 from polyreel.media.jpeg import encode_jpeg, fit_within
 from polyreel.media.readers import open_video
@@ -116,7 +118,11 @@ def _thumbnail(picture: Picture, longest_px: int) -> Any:
     return picture.image(fit_within(picture.display_size, longest_px))
 
 
-_TASKS: Mapping[str, Callable[[Path, dict[str, Any], Send], None]] = {"decode": _read, **BROWSER_TASKS}
+_TASKS: Mapping[str, Callable[[Path, dict[str, Any], Send], None]] = {
+    "decode": _read,
+    **BROWSER_TASKS,
+    **CUT_TASKS,
+}
 
 
 if __name__ == "__main__":

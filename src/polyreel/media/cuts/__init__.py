@@ -1,0 +1,1 @@
+"""Parts of films as files of their own."""

@@ -123,8 +123,8 @@ class Hit(LibraryResult):
             it, 0 to 1.
         rank: 1 for the best.
         more: how many more moments of this video match and are not among the hits, where a search shows only
-            so many of each video: fair matches, and those nearly as good as this one. 0 but for the best of
-            its video.
+            so many of each video: fair ones, and those at least half as likely as this one. 0 but for the
+            best of its video.
         strength: probability that the moment is what was asked for, were half of all queries about something
             that is in the library; None where that cannot be told: before ``Library.calibrate``, and for what
             was searched with a picture or a clip.

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from polyreel.library.search.search_index import SearchIndex
 
-__all__ = ["ADJACENT_S", "MERGE_RATIO", "Moment", "Ranked", "merge_adjacent"]
+__all__ = ["ADJACENT_S", "Moment", "Ranked", "merge_adjacent"]
 
 # An adjacent clip joins a moment if it is nearly as good as the moment's best.
-MERGE_RATIO = 0.85
+_MERGE_RATIO = 0.85
 ADJACENT_S = 1.0
 
 
@@ -84,7 +84,7 @@ def _joins(clip: Moment, moment: Moment, evidence: Sequence[Mapping[int, float]]
     """
     gap_s = max(clip.start_s - moment.end_s, moment.start_s - clip.end_s)
     return gap_s <= ADJACENT_S and all(
-        scores.get(clip.best, -np.inf) >= MERGE_RATIO * scores[moment.best]
+        scores.get(clip.best, -np.inf) >= _MERGE_RATIO * scores[moment.best]
         for scores in evidence
         if moment.best in scores
     )

@@ -19,7 +19,7 @@ from polyreel.library.search.asked_words import AskedWords
 from polyreel.library.search.calibration import Calibration, Scale, provisional
 from polyreel.library.search.evidence import EXACT, LINES, PICTURES, UNSURE, WORDS, probability
 from polyreel.library.search.exact import best_rows
-from polyreel.library.search.fusion import MERGE_RATIO, Moment, Ranked, merge_adjacent
+from polyreel.library.search.fusion import Moment, Ranked, merge_adjacent
 from polyreel.library.search.moments import Folded, best_of_each_video, watchable, without_repeats
 from polyreel.library.search.search_query import SearchQuery, Vector
 from polyreel.library.search.snapshot import LibrarySnapshot
@@ -144,12 +144,14 @@ class Ranking:
         return -weight, -float(scores[row]), row
 
     def _matches(self, found: _Found) -> Callable[[Moment, Moment], bool]:
-        """Whether a moment is a match, or nearly as good as the best of its video."""
+        """Whether a moment is a fair match, or half as likely one as the best of its video.
+
+        With what a bundle sees, few matches are fair, but which are better than others is told all the same.
+        """
 
         def matches(moment: Moment, best: Moment) -> bool:
-            measured = self._calibration is not None
-            is_fair = measured and probability(found.weight(moment.best)) >= FAIR
-            return is_fair or moment.score >= MERGE_RATIO * best.score > 0
+            likely, most = (probability(found.weight(each.best)) for each in (moment, best))
+            return likely >= min(FAIR, most / 2) and likely > 0
 
         return matches
 

@@ -80,6 +80,10 @@ def test_a_picture_or_a_clip_is_searched_with(ask, hits, tmp_path):
     assert (Path(best["video"]).name, best["start_s"]) == ("long.mp4", 0)
     alike = hits("--like", best["clip_id"], "--all-moments")
     assert best["clip_id"] not in {hit["clip_id"] for hit in alike}
+    assert hits(best["clip_id"], "--in", "visual") != alike  # a text like any other
+    hits("--image", picture)
+    assert hits("--like", "1", "--all-moments") == alike
+    assert ask("--like", "99")[0] == 1
     code, _, said = ask("--like", "nothing")
     assert (code, "no such moment" in said) == (1, True)
     picture.write_bytes(b"no picture")
@@ -169,6 +173,11 @@ def test_a_hit_is_shown_from_its_second(ask, tmp_path, monkeypatch, films_folder
     noted = player(tmp_path / "bin", "mpv")
     assert ask("red", "--in", "visual", "--open", 1, "--folder", "more", "--paths")[0] == 0
     assert lines_of(noted) == ["--start=2.500", "--", film_found]
+    noted.unlink()
+    assert ask("--open", 1)[0] == 0  # of the last search
+    assert lines_of(noted) == ["--start=2.500", "--", film_found]
+    code, _, said = ask("--open", 9)
+    assert (code, "the last search of this library has no such hit" in said) == (1, True)
 
 
 def test_a_name_commands_neither_a_shell_nor_the_player(tmp_path, monkeypatch):

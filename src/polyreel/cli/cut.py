@@ -80,11 +80,11 @@ def _moment(named: str, library: Path, start: str | None, end: str | None) -> tu
     if named.isascii() and named.isdecimal():
         from polyreel.library.last_hits import recall_hit
 
-        source, start_s, end_s = recall_hit(library, int(named))
+        hit = recall_hit(library, int(named))
         return (
-            source,
-            start_s if start is None else _seconds("--start", start),
-            end_s if end is None else _seconds("--end", end),
+            hit.video,
+            hit.start_s if start is None else _seconds("--start", start),
+            hit.end_s if end is None else _seconds("--end", end),
         )
     if start is None or end is None:
         raise UsageError(

@@ -19,7 +19,7 @@ from polyreel.cli.output import print_json, print_lines, stderr, stdout, write_p
 from polyreel.cli.players import open_moment
 from polyreel.errors import QueryError, UsageError
 from polyreel.files import absolute
-from polyreel.library.last_hits import remember_hits
+from polyreel.library.last_hits import recall_hit, remember_hits
 from polyreel.library.local_socket import ask_server
 from polyreel.units import clock, count, printable
 
@@ -72,7 +72,8 @@ def search(
         lang: Language of the query as a BCP-47 tag, or auto.
         mode: Where to look: visual, speech, subtitles, screen, or several joined by commas; hybrid is all.
         image: A picture or a short clip to look like, in place of a query.
-        like: A clip of the library to look like, by the clip_id that --json shows, in place of a query.
+        like: A moment to look like, in place of a query: the rank of a hit of the last search, or the clip_id
+            that --json shows.
         folder: Only videos below this folder, or this video.
         min_duration: Only videos that last so many seconds or more.
         max_duration: Only videos that last so many seconds or less.
@@ -80,12 +81,17 @@ def search(
         after: Only files changed on this day or later, such as 2026-01-31.
         before: Only files changed on this day or earlier.
         all_moments: Show every moment that matches, not only the best of each video.
-        open_hit: Also show this hit in a player: 1 is the best.
+        open_hit: Also show this hit in a player: 1 is the best. Without a query, a hit of the last search.
         paths: Print only paths, best first and each once, a line each.
         null: The same with a null character after each path, for xargs -0.
         server: Ask the server of the library, if one runs on this machine, which is faster.
     """
-    own, text = default_library(library), _text(query, image=image, like=like, mode=mode)
+    own = default_library(library)
+    if open_hit is not None and not query and not image and not like:
+        last = recall_hit(own, open_hit)
+        _open(last.video, last.watch_start_s)
+        return 0
+    text = _text(query, image=image, like=like, mode=mode)
     filters = _filters(
         folder=_as_indexed(folder),
         min_duration_s=min_duration,
@@ -111,7 +117,7 @@ def search(
         if image is not None:
             result = opened.search_example(absolute(image), **shown)
         elif like is not None:
-            result = opened.search_like(like, **shown)
+            result = opened.search_like(_clip(own, like), **shown)
         else:
             result = opened.search(text, **shown, **asked)
     remember_hits(own, (hit.model_dump(mode="json") for hit in result.hits))
@@ -127,7 +133,7 @@ def search(
     else:
         _print(result, filtered=bool(filters))
     if chosen is not None:
-        _open(chosen)
+        _open(Path(chosen.video), chosen.watch_start_s)
     return 0
 
 
@@ -193,9 +199,14 @@ def _chosen(hits: Sequence[Hit], number: int) -> Hit:
     return hits[number - 1]
 
 
-def _open(hit: Hit) -> None:
-    name, at_the_time = open_moment(Path(hit.video), hit.watch_start_s)
-    where = "" if at_the_time else f", which begins at the start: go to {clock(hit.watch_start_s)}"
+def _clip(library: Path, named: str) -> str:
+    """The clip that a rank or a clip_id names."""
+    return recall_hit(library, int(named)).clip_id if named.isascii() and named.isdecimal() else named
+
+
+def _open(video: Path, start_s: float) -> None:
+    name, at_the_time = open_moment(video, start_s)
+    where = "" if at_the_time else f", which begins at the start: go to {clock(start_s)}"
     stderr.print(f"Shown by {name}{where}", style="dim")
 
 

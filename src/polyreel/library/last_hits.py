@@ -12,16 +12,28 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from polyreel.errors import NotFoundError
 from polyreel.files import write_atomically
 from polyreel.packages.members import cache_dir
 
-__all__ = ["recall_hit", "remember_hits"]
+__all__ = ["LastHit", "recall_hit", "remember_hits"]
 
-_SCHEMA = 1
-_FACTS = ("rank", "video", "start_s", "end_s")
+_SCHEMA = 2
+
+
+class LastHit(NamedTuple):
+    """A hit of the last search; the attributes are those of ``Hit``."""
+
+    video: Path
+    start_s: float
+    end_s: float
+    watch_start_s: float
+    clip_id: str
+
+
+_FACTS = ("rank", *LastHit._fields)
 
 
 def remember_hits(library: Path, hits: Iterable[Mapping[str, Any]]) -> None:
@@ -41,8 +53,8 @@ def remember_hits(library: Path, hits: Iterable[Mapping[str, Any]]) -> None:
             return
 
 
-def recall_hit(library: Path, rank: int) -> tuple[Path, float, float]:
-    """File, start and end in seconds of a hit of the last search.
+def recall_hit(library: Path, rank: int) -> LastHit:
+    """A hit of the last search.
 
     Args:
         library: folder of the library.
@@ -61,7 +73,13 @@ def recall_hit(library: Path, rank: int) -> tuple[Path, float, float]:
     try:
         kept = json.loads(newest.read_bytes())
         hits = {
-            int(hit["rank"]): (Path(hit["video"]), float(hit["start_s"]), float(hit["end_s"]))
+            int(hit["rank"]): LastHit(
+                Path(hit["video"]),
+                float(hit["start_s"]),
+                float(hit["end_s"]),
+                float(hit["watch_start_s"]),
+                str(hit["clip_id"]),
+            )
             for hit in kept["hits"]
         }
     except (OSError, ValueError, LookupError, TypeError) as error:

@@ -80,6 +80,9 @@ def playing_at(page) -> float:
     return page.evaluate(f"{video}.currentTime")
 
 
+FOCUSED = "[...document.querySelectorAll('.thumb')].indexOf(document.activeElement)"
+
+
 @pytest.mark.parametrize(("tag", "word"), list(zip(STUDY_LANGUAGES, GREEN, strict=True)))
 def test_a_search_in_each_language_on_a_page_in_that_language(visit, tag, word):
     page = visit(locale=tag)
@@ -106,29 +109,81 @@ def test_the_keyboard_is_enough(visit):
     assert page.evaluate("[...document.querySelectorAll('.thumb')].indexOf(document.activeElement)") == 1
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Enter")
-    page.wait_for_selector(".card.playing video")
     assert playing_at(page) >= 0
+    page.keyboard.press("n")
+    until(page, "document.querySelector('#theatre .place').textContent.includes('2/')")
+    assert playing_at(page) >= 0
+    page.keyboard.press(",")
+    until(page, "document.querySelector('#theatre .place').textContent.includes('1/')")
+    page.keyboard.press(".")
     page.keyboard.press("Escape")
+    until(page, "!document.querySelector('#theatre').open")
     assert page.locator("video").count() == 0
-    assert page.evaluate("document.activeElement === document.querySelector('.thumb')")
+    assert page.evaluate(FOCUSED) == 1  # where one came to
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.id") == "q"
 
 
 def test_a_click_plays_from_the_moment(visit):
-    page = visit("/?q=white&mode=visual")
-    page.get_by_role("link", name="Play tricolour.mp4 from 0:03").click()
-    assert 3.0 <= playing_at(page) <= 3.5
+    page = visit("/?q=white&mode=visual&moments=all")
+    link = page.get_by_role("link", name=re.compile("Play tricolour.mp4"))
+    start_s = float(re.search(r"start=([0-9.]+)", link.first.get_attribute("href"))[1])
+    link.first.click()
+    assert page.locator("#theatre .poster, #theatre video").count() == 1  # a picture is there at once
+    assert start_s <= playing_at(page) <= start_s + 0.5
     page.get_by_role("button", name="Close the player").click()
     assert page.locator("video").count() == 0
 
 
-def test_only_one_moment_plays_at_a_time(visit):
+def test_the_player_says_why_and_shows_the_lines(visit):
+    page = visit("/?q=dog&mode=subtitles")
+    page.locator(".thumb").first.click()
+    playing_at(page)
+    assert page.locator("#theatre mark").inner_text() == "dog"
+    until(page, "document.querySelector('track')?.track.cues?.length === 3")
+    cues = page.evaluate(
+        "[...document.querySelector('track').track.cues].map(cue => [cue.startTime, cue.text])"
+    )
+    assert cues[1] == [4, "and then the dog runs away"]
+    assert page.evaluate("document.querySelector('track').track.mode") == "showing"
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (1366, 640), (360, 640), (640, 360)])
+def test_the_player_can_be_closed_without_scrolling(visit, width, height):
+    page = visit("/?q=dog&mode=subtitles", viewport={"width": width, "height": height})
+    page.locator(".thumb").first.press("Enter")
+    playing_at(page)
+    for part in ("#theatre video", "#theatre .close"):
+        box = page.locator(part).bounding_box()
+        assert box["x"] >= 0, part
+        assert box["y"] >= 0, part
+        assert box["x"] + box["width"] <= width, part
+        assert box["y"] + box["height"] <= height, part
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_player_goes_from_moment_to_moment_and_stops_at_the_ends(visit):
     page = visit("/?q=white&mode=visual")
-    for place in (0, 1):
-        page.locator(".thumb").nth(place).click()
-        page.wait_for_selector(".card.playing video")
-    assert page.locator("video").count() == 1
+    page.locator(".thumb").first.click()
+    back, on = (page.get_by_role("button", name=name) for name in ("Previous moment", "Next moment"))
+    assert back.is_disabled()
+    on.click()
+    assert back.is_enabled()
+    assert page.locator("#theatre video, #theatre .poster").count() == 1
+    page.mouse.click(3, 3)  # the dark around it
+    until(page, "!document.querySelector('#theatre').open")
+
+
+def test_whoever_stays_on_a_card_sees_its_moment(visit):
+    page = visit("/?q=white&mode=visual")
+    page.locator(".thumb").first.hover()
+    until(page, "document.querySelector('.thumb .strip')?.naturalWidth === 1280")
+    page.mouse.move(2, 2)
+    until(page, "document.querySelector('.thumb .strip') === null")
+    still = visit("/?q=white&mode=visual", reduced_motion="reduce")
+    still.locator(".thumb").first.hover()
+    still.wait_for_timeout(700)
+    assert still.locator(".strip").count() == 0
 
 
 def test_the_back_button_and_a_shared_link(visit):
@@ -207,7 +262,9 @@ def test_it_works_without_javascript(visit):
     page.get_by_role("button", name="Search", exact=True).click()
     assert page.inner_text(".card h2 >> nth=0") == "green.mp4"
     page.locator(".thumb").first.click()
-    assert "/file" in page.locator("#player").get_attribute("src")
+    assert re.search(r"/file#t=[0-9.]+,[0-9.]+$", page.locator("#player").get_attribute("src"))
+    page.get_by_role("link", name="Back to the results").click()
+    assert page.inner_text(".card h2 >> nth=0") == "green.mp4"
     page.locator(".page-language summary").click()
     page.get_by_role("button", name="Deutsch").click()
     assert page.get_attribute("html", "lang") == "de"
@@ -224,16 +281,18 @@ def test_the_language_can_be_changed_and_stays(visit):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/?q=dog", "/?q=qwrtzpsd&mode=visual", "/library", "/model", "/nothing", "video"]
+    "path", ["/", "/?q=dog", "/?q=qwrtzpsd&mode=visual", "/library", "/model", "/nothing", "video", "player"]
 )
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_is_accessible(browser, site, path, scheme):
     context = browser.new_context(color_scheme=scheme, locale="en", viewport={"width": 1200, "height": 900})
     page = context.new_page()
-    if path == "video":
+    if path in {"video", "player"}:
         page.goto(site.address + "/?q=white")
-        path = page.locator(".thumb").first.get_attribute("href")
-    page.goto(site.address + path)
+        page.locator(".thumb, .acts a:last-child").nth(1 if path == "video" else 0).click()
+        page.wait_for_selector("video")
+    else:
+        page.goto(site.address + path)
     found = axe.Axe().run(page, options=WCAG)
     context.close()
     assert [

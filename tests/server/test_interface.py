@@ -6,7 +6,7 @@ import pytest
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 
-from polyreel.server import api
+from polyreel.server import api, media_api
 
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
 
@@ -22,6 +22,7 @@ def operations() -> list:
     that take anything also with requests as they should not."""
     app = FastAPI()
     app.include_router(api.router)
+    app.include_router(media_api.router)
     found = [each.ok() for each in schemathesis.openapi.from_dict(app.openapi()).get_all_operations()]
     right, wrong = schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE
     takes = [each for each in found if any(True for _ in each.iter_parameters()) or each.body]

@@ -55,8 +55,10 @@ def test_a_search_says_what_it_found(client):
     assert 'id="doubt"' not in text
     assert "tricolour.mp4" in text
     assert "talks" in text
-    assert re.search(r'<blockquote lang="en"[^>]*>and then the dog runs away', text)
-    assert 'data-play="/api/v1/videos/' in text
+    assert re.search(
+        r'<blockquote lang="en"[^>]*>and then the <mark>dog</mark> runs away <cite[^>]*>Subtitle', text
+    )
+    assert re.search(r'href="/play/[^"]+" data-play ', text)
     assert "<svg" in text
     assert client.get("/?q=qwrtzpsd&mode=visual").text.count('id="doubt"') == 1
 
@@ -178,7 +180,7 @@ def test_an_empty_library_teaches(tmp_path: Path, tiny_bundle):
 
 
 def links_in(text: str) -> set[str]:
-    found = re.findall(r'\b(?:href|src|action|hx-get|data-play|poster)="(/[^"]*)"', text)
+    found = re.findall(r'\b(?:href|src|action|hx-get|poster)="(/[^"]*)"', text)
     return {html.unescape(link).partition("#")[0] for link in found}
 
 
@@ -197,7 +199,9 @@ def test_below_a_root_path_every_link_leads_back_here(library_folder, root, prox
         pages = ("/", "/?q=blue", "/?like=" + hit["clip_id"], "/library", "/model", "/login", "/nothing")
         links = set()
         for page in (*pages, f"/videos/{hit['video_id']}?q=blue"):
-            links |= links_in(through(root + page).text)
+            text = through(root + page).text
+            links |= links_in(text)
+            assert set(re.findall(r'data-strip="(/[^/]+)', text)) <= {f"/{root.split('/')[1]}"}
         assert {f"{root}/", f"{root}/library", f"{root}/language"} <= links
         for link in links:
             assert through(link).status_code in {200, 405}, link

@@ -32,19 +32,19 @@ from polyreel.server.rendering import spoken_languages
 from polyreel.server.state import Server, ServerState
 from polyreel.server.uploads import form_in, read_example
 
-__all__ = ["API", "router"]
+__all__ = ["API", "ERRORS", "NOT_FOUND", "VideoId", "router"]
 
 API = "/api/v1"
 _MAX_TOP = 1_000
 
-_ERRORS: dict[int | str, dict[str, Any]] = {
+ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorDocument, "description": "The request cannot be met as it is"},
     401: {"model": ErrorDocument, "description": "The token is missing or wrong"},
     422: {"model": ErrorDocument, "description": "A parameter or a file is not what it should be"},
     429: {"model": ErrorDocument, "description": "One client asks too often"},
     503: {"model": ErrorDocument, "description": "The library cannot be searched now"},
 }
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {
+NOT_FOUND: dict[int | str, dict[str, Any]] = {
     404: {"model": ErrorDocument, "description": "It is not here, or no longer"}
 }
 _UPLOAD: dict[str, Any] = {
@@ -73,7 +73,7 @@ _BINARY: dict[int | str, dict[str, Any]] = {
     416: {"description": "The range lies beyond the end of the file"},
 }
 
-router = APIRouter(prefix=API, responses=_ERRORS)
+router = APIRouter(prefix=API, responses=ERRORS)
 
 QueryText = Annotated[
     str, Query(min_length=1, max_length=MAX_QUERY_CHARS, description="What the video shows, in any language")
@@ -114,7 +114,7 @@ async def search(
     return await _answer(server, query)
 
 
-@router.get("/search/like/{clip_id}", response_model=SearchResult, responses=_NOT_FOUND, tags=["search"])
+@router.get("/search/like/{clip_id}", response_model=SearchResult, responses=NOT_FOUND, tags=["search"])
 async def search_like(
     server: ServerState, filters: Filters, clip_id: ClipId, top: Top = 10, per_video: PerVideo = None
 ) -> Response:
@@ -151,13 +151,13 @@ def videos(
     return _json(VideosDocument(total=total, videos=tuple(found)))
 
 
-@router.get("/videos/{video_id}", response_model=Video, responses=_NOT_FOUND, tags=["videos"])
+@router.get("/videos/{video_id}", response_model=Video, responses=NOT_FOUND, tags=["videos"])
 def video(server: ServerState, video_id: VideoId) -> Response:
     """One video."""
     return _json(server.library.video(video_id))
 
 
-@router.get("/videos/{video_id}/moments", response_model=Timeline, responses=_NOT_FOUND, tags=["videos"])
+@router.get("/videos/{video_id}/moments", response_model=Timeline, responses=NOT_FOUND, tags=["videos"])
 def timeline(server: ServerState, video_id: VideoId, q: QueryText, lang: LanguageTag = "auto") -> Response:
     """How well each clip of a video matches a text, in order of time."""
     query = text_query(q, language=lang, likely=server.snapshot.languages)
@@ -169,7 +169,7 @@ def timeline(server: ServerState, video_id: VideoId, q: QueryText, lang: Languag
 @router.get(
     "/videos/{video_id}/file",
     response_class=Response,
-    responses={**_NOT_FOUND, **_BINARY},
+    responses={**NOT_FOUND, **_BINARY},
     tags=["videos"],
 )
 def video_file(server: ServerState, video_id: VideoId) -> Response:
@@ -177,7 +177,7 @@ def video_file(server: ServerState, video_id: VideoId) -> Response:
     return video_response(server.snapshot, video_id)
 
 
-@router.get("/moments/{clip_id}", response_model=LibraryClip, responses=_NOT_FOUND, tags=["moments"])
+@router.get("/moments/{clip_id}", response_model=LibraryClip, responses=NOT_FOUND, tags=["moments"])
 def clip(server: ServerState, clip_id: ClipId) -> Response:
     """One clip and its video."""
     return _json(server.library.clip(clip_id))
@@ -186,7 +186,7 @@ def clip(server: ServerState, clip_id: ClipId) -> Response:
 @router.get(
     "/thumbnails/{clip_id}",
     response_class=Response,
-    responses={**_NOT_FOUND, 200: {"content": {"image/jpeg": {}}}},
+    responses={**NOT_FOUND, 200: {"content": {"image/jpeg": {}}}},
     tags=["moments"],
 )
 def thumbnail(server: ServerState, clip_id: ClipId) -> Response:

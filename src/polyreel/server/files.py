@@ -16,7 +16,7 @@ from polyreel.errors import NotFoundError
 from polyreel.library.search.snapshot import LibrarySnapshot
 from polyreel.server.errors import RangeError
 
-__all__ = ["CONDITIONAL_METHOD", "satisfiable_ranges", "thumbnail_response", "video_response"]
+__all__ = ["CONDITIONAL_METHOD", "satisfiable_ranges", "thumbnail_response", "video_file", "video_response"]
 
 CONDITIONAL_METHOD = "polyreel.method"
 """Key of an ASGI scope: the method of a request that is answered as GET."""
@@ -108,8 +108,8 @@ def _matches(given: list[str], etag: str) -> bool:
     return "*" in tags or etag in {tag.removeprefix("W/") for tag in tags}
 
 
-def video_response(snapshot: LibrarySnapshot, video_id: str) -> FileResponse:
-    """The file of a video, whole or in ranges, if it still is what was indexed.
+def video_file(snapshot: LibrarySnapshot, video_id: str) -> tuple[Path, os.stat_result]:
+    """The file of a video, if it still is what was indexed.
 
     Raises:
         NotFoundError: it is not in the library, is gone, has changed, or is now a link to somewhere else.
@@ -130,6 +130,12 @@ def video_response(snapshot: LibrarySnapshot, video_id: str) -> FileResponse:
         )
     if not os.access(path, os.R_OK):
         raise NotFoundError("the file of this video cannot be read", item=name, remedy="Check permissions")
+    return path, facts
+
+
+def video_response(snapshot: LibrarySnapshot, video_id: str) -> FileResponse:
+    """The file of a video, whole or in ranges. Raises as ``video_file``."""
+    path, facts = video_file(snapshot, video_id)
     return _IndexedFileResponse(
         path,
         media_type=_TYPES.get(path.suffix.lower(), "application/octet-stream"),

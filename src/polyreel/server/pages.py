@@ -5,24 +5,28 @@ from __future__ import annotations
 import asyncio
 import base64
 import functools
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 from urllib.parse import urlencode
 
+import anyio.from_thread
 from fastapi import APIRouter, Path, Request, Response
+from markupsafe import Markup
 
 from polyreel.errors import PolyreelError
-from polyreel.library.results import SearchResult
+from polyreel.library.results import Hit, SearchResult
 from polyreel.library.search.search_query import SearchQuery
 from polyreel.server.errors import ForbiddenError, status_of
 from polyreel.server.failures import failure_of
 from polyreel.server.film import film_of
 from polyreel.server.links import AddressLocator, redirect
+from polyreel.server.player import screen_or_failure
 from polyreel.server.rendering import VISITOR_COOKIE, render, spoken_languages, translations_for
 from polyreel.server.search_params import SearchParams
 from polyreel.server.state import Server, ServerState
-from polyreel.server.timeline import draw_timeline
+from polyreel.server.timeline import draw_profile, draw_timeline
 from polyreel.server.uploads import form_in, read_example
+from polyreel.server.why import Why, why_found
 
 __all__ = ["require_form_token", "router"]
 
@@ -37,6 +41,7 @@ _EXAMPLE_QUERIES = (
 )
 _WELCOME_VIDEOS = 12
 _MAX_FOLDERS = 200
+_MOST_OF_VIDEO = 1_000
 _MAX_TAG = 35  # what BCP 47 recommends to allow for
 
 
@@ -95,6 +100,13 @@ def video_page(request: Request, server: ServerState, video_id: str = Path(max_l
     address_at = functools.partial(params.moment_address, lines=lines_in if film.language == lines_in else "")
     here_s = max((clip.start_s for clip in clips if clip.start_s <= at_s), default=0.0) if at_s else None
     is_short = len(film.sections) == 1
+    # What is indexed is shown even where the file is gone.
+    screen, failure, _ = anyio.from_thread.run(
+        functools.partial(screen_or_failure, moment=(at_s, None), spoken=spoken_languages(request)),
+        server,
+        video,
+        translations,
+    )
     return render(
         request,
         "video.html",
@@ -112,9 +124,30 @@ def video_page(request: Request, server: ServerState, video_id: str = Path(max_l
         )
         if query
         else "",
-        media=AddressLocator(server.settings.root_path).media(video_id, start_s=at_s or None),
+        screen=screen,
+        failure=failure,
         subtitle_languages=", ".join(translations.language(tag) for tag in video.subtitles),
     )
+
+
+@router.get("/more/{video_id}")
+async def more_moments(
+    request: Request, server: ServerState, video_id: str = Path(max_length=64)
+) -> Response:
+    """The moments of one video that match but for the best one, as part of the page of results.
+
+    Args:
+        request: its address holds the search.
+        server: what is searched.
+        video_id: hash of the video's content.
+    """
+    params = SearchParams.of(request.query_params)
+    query = params.query(server, spoken_languages(request))
+    result = await server.batcher.ask(replace(query, top=_MOST_OF_VIDEO, per_video=None))
+    own = [hit for hit in result.hits if hit.video_id == video_id]
+    grouped = await server.batcher.ask(query)
+    count = next((hit.more for hit in grouped.hits if hit.video_id == video_id), 0)
+    return render(request, "more.html", params=params, hits=own[1 : count + 1])
 
 
 @router.post("/example")
@@ -169,19 +202,23 @@ def _results(
     without_filters = dict.fromkeys(("folder", "length", "subtitles", "after", "before"), "")
     return {
         "result": result,
-        "moments": [
-            (
-                hit,
-                draw_timeline(server.batcher.score_clips(hit.video_id, query), here=(hit.start_s, hit.end_s)),
-            )
-            for hit in result.hits[: params.top]
-        ],
+        "moments": [_moment(server, query, hit) for hit in result.hits[: params.top]],
         "more": more.address if more else None,
         "example_picture": _example_picture(server, params),
         "hidden_fields": kept,
         "unfiltered": params.changed(**without_filters).address,
+        "any_more": any(hit.more for hit in result.hits),
+        "search_query": params.address.partition("/")[2],
+        "every_moment": params.changed(moments="all").address,
+        "best_moments": params.changed(moments="").address,
         "with_pictures": params.changed(mode="hybrid").address,
     }
+
+
+def _moment(server: Server, query: SearchQuery, hit: Hit) -> tuple[Hit, Markup, Why]:
+    """A hit as its card shows it, with where in its video the query matches, and why it was found."""
+    clips = server.batcher.score_clips(hit.video_id, query)
+    return hit, draw_profile(clips, (hit.start_s, hit.end_s)), why_found(hit.evidence, query.text)
 
 
 def _example_picture(server: Server, params: SearchParams) -> str:

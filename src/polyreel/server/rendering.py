@@ -119,8 +119,8 @@ def style() -> str:
 
 @functools.cache
 def script() -> bytes:
-    """htmx and the page's own script as one file."""
-    return b"\n".join((_static() / name).read_bytes() for name in ("htmx.min.js", "page.js"))
+    """htmx and the page's own scripts as one file."""
+    return b"\n".join((_static() / name).read_bytes() for name in ("htmx.min.js", "page.js", "player.js"))
 
 
 @functools.cache

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from polyreel.errors import QueryError
 from polyreel.languages import clean
+from polyreel.library.results import Hit
 from polyreel.library.search.filters import Filter
 from polyreel.library.search.search_query import SearchQuery, text_query, vector_query
 from polyreel.server.errors import RequestError
@@ -39,6 +40,7 @@ class SearchParams:
         like: ``clip_id`` of a clip to look like.
         example: name of an uploaded picture or clip.
         folder, length, subtitles, after, before: filters; empty for none.
+        moments: "all" shows every moment, anything else the best of each video.
         top: how many moments are shown.
     """
 
@@ -52,6 +54,7 @@ class SearchParams:
     subtitles: str = ""
     after: str = ""
     before: str = ""
+    moments: str = ""
     top: int = _PAGE
 
     @classmethod
@@ -112,6 +115,13 @@ class SearchParams:
             kept["lang"] = self.lang
         return "?" + urlencode({"t": f"{start_s:.3f}", **kept})
 
+    def play_address(self, hit: Hit) -> str:
+        """Address of the page that plays a moment, which keeps what is searched for."""
+        found = {"q": self.q, "like": self.like, "example": self.example}
+        kept = {name: value for name, value in found.items() if value}
+        span = {"start": f"{hit.watch_start_s:.3f}", "end": f"{hit.watch_end_s:.3f}"}
+        return f"/play/{hit.video_id}?" + urlencode({**span, "clip": hit.clip_id, **kept}, safe="@")
+
     def filters(self) -> Filter:
         """The filters as the library takes them.
 
@@ -140,9 +150,12 @@ class SearchParams:
             UsageError: there is no such mode or language.
         """
         top, filters = self.top + 1, self.filters()
+        per_video = None if self.moments == "all" else 1
         if self.example:
             example = server.examples.get(self.example)
-            return vector_query(example.vector, top=top, filters=filters, space=example.space)
+            return vector_query(
+                example.vector, top=top, filters=filters, space=example.space, per_video=per_video
+            )
         if self.like:
             library = server.library
             return vector_query(
@@ -151,9 +164,18 @@ class SearchParams:
                 filters=filters,
                 exclude_clip=self.like,
                 space=library.bundle.card.identity,
+                per_video=per_video,
             )
         if not self.is_search:
             raise QueryError("the query is empty", remedy="Type what the video shows")
         mode: Any = self.mode  # text_query checks it
         likely = [*spoken, *server.snapshot.languages]
-        return text_query(self.q, top=top, mode=mode, language=self.lang, likely=likely, filters=filters)
+        return text_query(
+            self.q,
+            top=top,
+            mode=mode,
+            language=self.lang,
+            likely=likely,
+            filters=filters,
+            per_video=per_video,
+        )

@@ -17,6 +17,7 @@ from polyreel.server.concurrency import ConcurrencyLimit
 from polyreel.server.csrf import CsrfSigner
 from polyreel.server.indexer import Indexer, Mover
 from polyreel.server.metrics import Metrics
+from polyreel.server.playback import PlaybackService
 from polyreel.server.search_batcher import SearchBatcher
 from polyreel.server.settings import ServerSettings
 
@@ -61,6 +62,7 @@ class Server:
     indexer: Indexer
     mover: Mover
     examples: Examples = field(default_factory=Examples)
+    playback: PlaybackService = field(default_factory=PlaybackService)
     # Decoding is at the expense of everybody's searches.
     decoding: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(at_once=2, waiting=8))
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from polyreel.library.results import ClipScore
 from polyreel.units import clock
 
-__all__ = ["draw_timeline", "strength_shown"]
+__all__ = ["draw_profile", "draw_timeline", "strength_shown"]
 
 _WIDTH = 1_000
 # More are narrower than a pixel or two, and a film of five hours has thousands of clips.
@@ -24,6 +24,8 @@ _DRAWING = Markup('<svg class="timeline" viewBox="0 0 {} 16" preserveAspectRatio
 _HIDDEN, _GROUP = Markup('aria-hidden="true"'), Markup('role="group" aria-label="{}"')
 _BAR = Markup('<rect class="bar" x="{:.1f}" y="0" width="{:.1f}" height="12" opacity="{:.2f}"/>')
 _LINK = Markup('<a href="{}" data-seek="{}" tabindex="-1"><title>{}</title>{}</a>')
+_PROFILE = Markup('<path class="bar" d="{}"/>')
+_PROFILE_BARS = 50
 _HERE = Markup('<rect class="here" x="{:.1f}" y="13" width="{:.1f}" height="3"/>')
 
 
@@ -70,3 +72,24 @@ def draw_timeline(
         parts.append(_HERE.format(x, max(width, 6)))
     role = _HIDDEN if link is None else _GROUP.format(label)
     return _DRAWING.format(_WIDTH, role, Markup("").join(parts))
+
+
+def draw_profile(clips: Sequence[ClipScore], here: tuple[float, float]) -> Markup:
+    """A small drawing of a video in time, the higher the better it matches: a kilobyte, for cards.
+
+    Args:
+        clips: all of one video, in order.
+        here: start and end of the moment to mark, seconds.
+    """
+    whole_s = max((clip.end_s for clip in clips), default=0.0) or 1.0
+    together = max(1, math.ceil(len(clips) / _PROFILE_BARS))
+    steps = []
+    for first in range(0, len(clips), together):
+        shared = clips[first : first + together]
+        height = 1 + round(11 * max(map(strength_shown, shared)))
+        x = round(_WIDTH * shared[0].start_s / whole_s)
+        width = max(2, round(_WIDTH * shared[-1].end_s / whole_s) - x - 2)
+        steps.append(f"M{x} 12v-{height}h{width}v{height}")
+    marked = (_WIDTH * seconds / whole_s for seconds in (here[0], max(here[1] - here[0], 0.006 * whole_s)))
+    parts = _PROFILE.format("".join(steps)) + _HERE.format(*marked)
+    return _DRAWING.format(_WIDTH, _HIDDEN, parts)

@@ -140,3 +140,23 @@ def test_a_folder_that_is_not_there_and_a_film_that_is_gone(folder, tmp_path, ca
     assert code == 1
     assert err.startswith(f"polyreel: the file is gone: {tmp_path / 'gone.mp4'}.")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_search_is_exported_and_refused_where_it_cannot_be(folder, tmp_path, capsys):
+    where = ("--library", folder / "library")
+    target = tmp_path / "reds.edl"
+    code, out, err = ask(capsys, "search", "red", *where, "--export", "edl", "-o", target, "--json")
+    assert code == 0
+    assert len(json.loads(out)["hits"]) == target.read_text().count("FROM CLIP NAME") == 2
+    assert err == f"2 moments written to {target}\n"
+    assert target.read_text().startswith("TITLE: red\n")
+    for arguments, said in (
+        (("--export", "edl"), "an export needs a format and a file (--export without -o)"),
+        (("-o", tmp_path / "a.edl"), "an export needs a format and a file (-o without --export)"),
+        (("--export", "edll", "-o", tmp_path / "a.edl"), "Did you mean 'edl'?"),
+        (("--export", "csv", "-o", target), "a file of this name is there"),
+        (("--export", "csv", "-o", folder / "library" / "a.csv"), "nothing is written into the folder"),
+    ):
+        code, _, err = ask(capsys, "search", "red", *where, *arguments)
+        assert code == 2
+        assert said in err

@@ -14,6 +14,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from polyreel.cli.exporting import check_export, export_found
 from polyreel.cli.options import Device, Json, LibraryOption, default_library, load_bundle, spoken_languages
 from polyreel.cli.output import print_json, print_lines, stderr, stdout, write_paths
 from polyreel.cli.players import open_moment
@@ -54,6 +55,9 @@ def search(
     open_hit: Annotated[int | None, Parameter(name="--open", validator=validators.Number(gte=1))] = None,
     paths: Annotated[bool, Parameter(negative="")] = False,
     null: Annotated[bool, Parameter(name=["--null", "-0"], negative="")] = False,
+    export: str | None = None,
+    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
     device: Device = None,
     server: bool = True,
     json: Json = False,
@@ -84,8 +88,12 @@ def search(
         open_hit: Also show this hit in a player: 1 is the best. Without a query, a hit of the last search.
         paths: Print only paths, best first and each once, a line each.
         null: The same with a null character after each path, for xargs -0.
+        export: Also write the hits to a file, as otio, edl or fcpxml for editors, m3u for players, or csv.
+        out: The file that --export writes.
+        overwrite: Let --export replace a file that is there.
         server: Ask the server of the library, if one runs on this machine, which is faster.
     """
+    check_export(export, out)
     own = default_library(library)
     if open_hit is not None and not query and not image and not like:
         last = recall_hit(own, open_hit)
@@ -105,7 +113,7 @@ def search(
     answer = None
     if server and text and device is None:
         answer = ask_server(own, {"query": text, "filters": filters, **shown, **asked})
-    if json and answer is not None and open_hit is None:
+    if json and answer is not None and open_hit is None and out is None:
         remember_hits(own, answer["hits"])
         print_json(answer)
         return 0
@@ -121,6 +129,8 @@ def search(
         else:
             result = opened.search(text, **shown, **asked)
     remember_hits(own, (hit.model_dump(mode="json") for hit in result.hits))
+    if export is not None and out is not None:
+        export_found(result, export, absolute(out), own, overwrite=overwrite)
     chosen = None if open_hit is None else _chosen(result.hits, open_hit)
     if json:
         print_json(result.model_dump(mode="json"))

@@ -11,9 +11,10 @@ from polyreel.errors import UsageError
 from polyreel.files import finished_file
 from polyreel.media.cuts.request import CutReport, CutRequest
 from polyreel.media.cuts.targets import target_of
+from polyreel.media.film_facts import FilmFacts
 from polyreel.media.limited import DecodeWorker, Limits, Messages
 
-__all__ = ["write_cut"]
+__all__ = ["facts_of", "write_cut"]
 
 # Encoding takes more than decoding: of large pictures, a minute for each second.
 _LIMITS = Limits(memory_bytes=3_000 << 20, silence_s=300.0, base_s=900.0, per_video_s=120.0)
@@ -57,6 +58,23 @@ def write_cut(
         raise UsageError(
             "a file of this name is there", item=target, remedy="Give another name, or --overwrite"
         ) from error
+
+
+def facts_of(worker: DecodeWorker, path: Path) -> FilmFacts:
+    """Facts of a film, read by a limited worker; raises as ``DecodeWorker.decode``.
+
+    Args:
+        worker: reads them.
+        path: the film.
+    """
+
+    def facts(said: Messages) -> Iterator[FilmFacts]:
+        for header, _ in said:
+            yield FilmFacts.of_json(header["facts"])
+            return
+
+    with closing(worker.ask(path, {"task": "facts"}, facts)) as answers:
+        return list(answers)[-1]
 
 
 def _asked(

@@ -1,4 +1,7 @@
-"""Cutting in the worker: the task "cut" says ``passed`` as it goes on, at last ``done`` with a ``report``."""
+"""Parts of films in the worker: "cut" says ``passed`` as it goes on and then ``done`` with a ``report``.
+
+The task "facts" says ``done`` with ``facts``.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 
 from polyreel.media.cuts.request import CutRequest
 from polyreel.media.cuts.writing import cut_video
+from polyreel.media.film_facts import film_facts
 
 __all__ = ["CUT_TASKS"]
 
@@ -27,4 +31,11 @@ def _cut(path: Path, request: dict[str, Any], send: Callable[..., None]) -> None
     send("done", report=report.model_dump())
 
 
-CUT_TASKS: Mapping[str, Callable[[Path, dict[str, Any], Callable[..., None]], None]] = {"cut": _cut}
+def _facts(path: Path, _request: dict[str, Any], send: Callable[..., None]) -> None:
+    send("done", facts=film_facts(path).to_json())
+
+
+CUT_TASKS: Mapping[str, Callable[[Path, dict[str, Any], Callable[..., None]], None]] = {
+    "cut": _cut,
+    "facts": _facts,
+}

@@ -16,6 +16,8 @@ from av.packet import Packet
 from av.stream import Stream
 from av.subtitles.subtitle import SubtitleSet
 
+from polyreel.media.frame_rates import count_of_timecode, drops_frames, timecode
+
 __all__ = [
     "Window",
     "described",
@@ -38,8 +40,6 @@ _OF_THE_WHOLE = re.compile(
     r"(?i)(encoder|major_brand|minor_version|compatible_brands|timecode|duration.*|number_of_.*"
     r"|_statistics.*|bps(-.*)?|source_id|vendor_id)"
 )
-_TIMECODE = re.compile(r"(\d\d):(\d\d):(\d\d)([:;.])(\d\d)")
-_MINUTES_PER_DAY = 1440
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,32 +134,18 @@ def described(facts: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in facts.items() if not _OF_THE_WHOLE.fullmatch(name)}
 
 
-def shifted_timecode(stated: str, by_s: Fraction, rate: Fraction | None) -> str | None:
+def shifted_timecode(stated: str, by_s: Fraction, rate: Fraction) -> str | None:
     """A time code so much later; None if it is none.
 
     Args:
-        stated: hours, minutes, seconds and frames; ``;`` before the frames says that numbers are dropped.
+        stated: of the film's first picture.
         by_s: seconds.
         rate: frames a second.
     """
-    found = _TIMECODE.fullmatch(stated)
-    if found is None or not rate:
+    first = count_of_timecode(stated, rate)
+    if first is None:
         return None
-    hours, minutes, seconds, frames = (int(found[group]) for group in (1, 2, 3, 5))
-    nominal, drops = round(rate), found[4] != ":"
-    dropped = nominal // 15 if drops else 0  # 2 numbers a minute at 29.97, 4 at 59.94
-    total = hours * 60 + minutes
-    count = (total * 60 + seconds) * nominal + frames - dropped * (total - total // 10)
-    count += round(by_s * rate)
-    if drops:
-        ten = 600 * nominal - 9 * dropped
-        tens, rest = divmod(count, ten)
-        passed = max(0, (rest - 60 * nominal) // (60 * nominal - dropped) + 1)
-        count += dropped * (9 * tens + passed)
-    seconds, frames = divmod(count, nominal)
-    minutes, seconds = divmod(seconds, 60)
-    minutes %= _MINUTES_PER_DAY
-    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}{found[4]}{frames:02}"
+    return timecode(first + round(by_s * rate), rate, drop=":" not in stated[-3:] and drops_frames(rate))
 
 
 def kept_chapters(source: InputContainer, window: Window) -> list[Any]:

@@ -1,0 +1,1 @@
+"""Hits as lists that editors, players and spreadsheets read."""

@@ -22,7 +22,7 @@ SAME, OTHER = (1.0, 0.0), (0.0, 1.0)
 def moments(*spans: tuple[str, float, float]) -> list[Moment]:
     """Moments in order of rank; the place of each is its row."""
     return [
-        Moment(video, (row,), row, start_s, end_s, 1 - row / 10, row + 1)
+        Moment(video, (row,), row, start_s, end_s, 1 - row / 10, row)
         for row, (video, start_s, end_s) in enumerate(spans)
     ]
 

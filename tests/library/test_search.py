@@ -115,10 +115,10 @@ def test_moments_are_joined_by_the_clip_between_them():
     searchable = clips([("a", 0, 10), ("a", 10, 20), ("a", 20, 30), ("a", 40, 50), ("b", 50, 60)])
     ranked = visual([(0, 1.0), (2, 0.99), (1, 0.98), (3, 0.97), (4, 0.96)])
     found = fusion.merge_adjacent(scored(ranked), [ranked], searchable)
-    assert [(m.rank, m.start_s, m.end_s, m.best, set(m.rows)) for m in found] == [
-        (1, 0, 30, 0, {0, 1, 2}),
-        (2, 40, 50, 3, {3}),
-        (3, 50, 60, 4, {4}),
+    assert [(m.start_s, m.end_s, m.best, set(m.rows)) for m in found] == [
+        (0, 30, 0, {0, 1, 2}),
+        (40, 50, 3, {3}),
+        (50, 60, 4, {4}),
     ]
 
 

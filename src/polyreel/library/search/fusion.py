@@ -36,7 +36,7 @@ class Moment:
         best: the clip that ranks it.
         start_s, end_s: seconds from the start of the video.
         score: that of the best clip.
-        rank: 1 for the best moment.
+        place: of its best clip in the ranking.
     """
 
     video: str
@@ -45,7 +45,7 @@ class Moment:
     start_s: float
     end_s: float
     score: float
-    rank: int
+    place: int
 
 
 def merge_adjacent(ranked: list[tuple[int, float]], lists: list[Ranked], index: SearchIndex) -> list[Moment]:
@@ -73,8 +73,7 @@ def merge_adjacent(ranked: list[tuple[int, float]], lists: list[Ranked], index: 
         # A clip between two moments makes them one, under the better of the two.
         merged = functools.reduce(_merged, [*touched, clip])
         own[:] = [merged, *(moment for moment in own if moment not in touched)]
-    best_first = sorted((moment for own in by_video.values() for moment in own), key=lambda each: each.rank)
-    return [replace(moment, rank=place) for place, moment in enumerate(best_first, start=1)]
+    return sorted((moment for own in by_video.values() for moment in own), key=lambda each: each.place)
 
 
 def _joins(clip: Moment, moment: Moment, evidence: Sequence[Mapping[int, float]]) -> bool:

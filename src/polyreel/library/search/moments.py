@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -41,19 +40,24 @@ def without_repeats(
         vectors: of all clips, (clips, dim).
         spoken: rows of the clips that a line speaks for.
     """
+    left_out: set[int] = set()
+    for own in _by_video(moments).values():
+        if len(own) == 1:
+            continue
+        in_time = sorted(own, key=lambda moment: moment.start_s)
+        for place in sorted(range(len(own)), key=lambda place: in_time[place].place):
+            if in_time[place].best not in left_out:
+                for ways in (range(place + 1, len(own)), range(place - 1, -1, -1)):
+                    neighbours = (in_time[other] for other in ways)
+                    left_out.update(_repeats(in_time[place], neighbours, vectors, spoken))
+    return [moment for moment in moments if moment.best not in left_out]
+
+
+def _by_video(moments: Iterable[Moment]) -> dict[str, list[Moment]]:
     by_video: dict[str, list[Moment]] = {}
     for moment in moments:
         by_video.setdefault(moment.video, []).append(moment)
-    left_out: set[int] = set()
-    for own in by_video.values():
-        in_time = sorted(own, key=lambda moment: moment.start_s)
-        for moment in own:
-            if moment.best in left_out:
-                continue
-            place = bisect.bisect_left(in_time, moment.start_s, key=lambda each: each.start_s)
-            for neighbours in (in_time[place + 1 :], reversed(in_time[:place])):
-                left_out.update(_repeats(moment, neighbours, vectors, spoken))
-    return [moment for moment in moments if moment.best not in left_out]
+    return by_video
 
 
 def _repeats(
@@ -63,7 +67,7 @@ def _repeats(
     start_s, end_s = moment.start_s, moment.end_s
     for other in neighbours:
         apart_s = max(other.start_s - end_s, start_s - other.end_s)
-        if apart_s > ADJACENT_S or other.rank < moment.rank or other.best in spoken:
+        if apart_s > ADJACENT_S or other.place < moment.place or other.best in spoken:
             return
         if float(vectors[moment.best] @ vectors[other.best]) < _SAME_PICTURE:
             return
@@ -81,9 +85,7 @@ def best_of_each_video(
         per_video: how many of a video to keep.
         matches: whether a moment of a video matches, given it and the video's best.
     """
-    by_video: dict[str, list[Moment]] = {}
-    for moment in moments:
-        by_video.setdefault(moment.video, []).append(moment)
+    by_video = _by_video(moments)
     more = {
         own[0].best: sum(matches(moment, own[0]) for moment in own[per_video:]) for own in by_video.values()
     }

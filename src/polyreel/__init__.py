@@ -62,6 +62,7 @@ def index(
     retry_failed: bool = False,
     prune: bool = False,
     exclude: Sequence[str] = (),
+    keep_features: bool | None = None,
     on_event: Callable[[IndexEvent], None] | None = None,
 ) -> IndexReport:
     """Make a library hold what lies in ``paths``, reading only what is new or changed.
@@ -78,6 +79,8 @@ def index(
         retry_failed: whether files that failed before, and have not changed, are read again.
         prune: whether missing files are forgotten even if nothing is left in their folder.
         exclude: patterns, as in a ``.gitignore``, of what is passed over.
+        keep_features: whether what the bundle makes of each frame is kept, in this run and later ones, so
+            that moves to bundles which differ only behind it need no videos; False lets go of what is kept.
         on_event: called with each step of the progress.
 
     Raises:
@@ -135,6 +138,7 @@ def index(
         retry_failed=retry_failed,
         prune=prune,
         exclude=patterns,
+        keep_features=keep_features,
         on_event=on_event,
     )
     # What texts a program's encoder is asked for is its own affair; ``Library.calibrate`` asks it for more.

@@ -24,6 +24,7 @@ from polyreel.library.index.generations import MoveReport, drop_generation, esti
 from polyreel.library.index.progress_file import read_progress
 from polyreel.library.search.search import Library
 from polyreel.library.store.doctor import examine
+from polyreel.library.store.frame_features import FrameFeatures
 from polyreel.library.store.state import read_state
 from polyreel.library.store.store import MOVE_FILE, Commit, moving, open_snapshot, writing
 from polyreel.library.store.tables import embedding_table
@@ -371,7 +372,7 @@ def test_the_pictures_of_unencoded_clips_do_not_spoil_their_lines(library, video
 
 
 @pytest.mark.parametrize(("takes_s", "commits"), [(1e9, 4), (1e-15, 2)])
-def test_slow_commits_are_made_less_often(tiny_bundle, monkeypatch, takes_s, commits):
+def test_slow_commits_are_made_less_often(tmp_path, tiny_bundle, monkeypatch, takes_s, commits):
     monkeypatch.setattr(filling, "_COMMIT_TAKES_S", takes_s)
     monkeypatch.setattr(filling, "_LINES_AT_ONCE", 1)
     made = []
@@ -381,7 +382,8 @@ def test_slow_commits_are_made_less_often(tiny_bundle, monkeypatch, takes_s, com
         made.append(len(change.embeddings))
         return change
 
-    filler = Filler(tiny_bundle, commit, commit_every_s=1e-6, on_event=lambda _event: None)
+    features = FrameFeatures(tmp_path, tiny_bundle.card)
+    filler = Filler(tiny_bundle, commit, features=features, commit_every_s=1e-6, on_event=lambda _event: None)
     lines = [
         {"subtitle_id": str(number), "video": "v", "text": "red", "language": "en"} for number in range(4)
     ]

@@ -137,9 +137,17 @@ def _follow(show: ProgressDisplay, bundle: str) -> Callable[[IndexEvent], None]:
 def _print_estimate(work: MoveEstimate) -> None:
     if not (work.clips or work.lines or work.left):
         return
+    read = work.clips - work.from_features
+    parts = [
+        f"{count(read, 'clip')} of {count(work.files, 'file')} ({duration(work.video_s)} of video)",
+        f"{count(work.from_features, 'clip')} from the kept features of their frames",
+        count(work.lines, "subtitle line"),
+    ]
+    wanted = [
+        part for part, number in zip(parts, (read, work.from_features, work.lines), strict=True) if number
+    ]
     stdout.print(
-        f"To encode for {work.bundle}: {count(work.clips, 'clip')} of {count(work.files, 'file')} "
-        f"({duration(work.video_s)} of video) and {count(work.lines, 'subtitle line')}; about "
+        f"To encode for {work.bundle}: {' and '.join(wanted) or 'nothing that can be read'}; about "
         f"{duration(work.took_s)} and {size(work.disk_bytes)} on the disk. Until then searches use "
         f"{work.previous}."
     )

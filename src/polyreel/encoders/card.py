@@ -304,6 +304,12 @@ class BundleCard(EncoderCard):
         return kept | {"schema_version": 2} if kept.get("schema_version") == 1 else kept
 
     @property
+    def frames_key(self) -> str:
+        """The same for bundles that make the same features of a frame: by graph, weights and preparation."""
+        graph = {name: digest for name, digest in self.files.items() if name.startswith("frames.onnx")}
+        return identity_of({"graph": graph, "frames": self.frames.model_dump(mode="json")})[:16]
+
+    @property
     def non_commercial(self) -> bool:
         """Whether the licence of a part forbids commercial use."""
         return any(licence.non_commercial for licence in self.licences)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from polyreel.errors import MediaError, PolyreelError
 from polyreel.library.index.scan import FoundVideo
+from polyreel.library.store.frame_features import KeptFeatures
 from polyreel.media.limited import DecodeEvent, DecodeOptions, DecodeStopped, DecodeWorker, Limits
 
 __all__ = ["Changed", "Duplicate", "Job", "ReadFailed", "run_decode_pool"]
@@ -36,7 +37,8 @@ class Job:
         duration_s: stated length, for progress.
         began_at: when decoding it began, by ``time.monotonic``.
         images: frames of the clip that is open.
-        clips: finished clips that no commit has yet, each its row and its vector (dim,).
+        clips: finished clips that no commit has yet, each its row, its vector (dim,), and the features of its
+            frames where they are kept.
         clips_s: seconds of the clips that are made or were known.
         kept_s: end of the last clip that a commit has, or the next one will have.
     """
@@ -47,7 +49,7 @@ class Job:
     duration_s: float | None = None
     began_at: float = 0.0
     images: list[NDArray[np.uint8]] = field(default_factory=list)
-    clips: list[tuple[dict[str, Any], NDArray[np.float32]]] = field(default_factory=list)
+    clips: list[tuple[dict[str, Any], NDArray[np.float32], list[KeptFeatures]]] = field(default_factory=list)
     clips_s: float = 0.0
     kept_s: float = 0.0
 

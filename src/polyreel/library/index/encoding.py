@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,20 @@ from polyreel.encoders.protocol import Encoder
 from polyreel.errors import UsageError
 from polyreel.units import clock
 
-__all__ = ["encode_clip", "naming"]
+__all__ = ["EncodedClip", "encode_clip", "naming"]
+
+
+class EncodedClip(NamedTuple):
+    """A clip's vector, (dim,), and the features of its frames, (frames, features)."""
+
+    vector: NDArray[np.float32]
+    features: NDArray[np.float32]
 
 
 def encode_clip(
     encoder: Encoder, images: Sequence[NDArray[np.uint8]], *, path: Path, start_s: float
-) -> NDArray[np.float32]:
-    """The vector of a clip, (dim,).
+) -> EncodedClip:
+    """A clip of these frames.
 
     Args:
         encoder: what encodes.
@@ -33,7 +41,7 @@ def encode_clip(
     with naming(path, at=clock(start_s)):
         features = encoder.encode_frames(np.stack(images))
         vector: NDArray[np.float32] = encoder.encode_video([features])[0]
-    return vector
+    return EncodedClip(vector, features)
 
 
 @contextlib.contextmanager

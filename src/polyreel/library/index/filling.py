@@ -1,5 +1,7 @@
 """Encode what a generation lacks: lines from the library itself, clips from their videos.
 
+Where the library keeps what the bundle makes of frames, clips need no video either.
+
 Clips keep their bounds whatever the bundle: a frame belongs to the clip that its time lies in. So a moment
 has one id and one picture in all generations.
 """
@@ -13,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 import numpy as np
 import pyarrow as pa
@@ -32,15 +34,16 @@ from polyreel.library.index.decode_pool import (
 )
 from polyreel.library.index.encoding import encode_clip
 from polyreel.library.index.events import IndexEvent, Planned, Progressed, Settled
-from polyreel.library.index.gaps import KnownClip, VideoGap, find_source
+from polyreel.library.index.gaps import KnownClip, VideoGap, find_source, part_by_features
 from polyreel.library.index.scan import FoundVideo, storable_mtime_ns
+from polyreel.library.store.frame_features import FrameFeatures, KeptFeatures
 from polyreel.library.store.store import Commit
 from polyreel.media.decode import Frame
 from polyreel.media.limited import ClipEnd, DecodeOptions, Finished, Limits, Opened
 
 __all__ = ["Filled", "Filler"]
 
-_LINES_AT_ONCE = 256
+_LINES_AT_ONCE, _CLIPS_AT_ONCE = 256, 64
 # A commit that takes longer, on a slow disk or a busy machine, puts off the next in proportion: else a move
 # would spend much of its time on commits.
 _COMMIT_TAKES_S = 0.25
@@ -74,6 +77,7 @@ class Filler:
     Args:
         bundle: what encodes.
         commit: makes vectors part of the library.
+        features: of frames, which it takes where they are kept, and keeps.
         commit_every_s: how much work, in seconds, a kill may cost; more where commits are slow.
         on_event: called with each step of the progress.
     """
@@ -83,15 +87,16 @@ class Filler:
         bundle: Encoder,
         commit: Commits,
         *,
+        features: FrameFeatures,
         commit_every_s: float,
         on_event: Callable[[IndexEvent], None],
     ) -> None:
         self.done = Filled()
-        self._bundle, self._commit, self._on_event = bundle, commit, on_event
+        self._bundle, self._commit, self._features, self._on_event = bundle, commit, features, on_event
         self._commit_every_s, self._committed_at = commit_every_s, time.monotonic()
         self._slowness = 1.0
         # A vector with its row at once: wherever an interrupt comes, neither is pending without the other.
-        self._pending: list[tuple[dict[str, str], NDArray[np.float32], str]] = []
+        self._pending: list[_Made] = []
         self._open: dict[str, FoundVideo] = {}
 
     def lines(self, rows: pa.Table) -> None:
@@ -103,11 +108,11 @@ class Filler:
             )
             for row, vector in zip(batch, vectors, strict=True):
                 key = {"id": row["subtitle_id"], "video": row["video"], "kind": "subtitle"}
-                self._pending.append((key, vector, row["text"]))
+                self._pending.append(_Made(key, vector, text=row["text"]))
             self._commit_if_due()
 
     def videos(self, gaps: Iterable[VideoGap], *, workers: int, limits: Limits | None) -> None:
-        """Decode videos and encode their clips that lack a vector.
+        """Encode clips that lack a vector, from the features of their frames, or else from their videos.
 
         Args:
             gaps: the videos.
@@ -116,18 +121,26 @@ class Filler:
         """
         options = DecodeOptions.of(self._bundle.card.frames)
         options = replace(options, thumbnail_px=_UNSEEN_PX, sidecars=())
-        readings: dict[str, _Reading] = {}
-        jobs: list[Job] = []
-        for gap in gaps:
+        kept, others = part_by_features(gaps, self._features)
+        jobs, readings = list[Job](), dict[str, _Reading]()
+
+        def decode(gap: VideoGap) -> None:
             source = find_source(gap)
             if isinstance(source, MediaError):
                 self.done.left[gap.video] = source
-                continue
+                return
             jobs.append(Job(source, options, video=gap.video))
             readings[gap.video] = _Reading(gap.clips, functools.partial(self._encode, gap.video, source.path))
+
+        for gap in others:
+            decode(gap)
+        sizes = [*(gap.size_bytes for gap in kept), *(job.found.size_bytes for job in jobs)]
+        self._on_event(Planned(len(sizes), sum(sizes)))
+        for gap in kept:
+            if not self._encode_kept(gap):  # a file of features is damaged
+                decode(gap)
         # Long files first, so that the last worker to finish does not start with the longest.
         jobs.sort(key=lambda job: -job.found.size_bytes)
-        self._on_event(Planned(len(jobs), sum(job.found.size_bytes for job in jobs)))
         events = run_decode_pool(jobs, workers=workers, limits=limits or Limits(), seen=set(), kept_s={})
         with contextlib.closing(events):
             for job, event in events:
@@ -138,13 +151,16 @@ class Filler:
         began = self._committed_at = time.monotonic()
         pending, self._pending = self._pending, []
         changed = {video for video, found in self._open.items() if not _is_unchanged(found)}
-        kept = [each for each in pending if each[0]["video"] not in changed]
+        kept = [each for each in pending if each.key["video"] not in changed]
         if not kept:
             return
         made = Commit(
-            embeddings=[key for key, _vector, _text in kept], vectors=[vector for _key, vector, _text in kept]
+            embeddings=[each.key for each in kept],
+            vectors=[each.vector for each in kept],
+            features=[each.features for each in kept if each.features is not None],
         )
-        taken = self._commit(made, {key["id"]: text for key, _v, text in kept if key["kind"] == "subtitle"})
+        texts = {each.key["id"]: each.text for each in kept if each.key["kind"] == "subtitle"}
+        taken = self._commit(made, texts)
         self._committed_at = time.monotonic()
         self._slowness = max(1.0, (self._committed_at - began) / _COMMIT_TAKES_S)
         clips = sum(key["kind"] == "clip" for key in taken.embeddings)
@@ -182,7 +198,7 @@ class Filler:
             error = MediaError(
                 "the file changed while it was read", item=job.found.path, remedy="Run 'polyreel index' on it"
             )
-            self._pending = [each for each in self._pending if each[0]["video"] != job.video]
+            self._pending = [each for each in self._pending if each.key["video"] != job.video]
         if error is None and not reading.is_done:
             error = MediaError("no picture comes out of the file any more", item=job.found.path)
         self._open.pop(job.video, None)
@@ -195,12 +211,53 @@ class Filler:
             self.done.left[job.video] = error
 
     def _encode(self, video: str, path: Path, clip: KnownClip, images: list[NDArray[np.uint8]]) -> None:
-        vector = encode_clip(self._bundle, images, path=path, start_s=clip.start_s)
-        self._pending.append(({"id": clip.clip_id, "video": video, "kind": "clip"}, vector, ""))
+        made = encode_clip(self._bundle, images, path=path, start_s=clip.start_s)
+        features = self._features.row(clip.clip_id, made.features) if self._features.are_kept else None
+        self._pending.append(_Made.of_clip(video, clip, made.vector, features))
+
+    def _encode_kept(self, gap: VideoGap) -> bool:
+        """Encode a video's clips from the features of their frames; False if one of them is damaged."""
+        lacking = [clip for clip in gap.clips if clip.lacking]
+        features = [self._features.read(clip.clip_id) for clip in lacking]
+        whole = [each for each in features if each is not None]
+        if len(whole) < len(features):
+            return False
+        for start in range(0, len(lacking), _CLIPS_AT_ONCE):
+            batch = slice(start, start + _CLIPS_AT_ONCE)
+            vectors = self._bundle.encode_video(whole[batch])
+            for clip, vector in zip(lacking[batch], vectors, strict=True):
+                self._pending.append(_Made.of_clip(gap.video, clip, vector, None))
+        self._on_event(Progressed(gap.size_bytes))
+        self._on_event(Settled(Path(gap.files[0]["path"]), None))
+        self._commit_if_due()
+        return True
 
     def _commit_if_due(self) -> None:
         if time.monotonic() - self._committed_at > self._commit_every_s * self._slowness:
             self.flush()
+
+
+class _Made(NamedTuple):
+    """A vector that no commit has yet.
+
+    Attributes:
+        key: id, video and kind.
+        vector: (dim,).
+        text: of a line.
+        features: of a clip's frames, to be kept with it.
+    """
+
+    key: dict[str, str]
+    vector: NDArray[np.float32]
+    text: str = ""
+    features: KeptFeatures | None = None
+
+    @classmethod
+    def of_clip(
+        cls, video: str, clip: KnownClip, vector: NDArray[np.float32], features: KeptFeatures | None
+    ) -> _Made:
+        """That of a clip."""
+        return cls({"id": clip.clip_id, "video": video, "kind": "clip"}, vector, features=features)
 
 
 class _Reading:

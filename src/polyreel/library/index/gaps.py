@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,19 @@ import pyarrow.compute as pc
 
 from polyreel.errors import MediaError
 from polyreel.library.index.scan import FoundVideo, storable_mtime_ns
+from polyreel.library.store.frame_features import FrameFeatures
 from polyreel.library.store.store import Commit, TableReader
 from polyreel.library.store.tables import CLIPS, FILES, OK, SUBTITLES, embedding_table
 
-__all__ = ["KnownClip", "VectorGap", "VideoGap", "find_gap", "find_source", "still_lacking"]
+__all__ = [
+    "KnownClip",
+    "VectorGap",
+    "VideoGap",
+    "find_gap",
+    "find_source",
+    "part_by_features",
+    "still_lacking",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,11 @@ class VideoGap:
     def duration_s(self) -> float:
         """Seconds up to the end of its last clip."""
         return self.clips[-1].end_s
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of its file."""
+        return int(self.files[0]["size_bytes"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +148,17 @@ def find_source(gap: VideoGap) -> FoundVideo | MediaError:
     )
 
 
+def part_by_features(
+    videos: Iterable[VideoGap], features: FrameFeatures
+) -> tuple[list[VideoGap], list[VideoGap]]:
+    """The videos whose clips can be encoded from what is kept of their frames, and the others."""
+    kept, others = list[VideoGap](), list[VideoGap]()
+    for video in videos:
+        have = features.have(clip.clip_id for clip in video.clips if clip.lacking)
+        (kept if have else others).append(video)
+    return kept, others
+
+
 def still_lacking(snapshot: TableReader, generation: int, made: Commit, texts: Mapping[str, str]) -> Commit:
     """Of vectors that were made from an earlier commit, those that the library has a place for now.
 
@@ -143,7 +168,7 @@ def still_lacking(snapshot: TableReader, generation: int, made: Commit, texts: M
     Args:
         snapshot: the library now.
         generation: number of the generation that the vectors are of.
-        made: ``embeddings`` and ``vectors``.
+        made: ``embeddings``, ``vectors`` and ``features``.
         texts: text of each line among them, by ``subtitle_id``.
     """
     videos = sorted({row["video"] for row in made.embeddings})
@@ -160,4 +185,6 @@ def still_lacking(snapshot: TableReader, generation: int, made: Commit, texts: M
         if fits and item not in has:
             wanted.embeddings.append(row)
             wanted.vectors.append(vector)
+    taken = {row["id"] for row in wanted.embeddings}
+    wanted.features = [each for each in made.features if each.clip_id in taken]
     return wanted

@@ -27,11 +27,12 @@ from polyreel.encoders.text_roles import encode_lines
 from polyreel.errors import LibraryBusyError, LibraryError, MediaError, UnknownNameError, UsageError
 from polyreel.library.index.events import IndexEvent
 from polyreel.library.index.filling import Filler
-from polyreel.library.index.gaps import VectorGap, find_gap, find_source, still_lacking
+from polyreel.library.index.gaps import VectorGap, find_gap, find_source, part_by_features, still_lacking
 from polyreel.library.index.half_read import kept_of_half_read
 from polyreel.library.index.progress_file import ProgressFile, read_progress
 from polyreel.library.index.scan import FoundVideo
 from polyreel.library.search.search_index import load_search_index
+from polyreel.library.store.frame_features import FrameFeatures
 from polyreel.library.store.state import Generation, LibraryState, generation_of, require_state
 from polyreel.library.store.store import MOVE_FILE, Commit, Writer, moving, open_snapshot, writing
 from polyreel.library.store.tables import CLIPS, FILES, PARTIAL, SUBTITLES, embedding_table
@@ -58,6 +59,7 @@ class MoveEstimate:
     Attributes:
         bundle, previous: labels of the bundle to come, and of the one that searches use.
         clips, lines: vectors to be made.
+        from_features: clips among them that need no video, because the features of their frames are kept.
         files: videos to be decoded; ``video_s`` seconds in all.
         left: videos that cannot be read, each with the reason.
         disk_bytes: room that it takes.
@@ -75,6 +77,7 @@ class MoveEstimate:
     disk_bytes: int
     took_s: float
     can_return: bool = True
+    from_features: int = 0
 
 
 @dataclass(slots=True)
@@ -119,13 +122,16 @@ def estimate_move(folder: Path, bundle: Encoder, *, location: str) -> MoveEstima
     snapshot = open_snapshot(folder)
     state = snapshot.state
     gap = find_gap(snapshot, state.number_of(bundle.card.identity))
-    places = [find_source(video) for video in gap.videos]
+    features = FrameFeatures(folder, bundle.card)
+    kept, videos = part_by_features(gap.videos, features)
+    places = [find_source(video) for video in videos]
     found = {
         video.video: (video, place)
-        for video, place in zip(gap.videos, places, strict=True)
+        for video, place in zip(videos, places, strict=True)
         if isinstance(place, FoundVideo)
     }
-    clips = sum(video.lacking for video, _ in found.values())
+    from_features = sum(video.lacking for video in kept)
+    clips = from_features + sum(video.lacking for video, _ in found.values())
     video_s = sum(video.duration_s for video, _ in found.values())
     per_line_s, per_second_s = _trial(gap, [place for _, place in found.values()], bundle)
     return MoveEstimate(
@@ -136,9 +142,10 @@ def estimate_move(folder: Path, bundle: Encoder, *, location: str) -> MoveEstima
         files=len(found),
         video_s=video_s,
         left=tuple(place for place in places if isinstance(place, MediaError)),
-        disk_bytes=_needed_bytes(clips + len(gap.lines), bundle.card.dim),
+        disk_bytes=_needed_bytes(clips + len(gap.lines), bundle.card.dim) + features.size_bytes(video_s),
         took_s=len(gap.lines) * per_line_s + video_s * per_second_s,
         can_return=not state.generation.is_of_a_program,
+        from_features=from_features,
     )
 
 
@@ -183,7 +190,11 @@ def move_library(
             move = _Move(folder, _number_for(folder, wanted), report)
             move.go_back_if_kept()
             filler = Filler(
-                bundle, move.commit, commit_every_s=commit_every_s, on_event=shown.beside(on_event)
+                bundle,
+                move.commit,
+                features=_features_kept(folder, bundle),
+                commit_every_s=commit_every_s,
+                on_event=shown.beside(on_event),
             )
             move.run(filler, workers=workers, limits=limits)
         finally:
@@ -381,6 +392,15 @@ def _writing_in_turn(folder: Path) -> Iterator[Writer]:
                 break
             time.sleep(_PATIENCE_S)
         yield writer
+
+
+def _features_kept(folder: Path, bundle: Encoder) -> FrameFeatures:
+    """What the library keeps of frames, with a note that this bundle has use for it."""
+    features = FrameFeatures(folder, bundle.card)
+    if features.are_kept:
+        with _writing_in_turn(folder) as writer:
+            writer.keep_features(bundle.card)
+    return features
 
 
 def _needed_bytes(rows: int, dim: int) -> int:

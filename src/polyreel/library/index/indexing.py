@@ -33,6 +33,7 @@ from polyreel.library.index.plan import Plan, make_plan
 from polyreel.library.index.progress_file import ProgressFile
 from polyreel.library.index.scan import FoundVideo, Scan, scan, storable_mtime_ns
 from polyreel.library.search.search_index import load_search_index
+from polyreel.library.store.frame_features import FrameFeatures
 from polyreel.library.store.state import generation_of, read_state
 from polyreel.library.store.store import Commit, Writer, writing
 from polyreel.library.store.tables import FAILED, FILES, OK, PARTIAL, UNREADABLE
@@ -107,6 +108,7 @@ def index(
     retry_failed: bool = False,
     prune: bool = False,
     exclude: Sequence[str] = (),
+    keep_features: bool | None = None,
     commit_every_s: float = _COMMIT_EVERY_S,
     on_event: Callable[[IndexEvent], None] | None = None,
 ) -> IndexReport:
@@ -122,6 +124,8 @@ def index(
         retry_failed: read files again that failed before and have not changed.
         prune: forget files that are gone even if nothing is left in their folder, or that is gone too.
         exclude: patterns, as in a ``.gitignore``, of what to pass over.
+        keep_features: whether the features of all frames that are encoded are kept, from now on, for moves to
+            bundles with the same image graph; None leaves that as it is. False lets go of those that are.
         commit_every_s: how much work, in seconds, a kill may cost.
         on_event: called with each step of the progress.
 
@@ -136,6 +140,10 @@ def index(
     with writing(folder, generation_of(bundle.card, location)) as writer:
         # Left by a run that was killed: what comes back of it would be in the library twice.
         writer.drop_orphans()
+        if keep_features is False:
+            writer.drop_all_features()
+        elif keep_features or FrameFeatures(folder, bundle.card).are_kept:
+            writer.keep_features(bundle.card)
         rows = writer.snapshot.read(FILES).to_pylist()
         known = {row["path"]: row for row in rows}
         plan = make_plan(found, known, retry_failed=retry_failed, prune=prune)
@@ -176,7 +184,13 @@ def _catch_up(
         return made
 
     gap = find_gap(writer.snapshot, number)
-    filler = Filler(bundle, commit, commit_every_s=_COMMIT_EVERY_S, on_event=lambda _event: None)
+    filler = Filler(
+        bundle,
+        commit,
+        features=FrameFeatures(writer.folder, bundle.card),
+        commit_every_s=_COMMIT_EVERY_S,
+        on_event=lambda _event: None,
+    )
     try:
         filler.lines(gap.lines)
         wanted = [video for video in gap.videos if any(file["path"] in here for file in video.files)]
@@ -217,6 +231,7 @@ class _Run:
         self.report = IndexReport()
         self._writer, self._bundle, self._known, self._on_event = writer, bundle, known, on_event
         self._commit_every_s, self._committed_at = commit_every_s, time.monotonic()
+        self._features = FrameFeatures(writer.folder, bundle.card)
         # One part for each file, appended at once: wherever an interrupt comes, no file is pending by half.
         self._pending: list[Commit] = []
         # Content that has been settled, in this run or before: hash -> a row that its copies share.
@@ -316,7 +331,7 @@ class _Run:
         self._clips_made(job, job.kept_s)
 
     def _end_clip(self, job: Job, end: ClipEnd) -> None:
-        vector = encode_clip(self._bundle, job.images, path=job.found.path, start_s=end.start_s)
+        made = encode_clip(self._bundle, job.images, path=job.found.path, start_s=end.start_s)
         job.images.clear()
         clip = Clip(job.video, end.start_s, end.end_s)
         thumbnail = self._writer.save_thumbnail(job.video, round(clip.start_s * 1000), end.thumbnail)
@@ -328,7 +343,8 @@ class _Run:
             "thumbnail": thumbnail,
         }
         # At once with its vector: wherever an interrupt comes, none is without the other.
-        job.clips.append((row, vector))
+        kept = [self._features.row(clip.clip_id, made.features)] if self._features.are_kept else []
+        job.clips.append((row, made.vector, kept))
         self._clips_made(job, clip.end_s - clip.start_s)
 
     def _clips_made(self, job: Job, seconds: float) -> None:
@@ -352,9 +368,10 @@ class _Run:
     def _take_clips(self, job: Job, part: Commit) -> float:
         """Move the clips of a job into a part of a commit; the end of the last one, 0 if there is none."""
         made, job.clips = job.clips, []
-        part.clips += [clip for clip, _ in made]
-        ids = [clip["clip_id"] for clip, _ in made]
-        _add_vectors(part, "clip", ids, job.video, [vector for _, vector in made])
+        part.clips += [clip for clip, _, _ in made]
+        part.features += [each for _, _, kept in made for each in kept]
+        ids = [clip["clip_id"] for clip, _, _ in made]
+        _add_vectors(part, "clip", ids, job.video, [vector for _, vector, _ in made])
         self.report.clips += len(made)
         return float(made[-1][0]["end_s"]) if made else 0.0
 
@@ -489,7 +506,7 @@ class _Run:
         if error is not None:
             self.report.failed.append(error)
             if job.clips and not job.kept_s:
-                self._writer.drop_thumbnails(job.video)
+                self._writer.drop_derived(job.video)
         counted = job.clips_s / job.duration_s if job.duration_s else 0.0
         self._on_event(Progressed(job.found.size_bytes * (1 - counted) if job.options.pictures else 0.0))
         self._on_event(Settled(job.found.path, error))

@@ -19,8 +19,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from polyreel.errors import LibraryBusyError, LibraryError
+from polyreel.encoders.card import BundleCard, EncoderCard
+from polyreel.errors import LibraryBusyError, LibraryError, UsageError
 from polyreel.files import exclusive_lock
+from polyreel.library.store.frame_features import (
+    FEATURES,
+    FrameFeatures,
+    KeptFeatures,
+    drop_features,
+    drop_unused_features,
+)
 from polyreel.library.store.state import (
     STATE_FILE,
     Generation,
@@ -83,6 +91,7 @@ class Commit:
         vectors: (dim,) each.
         replaced_subtitles: videos whose subtitles give way to the new ones.
         dropped_clips: videos whose clips leave, with their pictures.
+        features: of the frames of clips that get a vector, where they are kept.
     """
 
     files: list[dict[str, Any]] = field(default_factory=list)
@@ -93,6 +102,7 @@ class Commit:
     vectors: list[NDArray[np.float32]] = field(default_factory=list)
     replaced_subtitles: list[str] = field(default_factory=list)
     dropped_clips: list[str] = field(default_factory=list)
+    features: list[KeptFeatures] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.files or self.removed_paths)
@@ -203,7 +213,8 @@ def _remove_unused(folder: Path, *, with_folder: bool) -> None:
     (folder / STATE_FILE).unlink(missing_ok=True)
     for name in (*SCHEMAS, embedding_table(1)):
         shutil.rmtree(folder / f"{name}.lance", ignore_errors=True)
-    shutil.rmtree(folder / THUMBNAILS, ignore_errors=True)
+    for name in (THUMBNAILS, FEATURES):
+        shutil.rmtree(folder / name, ignore_errors=True)
     with suppress(OSError):
         (folder / _LOCK).unlink()
         if with_folder:
@@ -262,7 +273,7 @@ class Writer:
                 raise
             self._publish()
             for video in change.dropped_clips:
-                self.drop_thumbnails(video)
+                self.drop_derived(video)
 
     def _apply(self, change: Commit, generation: int) -> None:
         if change.replaced_subtitles:
@@ -279,6 +290,8 @@ class Writer:
         lines = [{**line, WORDS: indexed_words(line["text"])} for line in change.subtitles]
         self._append(SUBTITLES, lines)
         self._append_vectors(generation, change)
+        for kept in change.features:
+            _write_new(self.folder / kept.path, kept.data)
         if change.files:
             # A path that was linked and then got new subtitles has two rows here, of which the last is right.
             latest = {row["path"]: row for row in change.files}
@@ -298,14 +311,33 @@ class Writer:
         """
         relative = f"{THUMBNAILS}/{video[:2]}/{video}/{start_ms:010d}.jpg"
         with _storage_errors(self.folder):
-            path = self.folder / relative
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(jpeg)
+            _write_new(self.folder / relative, jpeg)
         return relative
 
-    def drop_thumbnails(self, video: str) -> None:
-        """Remove the pictures of all clips of a video."""
+    def drop_derived(self, video: str) -> None:
+        """Remove the pictures of all clips of a video, and what is kept of their frames."""
         shutil.rmtree(self.folder / THUMBNAILS / video[:2] / video, ignore_errors=True)
+        drop_features(self.folder, video)
+
+    def keep_features(self, card: EncoderCard) -> FrameFeatures:
+        """Keep the features of frames from now on, as the bundle of this card makes them.
+
+        Raises:
+            UsageError: they are those of an encoder of a program.
+            LibraryError: the disk is full or fails.
+        """
+        features = FrameFeatures(self.folder, card)
+        if not isinstance(card, BundleCard):
+            raise UsageError(
+                "features of frames are kept of bundles only", item=card.label, remedy="Leave that out"
+            )
+        with _storage_errors(self.folder):
+            features.start()
+        return features
+
+    def drop_all_features(self) -> None:
+        """Let go of the features of all frames, and keep none from now on."""
+        shutil.rmtree(self.folder / FEATURES, ignore_errors=True)
 
     def drop_orphans(self) -> int:
         """Remove what belongs to videos that no path has any more; return how many videos that were."""
@@ -313,7 +345,7 @@ class Writer:
             held = self._videos_in(CLIPS) | self._videos_in(SUBTITLES)
             orphans = sorted(held - self._videos_in(FILES))
             for video in orphans:
-                self.drop_thumbnails(video)
+                self.drop_derived(video)
             for videos in _batches(orphans):
                 for name in (CLIPS, SUBTITLES, *self._embedding_tables):
                     self._tables[name].delete(_any_of("video", videos))
@@ -366,6 +398,7 @@ class Writer:
             del self._tables[name]
             self._publish(generations={n: each for n, each in self._state.generations.items() if n != number})
             shutil.rmtree(self.folder / f"{name}.lance", ignore_errors=True)
+            drop_unused_features(self.folder, [each.identity for each in self._state.generations.values()])
 
     @property
     def _embedding_tables(self) -> list[str]:
@@ -583,6 +616,11 @@ def _reading_errors(folder: Path) -> Iterator[None]:
             value=_first_line(error),
             remedy="Try again; if it stays so, restore the folder or index into another one with --library",
         ) from error
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
 
 
 def _refuse_orphaned_tables(folder: Path, database: DBConnection, schemas: Mapping[str, pa.Schema]) -> None:

@@ -52,6 +52,7 @@ __all__ = [
     "clock_start_s",
     "next_due_s",
     "open_container",
+    "out_of_memory",
     "shown_for_s",
     "video_stream",
 ]
@@ -439,12 +440,12 @@ class VideoReader:
         try:
             return self._codec.decode(packet)
         except (MemoryError, av.error.MemoryError) as error:
-            raise _out_of_memory(self._path) from error
+            raise out_of_memory(self._path) from error
         except av.error.EOFError:
             return []
         except av.error.FFmpegError as error:
             if error.errno == errno.ENOMEM or self._memory_is_short():
-                raise _out_of_memory(self._path) from error
+                raise out_of_memory(self._path) from error
             self._bad_packets += 1
             return []
 
@@ -531,7 +532,7 @@ def open_container(path: Path, options: dict[str, str] | None = None) -> InputCo
             # The "file:" prefix keeps a name such as "http:x" or "concat:x" from being read as a protocol.
             return av.open(f"file:{path}", options=options or {}, metadata_errors="replace")
     except (MemoryError, av.error.MemoryError) as error:
-        raise _out_of_memory(path) from error
+        raise out_of_memory(path) from error
     except (av.error.FFmpegError, OSError) as error:
         detail = next((text.strip() for _, _, text in reversed(log) if text.strip()), str(error.strerror))
         raise _not_a_video(path, detail) from error
@@ -614,7 +615,8 @@ def _preference(stream: VideoStream) -> tuple[bool, bool, int, int]:
     )
 
 
-def _out_of_memory(path: Path) -> LimitError:
+def out_of_memory(path: Path) -> LimitError:
+    """What is raised where a decoder could not have the memory it asked for."""
     return LimitError(
         "decoding needs more memory than one file may take",
         item=path,

@@ -1,9 +1,9 @@
 """The child process that touches media files: ``python -m polyreel.media.worker MEMORY_BYTES``.
 
 It reads one JSON request a line from stdin and answers each with messages (``wire``) on stdout: for the task
-"decode" ``opened``, ``frame`` and ``clip`` (``passed`` in place of frames that are known), for those of
-``browser_tasks`` and ``cuts.task`` what stands there; then ``done`` or ``failed``. It keeps no state between
-requests.
+"decode" ``opened``, ``frame`` and ``clip`` (``passed`` in place of frames that are known), for "hear"
+``sound`` or ``passed``, for those of ``browser_tasks`` and ``cuts.task`` what stands there; then ``done`` or
+``failed``. It keeps no state between requests.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from polyreel.media.decode import Picture
 from polyreel.media.jpeg import encode_jpeg, fit_within
 from polyreel.media.readers import open_video
 from polyreel.media.scaling import Scaling
+from polyreel.media.sound import SAMPLE_RATE, SoundReader
 from polyreel.media.subtitles import read_subtitles
 from polyreel.media.windows import Windower
 from polyreel.media.wire import write_message
@@ -114,12 +115,27 @@ def _captions_alone(path: Path, send: Send) -> Iterable[CodedCaption]:
         return reader.closed_captions.decode(reader.health.duration_got_s)
 
 
+def _hear(path: Path, request: dict[str, Any], send: Send) -> None:
+    """Send the sound of a track that lies after ``from_s``; of None, only what tracks there are."""
+    track, from_s = request["track"], request["from_s"]
+    with SoundReader(path) as reader:
+        for piece in () if track is None else reader.pieces(track):
+            known = min(len(piece.samples), max(0, round((from_s - piece.start_s) * SAMPLE_RATE)))
+            if known == len(piece.samples):
+                send("passed", time_s=piece.end_s)
+            else:
+                start_s = piece.start_s + known / SAMPLE_RATE
+                send("sound", piece.samples[known:].tobytes(), time_s=start_s)
+        send("done", tracks=[asdict(each) for each in reader.tracks], remarks=list(reader.remarks))
+
+
 def _thumbnail(picture: Picture, longest_px: int) -> Any:
     return picture.image(fit_within(picture.display_size, longest_px))
 
 
 _TASKS: Mapping[str, Callable[[Path, dict[str, Any], Send], None]] = {
     "decode": _read,
+    "hear": _hear,
     **BROWSER_TASKS,
     **CUT_TASKS,
 }

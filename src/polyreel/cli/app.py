@@ -17,7 +17,7 @@ __all__ = ["VERBS", "build_app", "main"]
 
 _FAILED = _INTERRUPTED = 1
 _BAD_USAGE = 2
-_OF_PATHS = (["index"], ["videos"])
+_OF_PATHS = (["index"], ["transcribe"], ["videos"])
 
 VERBS = {
     "index": (
@@ -32,6 +32,7 @@ VERBS = {
         "polyreel.cli.cut:cut",
         "Cut a moment out of a video, with its sound and subtitles: a hit of the last search, or any times.",
     ),
+    "transcribe": ("polyreel.cli.transcribe:transcribe", "Write down what is said in videos, as subtitles."),
     "serve": ("polyreel.cli.serve:serve", "Serve a page to search with, and a REST API for programs."),
     "mcp": (
         "polyreel.cli.mcp:mcp",

@@ -6,11 +6,12 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter, Token, validators
 
 from polyreel.cli.output import show_progress, stderr
 from polyreel.errors import UsageError
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Device",
     "Json",
+    "Languages",
     "LibraryOption",
     "Seed",
+    "SpeechModel",
     "absolute",
     "default_library",
     "load_bundle",
@@ -32,12 +35,33 @@ __all__ = [
     "spoken_languages",
 ]
 
+
+def _split_at_commas(_type: type, tokens: Sequence[Token]) -> list[str]:
+    return [part.strip() for token in tokens for part in token.value.split(",") if part.strip()]
+
+
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON document on stdout.")]
 Seed = Annotated[int, Parameter(help="Seed of the resampling.", validator=validators.Number(gte=0))]
 Device = Annotated[
     Literal["auto", "cpu", "cuda", "openvino", "coreml", "directml", "migraphx"] | None,
     Parameter(
         help="What runs the bundle, if its build of ONNX Runtime is installed; else $POLYREEL_DEVICE, cpu."
+    ),
+]
+Languages = Annotated[
+    list[str] | None,
+    Parameter(
+        name="--languages",
+        negative="",
+        converter=_split_at_commas,
+        help="Languages that are likely to be spoken, such as de,sw; others are possible.",
+    ),
+]
+SpeechModel = Annotated[
+    str | None,
+    Parameter(
+        name="--speech-model",
+        help="What hears: whisper-base, or the folder of a model in CTranslate2's format.",
     ),
 ]
 LibraryOption = Annotated[

@@ -53,9 +53,7 @@ def read_sound(
             return
 
 
-def _events(
-    worker: DecodeWorker, path: Path, track: int | None, from_s: float
-) -> Iterator[Sound | SoundEnd]:
+def _events(worker: DecodeWorker, path: Path, track: int | None, from_s: float) -> Iterator[Sound | SoundEnd]:
     def understand(messages: Messages) -> Iterator[Sound | SoundEnd]:
         for header, payload in messages:
             match header["kind"]:

@@ -163,7 +163,9 @@ class SoundReader:
                 self._remark(f"sound that cannot be mixed to one channel was passed over: {error}")
                 continue
             decoded = True
-            stamp_s = None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
+            stamp_s = (
+                None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
+            )
             yield from line.add(samples, None if stamp_s is None else stamp_s - self._zero_s)
             self._jumps = line.jumps
         yield from line.finish(mixer.rest())
@@ -174,6 +176,11 @@ class SoundReader:
                 value=f"{stream.codec_context.name}, {self._bad_packets} damaged packets",
                 remedy="Play the file elsewhere or convert it again from its source",
             )
+
+    def _time_s(self, frame: AudioFrame) -> float | None:
+        if frame.pts is None or frame.time_base is None:
+            return None
+        return float(frame.pts * frame.time_base) - self._zero_s
 
     def _remark(self, text: str) -> None:
         if text not in self._remarks:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-__all__ = ["START", "Place", "RecognisedLine", "Recogniser", "Source", "Stretch"]
+__all__ = ["START", "LineRecogniser", "Place", "RecognisedLine", "Source", "Stretch"]
 
 Source = Literal["speech", "screen"]
 """Where recognised lines come from: what is said, or what is written in the picture."""
@@ -64,7 +64,7 @@ class Stretch:
     remarks: tuple[str, ...] = ()
 
 
-class Recogniser(Protocol):
+class LineRecogniser(Protocol):
     """Turns media files into lines."""
 
     @property

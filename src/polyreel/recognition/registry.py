@@ -7,7 +7,7 @@ import importlib.util
 from polyreel.errors import UsageError
 from polyreel.media.limited import Limits
 from polyreel.progress import OnProgress
-from polyreel.recognition.protocol import Recogniser
+from polyreel.recognition.protocol import LineRecogniser
 from polyreel.recognition.speech.weights import DEFAULT_MODEL, find_model
 
 __all__ = ["has_speech", "load_speech"]
@@ -24,7 +24,7 @@ def load_speech(
     track: int | None = None,
     limits: Limits | None = None,
     download: OnProgress | None = None,
-) -> Recogniser:
+) -> LineRecogniser:
     """What recognises speech, ready to use.
 
     Args:
@@ -40,7 +40,5 @@ def load_speech(
     from polyreel.recognition.speech.whisper import WhisperSpeech
 
     if not has_speech():
-        raise UsageError(
-            "recognising speech needs faster-whisper", remedy="pip install 'polyreel[speech]'"
-        )
+        raise UsageError("recognising speech needs faster-whisper", remedy="pip install 'polyreel[speech]'")
     return WhisperSpeech(find_model(name, download=download), limits=limits, track=track)

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 __all__ = ["LanguageBelief"]
 
-# Where languages are named that are likely, all others together have this share.
+# Where languages are named that are likely, each of the others weighs this much less.
 _OTHERS = 0.02
-# Chance that the language changes from one window to the next.
-_CHANGE = 0.02
+# How much less likely any one other language is than that of the window before.
+_CHANGE = 0.05
 _FULL_S = 30.0
 _FLOOR = 1e-6
 
@@ -33,12 +33,9 @@ class LanguageBelief:
     def __init__(self, codes: Sequence[str], likely: Sequence[str] = ()) -> None:
         self._codes = list(codes)
         named = np.array([code in likely for code in codes])
-        prior = np.full(len(codes), 1.0 / len(codes))
-        if named.any() and not named.all():
-            prior = np.where(named, (1 - _OTHERS) / named.sum(), _OTHERS / (~named).sum())
-        self._prior: NDArray[np.float64] = prior
-        # Of the window before the next one; before the first one that is the prior.
-        self._before: NDArray[np.float64] = prior
+        self._prior: NDArray[np.float64] = np.where(named | ~named.any(), 1.0, _OTHERS)
+        # Of the window before the next one.
+        self._before: NDArray[np.float64] = self._prior
 
     def languages(self, heard: Sequence[tuple[Mapping[str, float], float]]) -> list[tuple[str, float]]:
         """Language and its probability for each of the next windows.
@@ -57,17 +54,22 @@ class LanguageBelief:
         backward = np.ones_like(seen)
         for at in range(len(seen) - 2, -1, -1):
             following = seen[at + 1] * backward[at + 1]
-            backward[at] = _normalised((1 - _CHANGE) * following + _CHANGE * (self._prior @ following))
+            changed = self._prior * following
+            backward[at] = _normalised(following + _CHANGE * (changed.sum() - changed))
         belief = [_normalised(row) for row in forward * backward]
         return [(self._codes[int(row.argmax())], float(row.max())) for row in belief]
 
     def _evidence(self, alone: Mapping[str, float], seconds: float) -> NDArray[np.float64]:
         weight = min(1.0, seconds / _FULL_S)
-        return np.array([max(_FLOOR, alone.get(code, 0.0)) for code in self._codes]) ** weight
+        heard: NDArray[np.float64] = np.array([max(_FLOOR, alone.get(code, 0.0)) for code in self._codes])
+        weighted: NDArray[np.float64] = heard**weight
+        return weighted
 
     def _change(self, belief: NDArray[np.float64]) -> NDArray[np.float64]:
-        return (1 - _CHANGE) * belief + _CHANGE * self._prior
+        changed: NDArray[np.float64] = _CHANGE * self._prior * (belief.sum() - belief)
+        return belief + changed
 
 
 def _normalised(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    return weights / weights.sum()
+    shares: NDArray[np.float64] = weights / weights.sum()
+    return shares

@@ -22,7 +22,8 @@ _LOOP_WORDS, _LOOP_TIMES, _LOOP_LEAST_WORDS = 12, 4, 10
 # says. Matched anywhere in a line, letters folded.
 _CREDITS = re.compile(
     r"amara\.org|opensubtitles|subtitles? (?:by|made by)\b|transcri(?:bed|ption) by\b|captions? by\b"
-    r"|untertitel(?:ung)?(?: der| im auftrag| von| des| aufgrund|:)|copyright (?:wdr|zdf|swr|ndr)|(?:zdf|swr|wdr|ndr) 20\d\d"
+    r"|untertitel(?:ung)?(?: der| im auftrag| von| des| aufgrund|:)|copyright (?:wdr|zdf|swr|ndr)"
+    r"|(?:zdf|swr|wdr|ndr) 20\d\d"
     r"|sous-titr(?:es|age|ages)?(?: r[ée]alis[ée]s?| par| fait| de la soci[ée]t[ée]|:)|radio-canada"
     r"|titulky (?:vytvo[řr]il|p[řr]elo[žz]il|:)|johnyx|www\.hradeckesluzby"
     r"|字幕(?:由|志愿者|製作|制作|by|：|:)|请不吝点赞|明镜与点点|中文字幕|優優獨播"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from polyreel.media.sound import SAMPLE_RATE, Sound
 
-__all__ = ["WINDOW_S", "Block", "Span", "Window", "blocks", "join_spans", "speech_spans"]
+__all__ = ["WINDOW_S", "Block", "SpeechWindow", "Utterance", "blocks", "join_spans", "speech_spans"]
 
 WINDOW_S = 30.0
 # As much sound is looked at in one go, and as much work a kill may cost.
@@ -47,7 +47,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class Utterance:
     """An utterance: samples from ``start`` to ``end`` of a block."""
 
     start: int
@@ -60,7 +60,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class SpeechWindow:
     """Utterances one after another, without the pauses between them, as long as a model can take at once.
 
     Attributes:
@@ -69,7 +69,7 @@ class Window:
     """
 
     block: Block
-    spans: tuple[Span, ...]
+    spans: tuple[Utterance, ...]
 
     @property
     def samples(self) -> NDArray[np.float32]:
@@ -81,7 +81,7 @@ class Window:
         """How long it is."""
         return sum(span.seconds for span in self.spans)
 
-    def span_at(self, time_s: float) -> int:
+    def utterance_at(self, time_s: float) -> int:
         """Number of the utterance that is heard at ``time_s`` of the window."""
         ends = np.cumsum([span.seconds for span in self.spans])
         return min(bisect.bisect_right(list(ends), time_s), len(self.spans) - 1)
@@ -98,7 +98,7 @@ class Window:
         return self.block.start_s + self.spans[span].start / SAMPLE_RATE + inside_s
 
 
-def blocks(pieces: Iterable[Sound]) -> Iterator[tuple[Block, tuple[Span, ...]]]:
+def blocks(pieces: Iterable[Sound]) -> Iterator[tuple[Block, tuple[Utterance, ...]]]:
     """Blocks of at most about two minutes with their utterances, of which none goes across two blocks."""
     parts: list[NDArray[np.float32]] = []
     start_s = end_s = 0.0
@@ -119,14 +119,14 @@ def blocks(pieces: Iterable[Sound]) -> Iterator[tuple[Block, tuple[Span, ...]]]:
         yield _closed(start_s, parts)
 
 
-def _closed(start_s: float, parts: Sequence[NDArray[np.float32]]) -> tuple[Block, tuple[Span, ...]]:
+def _closed(start_s: float, parts: Sequence[NDArray[np.float32]]) -> tuple[Block, tuple[Utterance, ...]]:
     samples = np.concatenate(parts)
     return Block(start_s, samples, goes_on=False), tuple(speech_spans(samples))
 
 
 def _cut(
     start_s: float, parts: Sequence[NDArray[np.float32]]
-) -> tuple[Block, tuple[Span, ...], NDArray[np.float32]]:
+) -> tuple[Block, tuple[Utterance, ...], NDArray[np.float32]]:
     """A block up to its last utterance, if that is not over, and what is left for the next one."""
     samples = np.concatenate(parts)
     spans = speech_spans(samples)
@@ -136,7 +136,7 @@ def _cut(
     return Block(start_s, samples[:end], goes_on=True), tuple(spans), samples[end:]
 
 
-def speech_spans(samples: NDArray[np.float32]) -> list[Span]:
+def speech_spans(samples: NDArray[np.float32]) -> list[Utterance]:
     """Utterances in sound, by Silero's detector, which faster-whisper brings.
 
     Args:
@@ -150,18 +150,18 @@ def speech_spans(samples: NDArray[np.float32]) -> list[Span]:
         min_silence_duration_ms=round(_PAUSE_S * 1000),
         speech_pad_ms=round(_MARGIN_S * 1000),
     )
-    return [Span(found["start"], found["end"]) for found in get_speech_timestamps(samples, options)]
+    return [Utterance(found["start"], found["end"]) for found in get_speech_timestamps(samples, options)]
 
 
-def join_spans(block: Block, spans: Iterable[Span]) -> list[Window]:
+def join_spans(block: Block, spans: Iterable[Utterance]) -> list[SpeechWindow]:
     """Windows that are as full as they can be: each costs the model the same, however little is in it."""
-    windows: list[Window] = []
-    held: list[Span] = []
+    windows: list[SpeechWindow] = []
+    held: list[Utterance] = []
     for span in spans:
         if held and sum(each.seconds for each in held) + span.seconds > WINDOW_S:
-            windows.append(Window(block, tuple(held)))
+            windows.append(SpeechWindow(block, tuple(held)))
             held = []
         held.append(span)
     if held:
-        windows.append(Window(block, tuple(held)))
+        windows.append(SpeechWindow(block, tuple(held)))
     return windows

@@ -19,7 +19,7 @@ from polyreel.recognition.speech.belief import LanguageBelief
 from polyreel.recognition.speech.codes import tag_of, whisper_codes
 from polyreel.recognition.speech.cutting import SpokenWord, cut_into_lines
 from polyreel.recognition.speech.guards import is_credit, is_farewell, is_unlikely, without_loop
-from polyreel.recognition.speech.voice import Block, Span, Window, blocks, join_spans
+from polyreel.recognition.speech.voice import Block, SpeechWindow, Utterance, blocks, join_spans
 from polyreel.recognition.speech.weights import SpeechModel
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _MULTILINGUAL_ONLY = "en"
 class _Encoded:
     """A window as the model's encoder sees it, and what the model makes of its language alone."""
 
-    window: Window
+    window: SpeechWindow
     states: Any
     languages: Mapping[str, float]
 
@@ -105,7 +105,10 @@ class WhisperSpeech:
     def recognise(
         self, media: Path, *, languages: Sequence[str] = (), begin: Place = START
     ) -> Iterator[Stretch]:
-        """What is said in ``media``; see ``Recogniser``."""
+        """What is said in ``media``.
+
+        Args: those of ``LineRecogniser``, as are the errors.
+        """
         likely = whisper_codes(languages, self._known_codes())
         with DecodeWorker(self._limits) as worker:
             for track in self._chosen(sound_tracks(worker, media)):
@@ -148,7 +151,9 @@ class WhisperSpeech:
             yield Stretch(tuple(lines), until)
         yield Stretch((), until, tuple(remarks))
 
-    def _lines_of(self, block: Block, spans: Sequence[Span], belief: LanguageBelief) -> list[RecognisedLine]:
+    def _lines_of(
+        self, block: Block, spans: Sequence[Utterance], belief: LanguageBelief
+    ) -> list[RecognisedLine]:
         encoded = [self._encode(window) for window in join_spans(block, spans)]
         told = belief.languages([(each.languages, each.window.seconds) for each in encoded])
         lines: list[RecognisedLine] = []
@@ -156,7 +161,7 @@ class WhisperSpeech:
             lines += self._decode(each, code)
         return lines
 
-    def _encode(self, window: Window) -> _Encoded:
+    def _encode(self, window: SpeechWindow) -> _Encoded:
         from faster_whisper.audio import pad_or_trim
 
         features = self._model.feature_extractor(window.samples)
@@ -214,7 +219,7 @@ class WhisperSpeech:
             if not word["word"]:
                 continue
             start_s, end_s = float(word["start"]), float(word["end"])
-            span = window.span_at((start_s + end_s) / 2)
+            span = window.utterance_at((start_s + end_s) / 2)
             words.append(
                 SpokenWord(
                     text=word["word"],

@@ -1,0 +1,95 @@
+"""Recognised lines as subtitles, which any player shows."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+from polyreel.errors import UsageError
+from polyreel.files import write_atomically
+from polyreel.languages import UNKNOWN
+from polyreel.recognition.protocol import RecognisedLine
+
+__all__ = ["SubtitleFormat", "as_documents", "beside", "main_language", "subtitle_text", "write_beside"]
+
+SubtitleFormat = Literal["srt", "vtt", "json"]
+# A player drops a line that is shown for no time.
+_SHORTEST_MS = 200
+
+
+def subtitle_text(lines: Sequence[RecognisedLine], format_: Literal["srt", "vtt"]) -> str:
+    """Lines as the text of a SubRip or WebVTT file.
+
+    Args:
+        lines: in the order of time.
+        format_: of the file.
+    """
+    import pysubs2
+
+    file = pysubs2.SSAFile()
+    for line in lines:
+        start_ms = round(line.start_s * 1000)
+        event = pysubs2.SSAEvent(start_ms, max(round(line.end_s * 1000), start_ms + _SHORTEST_MS))
+        # Of SubRip nobody says how to write such a sign, and players show it as it is.
+        event.plaintext = html.escape(line.text, quote=False) if format_ == "vtt" else line.text
+        file.append(event)
+    text = file.to_string(format_)
+    return text if text.endswith("\n") else text + "\n"
+
+
+def as_documents(lines: Sequence[RecognisedLine]) -> list[Mapping[str, Any]]:
+    """Lines as JSON has them, times in seconds."""
+    return [
+        {
+            **asdict(line),
+            "start_s": round(line.start_s, 3),
+            "end_s": round(line.end_s, 3),
+            "confidence": round(line.confidence, 3),
+        }
+        for line in lines
+    ]
+
+
+def main_language(lines: Sequence[RecognisedLine]) -> str:
+    """BCP-47 tag of the language that most letters are in."""
+    letters: dict[str, int] = {}
+    for line in lines:
+        letters[line.language] = letters.get(line.language, 0) + len(line.text)
+    return max(letters, key=letters.__getitem__, default=UNKNOWN)
+
+
+def beside(video: Path, language: str, format_: SubtitleFormat) -> Path:
+    """Where players look for subtitles: ``talk.de.srt`` beside ``talk.mp4``.
+
+    Args:
+        video: the file.
+        language: BCP-47 tag.
+        format_: of the subtitles.
+    """
+    return video.with_name(f"{video.stem}.{language}.{format_}")
+
+
+def write_beside(path: Path, text: str) -> None:
+    """Write a new file.
+
+    Raises:
+        UsageError: there is one, which somebody may have written by hand, or the folder cannot be written.
+    """
+    if path.exists():
+        raise UsageError(
+            "a file of this name is there and was left as it was",
+            item=path,
+            remedy="Rename or remove it, and run the command again",
+        )
+    try:
+        write_atomically(path, text.encode())
+    except OSError as error:
+        raise UsageError(
+            "the subtitles cannot be written",
+            item=path,
+            value=error.strerror,
+            remedy="Leave out --beside and redirect the output to a file",
+        ) from error

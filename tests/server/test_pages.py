@@ -6,8 +6,10 @@ import gzip
 import html
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from servers import serving, wait_for
 
@@ -61,6 +63,22 @@ def test_a_search_says_what_it_found(client):
     assert re.search(r'href="/play/[^"]+" data-play ', text)
     assert "<svg" in text
     assert client.get("/?q=qwrtzpsd&mode=visual").text.count('id="doubt"') == 1
+
+
+def test_lines_of_a_kind_are_offered_where_there_are_some(client, monkeypatch):
+    assert 'value="speech"' not in client.get("/").text
+    snapshot = client.app.state.server.snapshot
+    kinds = pa.array(["speech"] * len(snapshot.index.subtitles), pa.string())
+    column = snapshot.index.subtitles.column_names.index("kind")
+    heard = replace(snapshot.index, subtitles=snapshot.index.subtitles.set_column(column, "kind", kinds))
+    monkeypatch.setattr(snapshot, "index", heard)
+    snapshot.__dict__.pop("line_kinds", None)
+    text = client.get("/?q=dog&mode=speech").text
+    assert '<option value="speech" selected' in text
+    assert "tricolour.mp4" in text
+    assert "tricolour.mp4" not in (other := client.get("/?q=dog&mode=subtitles").text)
+    assert translations_in("en").gettext("Search in pictures too") in other
+    del snapshot.line_kinds
 
 
 def test_what_was_params_stays_in_the_form(client):

@@ -120,12 +120,9 @@ def search(
     if answer is not None:
         result = _answered(answer)
     else:
-        opened = _opened(own, device)
-        shown["filters"] = _filter(filters)
-        if image is not None:
-            result = opened.search_example(absolute(image), **shown)
-        elif like is not None:
-            result = opened.search_like(_clip(own, like), **shown)
+        opened, shown = _opened(own, device), {**shown, "filters": _filter(filters)}
+        if image or like:
+            result = _alike(opened, image, like, shown)
         else:
             result = opened.search(text, **shown, **asked)
     remember_hits(own, (hit.model_dump(mode="json") for hit in result.hits))
@@ -136,10 +133,7 @@ def search(
         print_json(result.model_dump(mode="json"))
     elif null or paths:
         found = dict.fromkeys(hit.video for hit in result.hits)
-        if null:
-            write_paths(found)
-        else:
-            print_lines(map(printable, found))
+        write_paths(found) if null else print_lines(map(printable, found))
     else:
         _print(result, filtered=bool(filters))
     if chosen is not None:
@@ -201,6 +195,13 @@ def _opened(folder: Path, device: str | None) -> Library:
     from polyreel.library.search.search import Library
 
     return Library(folder, functools.partial(load_bundle, device=device))
+
+
+def _alike(library: Library, image: Path | None, like: str | None, shown: Mapping[str, Any]) -> SearchResult:
+    """What looks like a picture, a clip or a moment."""
+    if image is not None:
+        return library.search_example(absolute(image), **shown)
+    return library.search_like(_clip(library.folder, str(like)), **shown)
 
 
 def _chosen(hits: Sequence[Hit], number: int) -> Hit:

@@ -64,7 +64,7 @@ async def search_page(request: Request, server: ServerState) -> Response:
     except PolyreelError as error:
         status = status_of(error)
         failure = failure_of(error, translations_for(request))
-        context |= {"failure": failure, "folders": (), "languages": ()}
+        context |= {"failure": failure, "folders": (), "languages": (), "line_kinds": ()}
     # htmx shows an answer whatever its status.
     response = render(request, "results.html" if part else "search.html", status=status, **context)
     if part:
@@ -178,7 +178,11 @@ def require_form_token(request: Request, server: Server, given: object) -> None:
 
 def _filter_choices(server: Server) -> dict[str, Any]:
     snapshot = server.snapshot
-    return {"folders": snapshot.folders[:_MAX_FOLDERS], "languages": snapshot.languages}
+    return {
+        "folders": snapshot.folders[:_MAX_FOLDERS],
+        "languages": snapshot.languages,
+        "line_kinds": snapshot.line_kinds,
+    }
 
 
 def _welcome(server: Server) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from polyreel.encoders.protocol import Encoder
 from polyreel.errors import NotFoundError, require_type
+from polyreel.library.line_kinds import LINE_KINDS, LineKind
 from polyreel.library.results import Contents, LibraryClip, LibraryLine, ProblemFile, Video
 from polyreel.library.search.calibration import Calibration, calibration_file, read_calibration
 from polyreel.library.search.evidence import PICTURES, probability
@@ -100,6 +101,12 @@ class LibrarySnapshot:
     def languages(self) -> tuple[str, ...]:
         """BCP-47 tags of all subtitles."""
         return tuple(sorted({tag for own in self.index.videos["languages"].to_pylist() for tag in own}))
+
+    @functools.cached_property
+    def line_kinds(self) -> tuple[LineKind, ...]:
+        """Kinds of lines that there are."""
+        found = set(self.index.subtitles["kind"].unique().to_pylist())
+        return tuple(kind for kind in LINE_KINDS if kind in found)
 
     @functools.cached_property
     def contents(self) -> Contents:

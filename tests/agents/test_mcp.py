@@ -294,3 +294,47 @@ def test_without_the_extra_it_says_what_to_install(library, capsys, monkeypatch)
     monkeypatch.delitem(sys.modules, "polyreel.agents.serving")
     assert main(["mcp", "--library", str(library)]) == 2
     assert "pip install 'polyreel[mcp]'" in capsys.readouterr().err
+
+
+# Cutting
+
+
+def cut(library: Path, folder: Path | None, **arguments: Any) -> CallToolResult:
+    async def session() -> CallToolResult:
+        async with Client(create_server(lambda: opened, folder)) as client:
+            return await client.call_tool("cut", arguments)
+
+    with open_library(library) as opened:
+        return anyio.run(session)
+
+
+def test_a_moment_is_cut_into_the_folder_that_was_named_and_nowhere_else(library, tmp_path, talk_id):
+    given = {"video_id": talk_id, "start_s": 1, "end_s": 3}
+    made = facts(cut(library, tmp_path, **given, name="white.mp4"))
+    assert made["file"] == str(tmp_path / "white.mp4")
+    assert (made["start_s"], made["end_s"], made["pictures"]) == (1, 3, 10)
+    (tmp_path / "link.mp4").symlink_to(tmp_path / "elsewhere.mp4")
+    for name, said in (
+        ("white.mp4", "a file of this name is there"),
+        ("link.mp4", "a file of this name is there"),
+        ("../white.mp4", "a cut is written into one folder"),
+        ("/tmp/white.mp4", "a cut is written into one folder"),
+        (".hidden.mp4", "a cut is written into one folder"),
+        ("white.exe", "no kind of file for a cut has this name"),
+    ):
+        assert said in refusal(cut(library, tmp_path, **given, name=name))
+    assert "a cut has to end after it starts" in refusal(
+        cut(library, tmp_path, **{**given, "end_s": 0.5}, name="a.mp4")
+    )
+    assert "did you mean" in refusal(cut(library, tmp_path, **given, nam="a.mp4")).lower()
+    assert {path.name for path in tmp_path.iterdir()} == {"white.mp4", "link.mp4"}
+    assert "no tool has this name: 'cut'" in refusal(cut(library, None, **given, name="b.mp4"))
+
+
+def test_a_folder_for_cuts_has_to_be_there_and_apart_from_the_library(library, tmp_path, capsys):
+    for folder, said in (
+        (tmp_path / "none", "the folder for cuts is not there"),
+        (library, "nothing is written into the folder of a library"),
+    ):
+        assert main(["mcp", "--library", str(library), "--cuts", str(folder)]) == 2
+        assert said in capsys.readouterr().err

@@ -128,6 +128,7 @@ class Tool:
         arguments: model of its arguments; their descriptions are the agent's.
         result: model of ``ToolAnswer.facts``.
         answer: the tool itself, given a library and checked arguments.
+        writes: whether it makes files; it never changes or removes any.
     """
 
     title: str
@@ -135,24 +136,32 @@ class Tool:
     arguments: type[BaseModel]
     result: type[LibraryResult]
     answer: Callable[[Library, Any], ToolAnswer]
+    writes: bool = False
 
 
-def call(library: Callable[[], Library], name: str, arguments: Mapping[str, Any]) -> ToolAnswer:
+def call(
+    library: Callable[[], Library],
+    name: str,
+    arguments: Mapping[str, Any],
+    tools: Mapping[str, Tool] | None = None,
+) -> ToolAnswer:
     """Check the arguments of a tool, then call it.
 
     Args:
         library: gives the open library; asked once the arguments are right.
         name: of the tool.
         arguments: as they came, from outside.
+        tools: by name; ``TOOLS`` unless others are given.
 
     Raises:
         UnknownNameError: there is no such tool.
         UsageError: the arguments are wrong; all that is wrong is named.
         PolyreelError: those of the library.
     """
-    tool = TOOLS.get(name)
+    known = TOOLS if tools is None else tools
+    tool = known.get(name)
     if tool is None:
-        raise UnknownNameError("tool", name[:64], TOOLS)
+        raise UnknownNameError("tool", name[:64], known)
     try:
         checked = tool.arguments.model_validate(arguments)
     except ValidationError as error:

@@ -6,11 +6,13 @@ import functools
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polyreel.cli.options import Device, LibraryOption, default_library, load_bundle
 from polyreel.cli.output import stderr
 from polyreel.errors import UsageError
+from polyreel.files import absolute
 
 if TYPE_CHECKING:
     from polyreel.library.search.search import Library
@@ -18,13 +20,17 @@ if TYPE_CHECKING:
 __all__ = ["mcp"]
 
 
-def mcp(*, library: LibraryOption = None, device: Device = None) -> int:
+def mcp(*, library: LibraryOption = None, cuts: Path | None = None, device: Device = None) -> int:
     """Let agents search: tools over the Model Context Protocol, on standard input and output.
 
     It is for a program to start, and ends when that closes its input; see docs/agents.md.
 
     Example: polyreel mcp --library demo-library
+
+    Args:
+        cuts: Folder that agents may cut moments into; without it they write nothing.
     """
+    into = _folder_for_cuts(cuts, default_library(library)) if cuts is not None else None
     try:
         from polyreel.agents.serving import serve_stdio
     except ModuleNotFoundError as error:
@@ -55,7 +61,18 @@ def mcp(*, library: LibraryOption = None, device: Device = None) -> int:
     # No exception wakes the thread that waits for input: Ctrl-C would do nothing until a line comes.
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        serve_stdio(open_when_asked)
+        serve_stdio(open_when_asked, into)
     finally:
         signal.signal(signal.SIGINT, before)
     return 0
+
+
+def _folder_for_cuts(named: Path, library: Path) -> Path:
+    folder = absolute(named)
+    if not folder.is_dir():
+        raise UsageError("the folder for cuts is not there", item=folder, remedy="Make it, or name another")
+    if folder.resolve().is_relative_to(library.resolve()):
+        raise UsageError(
+            "nothing is written into the folder of a library", item=folder, remedy="Name another folder"
+        )
+    return folder

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,7 @@ from polyreel.client.documents import ErrorDocument
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import LibraryError
 from polyreel.library.index.progress_file import ProgressFile, read_progress
+from polyreel.library.index.run_record import RunProblem, RunRecord, write_run_record
 from polyreel.library.search.search import Library
 from polyreel.server import search_batcher
 from polyreel.server.app import create_app
@@ -161,8 +164,17 @@ def test_progress_of_a_run_elsewhere_shows(own_library):
             "share": 0.25,
             "current": "red.mp4",
         }
-        assert "1 of 4 files" in client.get("/library/progress").text
+        answer = client.get("/library/progress?was=reading")
+        assert "1 of 4 files" in answer.text
+        assert "was=reading" in answer.text
+        assert "hx-refresh" not in answer.headers
         shown.remove()
+        # The run has ended: whatever else the page says is to be said anew.
+        answer = client.get("/library/progress?was=reading")
+        assert answer.headers["hx-refresh"] == "true"
+        assert "The last run ended on" in answer.text
+        assert "1 new video" in answer.text
+        assert "hx-refresh" not in client.get("/library/progress?was=idle").headers
         assert client.get(f"{API}/index").json()["running"] is False
 
 
@@ -180,6 +192,41 @@ def test_a_run_that_was_killed_half_way_is_told_from_one_that_runs(own_library):
         assert client.get(f"{API}/index").json()["running"] is False
         assert "was stopped before its end" in client.get("/library").text
         assert client.get(f"{API}/search?q=red").status_code == 200
+
+
+def test_the_time_that_is_left_is_said_once_it_can_be_told(own_library):
+    began = datetime.now(UTC) - timedelta(minutes=5)
+    shown = ProgressFile(own_library)
+    told = {"files": 9, "files_done": 3, "size_bytes": 1_000, "started_at": began}
+    with serving(own_library) as client:
+        for done, text in ((0.0, ""), (500.0, "About 5 minutes left.")):
+            shown._now = shown._now.model_copy(update={**told, "size_done_bytes": done})
+            shown.write()
+            found = re.search(r"About [^<]* left[.]", client.get("/library").text)
+            assert (found[0] if found else "") == text
+
+
+def test_what_the_last_run_could_not_open_is_listed_with_its_remedy(own_library):
+    write_run_record(
+        own_library,
+        RunRecord(
+            ended_at=datetime.now(UTC),
+            failed=1,
+            problems=(
+                RunProblem(
+                    path=str(own_library.parent / "videos" / "locked"),
+                    message=f"the folder cannot be read: {own_library.parent}/videos/locked.",
+                ),
+            ),
+        ),
+    )
+    with serving(own_library) as client:
+        text = client.get("/library").text
+    assert "1 file or folder could not be read" in text
+    assert re.search(r"<h3>locked ", text)
+    assert "The folder could not be opened." in text
+    assert "Check its permissions and its drive" in text
+    assert str(own_library.parent / "videos") not in text
 
 
 def test_progress_that_is_no_progress_is_none(own_library):
@@ -212,9 +259,13 @@ def test_a_folder_can_be_indexed_from_outside_if_it_is_allowed(own_library, tmp_
         answer = client.post(f"{API}/index", json={"folder": str(allowed)})
         assert (answer.status_code, answer.json()["running"]) == (202, True)
         assert kind_of(client.post(f"{API}/index", json={"folder": str(allowed)})) == "LibraryBusyError"
+        assert "Indexing is under way" in client.get("/library").text
         wait_for(lambda: client.get(f"{API}/library").json()["videos"] == 2, seconds=60)
         wait_for(lambda: not client.app.state.server.indexer.is_running, seconds=60)
-        assert "blue.mp4" in client.get("/library").text
+        text = client.get("/library").text
+        assert "blue.mp4" in text
+        assert "The last run ended on" in text
+        assert "1 video left as it was" in text
 
 
 def test_without_roots_nothing_is_indexed(client):

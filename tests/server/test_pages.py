@@ -152,7 +152,7 @@ def test_the_library_page_tells_of_each_file(client):
     assert "Copiez-le à nouveau." in text
     assert "the file is empty" in text  # the message itself stands beside it
     assert text.count('<li class="problem">') == 2
-    assert text.count("<li>") == 7
+    assert text.count('<li><a href="/videos/') == 7
 
 
 def test_the_model_page_has_the_card(client):
@@ -188,10 +188,54 @@ def test_an_empty_library_teaches(tmp_path: Path, tiny_bundle):
         home = client.get("/").text
         assert heading(home) == "Nothing is indexed yet."
         assert "polyreel index ~/Videos" in home
+        assert "waves on a beach" in home
         assert "Nothing is indexed yet." in client.get("/?q=red").text
         assert "--root FOLDER" in client.get("/library").text
         assert client.get("/api/v1/videos").json() == {"total": 0, "videos": []}
         wait_for(lambda: client.get("/api/v1/ready").status_code == 200)
+
+
+def test_an_empty_library_is_filled_from_its_first_page(tmp_path: Path, tiny_bundle):
+    (tmp_path / "videos").mkdir()
+    index_films(tmp_path / "videos", tmp_path / "library", tiny_bundle)
+    with serving(tmp_path / "library", roots=(tmp_path / "videos",)) as client:
+        home = client.get("/").text
+        assert 'action="/library/index"' in home
+        assert f'value="{tmp_path}/videos"' in home
+
+
+@pytest.mark.parametrize("tag", STUDY_LANGUAGES)
+def test_the_first_page_teaches_with_queries_in_its_language(client, tag):
+    text = client.get("/", headers={"Accept-Language": tag}).text
+    own, others = re.findall(r'<ul class="example-queries.*?</ul>', text, re.DOTALL)
+    shown = [html.unescape(query) for query in re.findall(r">([^<>]+)</a>", own)]
+    ours = translations_in(tag)
+    assert ours.gettext("people dance") in shown
+    assert len(shown) == len(set(shown)) == 5
+    assert sorted(re.findall(r'lang="(\w+)"', others)) == sorted(set(STUDY_LANGUAGES) - {tag})
+    first = re.search(r'href="([^"]+)"', own)[1]
+    assert client.get(html.unescape(first)).status_code == 200
+
+
+@pytest.mark.parametrize("tag", STUDY_LANGUAGES)
+def test_it_is_said_plainly_whether_the_model_can_tell(client, tag, monkeypatch):
+    server = client.app.state.server
+    ours = translations_in(tag)
+    found = server.library.search("qwrtzpsd", mode="visual")
+    said = {
+        "poor": "Nothing matches well.",
+        "unsure": "The model cannot tell whether these match.",
+        "unmeasured": "How well they match is still being measured.",
+    }
+    for verdict, message in said.items():
+
+        async def ask(query, verdict=verdict):
+            return found.model_copy(update={"verdict": verdict})
+
+        monkeypatch.setattr(server.batcher, "ask", ask)
+        text = html.unescape(client.get("/?q=qwrtzpsd", headers={"Accept-Language": tag}).text)
+        for other in said.values():
+            assert (ours.gettext(other) in text) == (other == message), (verdict, other)
 
 
 # Below a path of a reverse proxy

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 from polyreel.encoders.registry import list_bundles
@@ -29,11 +30,15 @@ class Indexer:
     Args:
         library: folder of the library.
         roots: allowed folders.
+
+    Attributes:
+        started_at: when this server's last run began, UTC; None if it has begun none.
     """
 
     def __init__(self, library: Path, roots: tuple[Path, ...]) -> None:
         self._library = library
         self.roots = tuple(root.expanduser().resolve() for root in roots)
+        self.started_at: datetime | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._starting = threading.Lock()
 
@@ -60,6 +65,7 @@ class Indexer:
             other = read_progress(self._library)
             if self.is_running or (other is not None and other.is_running):
                 raise LibraryBusyError("an index run is under way", remedy="Wait for it to end")
+            self.started_at = datetime.now(UTC)
             self._process = _started("index", str(path), "--library", str(self._library))
 
     def stop(self) -> None:

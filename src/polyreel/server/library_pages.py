@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.library.index.progress_file import read_progress
+from polyreel.library.index.run_record import RunRecord
+from polyreel.library.results import ProblemFile
 from polyreel.library.search.calibration import BACKGROUND_QUERIES
-from polyreel.library.store.store import MOVE_FILE
+from polyreel.library.search.snapshot import LibrarySnapshot
 from polyreel.server.errors import RequestError
 from polyreel.server.guard import SESSION_COOKIE
 from polyreel.server.indexer import installed_bundles
@@ -19,7 +19,8 @@ from polyreel.server.links import redirect
 from polyreel.server.pages import require_form_token
 from polyreel.server.reasons import reason
 from polyreel.server.rendering import LANGUAGE_COOKIE, render, set_cookie, translations_for
-from polyreel.server.state import Server, ServerState
+from polyreel.server.run_status import run_status, was_under_way
+from polyreel.server.state import ServerState
 from polyreel.server.uploads import form_in
 
 __all__ = ["router"]
@@ -35,7 +36,8 @@ _SESSION_S = 30 * 24 * 3600
 def library_page(request: Request, server: ServerState) -> Response:
     """What is indexed, how that is going, and which files need a look."""
     contents = server.library.contents()
-    translations = translations_for(request)
+    translations, status = translations_for(request), run_status(server)
+    problems = _problems(server.snapshot, status["record"])
     pages = max(1, math.ceil(contents.videos / _VIDEOS))
     page = min(_number(request.query_params.get("page", "1")), pages)
     return render(
@@ -43,9 +45,8 @@ def library_page(request: Request, server: ServerState) -> Response:
         "library.html",
         here="library",
         contents=contents,
-        problems=[
-            (problem, *reason(problem.message, translations)) for problem in contents.problems[:_PROBLEMS]
-        ],
+        problems=[(problem, *reason(problem.message, translations)) for problem in problems[:_PROBLEMS]],
+        problem_count=len(problems),
         roots=[str(root) for root in server.indexer.roots],
         bundle=server.library.bundle.card.name,
         bundles=installed_bundles() if server.mover.allowed else [],
@@ -53,14 +54,35 @@ def library_page(request: Request, server: ServerState) -> Response:
         videos=server.library.videos(skip=(page - 1) * _VIDEOS, top=_VIDEOS),
         page=page,
         pages=pages,
-        **_progress(server),
+        **status,
     )
+
+
+def _problems(snapshot: LibrarySnapshot, record: RunRecord | None) -> list[ProblemFile]:
+    """The files that are not as they should be, and what the last run could not even open."""
+    known = list(snapshot.contents.problems)
+    names = {problem.name for problem in known}
+    met = [(snapshot.name(problem.path), problem.message) for problem in (record.problems if record else ())]
+    return known + [
+        ProblemFile(name=name, left_out=True, message=message.replace(f"{snapshot.root}/", ""))
+        for name, message in met
+        if name not in names
+    ]
 
 
 @router.get("/library/progress")
 def progress_part(request: Request, server: ServerState) -> Response:
-    """The part of the library page that says how far indexing is."""
-    return render(request, "progress.html", **_progress(server))
+    """The part of a page that says how far indexing is.
+
+    Args:
+        request: its address says with ``was`` what the page shows now.
+        server: what is indexed.
+    """
+    status = run_status(server)
+    response = render(request, "progress.html", **status)
+    if was_under_way(request.query_params.get("was", "")) and not was_under_way(status["state"]):
+        response.headers["hx-refresh"] = "true"  # everything else on the page is another now
+    return response
 
 
 async def _named_in_form(request: Request, server: ServerState, field: str) -> str:
@@ -143,19 +165,6 @@ async def login(request: Request, server: ServerState) -> Response:
     response = redirect(request, target)
     set_cookie(request, response, SESSION_COOKIE, server.csrf.session(), max_age_s=_SESSION_S)
     return response
-
-
-def _progress(server: Server) -> dict[str, Any]:
-    progress = read_progress(server.settings.library)
-    move = read_progress(server.settings.library, MOVE_FILE)
-    return {
-        "move": move if move is not None and move.is_running else None,
-        "move_stopped": move.bundle if move is not None and not move.is_running else "",
-        "move_failed": server.mover.failed,
-        "progress": server.library.index_status(),
-        "stopped": progress is not None and not progress.is_running,
-        "run_failed": server.indexer.failed,
-    }
 
 
 def _number(text: str) -> int:

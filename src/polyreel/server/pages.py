@@ -14,6 +14,7 @@ from fastapi import APIRouter, Path, Request, Response
 from markupsafe import Markup
 
 from polyreel.errors import PolyreelError
+from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library.results import Hit, SearchResult
 from polyreel.library.search.search_query import SearchQuery
 from polyreel.server.errors import ForbiddenError, status_of
@@ -22,9 +23,11 @@ from polyreel.server.film import film_of
 from polyreel.server.links import AddressLocator, redirect
 from polyreel.server.player import screen_or_failure
 from polyreel.server.rendering import VISITOR_COOKIE, render, spoken_languages, translations_for
+from polyreel.server.run_status import run_status
 from polyreel.server.search_params import SearchParams
 from polyreel.server.state import Server, ServerState
 from polyreel.server.timeline import draw_profile, draw_timeline
+from polyreel.server.translations import Translations, translations_in
 from polyreel.server.uploads import form_in, read_example
 from polyreel.server.why import Why, why_found
 
@@ -32,13 +35,6 @@ __all__ = ["require_form_token", "router"]
 
 router = APIRouter(include_in_schema=False)
 
-# Things of everyday life in four languages, so that the first look shows what the search understands.
-_EXAMPLE_QUERIES = (
-    ("en", "a dog runs across the grass"),
-    ("sw", "watu wanacheza"),
-    ("zh", "海浪"),
-    ("es", "un coche en la calle"),
-)
 _WELCOME_VIDEOS = 12
 _MAX_FOLDERS = 200
 _MOST_OF_VIDEO = 1_000
@@ -59,7 +55,7 @@ async def search_page(request: Request, server: ServerState) -> Response:
             result = await server.batcher.ask(query)
             context |= await asyncio.to_thread(_results, server, params, query, result)
         else:
-            context |= await asyncio.to_thread(_welcome, server)
+            context |= await asyncio.to_thread(_welcome, server, translations_for(request))
         context |= _filter_choices(server)
     except PolyreelError as error:
         status = status_of(error)
@@ -185,16 +181,35 @@ def _filter_choices(server: Server) -> dict[str, Any]:
     }
 
 
-def _welcome(server: Server) -> dict[str, Any]:
+def _welcome(server: Server, translations: Translations) -> dict[str, Any]:
     snapshot = server.snapshot
     contents = snapshot.contents
     # From all over the library, the same ones as long as it does not change.
     rows = {place * contents.videos // _WELCOME_VIDEOS for place in range(_WELCOME_VIDEOS)}
     return {
         "contents": contents,
-        "example_queries": _EXAMPLE_QUERIES,
+        "example_queries": _example_queries(translations),
+        "in_other_languages": [
+            (tag, _example_queries(translations_in(tag))[0])
+            for tag in STUDY_LANGUAGES
+            if tag != translations.tag
+        ],
+        "roots": [str(root) for root in server.indexer.roots],
+        **run_status(server),
         "videos": [snapshot.video(row) for row in sorted(rows) if row < contents.videos],
     }
+
+
+def _example_queries(translations: Translations) -> tuple[str, ...]:
+    """Things of everyday life, from a word or two to a sentence."""
+    _ = translations.gettext
+    return (
+        _("waves on a beach"),
+        _("people dance"),
+        _("somebody plays the piano"),
+        _("a car drives along a street"),
+        _("a dog runs across the grass"),
+    )
 
 
 def _results(

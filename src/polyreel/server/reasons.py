@@ -47,7 +47,7 @@ def reason(message: str, translations: Translations) -> tuple[str, str]:
             _("Convert it again from its source."),
         ),
         (
-            "the file cannot be read",
+            ("the file cannot be read", "the file cannot be looked at", "no permission to read the file"),
             _("The file could not be read from the disk."),
             _("Check its permissions and its drive; it is tried again at every run."),
         ),
@@ -57,9 +57,49 @@ def reason(message: str, translations: Translations) -> tuple[str, str]:
             _("See the other file."),
         ),
         (
-            "the subtitle",
-            _("The video is there, but its subtitle file could not be read."),
+            ("the subtitle", "no line of the subtitle", "reading the subtitle", "the closed captions"),
+            _("The video is there, but not all of its subtitles could be read."),
             _("Save the subtitles as UTF-8 in SRT or VTT."),
+        ),
+        (
+            ("the file changed while", "the file is gone", "another file of the same content was not read"),
+            _("The file changed or went away while it was read."),
+            _("Index again."),
+        ),
+        (
+            "the file was read in part and cannot be searched yet",
+            _("The run ended before the file was read to its end."),
+            _("Index again; it goes on from there."),
+        ),
+        (
+            "the decoder of this file was ended from outside",
+            _("Something outside ended the reading of this file, perhaps for want of memory."),
+            _("Index again."),
+        ),
+        (
+            "the file is a playlist",
+            _("The file is a playlist, which names other files."),
+            _("Index the files that it names."),
+        ),
+        (
+            "the folder cannot be read",
+            _("The folder could not be opened."),
+            _("Check its permissions and its drive; it is tried again at every run."),
+        ),
+        (
+            "a pattern cannot be read",
+            _("A pattern that says what to leave out cannot be understood."),
+            _("Write it as in a .gitignore file."),
+        ),
+        (
+            "the file name is not valid UTF-8",
+            _("The file has a name that cannot be written."),
+            _("Rename it."),
+        ),
+        (
+            "not a regular file",
+            _("This is not an ordinary file."),
+            _("Nothing needs to be done."),
         ),
     )
     for beginning, why, what in known:

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import os
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +31,7 @@ from polyreel.library.index.gaps import find_gap
 from polyreel.library.index.half_read import half_read_message, kept_of_half_read
 from polyreel.library.index.plan import Plan, make_plan
 from polyreel.library.index.progress_file import ProgressFile
+from polyreel.library.index.run_record import MOST_PROBLEMS, RunProblem, RunRecord, write_run_record
 from polyreel.library.index.scan import FoundVideo, Scan, scan, storable_mtime_ns
 from polyreel.library.search.search_index import load_search_index
 from polyreel.library.store.frame_features import FrameFeatures
@@ -54,6 +55,7 @@ class IndexReport:
     Attributes:
         found: videos in the folders.
         indexed: files that were decoded; ``linked`` files whose content was known under another path.
+        reread: those among ``indexed`` that had been in the library and have changed.
         unchanged: files that needed nothing; ``unchanged_failed`` of them failed in an earlier run.
         resubtitled: files of which only the subtitles were read again.
         caught_up: clips that could not be read when the library moved to its bundle, encoded now.
@@ -72,6 +74,7 @@ class IndexReport:
 
     found: int = 0
     indexed: int = 0
+    reread: int = 0
     linked: int = 0
     unchanged: int = 0
     unchanged_failed: int = 0
@@ -155,21 +158,49 @@ def index(
             run_decode_pool, workers=workers, limits=limits or Limits(), seen=run.seen, kept_s=kept_s
         )
         try:
-            run.start(found, plan)
-            run.take_all(decode(_jobs(plan, options)))
-            run.take_all(decode(run.subtitles_of_copies()))
-        except KeyboardInterrupt:
-            run.report.interrupted = True
+            with _noting_interrupts(run.report):
+                run.start(found, plan)
+                run.take_all(decode(_jobs(plan, options)))
+                run.take_all(decode(run.subtitles_of_copies()))
+            run.finish()
+            if writer.snapshot.state.gaps and not run.report.interrupted:
+                _catch_up(writer, bundle, found, run.report, workers=workers, limits=limits)
+            write_run_record(folder, _recorded(run.report, took_s=time.monotonic() - began))
         finally:
-            shown.remove()
-        run.finish()
-        if writer.snapshot.state.gaps and not run.report.interrupted:
-            _catch_up(writer, bundle, found, run.report, workers=workers, limits=limits)
+            shown.remove()  # after the record is there: nobody finds neither
         state, writer.abandoned = writer.snapshot.state, run.report.interrupted
     if read_state(folder) is not None:
         load_search_index(folder, state)  # the first search need not wait for it
     run.report.took_s = time.monotonic() - began
     return run.report
+
+
+@contextlib.contextmanager
+def _noting_interrupts(report: IndexReport) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        report.interrupted = True
+
+
+def _recorded(report: IndexReport, *, took_s: float) -> RunRecord:
+    return RunRecord(
+        ended_at=datetime.now(UTC),
+        took_s=took_s,
+        new=report.indexed - report.reread,
+        reread=report.reread,
+        linked=report.linked,
+        resubtitled=report.resubtitled,
+        removed=report.removed,
+        unchanged=report.unchanged - report.unchanged_failed,
+        kept=len(report.kept),
+        failed=len(report.failed),
+        problems=tuple(
+            RunProblem(path=str(error.item or ""), message=str(error))
+            for error in report.failed[:MOST_PROBLEMS]
+        ),
+        interrupted=report.interrupted,
+    )
 
 
 def _catch_up(
@@ -390,6 +421,8 @@ class _Run:
         else:
             self._take_clips(job, part)
             self.report.indexed += 1
+            before = self._known.get(str(job.found.path))
+            self.report.reread += before is not None and before["status"] == OK
             self.report.video_s += finished.health.duration_got_s
             health = finished.health
         self.report.subtitles += len(part.subtitles)

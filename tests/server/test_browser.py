@@ -14,6 +14,8 @@ from test_examples import picture
 
 from browsers import ENDS_WITH_ITS_PROCESS, browser
 from polyreel.languages import STUDY_LANGUAGES
+from polyreel.library.index.events import Planned
+from polyreel.library.index.progress_file import ProgressFile
 from polyreel.server.translations import translations_in
 from tiny_bundle import MEANINGS
 
@@ -348,9 +350,14 @@ def test_dark_is_dark(visit):
     assert dark < 150
 
 
-def test_progress_comes_by_itself(visit, site):
+def test_progress_comes_by_itself_and_its_end_renews_the_page(visit, site):
     page = visit("/library")
     assert "No indexing is under way." in page.inner_text("#progress")
-    with page.expect_response("**/library/progress", timeout=8_000):
-        pass
-    until(page, "document.querySelector('#progress') !== null")
+    shown = ProgressFile(site.app.state.server.settings.library)
+    try:
+        shown.take(Planned(4, 1_000))
+        until(page, "document.querySelector('#progress').innerText.includes('0 of 4 files')")
+    finally:
+        shown.remove()
+    until(page, "performance.getEntriesByType('navigation')[0].type === 'reload'")
+    assert "The last run ended on" in page.inner_text("#progress")

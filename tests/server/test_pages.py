@@ -16,8 +16,10 @@ from servers import serving, wait_for
 from films import index_films
 from polyreel.errors import UsageError
 from polyreel.languages import STUDY_LANGUAGES
+from polyreel.library.results import ClipScore
 from polyreel.server.search_params import SearchParams
 from polyreel.server.settings import ServerSettings
+from polyreel.server.timeline import draw_profile
 from polyreel.server.translations import translations_in
 
 
@@ -79,6 +81,19 @@ def test_lines_of_a_kind_are_offered_where_there_are_some(client, monkeypatch):
     assert "tricolour.mp4" not in (other := client.get("/?q=dog&mode=subtitles").text)
     assert translations_in("en").gettext("Search in pictures too") in other
     del snapshot.line_kinds
+
+
+def test_a_page_of_24_hits_is_below_150_kilobytes(client):
+    few, many = (client.get(f"/?q=red&moments=all&top={top}").text for top in (1, 24))
+    hits = many.count('class="card"') - 1
+    assert hits >= 6
+    assert len(few) + 23 * (len(many) - len(few)) / hits < 80_000
+    # The longest of films adds a drawing of the same size.
+    clips = [
+        ClipScore(clip_id="", start_s=4.0 * k, end_s=4.0 * k + 4, visual=0.3, strength=None, thumbnail="")
+        for k in range(4_500)
+    ]
+    assert len(draw_profile(clips, (40.0, 44.0))) < 2_000
 
 
 def test_what_was_params_stays_in_the_form(client):

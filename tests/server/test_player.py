@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import io
 import os
 import re
@@ -28,7 +29,7 @@ SECONDS = 6.0
 
 @pytest.fixture(scope="module", name="refused")
 def library_of_refused_films(tmp_path_factory: pytest.TempPathFactory, tiny_bundle) -> Path:
-    """An AVI with subtitles in two languages, and an MPEG-TS."""
+    """An AVI with subtitles in two languages, an MPEG-TS, and a film with red at both ends."""
     folder = tmp_path_factory.mktemp("refused")
     films = folder / "films"
     films.mkdir()
@@ -37,6 +38,7 @@ def library_of_refused_films(tmp_path_factory: pytest.TempPathFactory, tiny_bund
     videos.write_video(films / "tuner.ts", seconds=SECONDS, audio=True)
     subtitles(films / "old.en.srt", (0.5, 1.5, "good evening"), (4, 5.5, "a <i>red</i> wall\n& no dog"))
     subtitles(films / "old.cs.srt", (4, 5, "červená zeď"))
+    film(films / "twice.mp4", "red", "blue", "green", "red")
     index_films(films, folder / "library", tiny_bundle)
     return folder / "library"
 
@@ -190,6 +192,18 @@ def test_only_so_many_streams_run_at_once(tmp_path):
     asyncio.run(ask_twice())
 
 
+def test_other_moments_of_a_video_unfold(films):
+    text = films.get("/?q=red&mode=visual").text
+    cards = {re.search(r"<h2>([^<]+)", card)[1]: card for card in text.split('<li class="card">')[1:]}
+    assert "1 more moment in this video" in cards["twice.mp4"]
+    address = html.unescape(re.search(r'hx-get="(/more/[^"]+)"', cards["twice.mp4"])[1])
+    part = films.get(address).text
+    assert part.count('class="card"') == 1
+    assert re.findall(r">(\d:\d\d)–", cards["twice.mp4"] + part) == ["0:00", "0:04"]
+    every = films.get("/?q=red&mode=visual&moments=all").text
+    assert every.count('class="card"') > text.count('class="card"')
+
+
 @pytest.mark.parametrize(
     ("text", "query", "marked"),
     [
@@ -246,3 +260,35 @@ def test_a_moment_of_an_avi_plays_in_a_browser(refused, tmp_path):
         page.locator("[data-seek]").last.click()
         wait_for(lambda: page.evaluate(f"{video}.currentTime > 0.2 && Number({video}.dataset.begins) >= 3"))
         assert said == []
+
+
+LONG_TASKS = """new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) (window.tasks ??= []).push(entry.duration);
+}).observe({type: "longtask", buffered: true});"""
+
+
+@pytest.mark.slow
+@ENDS_WITH_ITS_PROCESS
+def test_the_browser_never_waits_for_24_hits_of_long_films(tmp_path, tiny_bundle):
+    colours = ("red", "blue", "green", "white")
+    for number in range(24):
+        film(tmp_path / "films" / f"{number}.mp4", *colours * (13 + number))
+    index_films(tmp_path / "films", tmp_path / "library", tiny_bundle)
+    with listening(tmp_path / "library") as site, browser(tmp_path) as started:
+        page = started.new_page()
+        page.add_init_script(LONG_TASKS)
+        page.goto(site.address + "/?q=red")
+        assert page.locator(".card").count() == 24
+        size = len(page.content())
+        for _ in range(3):
+            page.locator(".thumb").first.press("Enter")
+            page.wait_for_selector("#theatre video")
+            page.keyboard.press("n")
+            page.keyboard.press("Escape")
+            page.mouse.wheel(0, 2_000)
+            page.wait_for_timeout(500)
+        tasks = page.evaluate("window.tasks ?? []")
+        longest_ms = max(tasks, default=0)
+        print(f"{size / 1000:.0f} kB, {len(tasks)} tasks above 50 ms, the longest {longest_ms:.0f} ms")
+        assert size < 150_000
+        assert longest_ms < 1_000

@@ -77,11 +77,15 @@ def draw_timeline(
 def draw_profile(clips: Sequence[ClipScore], here: tuple[float, float]) -> Markup:
     """A small drawing of a video in time, the higher the better it matches: a kilobyte, for cards.
 
+    Of a video of one clip there is nothing to draw.
+
     Args:
         clips: all of one video, in order.
         here: start and end of the moment to mark, seconds.
     """
-    whole_s = max((clip.end_s for clip in clips), default=0.0) or 1.0
+    if len(clips) < 2:
+        return Markup()
+    whole_s = max(clip.end_s for clip in clips) or 1.0
     together = max(1, math.ceil(len(clips) / _PROFILE_BARS))
     steps = []
     for first in range(0, len(clips), together):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 from collections.abc import Sequence
@@ -57,7 +58,7 @@ def demo(
     opened = Library(folder, load_bundle)
     asked = [(language, _spread(clips, place)) for place, language in enumerate(STUDY_LANGUAGES)]
     answers = [
-        (clip, opened.search(clip.captions[language], top=_SHOWN_HITS, language=language))
+        (clip, opened.search(clip.captions[language], top=_SHOWN_HITS, language=language, per_video=1))
         for language, clip in asked
     ]
     recall = demo_recall(opened, clips, STUDY_LANGUAGES)
@@ -96,7 +97,7 @@ def demo(
     for clip, result in answers:
         hits = ", ".join(
             f"{'*' if _clip_id(hit.video) == clip.id else ''}{_clip_id(hit.video)[:6]} "
-            f"{clock(hit.start_s)}-{clock(hit.end_s)}"
+            f"{clock(hit.watch_start_s)}-{clock(math.ceil(hit.watch_end_s))}"
             for hit in result.hits
         )
         table.add_row(result.language, result.query, hits)

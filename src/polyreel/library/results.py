@@ -218,7 +218,8 @@ class SearchResult(LibraryResult):
             start, end = f"{clock(hit.start_s, digits=1):>7}", f"{clock(hit.end_s, digits=1):>7}"
             line = hit.evidence.subtitle
             said = f"  [{line.language}] {line.text}" if line else ""
-            line_of_hit = f"{hit.rank:>4}  {start} -{end}  {hit.match:>16}  {hit.video}{said}"
+            more = f"  +{hit.more}" if hit.more else ""
+            line_of_hit = f"{hit.rank:>4}  {start} -{end}  {hit.match:>16}  {hit.video}{more}{said}"
             lines.append(printable(line_of_hit))
         return "\n".join(lines)
 

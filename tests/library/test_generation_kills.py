@@ -15,11 +15,13 @@ from pathlib import Path
 import pytest
 
 from films import film, holdings, index_films, open_library, subtitles
+from polyreel.encoders.card import read_card
 from polyreel.encoders.runtime import Bundle
 from polyreel.library.search.search import Library
+from polyreel.library.store.frame_features import FrameFeatures
 from polyreel.library.store.state import read_state
 from polyreel.library.store.store import open_snapshot
-from polyreel.library.store.tables import embedding_table
+from polyreel.library.store.tables import CLIPS, embedding_table
 from tiny_bundle import write_tiny_bundle
 
 _PROCESSES = multiprocessing.get_context("forkserver")
@@ -92,13 +94,13 @@ class Move:
 
 @pytest.fixture(scope="module")
 def indexed(tmp_path_factory, tiny_bundle):
-    """Films with lines, and the library of them."""
+    """Films with lines, and the library of them, which keeps the features of frames."""
     home = tmp_path_factory.mktemp("moves")
     for number in range(FILMS):
         first, second = COLOURS[number], COLOURS[(number + 2) % 6]
         film(home / "videos" / f"{number}.mp4", first, second)
         subtitles(home / "videos" / f"{number}.en.srt", (0, 1, f"the dog {first}"), (2, 3, "runs"))
-    index_films(home / "videos", home / "library", tiny_bundle)
+    index_films(home / "videos", home / "library", tiny_bundle, keep_features=True)
     return home / "library"
 
 
@@ -160,5 +162,8 @@ def test_kills_at_random_moments_of_a_move(tmp_path, indexed, wide, kills):
         ends += 1
         assert (bundle, set(ids_of(library, 2))) == ("wide", wanted)
         holdings(library)
+        features = FrameFeatures(library, read_card(wide))
+        clips = open_snapshot(library).read(CLIPS, ["clip_id"])["clip_id"].to_pylist()
+        assert all(features.read(clip_id) is not None for clip_id in clips)
         shutil.rmtree(library)
     assert ends

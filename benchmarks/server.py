@@ -139,7 +139,7 @@ def many_users(
     queries: Iterator[str],
     count: int,
 ) -> None:
-    """Searches of 50 users that never rest, in turn with the same number of texts encoded and nothing else."""
+    """Searches of 50 users that never rest, in turn with as many texts encoded and nothing else."""
     own = psutil.Process()
     asyncio.run(ask(address, list(itertools.islice(queries, USERS)), USERS))
     names = {size: f"encoder alone, {size} at once" for size in (1, BATCH)}

@@ -51,6 +51,9 @@ def serve(
         root_path: Path under which a reverse proxy shows the server, such as /videos.
         log_queries: Log what is searched for.
     """
+    # numpy reads it when it is imported, below. After a product OpenBLAS's threads wait for the next busily,
+    # for 2^26 cycles if nobody says less, on the cores that encode the next queries.
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     try:
         from polyreel.server.serving import serve as serve_library
         from polyreel.server.settings import ServerSettings

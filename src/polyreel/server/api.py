@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -90,7 +91,13 @@ VideoId = Annotated[str, Path(min_length=1, max_length=64, description="Hash of 
 ClipId = Annotated[str, Path(min_length=1, max_length=64, description="Name of a clip, from a search")]
 
 
-Filters = Annotated[Filter, Depends()]
+async def _filters(**conditions: Any) -> Filter:
+    return Filter(**conditions)
+
+
+# As ``Depends(Filter)``, but for the thread that FastAPI would take to make one (see ``ServerState``).
+_filters.__signature__ = inspect.signature(Filter, eval_str=True)  # type: ignore[attr-defined]
+Filters = Annotated[Filter, Depends(_filters)]
 
 
 @router.get("/search", response_model=SearchResult, tags=["search"])

@@ -82,7 +82,8 @@ class Server:
         return self.library.snapshot
 
 
-def _server(request: Request) -> Server:
+# A plain function, or a class, FastAPI would call in a thread of its own, which costs more than what it does.
+async def _server(request: Request) -> Server:
     return cast(Server, request.app.state.server)
 
 

@@ -33,6 +33,7 @@ from polyreel.library.store.tables import FILES, OK, SUBTITLES
 __all__ = ["IndexedFile", "LibrarySnapshot"]
 
 _LINE_COLUMNS = ["start_s", "end_s", "text", "language", "source"]
+_FACTS_KEPT = 1_000
 _CLIP_ID = re.compile(r"(?P<video>[0-9a-f]{32})@\d{10,}")
 
 
@@ -69,6 +70,7 @@ class LibrarySnapshot:
         self.folder, self.state, self.locator, self.bundle = folder, state, locator, bundle
         self.index: SearchIndex = load_search_index(folder, state)
         self.calibration: Calibration | None = read_calibration(self.calibration_file, state.generation.dim)
+        self._facts: dict[int, Mapping[str, Any]] = {}
 
     @property
     def calibration_file(self) -> Path:
@@ -251,7 +253,12 @@ class LibrarySnapshot:
 
     def video_facts(self, row: int) -> Mapping[str, Any]:
         """A row of ``index.videos``: column -> value."""
-        facts: Mapping[str, Any] = self.index.videos.slice(row, 1).to_pylist()[0]
+        facts = self._facts.get(row)
+        if facts is None:
+            # Every hit needs one, and hits lie in few videos; Arrow takes a tenth of a millisecond.
+            if len(self._facts) >= _FACTS_KEPT:
+                self._facts.clear()
+            facts = self._facts[row] = self.index.videos.slice(row, 1).to_pylist()[0]
         return facts
 
     def clip(self, clip_id: str) -> LibraryClip:

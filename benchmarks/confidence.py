@@ -20,8 +20,8 @@ tells nothing, 1.0 everything.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,11 +34,13 @@ from polyreel.encoders.runtime import Bundle
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library.results import FAIR
 from polyreel.library.search.calibration import Background, load_background, scale_of
-from polyreel.library.search.evidence import LINES, PICTURES, UNSURE
+from polyreel.library.search.evidence import LINES, PICTURES, UNSURE, Curve, LineCurve
 
 OTHER_VIDEOS = 60
 DRAWS = 20
 ABSENT = 200
+
+Vectors = Mapping[str, NDArray[np.float32]]
 
 
 def main() -> int:
@@ -146,23 +148,8 @@ def strength(report: Report, bundle: Bundle, *, fit: bool) -> None:
     captions = {tag: text_vectors(gallery.captions[tag], bundle) for tag in STUDY_LANGUAGES}
     middle = len(videos) // 2
     if fit:
-        fitted = [
-            asked_of_lines(tag, news, slice(0, queries), distractors[:more], background)
-            for queries, more in ((500, 1_000), (500, 0), (100, 0))
-            for tag in STUDY_LANGUAGES
-        ]
-        own = np.concatenate([each.own for each in fitted])
-        report.note(f"Lines: {logistic(own, np.concatenate([each.right for each in fitted]))}")
-        seen = [
-            asked_of_pictures(asked, truth, videos[:middle], background)
-            for tag in STUDY_LANGUAGES
-            for asked, truth in (
-                (captions[tag][:middle], np.arange(middle)),
-                (news[tag][600 : 600 + middle // 2], np.full(middle // 2, -1)),
-            )
-        ]
-        bare = np.concatenate([each.bare for each in seen])
-        report.note(f"Pictures: {logistic(bare, np.concatenate([each.right for each in seen]))}")
+        fit_lines(report, news, distractors[:1_000], background)
+        fit_pictures(report, news, captions, videos[:middle], background)
     rows, there, absent = [], [], []
     for tag in STUDY_LANGUAGES:
         read = asked_of_lines(tag, news, slice(500, 1_000), distractors[1_000:], background)
@@ -213,6 +200,145 @@ def strength(report: Report, bundle: Bundle, *, fit: bool) -> None:
     report.target("queries whose line is not there that pass, %", 100 * passing(absent), "<=", 20)
 
 
+def fit_lines(
+    report: Report, news: Vectors, distractors: NDArray[np.float32], background: Background
+) -> None:
+    """Fit the curve of lines on the first 500 sentences, in libraries of 50, 125 and 1,125 lines.
+
+    Args:
+        report: takes it, and what it and others tell of the other half of those sentences.
+        news: vectors of all sentences by language.
+        distractors: other lines of the largest library.
+        background: of the scales.
+    """
+    halves = []
+    for start in (0, 250):
+        whole, some = slice(start, start + 250), slice(start, start + 100)
+        libraries = ((whole, distractors), (whole, distractors[:0]), (some, distractors[:0]))
+        halves.append(
+            joined(
+                asked_of_lines(tag, news, *library, background)
+                for tag in STUDY_LANGUAGES
+                for library in libraries
+            )
+        )
+    shipped = LINES.others
+
+    def tells(asked: Asked, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return LineCurve(Curve(*weights), shipped).weigh(asked.bare, asked.own)
+
+    show_fit(
+        report,
+        "Lines",
+        halves,
+        {
+            "own scale, passed by others (as searches do)": tells,
+            "own scale": lambda asked, weights: Curve(*weights).weigh(asked.own),
+            "bare scale": lambda asked, weights: Curve(*weights).weigh(asked.bare),
+        },
+    )
+
+
+def fit_pictures(
+    report: Report,
+    news: Vectors,
+    captions: Vectors,
+    videos: NDArray[np.float32],
+    background: Background,
+) -> None:
+    """Fit the curve of pictures on the first half of the videos.
+
+    Args:
+        report: takes it, and what other scales would tell.
+        news, captions: vectors by language.
+        videos: that half. The library holds those at even places, and for the other fold those at odd ones.
+        background: of the scales.
+    """
+    count = len(videos)
+    halves = []
+    for first in (0, 1):
+        news_rows = slice(600 + 100 * first, 600 + 100 * first + count // 2)
+        asked = {
+            tag: (
+                (captions[tag][first:count], np.arange(count - first)),
+                (news[tag][news_rows], np.full(count // 2, -1)),
+            )
+            for tag in STUDY_LANGUAGES
+        }
+        halves.append(
+            joined(
+                asked_of_pictures(texts, truth, videos[first:], background)
+                for parts in asked.values()
+                for texts, truth in parts
+            )
+        )
+    show_fit(
+        report,
+        "Pictures",
+        halves,
+        {
+            "bare scale (as searches do)": lambda asked, weights: Curve(*weights).weigh(asked.bare),
+            "own scale": lambda asked, weights: Curve(*weights).weigh(asked.own),
+            "the mean of both": lambda asked, weights: Curve(*weights).weigh((asked.bare + asked.own) / 2),
+        },
+    )
+
+
+def show_fit(report: Report, kind: str, halves: Sequence[Asked], curves: Mapping[str, Tells]) -> None:
+    """A table of curves: fitted on both halves, and the log loss of each half by the other's fit.
+
+    Args:
+        report: takes it.
+        kind: of what is told.
+        halves: of the queries that they are fitted on.
+        curves: name -> queries and (intercept, slope) into weights of evidence.
+    """
+
+    def loss(asked: Asked, tells: Tells, weights: NDArray[np.float64]) -> float:
+        told = np.clip(-np.expm1(-tells(asked, weights)), 1e-9, 1 - 1e-9)
+        return float(-np.log(np.where(asked.right, told, 1 - told)).mean())
+
+    rows = []
+    for name, tells in curves.items():
+        best = least(lambda weights, tells=tells: loss(joined(halves), tells, weights))
+        others = [
+            loss(told, tells, least(lambda weights, tells=tells, known=known: loss(known, tells, weights)))
+            for known, told in (halves, halves[::-1])
+        ]
+        rows.append([name, f"{best[0]:.2f}", f"{best[1]:.2f}", f"{np.mean(others):.3f}"])
+    share = np.mean([each.right.mean() for each in halves])
+    rows.append(
+        [
+            "the share that is right",
+            "",
+            "",
+            f"{-(share * np.log(share) + (1 - share) * np.log1p(-share)):.3f}",
+        ]
+    )
+    queries = sum(len(each.right) for each in halves)
+    report.table(
+        f"{kind}, fitted on {queries:,} queries",
+        ["", "intercept", "slope", "log loss of the other half"],
+        rows,
+    )
+
+
+def least(loss: Callable[[NDArray[np.float64]], float], step: float = 1.0) -> NDArray[np.float64]:
+    """Intercept and slope of the least loss, to a hundredth, by a search along both in ever smaller steps."""
+    weights = np.array([-4.0, 1.0])
+    lowest = loss(weights)
+    while step > 0.004:
+        moves = [
+            weights + step * np.array(way) for way in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, -1), (-1, 1))
+        ]
+        losses = [loss(each) for each in moves]
+        if min(losses) < lowest:
+            lowest, weights = min(losses), moves[int(np.argmin(losses))]
+        else:
+            step /= 2
+    return weights
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Queries of a library.
@@ -227,6 +353,15 @@ class Asked:
     own: NDArray[np.float32]
     right: NDArray[np.bool_]
     there: NDArray[np.bool_]
+
+
+def joined(parts: Iterable[Asked]) -> Asked:
+    """Queries of several libraries."""
+    every = list(parts)
+    return Asked(*(np.concatenate([getattr(each, one.name) for each in every]) for one in fields(Asked)))
+
+
+Tells = Callable[[Asked, NDArray[np.float64]], NDArray[np.float64]]
 
 
 def asked_of(
@@ -288,17 +423,6 @@ def calibration_error(told: NDArray[np.float64], right: NDArray[np.bool_], bins:
     """Expected calibration error: in bins of equal width, what was told against what was right."""
     place = np.minimum((told * bins).astype(int), bins - 1)
     return float(sum(abs((told - right)[place == each].sum()) for each in range(bins)) / max(len(told), 1))
-
-
-def logistic(deviations: NDArray[np.float32], right: NDArray[np.bool_], steps: int = 100) -> str:
-    """The curve that makes what was right most likely, by Newton's method."""
-    design = np.column_stack([np.ones(len(deviations)), deviations]).astype(np.float64)
-    weights = np.zeros(2)
-    for _ in range(steps):
-        told = 1 / (1 + np.exp(-design @ weights))
-        curvature = (design * (told * (1 - told))[:, None]).T @ design + 1e-6 * np.eye(2)
-        weights += np.linalg.solve(curvature, design.T @ (right - told))
-    return f"intercept {weights[0]:.2f}, slope {weights[1]:.2f}, {len(right):,} queries"
 
 
 def passing(told: list[NDArray[np.float64]]) -> float:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from films import film, index_films, open_library, subtitles
+from polyreel.cli.app import main
+from polyreel.encoders.card import Confidence
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library.results import FAIR, STRONG
 from polyreel.library.search import calibration as calibrating
 from polyreel.library.search.asked_words import AskedWords
 from polyreel.library.search.calibration import BACKGROUND_QUERIES, load_background, provisional, scale_of
 from polyreel.library.search.evidence import EXACT, LINES, PICTURES, WORDS, probability
+from polyreel.library.search.ranking import Ranking
 from polyreel.library.search.search_index import CACHE
+from polyreel.library.search.search_query import text_query
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +175,45 @@ def test_a_damaged_calibration_is_made_anew(own_library):
         assert again.search("red").verdict == "unmeasured"
         again.calibrate()
         assert strengths(again.search("red")) == pytest.approx(strengths(library.search("red")), abs=1e-5)
+
+
+def test_a_search_from_the_command_line_measures_what_is_lost_again(own_library, capsys):
+    """As after an upgrade, or damage: the background queries are still there, so it takes moments."""
+    asked = ["search", "red", "--library", str(own_library), "--no-server", "--json"]
+    library = open_library(own_library)
+    assert not library.calibrate_if_quick()
+    assert (main(asked), json.loads(capsys.readouterr().out)["verdict"]) == (0, "unmeasured")
+    library.calibrate()
+    file = library.snapshot.calibration_file
+    for damage in (b"PK\x03\x04 cut short", None):
+        file.unlink() if damage is None else file.write_bytes(damage)
+        assert (main(asked), json.loads(capsys.readouterr().out)["verdict"]) == (0, "good")
+        assert open_library(own_library).snapshot.calibration is not None
+
+
+def test_a_scale_that_measures_nothing_is_as_good_as_none(own_library):
+    library = open_library(own_library)
+    library.calibrate()
+    good = library.snapshot.calibration
+    for spread in (0.0, -1.0, np.nan):
+        bad = replace(good, clips=replace(good.clips, bare=(0.3, spread)))
+        bad.write(library.snapshot.calibration_file)
+        assert open_library(own_library).snapshot.calibration is None
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.3])
+@pytest.mark.parametrize("query", ["dog", "the dog runs", "runs dog"])
+def test_a_line_that_says_it_comes_first_before_anything_is_measured(own_library, threshold, query):
+    """Whether or not the bundle knows from where on a match means something."""
+    library = open_library(own_library)
+    snapshot = library.snapshot
+    card = library.bundle.card.model_copy(update={"confidence": Confidence(clip=threshold, subtitle=0.3)})
+    rng = np.random.default_rng(0)
+    asked = text_query(query)
+    (vector,) = library.encode([asked])
+    pictures = rng.uniform(-1, 1, len(snapshot.index.clips)).astype(np.float32)
+    best = Ranking(snapshot, card, asked, vector).result(pictures).hits[0]
+    assert best.evidence.subtitle.text == "the dog runs"
 
 
 def test_what_looks_like_a_picture_has_no_strength(own_library):

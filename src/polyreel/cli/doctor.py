@@ -45,6 +45,14 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
             ("versions", ", ".join(f"{name} {version}" for name, version in health.versions.items())),
         ]
     )
+    if not health.measured:
+        stdout.print(
+            "\nUnmeasured: how much a match means in this library is not known, so no hit has a strength.",
+            style="yellow",
+        )
+        stdout.print(
+            "'polyreel index' measures it; in Python, as for an encoder of your own, library.calibrate()."
+        )
     for damage in health.damage:
         stdout.print(f"\n{damage}", style="red", markup=False, soft_wrap=True)
     if health.unencoded:

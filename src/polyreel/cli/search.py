@@ -124,6 +124,7 @@ def search(
         if image or like:
             result = _alike(opened, image, like, shown)
         else:
+            opened.calibrate_if_quick()
             result = opened.search(text, **shown, **asked)
     remember_hits(own, (hit.model_dump(mode="json") for hit in result.hits))
     if export is not None and out is not None:

@@ -47,8 +47,10 @@ __all__ = [
     "Scale",
     "calibrate",
     "calibration_file",
+    "kept_background",
     "load_background",
     "provisional",
+    "provisional_of_words",
     "read_calibration",
     "scale_of",
 ]
@@ -66,6 +68,8 @@ _SAMPLED_ROWS, _SAMPLED_LINES, _OTHER_LINES = 20_000, 200, 20
 _EQUAL = 1e-4
 # Of the best cosines of background queries: 0.04 to 0.05 for the default bundle, whatever the library.
 _USUAL_SPREAD = 0.05
+# Of the letters of a line that the best of 2,309 others has, in XNLI's English ones.
+_USUAL_SHARE, _USUAL_SPREAD_OF_SHARES = 0.38, 0.14
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 Vectors = NDArray[np.float32]
@@ -176,6 +180,8 @@ def _read_scale(kept: Mapping[str, NDArray[np.generic]], name: str, dim: int) ->
     if mean.shape != (dim,) or covariance.shape != (dim, dim) or gumbel.shape != (4,):
         raise ValueError("a scale of another width")
     location, spread, own_location, own_spread = gumbel.astype(float).tolist()
+    if not (np.isfinite(gumbel).all() and np.isfinite(covariance).all() and spread > 0 and own_spread > 0):
+        raise ValueError("a scale that measures nothing")
     moments = mean.astype(np.float32), covariance.astype(np.float32)
     return Scale(*moments, (location, spread), (own_location, own_spread))
 
@@ -185,21 +191,33 @@ def load_background(bundle: Encoder, cache_folder: Path) -> Background:
 
     Encoding takes seconds, reading what was kept milliseconds.
     """
-    queries, digest = _queries()
-    kept = cache_folder / f"background-{short_identity(bundle.card.identity, 16)}-{digest}.npz"
-    # Opened here, because numpy leaves a file open that it cannot read.
-    with (
-        contextlib.suppress(*_UNREADABLE),
-        kept.open("rb") as file,
-        np.load(file, allow_pickle=False) as found,
-    ):
-        return {tag: found[tag] for tag in queries}
-    vectors = {tag: bundle.encode_text(texts) for tag, texts in queries.items()}
+    found = kept_background(bundle, cache_folder)
+    if found is not None:
+        return found
+    vectors = {tag: bundle.encode_text(texts) for tag, texts in _queries()[0].items()}
     data = io.BytesIO()
     np.savez(data, **vectors)  # type: ignore[arg-type]
     with contextlib.suppress(OSError):
-        write_atomically(kept, data.getvalue())
+        write_atomically(_background_file(bundle, cache_folder), data.getvalue())
     return vectors
+
+
+def kept_background(bundle: Encoder, cache_folder: Path) -> Background | None:
+    """As ``load_background``, but None where they would have to be encoded."""
+    # Opened here, because numpy leaves a file open that it cannot read.
+    with (
+        contextlib.suppress(*_UNREADABLE),
+        _background_file(bundle, cache_folder).open("rb") as file,
+        np.load(file, allow_pickle=False) as found,
+    ):
+        vectors = {tag: found[tag] for tag in _queries()[0]}
+        if all(each.ndim == 2 and each.shape[1] == bundle.card.dim for each in vectors.values()):
+            return vectors
+    return None
+
+
+def _background_file(bundle: Encoder, cache_folder: Path) -> Path:
+    return cache_folder / f"background-{short_identity(bundle.card.identity, 16)}-{_queries()[1]}.npz"
 
 
 def calibrate(index: SearchIndex, background: Background) -> Calibration:
@@ -259,6 +277,11 @@ def provisional(cosines: Vectors, threshold: float) -> Vectors:
     return np.asarray(((cosines - cosines.mean()) / spread - steep) * steep, np.float32)
 
 
+def provisional_of_words(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same for the share of a query's letters that each line has."""
+    return (shares - _USUAL_SHARE) / _USUAL_SPREAD_OF_SHARES
+
+
 def _encoded(vectors: Vectors, rows: pa.Table) -> Vectors:
     encoded = rows["encoded"].to_numpy()
     return vectors if encoded.all() else vectors[encoded]
@@ -281,7 +304,7 @@ def _beyond(reached: Vectors, gumbel: tuple[float, float]) -> Vectors:
 
 def _standardised(cosines: Vectors, queries: Vectors, mean: Vectors, covariance: Vectors) -> Vectors:
     """Cosines in standard deviations of what their queries, (queries, dim) or (dim,), have with all rows."""
-    if not covariance.any():
+    if not covariance.trace():  # a covariance is zero where its variances are
         return cosines
     deviation = np.sqrt(np.maximum(((queries @ covariance) * queries).sum(axis=-1), _EQUAL**2))
     return np.asarray((cosines - queries @ mean) / deviation, np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ from polyreel.encoders.card import EncoderCard
 from polyreel.library.line_kinds import LINE_KINDS
 from polyreel.library.results import FAIR, Evidence, Hit, SearchResult, SubtitleEvidence, Verdict, grade_of
 from polyreel.library.search.asked_words import AskedWords
-from polyreel.library.search.calibration import Calibration, Scale, provisional
+from polyreel.library.search.calibration import Calibration, provisional, provisional_of_words
 from polyreel.library.search.evidence import EXACT, LINES, PICTURES, UNSURE, WORDS, probability
 from polyreel.library.search.exact import best_rows
 from polyreel.library.search.fusion import Moment, Ranked, merge_adjacent
@@ -27,6 +27,8 @@ from polyreel.library.search.snapshot import LibrarySnapshot
 __all__ = ["Ranking"]
 
 _CANDIDATES, _DEPTH_PER_HIT = 200, 5
+
+Deviations = NDArray[np.float32]
 _SAID = ("text", "language", "kind")
 
 
@@ -170,10 +172,10 @@ class Ranking:
         lines: dict[int, float] = {}
         line_of: dict[int, int] = {}
         if self._query.lines and len(index.subtitles):
-            near, worded, weights = self._lines()
+            near, worded, weights_of_lines = self._lines()
             cut = cut or max(len(near.rows), len(worded.rows)) >= self._depth
             clip_of = index.subtitles["clip"].to_numpy()
-            for line, weight in weights.items():
+            for line, weight in weights_of_lines.items():
                 clip = int(clip_of[line])
                 if weight > lines.get(clip, -1.0):
                     lines[clip], line_of[clip] = weight, line
@@ -182,8 +184,8 @@ class Ranking:
         if by_sight:
             rows = np.array(sorted({int(row) for each in lists for row in each.rows}), np.int64)
             rows = rows if encoded is None else rows[encoded[rows]]
-            weights_of_rows = PICTURES.weigh(self._stand_out("clips", scores)[0][rows])
-            pictures = dict(zip(rows.tolist(), weights_of_rows.tolist(), strict=True))
+            weights = PICTURES.weigh(self._pictures_stand_out(scores, rows))
+            pictures = dict(zip(rows.tolist(), weights.tolist(), strict=True))
         return _Found(lists, pictures, lines, line_of, cut)
 
     def _lines(self) -> tuple[Ranked, Ranked, dict[int, float]]:
@@ -207,8 +209,7 @@ class Ranking:
         )
         weights = dict.fromkeys([*rows[near].tolist(), *by_words.rows.tolist()], 0.0)
         every = np.array(list(weights), np.int64)
-        bare, own = self._stand_out("lines", cosines)
-        meanings = LINES.weigh(bare[every], own[every])
+        meanings = LINES.weigh(*self._lines_stand_out(cosines, every))
         if self._snapshot.encoded_lines is not None:
             meanings *= self._snapshot.encoded_lines[every]
         for row, weight in zip(every.tolist(), meanings.tolist(), strict=True):
@@ -226,26 +227,30 @@ class Ranking:
         asked, texts = self._asked, self._snapshot.index.subtitles["text"]
         lines = texts.take(pa.array(rows)).to_pylist()
         shares = np.array([asked.share_in(line) for line in lines])
-        weights = np.zeros(len(rows))
-        if self._calibration is not None:
-            weights = WORDS.weigh(self._calibration.deviations_of_words(shares))
+        measured = self._calibration
+        weights = WORDS.weigh((measured.deviations_of_words if measured else provisional_of_words)(shares))
         # A line that holds the whole query, word for word, always counts.
         exact = np.array([asked.stand_in(line) for line in lines], bool)
         return dict(zip(rows.tolist(), np.where(exact, EXACT, weights).tolist(), strict=True))
 
-    def _stand_out(
-        self, kind: Literal["clips", "lines"], cosines: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """How far cosines of all rows of a kind stand out; before a calibration, a guess."""
+    def _pictures_stand_out(self, cosines: NDArray[np.float32], rows: NDArray[np.int64]) -> Deviations:
+        """How far clips stand out, (rows,), by the cosines of all clips; before a calibration, a guess."""
         if self._calibration is None:
-            thresholds = {"clips": self._card.confidence.clip, "lines": self._card.confidence.subtitle}
-            guess = provisional(cosines, thresholds[kind])
+            return provisional(cosines, self._card.confidence.clip)[rows]
+        scale = self._calibration.clips
+        return _nothing(rows) if scale is None else scale.deviations(cosines[rows])
+
+    def _lines_stand_out(
+        self, cosines: NDArray[np.float32], rows: NDArray[np.int64]
+    ) -> tuple[Deviations, Deviations]:
+        """The same of lines: from what other queries reach, and from what this one has with other lines."""
+        if self._calibration is None:
+            guess = provisional(cosines, self._card.confidence.subtitle)[rows]
             return guess, guess
-        scale: Scale | None = getattr(self._calibration, kind)
-        if scale is None:  # evidence that tells no query from another is none
-            nothing = np.full(cosines.shape, -np.inf, np.float32)
-            return nothing, nothing
-        return scale.deviations(cosines), scale.own_deviations(self._vector, cosines)
+        scale = self._calibration.lines
+        if scale is None:
+            return _nothing(rows), _nothing(rows)
+        return scale.deviations(cosines[rows]), scale.own_deviations(self._vector, cosines[rows])
 
     def _verdict(self, hits: tuple[Hit, ...]) -> Verdict:
         if self._calibration is None:
@@ -321,6 +326,11 @@ def _clips_of_lines(lines: Ranked, clip_of: NDArray[np.int64]) -> Ranked:
     _, first = np.unique(clips, return_index=True)
     first.sort()
     return Ranked(clips[first].astype(np.int64), lines.scores[first])
+
+
+def _nothing(rows: NDArray[np.int64]) -> Deviations:
+    """How far rows stand out by evidence that tells no query from another."""
+    return np.full(rows.shape, -np.inf, np.float32)
 
 
 def _both(one: NDArray[np.bool_] | None, other: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:

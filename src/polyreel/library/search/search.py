@@ -31,7 +31,7 @@ from polyreel.library.results import (
     Video,
     VideoPooling,
 )
-from polyreel.library.search.calibration import calibrate, load_background
+from polyreel.library.search.calibration import Background, calibrate, kept_background, load_background
 from polyreel.library.search.filters import EVERYTHING, Filter
 from polyreel.library.search.locator import Locator
 from polyreel.library.search.ranking import Ranking
@@ -396,16 +396,25 @@ class Library:
         written, until the next commit.
         """
         snapshot = self.snapshot
-        if snapshot.calibration is not None:
-            return
-        # Nothing is encoded for a library that has nothing to be found.
-        background = (
-            load_background(snapshot.bundle, self.folder / CACHE) if len(snapshot.index.clips) else {}
-        )
-        calibration = calibrate(snapshot.index, background)
-        with contextlib.suppress(OSError):
-            calibration.write(snapshot.calibration_file)
-        snapshot.calibration = calibration
+        if snapshot.calibration is None:
+            # Nothing is encoded for a library that has nothing to be found.
+            empty = not len(snapshot.index.clips)
+            _measure(snapshot, {} if empty else load_background(snapshot.bundle, self.folder / CACHE))
+
+    def calibrate_if_quick(self) -> bool:
+        """As ``calibrate``, but only where nothing has to be encoded: where it was done before, and what was
+        kept is damaged, or not what this version reads.
+
+        Returns:
+            Whether the library is measured.
+        """
+        snapshot = self.snapshot
+        if snapshot.calibration is None:
+            background = kept_background(snapshot.bundle, self.folder / CACHE)
+            if background is None:
+                return False
+            _measure(snapshot, background)
+        return True
 
     def score_videos(
         self, vectors: NDArray[np.float32], *, pooling: VideoPooling = "best"
@@ -452,6 +461,13 @@ def calibrate_library(folder: Path, encoder: Encoder) -> None:
         LibraryError: it cannot be read.
     """
     Library(folder, lambda _location: encoder).calibrate()
+
+
+def _measure(snapshot: LibrarySnapshot, background: Background) -> None:
+    calibration = calibrate(snapshot.index, background)
+    with contextlib.suppress(OSError):
+        calibration.write(snapshot.calibration_file)
+    snapshot.calibration = calibration
 
 
 def _require_own_bundle(folder: Path, state: LibraryState, bundle: Encoder) -> None:

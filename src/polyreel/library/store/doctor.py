@@ -16,6 +16,8 @@ from polyreel.encoders.registry import list_bundles
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleError, LibraryError
 from polyreel.library.results import LibraryResult
+from polyreel.library.search.calibration import calibration_file, read_calibration
+from polyreel.library.search.search_index import cache_of
 from polyreel.library.store.state import Generation, LibraryState
 from polyreel.library.store.store import TableReader, open_snapshot
 from polyreel.library.store.tables import CLIPS, FILES, OK, PARTIAL, SUBTITLES, embedding_table
@@ -58,6 +60,8 @@ class LibraryHealth(LibraryResult):
         bundle, bundle_state: the bundle that it needs, and whether that is here and whole.
         device: what runs a bundle here, where a command names none.
         usable: whether it can be searched now, all of it.
+        measured: whether it is known how much a match means in this commit; if not, no hit has a strength,
+            and the verdict of searches is "unmeasured".
         damage: what of the library itself cannot be read or found, and what to do.
         videos, paths, clips, subtitles: what can be searched; one video can lie at several paths.
         failed: files that are left out.
@@ -79,6 +83,7 @@ class LibraryHealth(LibraryResult):
     bundle_state: str
     device: str
     usable: bool
+    measured: bool
     videos: int
     paths: int
     clips: int
@@ -130,6 +135,8 @@ def examine(folder: Path) -> LibraryHealth:
         bundle_state=bundle_state,
         device=chosen_device(),
         usable=usable and not look.damage,
+        measured=read_calibration(calibration_file(cache_of(folder, state)), state.generation.dim)
+        is not None,
         videos=len(whole),
         paths=len(rows),
         clips=sum(clip["video"] in whole for clip in clips),

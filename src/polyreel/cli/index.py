@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
-from polyreel.cli.options import Device, Json, LibraryOption, default_library, load_bundle
+from polyreel.cli.options import Device, Json, LibraryOption, absolute, default_library, load_bundle
 from polyreel.cli.output import print_json, show_progress, stdout
+from polyreel.cli.watching import index_and_watch
 from polyreel.errors import MediaError
 from polyreel.units import clock, count, printable
 
@@ -38,6 +40,7 @@ def index(
     prune: Annotated[bool, Parameter(negative="")] = False,
     exclude: Annotated[list[str] | None, Parameter(negative="")] = None,
     keep_features: bool | None = None,
+    watch: Annotated[bool, Parameter(negative="")] = False,
     json: Json = False,
 ) -> int:
     """Make video searchable: read what is new or changed, leave what is not.
@@ -57,20 +60,29 @@ def index(
         exclude: Pattern of what to pass over, as in a .gitignore; repeatable.
         keep_features: Keep what the bundle makes of each frame, from now on: about 9 MB an hour of video, for
             moves to bundles that differ only behind it. The other form lets go of what is kept.
+        watch: Go on until Ctrl-C: index again whenever something changes. A file that is still being written
+            is waited for. With --json, a line for each run.
     """
     folder = default_library(library)
-    report = index_with_progress(
-        paths,
-        folder,
-        bundle=bundle,
-        device=device,
-        workers=workers or len(os.sched_getaffinity(0)),
-        memory_limit_mb=memory_limit,
-        retry_failed=retry_failed,
-        prune=prune,
-        exclude=exclude or (),
-        keep_features=keep_features,
-    )
+
+    def run(passed_over: Sequence[str]) -> IndexReport:
+        return index_with_progress(
+            paths,
+            folder,
+            bundle=bundle,
+            device=device,
+            workers=workers or len(os.sched_getaffinity(0)),
+            memory_limit_mb=memory_limit,
+            retry_failed=retry_failed,
+            prune=prune,
+            exclude=[*(exclude or ()), *passed_over],
+            keep_features=keep_features,
+        )
+
+    if watch:
+        tell = None if json else functools.partial(_print_report, folder=folder)
+        return index_and_watch([absolute(path) for path in paths], folder, run, tell)
+    report = run(())
     if json:
         print_json(_document(report, folder))
     else:

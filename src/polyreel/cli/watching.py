@@ -1,0 +1,131 @@
+"""``polyreel index --watch``: index again whenever something has changed, until Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polyreel.cli.output import stderr, stdout
+from polyreel.errors import LibraryBusyError, PolyreelError, UsageError
+from polyreel.units import count
+
+if TYPE_CHECKING:
+    from polyreel.library.index.indexing import IndexReport
+
+__all__ = ["index_and_watch", "patterns_of"]
+
+_TRY_AGAIN_S = 10.0
+_SPECIAL = re.compile(r"([\\*?\[\]!# ])")
+
+
+def index_and_watch(
+    paths: Sequence[Path],
+    library: Path,
+    run: Callable[[Sequence[str]], IndexReport],
+    tell: Callable[[IndexReport], None] | None,
+) -> int:
+    """Index, wait for changes, index again; says only what is new.
+
+    Args:
+        paths: absolute files and folders.
+        library: folder of the library.
+        run: one run, given patterns of what to pass over.
+        tell: shows the first run; None prints each run as one line of JSON.
+    """
+    from polyreel.library.index.watching import watched_changes
+
+    try:
+        with closing(watched_changes(paths, library)) as changes:
+            is_first = True
+            for busy in changes:
+                report = _patiently(run, patterns_of(busy, paths), is_first=is_first)
+                if report is not None and report.interrupted:
+                    return 1
+                if report is not None and (is_first or report.changed or report.failed):
+                    _say(report, tell if is_first else None, as_json=tell is None)
+                if is_first and tell is not None:
+                    stderr.print("Watching for changes. Ctrl-C ends it.", style="dim")
+                is_first = False
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "a package that watching needs is not installed",
+            item=error.name,
+            remedy="Install it with: pip install watchfiles",
+        ) from error
+    except KeyboardInterrupt:
+        stderr.print("Watching has ended.", style="dim")
+    return 0
+
+
+def patterns_of(files: Iterable[Path], roots: Iterable[Path]) -> list[str]:
+    """Patterns, as in a ``.gitignore``, that name just these files below one of the roots.
+
+    Args:
+        files: absolute.
+        roots: absolute folders, each of which the patterns are for.
+    """
+    roots = list(roots)
+    return [
+        "/" + _SPECIAL.sub(r"\\\1", file.relative_to(root).as_posix())
+        for file in sorted(files)
+        for root in roots
+        if file != root and file.is_relative_to(root)
+    ]
+
+
+def _patiently(
+    run: Callable[[Sequence[str]], IndexReport], exclude: Sequence[str], *, is_first: bool
+) -> IndexReport | None:
+    """One run, once nobody else writes the library; None where it fails, which only the first may not."""
+    while True:
+        try:
+            return run(exclude)
+        except LibraryBusyError as error:
+            stderr.print(f"{_now()} {error} Trying again in {_TRY_AGAIN_S:.0f} s.", style="yellow")
+            time.sleep(_TRY_AGAIN_S)
+        except PolyreelError as error:  # such as a drive that was taken out
+            if is_first:
+                raise
+            stderr.print(f"{_now()} {error}", style="yellow", soft_wrap=True)
+            return None
+
+
+def _say(report: IndexReport, tell: Callable[[IndexReport], None] | None, *, as_json: bool) -> None:
+    if as_json:
+        facts: dict[str, Any] = {
+            "at": datetime.now().astimezone().isoformat(timespec="seconds"),
+            "indexed": report.indexed,
+            "linked": report.linked,
+            "resubtitled": report.resubtitled,
+            "removed": report.removed,
+            "clips": report.clips,
+            "failed": [str(failure) for failure in report.failed],
+        }
+        sys.stdout.write(json.dumps(facts) + "\n")
+        sys.stdout.flush()
+        return
+    if tell is not None:
+        tell(report)
+        return
+    parts = [
+        (report.indexed, "indexed"),
+        (report.linked, "renamed or copied"),
+        (report.resubtitled, "with new subtitles"),
+        (report.removed, "removed"),
+    ]
+    said = "; ".join(f"{count(number, 'video')} {what}" for number, what in parts if number)
+    if said:
+        stdout.print(f"{_now()} {said}.")
+    for failure in report.failed:
+        stdout.print(f"{_now()} {failure}", markup=False, soft_wrap=True)
+
+
+def _now() -> str:
+    return datetime.now().astimezone().strftime("%H:%M:%S")

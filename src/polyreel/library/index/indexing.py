@@ -165,7 +165,8 @@ def index(
             run.finish()
             if writer.snapshot.state.gaps and not run.report.interrupted:
                 _catch_up(writer, bundle, found, run.report, workers=workers, limits=limits)
-            write_run_record(folder, _recorded(run.report, took_s=time.monotonic() - began))
+            if not (run.report.interrupted and writer.is_empty):  # of such a first run nothing is left
+                write_run_record(folder, _recorded(run.report, took_s=time.monotonic() - began))
         finally:
             shown.remove()  # after the record is there: nobody finds neither
         state, writer.abandoned = writer.snapshot.state, run.report.interrupted

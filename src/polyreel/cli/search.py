@@ -17,7 +17,6 @@ from rich.text import Text
 from polyreel.cli.exporting import check_export, export_found
 from polyreel.cli.options import Device, Json, LibraryOption, default_library, load_bundle, spoken_languages
 from polyreel.cli.output import print_json, print_lines, stderr, stdout, write_paths
-from polyreel.cli.players import open_moment
 from polyreel.errors import QueryError, UsageError
 from polyreel.files import absolute
 from polyreel.library.last_hits import recall_hit, remember_hits
@@ -160,7 +159,8 @@ def _text(query: tuple[str, ...], *, image: Path | None, like: str | None, mode:
 def _filters(**conditions: Any) -> dict[str, Any]:
     """The conditions that were given, as the server takes them; those that cannot be are refused here."""
     given = {name: value for name, value in conditions.items() if value is not None}
-    _filter(given)
+    if given:
+        _filter(given)
     return given
 
 
@@ -217,6 +217,8 @@ def _clip(library: Path, named: str) -> str:
 
 
 def _open(video: Path, start_s: float) -> None:
+    from polyreel.cli.players import open_moment
+
     name, at_the_time = open_moment(video, start_s)
     where = "" if at_the_time else f", which begins at the start: go to {clock(start_s)}"
     stderr.print(f"Shown by {name}{where}", style="dim")

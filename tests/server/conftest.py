@@ -12,7 +12,8 @@ pytest.importorskip("fastapi", reason="polyreel[serve] is not installed")
 from servers import Listening, listening, make_library, serving
 from starlette.testclient import TestClient
 
-from films import film, index_films
+import videos
+from films import film, index_films, subtitles
 from polyreel.encoders.runtime import Bundle
 
 
@@ -20,6 +21,24 @@ from polyreel.encoders.runtime import Bundle
 def library_folder(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Bundle) -> Path:
     """The library of ``make_library``, with its videos beside it; not to be changed."""
     return make_library(tmp_path_factory.mktemp("server"), tiny_bundle)
+
+
+@pytest.fixture(scope="session")
+def refused_library(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Bundle) -> Path:
+    """An AVI with subtitles in two languages, two MPEG-TS, and a film with red at both ends."""
+    folder = tmp_path_factory.mktemp("refused")
+    films = folder / "films"
+    films.mkdir()
+    picture = videos.scenes((3.0, videos.clock), (9.0, videos.solid((255, 0, 0))))
+    videos.write_video(films / "old.avi", seconds=6.0, codec="mpeg4", picture=picture)
+    videos.write_video(films / "tuner.ts", seconds=6.0, audio=True)
+    subtitles(films / "old.en.srt", (0.5, 1.5, "good evening"), (4, 5.5, "a <i>red</i> wall\n& no dog"))
+    subtitles(films / "old.cs.srt", (4, 5, "červená zeď"))
+    # More than fits between a server and a player that reads nothing.
+    videos.write_video(films / "noise.ts", seconds=3, size=(320, 240), picture=videos.noise())
+    film(films / "twice.mp4", "red", "blue", "green", "red")
+    index_films(films, folder / "library", tiny_bundle)
+    return folder / "library"
 
 
 @pytest.fixture

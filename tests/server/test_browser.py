@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-from servers import wait_for
+from servers import listening, wait_for
 from test_examples import picture
 
 from browsers import ENDS_WITH_ITS_PROCESS, browser
@@ -361,3 +361,25 @@ def test_progress_comes_by_itself_and_its_end_renews_the_page(visit, site):
         shown.remove()
     until(page, "performance.getEntriesByType('navigation')[0].type === 'reload'")
     assert "The last run ended on" in page.inner_text("#progress")
+
+
+def test_a_moment_of_an_avi_plays(browser, refused_library):
+    with listening(refused_library) as site:
+        page = browser.new_page(locale="en")
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.goto(site.address + "/?q=wall&mode=subtitles")
+        link = page.get_by_role("link", name=re.compile("Play old.avi")).first
+        start_s = float(re.search(r"start=([0-9.]+)", link.get_attribute("href"))[1])
+        link.click()
+        video = "document.querySelector('video')"
+        wait_for(lambda: page.evaluate(f"({video}?.currentTime ?? 0) > 0.5"))
+        assert page.evaluate(f"{video}.videoWidth") == 160
+        cues = page.evaluate(f"[...{video}.querySelector('track').track.cues].map(cue => cue.startTime)")
+        assert cues[-1] == pytest.approx(4 - start_s, abs=0.01)
+        page.locator("#theatre .acts a").last.click()
+        page.wait_for_selector("#player")
+        page.locator("[data-seek]").last.click()
+        wait_for(lambda: page.evaluate(f"{video}.currentTime > 0.2 && Number({video}.dataset.begins) >= 3"))
+        page.close()
+        assert said == []

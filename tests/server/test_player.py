@@ -18,34 +18,17 @@ from starlette.testclient import TestClient
 
 import videos
 from browsers import ENDS_WITH_ITS_PROCESS, browser
-from films import film, index_films, subtitles
+from films import film, index_films
 from polyreel.library.results import Evidence, LibraryLine, SubtitleEvidence
+from polyreel.server import playback
 from polyreel.server.playback import PlaybackService
 from polyreel.server.webvtt import webvtt
 from polyreel.server.why import mark_words, why_found
 
-SECONDS = 6.0
-
-
-@pytest.fixture(scope="module", name="refused")
-def library_of_refused_films(tmp_path_factory: pytest.TempPathFactory, tiny_bundle) -> Path:
-    """An AVI with subtitles in two languages, an MPEG-TS, and a film with red at both ends."""
-    folder = tmp_path_factory.mktemp("refused")
-    films = folder / "films"
-    films.mkdir()
-    picture = videos.scenes((3.0, videos.clock), (9.0, videos.solid((255, 0, 0))))
-    videos.write_video(films / "old.avi", seconds=SECONDS, codec="mpeg4", picture=picture)
-    videos.write_video(films / "tuner.ts", seconds=SECONDS, audio=True)
-    subtitles(films / "old.en.srt", (0.5, 1.5, "good evening"), (4, 5.5, "a <i>red</i> wall\n& no dog"))
-    subtitles(films / "old.cs.srt", (4, 5, "červená zeď"))
-    film(films / "twice.mp4", "red", "blue", "green", "red")
-    index_films(films, folder / "library", tiny_bundle)
-    return folder / "library"
-
 
 @pytest.fixture(scope="module", name="films")
-def server_of_refused_films(refused: Path) -> Iterator[TestClient]:
-    with serving(refused) as client:
+def server_of_refused_films(refused_library: Path) -> Iterator[TestClient]:
+    with serving(refused_library) as client:
         yield client
 
 
@@ -176,6 +159,22 @@ def test_a_stream_ends_with_its_request(tmp_path, tiny_bundle):
         wait_for(lambda: children() <= before)
 
 
+def test_a_player_that_reads_nothing_frees_the_process(refused_library, monkeypatch):
+    monkeypatch.setattr(playback, "_STALL_S", 0.2)
+    with listening(refused_library) as site:
+        service = site.app.state.server.playback
+        video = next(each.id for each in site.app.state.server.library.videos() if each.name == "noise.ts")
+        with socket.socket() as asking:
+            asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            asking.connect(("127.0.0.1", site.port))
+            before = children()
+            asking.sendall(f"GET /api/v1/videos/{video}/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+            wait_for(lambda: children() - before)
+            wait_for(lambda: children() <= before)
+            assert service._streams._inside == 0  # while the player could still read what was sent
+            assert asking.recv(100).startswith(b"HTTP/1.1 200")
+
+
 def test_only_so_many_streams_run_at_once(tmp_path):
     path = videos.write_video(tmp_path / "a.avi", seconds=1, codec="mpeg4")
 
@@ -238,28 +237,6 @@ def test_why_a_moment_was_found(picture, line, seen, said):
     why = why_found(evidence, "dog")
     assert (why.seen, why.said is not None) == (seen, said)
     assert why_found(evidence.model_copy(update={"subtitle": None}), "dog").seen
-
-
-@ENDS_WITH_ITS_PROCESS
-def test_a_moment_of_an_avi_plays_in_a_browser(refused, tmp_path):
-    with listening(refused) as site, browser(tmp_path) as started:
-        page = started.new_page(locale="en")
-        said: list[str] = []
-        page.on("console", lambda message: said.append(message.text))
-        page.goto(site.address + "/?q=wall&mode=subtitles")
-        link = page.get_by_role("link", name=re.compile("Play old.avi")).first
-        start_s = float(re.search(r"start=([0-9.]+)", link.get_attribute("href"))[1])
-        link.click()
-        video = "document.querySelector('video')"
-        wait_for(lambda: page.evaluate(f"({video}?.currentTime ?? 0) > 0.5"))
-        assert page.evaluate(f"{video}.videoWidth") == 160
-        cues = page.evaluate(f"[...{video}.querySelector('track').track.cues].map(cue => cue.startTime)")
-        assert cues[-1] == pytest.approx(4 - start_s, abs=0.01)
-        page.locator("#theatre .acts a").last.click()
-        page.wait_for_selector("#player")
-        page.locator("[data-seek]").last.click()
-        wait_for(lambda: page.evaluate(f"{video}.currentTime > 0.2 && Number({video}.dataset.begins) >= 3"))
-        assert said == []
 
 
 LONG_TASKS = """new PerformanceObserver((list) => {

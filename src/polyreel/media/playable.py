@@ -24,6 +24,10 @@ _CODECS = {"libdav1d": "av1", "libaom-av1": "av1", "libvpx": "vp8", "libvpx-vp9"
 # Pictures are copied from the one before that decodes alone, if that is not earlier than this.
 _EARLIEST_S = 2.5
 _EBML_HEAD_BYTES = 64
+_KINDS_BY_SUFFIX = {
+    **dict.fromkeys((".3g2", ".3gp", ".f4v", ".m4v", ".mov", ".mp4", ".qt"), "mp4"),
+    ".webm": "webm",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,9 @@ def how_to_copy(film: SeekableVideo, start_s: float) -> tuple[Playback, ReadingP
 
 def _container_of(film: SeekableVideo, path: Path) -> str | None:
     names = film.container.format.name.split(",")
+    # A server tells the kind of a file by its name, and Firefox goes by that.
+    if _KINDS_BY_SUFFIX.get(path.suffix.lower()) not in names:
+        return None
     if "mp4" in names:
         return MP4
     if "webm" in names:  # as Matroska, which Firefox and Safari refuse

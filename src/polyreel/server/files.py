@@ -23,7 +23,10 @@ CONDITIONAL_METHOD = "polyreel.method"
 
 # What browsers go by; they play more kinds than the table of the system knows.
 _TYPES = {
+    ".3g2": "video/mp4",
+    ".3gp": "video/mp4",
     ".avi": "video/x-msvideo",
+    ".f4v": "video/mp4",
     ".m4v": "video/mp4",
     ".mkv": "video/x-matroska",
     ".mov": "video/mp4",  # the same container; browsers refuse it under its own name

@@ -55,9 +55,10 @@ class PlaybackService:
     """
 
     def __init__(self, *, streams: int = _STREAMS) -> None:
-        self._threads = ThreadPoolExecutor(streams + 1, thread_name_prefix="playback")
-        self._worker = DecodeWorker(_LOOK_LIMITS)
-        self._looks = ConcurrencyLimit(at_once=1, waiting=_LOOKS_WAITING)
+        self._threads = ThreadPoolExecutor(streams + 2, thread_name_prefix="playback")
+        # Nobody who wants to play waits for a strip.
+        self._looker, self._drawer = DecodeWorker(_LOOK_LIMITS), DecodeWorker(_LOOK_LIMITS)
+        self._looks, self._drawings = (ConcurrencyLimit(at_once=1, waiting=_LOOKS_WAITING) for _ in range(2))
         self._streams = ConcurrencyLimit(at_once=streams, waiting=_WAITING)
         self._known: OrderedDict[tuple[object, ...], Playback] = OrderedDict()
         self._strips: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
@@ -65,7 +66,8 @@ class PlaybackService:
     def close(self) -> None:
         """End the processes."""
         self._threads.shutdown(cancel_futures=True)
-        self._worker.close()
+        self._looker.close()
+        self._drawer.close()
 
     async def look(self, path: Path, start_s: float) -> Playback:
         """How browsers play a file from a second on.
@@ -78,7 +80,8 @@ class PlaybackService:
         for known in (key[:-1], key):
             if known in self._known:
                 return self._known[known]
-        found = await self._ask(functools.partial(playback_of, self._worker, path, start_s))
+        async with self._looks.slot():
+            found = await self._ask(functools.partial(playback_of, self._looker, path, start_s))
         # A file that is played as it is, is so from everywhere.
         _keep(self._known, key[:-1] if found.way == "file" else key, found, most=_KEPT)
         return found
@@ -91,10 +94,12 @@ class PlaybackService:
             start_s, end_s: the moment, seconds.
         """
         key = (*_version(path), start_s, end_s)
-        if key not in self._strips:
-            drawn = await self._ask(functools.partial(strip_of, self._worker, path, start_s, end_s))
-            _keep(self._strips, key, drawn, most=_KEPT_STRIPS)
-        return self._strips[key]
+        if (known := self._strips.get(key)) is not None:
+            return known
+        async with self._drawings.slot():
+            drawn = await self._ask(functools.partial(strip_of, self._drawer, path, start_s, end_s))
+        _keep(self._strips, key, drawn, most=_KEPT_STRIPS)
+        return drawn
 
     async def stream(self, path: Path, start_s: float, end_s: float | None) -> StreamingResponse:
         """The answer that sends a file from a second on, as browsers play it.
@@ -116,8 +121,7 @@ class PlaybackService:
             return _StreamResponse(stream, first, start_s, slot.pop_all())
 
     async def _ask(self, question: Callable[[], _T]) -> _T:
-        async with self._looks.slot():
-            return await asyncio.get_running_loop().run_in_executor(self._threads, question)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, question)
 
 
 def _version(path: Path) -> tuple[object, ...]:

@@ -13,6 +13,7 @@
     const all = thumbs();
     const at = all.indexOf(link);
     shown = link;
+    leave();
     clear(stage);
     // The picture of the card is there already: it stands until the player comes.
     const poster = card.querySelector(".thumb img:not(.strip)").cloneNode();

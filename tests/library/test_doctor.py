@@ -53,10 +53,11 @@ def test_it_tells_versions_and_space(library):
 
 
 @pytest.mark.parametrize(("asked", "told"), [("auto", "cuda"), ("openvino", "cpu"), ("", "cpu")])
-def test_it_tells_what_runs_the_bundle(library, monkeypatch, asked, told):
+def test_it_tells_what_runs_the_bundle(library, monkeypatch, caplog, asked, told):
     monkeypatch.setattr(devices, "_installed", lambda: ["CPUExecutionProvider", "CUDAExecutionProvider"])
     monkeypatch.setenv("POLYREEL_DEVICE", asked)
     assert examine(library).device == told
+    assert len(caplog.records) == (asked == "openvino")  # which is not there: one message
 
 
 def test_it_changes_nothing(library):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from polyreel.encoders.card import BundleCard, read_card
-from polyreel.encoders.devices import chosen_device
+from polyreel.encoders.devices import CPU, chosen_device
 from polyreel.encoders.registry import list_bundles
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleError, LibraryError
@@ -213,7 +213,7 @@ def _bundle_state(generation: Generation) -> tuple[str, bool]:
         card: BundleCard = read_card(folder)
         if card.identity != generation.identity:
             return f"another bundle of this name is installed: {card.label}", False
-        Bundle(folder).verify()
+        Bundle(folder, device=CPU).verify()  # nothing is run; of the device the report tells
     except BundleError as error:
         if named is not None and named.card is None and named.problem is None:
             return "not installed yet; it is built on first use", True

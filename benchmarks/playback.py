@@ -48,7 +48,7 @@ def main() -> int:
     for file in sorted(files):
         try:
             with SeekableVideo(file) as video:
-                playback, _ = how_to_play(video, file, 0.0)
+                playback, _ = how_to_play(video, 0.0)
                 codec, size = video.stream.codec_context.name, (video.stream.width, video.stream.height)
             if playback.way == "file":
                 as_they_are += 1

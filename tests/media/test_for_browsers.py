@@ -115,6 +115,12 @@ def test_of_sixty_pictures_a_second_every_other_is_sent(worker, tmp_path):
     assert len(shown(sent(worker, path, 0.0))) == 60
 
 
+def test_pictures_that_come_in_bursts_all_come(worker, tmp_path):
+    times_s = [*(0.04 * k for k in range(20)), *(6.0 + 0.04 * k for k in range(20))]
+    path = videos.write_video(tmp_path / "a.mkv", times_s=times_s, codec="mjpeg")
+    assert [told_s for _, told_s in shown(sent(worker, path, 0.0))] == pytest.approx(times_s, abs=0.01)
+
+
 def test_a_stream_ends_where_it_is_told(worker, refused):
     assert shown(sent(worker, refused["wmv"], 2.0, 3.0))[-1][1] == pytest.approx(3.0, abs=0.05)
 

@@ -27,7 +27,7 @@ _NICENESS = 5
 
 def _playback(path: Path, request: dict[str, Any], send: Send) -> None:
     with SeekableVideo(path) as film:
-        playback, _ = how_to_play(film, path, request["start_s"])
+        playback, _ = how_to_play(film, request["start_s"])
     send("playback", way=playback.way, kind_sent=playback.kind, begins_s=playback.begins_s)
     send("done")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from polyreel.media.seeking import ReadingPlace, SeekableVideo
@@ -47,15 +46,14 @@ class Playback:
     begins_s: float
 
 
-def how_to_play(film: SeekableVideo, path: Path, start_s: float) -> tuple[Playback, ReadingPlace]:
+def how_to_play(film: SeekableVideo, start_s: float) -> tuple[Playback, ReadingPlace]:
     """The cheapest way that every current browser plays, and where in the file to begin.
 
     Args:
         film: the opened file.
-        path: of the file.
         start_s: what is to be seen first, seconds.
     """
-    container = _container_of(film, path)
+    container = _container_of(film)
     if container is not None and _codec_of(film) in _PICTURES[container] and _is_simple(film):
         sound = None if film.sound is None else film.sound.codec_context.name
         if sound is None or _CODECS.get(sound, sound.removesuffix("float")) in _SOUNDS[container]:
@@ -76,15 +74,15 @@ def how_to_copy(film: SeekableVideo, start_s: float) -> tuple[Playback, ReadingP
     return Playback("encode", WEBM, start_s), place
 
 
-def _container_of(film: SeekableVideo, path: Path) -> str | None:
+def _container_of(film: SeekableVideo) -> str | None:
     names = film.container.format.name.split(",")
     # A server tells the kind of a file by its name, and Firefox goes by that.
-    if _KINDS_BY_SUFFIX.get(path.suffix.lower()) not in names:
+    if _KINDS_BY_SUFFIX.get(film.path.suffix.lower()) not in names:
         return None
     if "mp4" in names:
         return MP4
     if "webm" in names:  # as Matroska, which Firefox and Safari refuse
-        with path.open("rb") as file:
+        with film.path.open("rb") as file:
             return WEBM if b"webm" in file.read(_EBML_HEAD_BYTES) else None
     return None
 

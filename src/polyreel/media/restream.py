@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -20,11 +21,9 @@ from polyreel.errors import DecodeError
 from polyreel.media.playable import MP4, WEBM, how_to_copy
 from polyreel.media.seeking import ReadingPlace, SeekableVideo
 
-__all__ = ["MAX_HEIGHT_PX", "restream"]
+__all__ = ["restream"]
 
-MAX_HEIGHT_PX = 480
-"""Height of pictures that are coded anew, at most."""
-
+_MAX_HEIGHT_PX = 480
 _DECODING_THREADS = 2
 _MAX_FPS = 32.0
 _SOUND_RATE = 48_000
@@ -84,7 +83,7 @@ def restream(path: Path, start_s: float, end_s: float, write: Write) -> None:
             writer(film, out, pipe, playback.begins_s).run(place, end_s)
 
 
-class _Writing:
+class _Writing(ABC):
     """Pictures and sound of one video on their way into one container.
 
     Args:
@@ -117,10 +116,11 @@ class _Writing:
         if self._sound is not None:
             self.out.mux(self._sound.encode(None))
 
+    @abstractmethod
     def see(self, packet: Packet[Any], end_s: float) -> bool:
         """Write a packet's pictures; whether there may be more before ``end_s``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def finish(self, end_s: float) -> None:
         """Write the pictures that are still held back."""
 
@@ -181,6 +181,9 @@ class _Copying(_Writing):
             self.out.mux(packet)
         return True
 
+    def finish(self, end_s: float) -> None:
+        """Nothing is held back."""
+
 
 class _Encoding(_Writing):
     """Pictures are decoded, made upright and small enough, and coded anew."""
@@ -188,8 +191,9 @@ class _Encoding(_Writing):
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
         self._stream: VideoStream | None = None
-        # Of 50 or 60 pictures a second every second one is sent.
-        self._every_s = math.ceil(self.film.rate / _MAX_FPS) / self.film.rate
+        # Of 50 or 60 pictures a second every second one is sent. A lower rate may be that of the mean.
+        self._rate = max(self.film.rate, _MAX_FPS)
+        self._every_s = math.ceil(self._rate / _MAX_FPS) / self._rate
         self._due_s, self._last_pts = self.begins_s, -1
 
     def see(self, packet: Packet[Any] | None, end_s: float) -> bool:
@@ -198,7 +202,7 @@ class _Encoding(_Writing):
             self.pipe.time_s = at_s
             if at_s > end_s:
                 return False
-            if at_s < self._due_s - 0.5 / self.film.rate:
+            if at_s < self._due_s - 0.5 / self._rate:
                 self.pipe.write(b"")  # it tells that decoding goes on
                 continue
             self._due_s = max(self._due_s + self._every_s, at_s)
@@ -239,8 +243,8 @@ class _Encoding(_Writing):
 
 
 def _size_to_send(width: int, height: int) -> tuple[int, int]:
-    """Even width and height of the same shape, not higher than ``MAX_HEIGHT_PX``."""
-    scale = min(1.0, MAX_HEIGHT_PX / height)
+    """Even width and height of the same shape, not higher than ``_MAX_HEIGHT_PX``."""
+    scale = min(1.0, _MAX_HEIGHT_PX / height)
     return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
 
 

@@ -48,7 +48,10 @@ def bundle_features_name(bundle: Bundle) -> str:
     Bundles with the same image tower, which is shown the same pictures, share them, and no others do.
     """
     spec = bundle.card.frames
-    facts = [bundle.card.files["frames.onnx"], spec.width_px, spec.height_px, spec.fps]
+    files = bundle.card.files
+    facts: list[object] = [files["frames.onnx"], spec.width_px, spec.height_px, spec.fps]
+    # Weights that are too large for the graph lie beside it.
+    facts += [files[name] for name in sorted(files) if name.startswith("frames.onnx.")]
     if (scaling := Scaling.of(spec)) != STRETCH:
         facts.append(asdict(scaling))
     return f"frames-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]}"

@@ -19,7 +19,7 @@ from polyreel.errors import MediaError, PolyreelError, UnknownNameError, UsageEr
 from polyreel.media.appearance import Orientation, orientation_of
 from polyreel.media.cuts.files import write_cut
 from polyreel.media.cuts.parameter_sets import ParameterSets
-from polyreel.media.cuts.plan import decode_stamps
+from polyreel.media.cuts.plan import CodedPicture, decode_stamps, plan_at_key_frames, plan_exactly
 from polyreel.media.cuts.request import CutReport, CutRequest
 from polyreel.media.cuts.tracks import shifted_timecode
 from polyreel.media.cuts.writing import cut_video
@@ -147,6 +147,16 @@ def test_a_fast_cut_of_open_groups_leaves_out_what_needs_pictures_before_it(tmp_
     source = videos.write_video(tmp_path / "film.mp4", seconds=3, encoder_options=OPEN)
     report = cut_video(source, tmp_path / "cut.mp4", CutRequest(1.5, 2.9, at_key_frames=True))
     assert is_exact(tmp_path / "cut.mp4", report, source)
+
+
+def test_pictures_that_are_never_shown_come_along_and_are_not_counted():
+    """VP8 encodes some ahead, to refer to."""
+    order = [(0, "shown"), (9, "hidden"), (1, "shown"), (2, "shown"), (10, "shown"), (11, "shown")]
+    pictures = [CodedPicture(pts, 1, pts in {0, 10}, pts in {0, 10}, role) for pts, role in order]
+    fast = plan_at_key_frames(pictures, 1, 3)
+    assert (fast.copied, fast.shown, fast.end) == (range(4), (0, 1, 2), 10)
+    exact = plan_exactly(pictures, 0, 20, snap=0)
+    assert (exact.copied, exact.shown, exact.head, exact.tail) == (range(6), (0, 1, 2, 10, 11), None, None)
 
 
 def test_variable_frame_rate_and_a_start_within_a_long_picture(tmp_path):

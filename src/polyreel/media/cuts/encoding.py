@@ -35,7 +35,7 @@ ENCODERS = {
 # Near what eyes can tell from the source. No picture waits for a later one: they come out as they went in.
 _OPTIONS = {
     "libsvtav1": {"preset": "8", "crf": "24", "svtav1-params": "pred-struct=1:lp=2"},
-    "libvpx": {"crf": "6", "b": "0", "qmin": "0", "deadline": "good", "cpu-used": "3", "auto-alt-ref": "0"},
+    "libvpx": {"crf": "4", "b": "50M", "qmin": "0", "deadline": "good", "cpu-used": "3", "auto-alt-ref": "0"},
     "libvpx-vp9": {"crf": "18", "b": "0", "deadline": "good", "cpu-used": "4", "auto-alt-ref": "0"},
     "libx264": {"crf": "17", "preset": "fast", "bf": "0", "rc-lookahead": "10"},
     "libx265": {"crf": "18", "preset": "fast", "x265-params": "log-level=none:bframes=0:rc-lookahead=10"},

@@ -67,7 +67,7 @@ class CopiedPictures:
             plan = plan.whole()
         self.plan: CutPlan = plan
         self.unit, self.encoded = film.unit, plan.encoded
-        self.shown = len(plan.shown)
+        self.shown, self.written = len(plan.shown), 0
         self.window = Window(plan.origin * film.unit, plan.end * film.unit)
         self._pictures = pictures
         self.codec = film.codec if plan.copied else encoded_as(film.codec)
@@ -142,6 +142,7 @@ class CopiedPictures:
             [pts for pts in plan.shown if span and span[0] <= pts < span[1]]
             for span in (plan.head, plan.tail)
         ]
+        shown = frozenset(plan.shown)
         in_order = [*edges[0], *copied, *edges[1]]
         moved = [max(0, pts - plan.origin) for pts in in_order]
         stamps = dict(zip(in_order, zip(moved, decode_stamps(moved), strict=True), strict=True))
@@ -152,6 +153,7 @@ class CopiedPictures:
             packet.pts, packet.dts = stamps[pts]
             packet.duration = max(1, ends[pts] - plan.origin - packet.pts)
             packet.time_base, packet.stream = self.unit, output
+            self.written += pts in shown
             yield packet
 
     def _copy(self) -> Iterator[tuple[Packet[Any], int]]:
@@ -226,6 +228,7 @@ class EncodedPictures:
         self._first_s, self._ends = wanted[0], [*wanted[1:], min(after_s, request.end_s)]
         self._start_s = start_s
         self.shown = self.encoded = len(wanted)
+        self.written = 0
         self.window = Window(
             _exactly(start_s) + film.zero_s,
             _exactly(self._ends[-1]) + film.zero_s,
@@ -262,6 +265,7 @@ class EncodedPictures:
         for packet, stamp in self._encoder.encode(frames):
             packet.pts = packet.dts = stamp
             packet.time_base, packet.stream = _OWN_UNIT, output
+            self.written += 1
             packet.duration = max(1, round((next(ends) - self._start_s) / _OWN_UNIT) - stamp)
             yield packet
 

@@ -112,6 +112,7 @@ def plan_at_key_frames(pictures: Sequence[CodedPicture], start: int, end: int) -
         return None
     until = next(place for place in _clean_ends(rest) if place > needed[-1])
     kept = sorted(pts for pts in rest[:until] if pts is not None)
+    roles = {picture.pts: picture.role for picture in pictures}
     after = sorted(pts for pts in rest[until:] if pts is not None)[:1]
     return CutPlan(
         from_pts,
@@ -120,7 +121,7 @@ def plan_at_key_frames(pictures: Sequence[CodedPicture], start: int, end: int) -
         from_pts,
         None,
         None,
-        tuple(kept),
+        tuple(pts for pts in kept if roles[pts] == "shown"),
     )
 
 

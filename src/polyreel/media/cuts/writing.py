@@ -8,7 +8,6 @@ ends at key frames, and else encoded anew as a whole.
 from __future__ import annotations
 
 import heapq
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -121,9 +120,8 @@ class _Cut:
                     ),
                     self._covers(covers),
                 ]
-                written = itertools.count()
                 everything = heapq.merge(
-                    _counted(self.pictures.packets(picture_stream), written),
+                    self.pictures.packets(picture_stream),
                     *tracks,
                     key=lambda packet: (packet.dts if packet.dts is not None else 0) * packet.time_base,
                 )
@@ -134,14 +132,14 @@ class _Cut:
             raise MediaError(
                 "the cut cannot be written", item=path, value=getattr(error, "strerror", None) or error
             ) from error
-        zero_s, pictures = film.zero_s, next(written)
-        if lost := self.pictures.shown - pictures:
+        zero_s = film.zero_s
+        if lost := self.pictures.shown - self.pictures.written:
             left_out.append(f"{count(lost, 'picture')} that cannot be decoded")
         return CutReport(
             start_s=float(window.start_s - zero_s),
             end_s=float(window.end_s - zero_s),
             codec=self.pictures.codec,
-            pictures=pictures,
+            pictures=self.pictures.written,
             encoded=self.pictures.encoded,
             sound=len(sounds),
             subtitles=len(texts),
@@ -193,12 +191,6 @@ class _Cut:
             by_s = self.pictures.window.start_s - film.zero_s
             if shifted := shifted_timecode(stated, by_s, film.rate):
                 output.metadata["timecode"] = shifted
-
-
-def _counted(packets: Iterator[Packet[Any]], counter: Iterator[int]) -> Iterator[Packet[Any]]:
-    for packet in packets:
-        next(counter)
-        yield packet
 
 
 def _holds(target: CutTarget, output: OutputContainer, codec: str) -> bool:

@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 COLOURS = 256  # enough for a page, and a third of the size
 SIZES = {"phone": (390, 844), "small": (320, 568), "laptop": (1280, 720)}
 PROGRAMS = ("chromium-headless-shell", "chromium")
-QUERY = "waves on the beach"
+QUERY = "ocean"
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ def docs_shots(film: str) -> list[Shot]:
     return [
         Shot("page-en", f"/?q={quote(QUERY)}", size=(1120, 760)),
         Shot("page-zh", f"/?q={quote('弹钢琴的人')}", "zh", "dark", (1120, 760)),
-        Shot("page-sw", f"/?q={quote('mbwa anakimbia')}", "sw", size=(420, 760)),
-        Shot("film-de", f"{film}?t=1200&q={quote('ein Boot auf dem Wasser')}", "de", size=(1120, 760)),
+        Shot("page-sw", f"/?q={quote('mawimbi ya bahari')}", "sw", size=(420, 760)),
+        Shot("film-de", f"{film}?t=2069&q={quote('Wellen am Strand')}", "de", size=(1120, 760)),
     ]
 
 

@@ -37,7 +37,7 @@ def test_it_counts_what_is_there(library, tmp_path, tiny_bundle):
     assert (health.usable, health.bundle_state) == (True, "installed and whole")
     assert [problem.path for problem in health.failed] == [str(tmp_path / "videos" / "d.mp4")]
     assert health.remarks == ()
-    assert health.schema_version == 3
+    assert health.schema_version == 4
     assert health.commit == read_state(library).commit
 
 

@@ -259,7 +259,7 @@ def test_tables_without_their_library_json_are_not_overwritten(library):
 
 def test_a_newer_schema_is_refused(library):
     facts = json.loads((library / "library.json").read_text())
-    text = json.dumps({"schema_version": 4, "something": "new"} | {"commit": facts["commit"]})
+    text = json.dumps({"schema_version": 5, "something": "new"} | {"commit": facts["commit"]})
     (library / "library.json").write_text(text)
     for attempt in (lambda: open_snapshot(library), lambda: create_library(library, OWN)):
         with pytest.raises(LibraryVersionError, match=r"schema 4, .* up to 3.*Update polyreel"):
@@ -279,7 +279,7 @@ def test_a_library_of_the_first_schema_is_read_and_gets_an_id_with_its_next_comm
         first = read_state(library)
         writer.commit(one_video("w", "/b"))
     after = read_state(library)
-    assert (after.schema_version, after.library_id) == (3, first.library_id)
+    assert (after.schema_version, after.library_id) == (4, first.library_id)
     assert first.library_id
     assert len({state.key for state in (before, first, after)}) == 3
 

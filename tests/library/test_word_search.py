@@ -193,7 +193,7 @@ def test_an_old_library_gets_its_words_at_the_next_run(old, tmp_path, tiny_bundl
     assert lines_found(old, "достопримечательностями") == ["ab достопримечательностями"]
     assert lines_found(old, '"red dog"') == ["a red dog"]
     health = examine(old)
-    assert (health.schema_version, health.subtitles) == (3, 4)
+    assert (health.schema_version, health.subtitles) == (4, 4)
 
 
 def test_an_old_library_of_which_nothing_changed_gets_its_words(old, tmp_path, tiny_bundle):

@@ -51,17 +51,17 @@ def no_network(source, _scratch, _progress):
 
 
 def test_the_parts_are_joined_once_and_not_kept_twice(toy, tmp_path):
-    model = find_model("toy")
-    assert (model.folder / "model.bin").read_bytes() == b"".join(PARTS)
-    assert sorted(path.name for path in model.folder.iterdir()) == sorted([*toy.files, "model.bin"])
+    folder = find_model("toy").folder(None)
+    assert (folder / "model.bin").read_bytes() == b"".join(PARTS)
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*toy.files, "model.bin"])
     assert list((tmp_path / "sources").iterdir()) == []
-    assert find_model("toy") == model  # without the network
+    assert find_model("toy").folder(None) == folder  # without the network
 
 
 def test_other_weights_are_refused_and_nothing_is_kept(toy, tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "PACKAGED", {"toy": PackagedModel(toy.files, toy.parts, "0" * 64, 0.1)})
     with pytest.raises(ChecksumError, match="not the expected ones"):
-        find_model("toy")
+        find_model("toy").folder(None)
     assert list((tmp_path / "speech").iterdir()) == []
 
 
@@ -69,7 +69,7 @@ def test_weights_that_cannot_be_fetched_are_one_message(toy, tmp_path):
     for path in (tmp_path / "sources").iterdir():
         path.unlink()
     with pytest.raises(FetchError, match="network"):
-        find_model("toy")
+        find_model("toy").folder(None)
 
 
 def test_a_folder_of_ones_own_is_known_by_what_it_holds(tmp_path):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from polyreel.cli.options import Json, LibraryOption, default_library
 from polyreel.cli.output import print_columns, print_json, stdout
 from polyreel.units import count, size
+
+if TYPE_CHECKING:
+    from polyreel.library.store.doctor import SpeechHealth
 
 __all__ = ["doctor"]
 
@@ -41,6 +45,7 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
                 )
                 for made in health.generations[1:]
             ),
+            *([("speech", _heard(health.speech))] if _heard(health.speech) else []),
             ("space", ", ".join(f"{name} {size(used)}" for name, used in health.space_bytes.items())),
             ("versions", ", ".join(f"{name} {version}" for name, version in health.versions.items())),
         ]
@@ -85,6 +90,11 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
         )
         for problem in health.half_read:
             stdout.print(f"  {problem.message}", markup=False, soft_wrap=True)
+    if health.speech.failed:
+        stdout.print(f"\nNot heard: {count(len(health.speech.failed), 'file')}", style="yellow")
+        for problem in health.speech.failed:
+            stdout.print(f"  {problem.message}", markup=False, soft_wrap=True)
+        stdout.print("'polyreel index --retry-failed' listens to them again.")
     if health.remarks:
         stdout.print(f"\nRead in part: {count(len(health.remarks), 'file')}", style="yellow")
         for problem in health.remarks:
@@ -93,6 +103,20 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
     if not any((*left_out, health.remarks, health.damage)):
         stdout.print("Every file was read in full.")
     return 0 if health.usable else 1
+
+
+def _heard(speech: SpeechHealth) -> str:
+    parts = [f"{count(videos, 'video')} heard by {engine}" for engine, videos in speech.heard.items()]
+    if speech.lines:
+        parts.append(count(speech.lines, "line"))
+    if speech.spared:
+        parts.append(f"{speech.spared:,} whose subtitles say the same")
+    if speech.half_heard:
+        parts.append(f"{len(speech.half_heard):,} half heard")
+    # Who does without the extra need not read about it.
+    if speech.unheard and parts:
+        parts.append(f"{len(speech.unheard):,} not heard yet")
+    return ", ".join(parts)
 
 
 def _print_paths(paths: Sequence[str], all_of_them: str) -> None:

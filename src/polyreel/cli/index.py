@@ -11,13 +11,24 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
-from polyreel.cli.options import Device, Json, LibraryOption, absolute, default_library, load_bundle
+from polyreel.cli.listening import Listening
+from polyreel.cli.options import (
+    Device,
+    Json,
+    Languages,
+    LibraryOption,
+    SpeechModel,
+    absolute,
+    default_library,
+    load_bundle,
+)
 from polyreel.cli.output import print_json, show_progress, stdout
 from polyreel.cli.watching import index_and_watch
 from polyreel.errors import MediaError
 from polyreel.units import clock, count, printable
 
 if TYPE_CHECKING:
+    from polyreel.encoders.protocol import Encoder
     from polyreel.library.index.events import IndexEvent
     from polyreel.library.index.indexing import IndexReport
     from polyreel.progress import ProgressDisplay
@@ -41,6 +52,9 @@ def index(
     exclude: Annotated[list[str] | None, Parameter(negative="")] = None,
     keep_features: bool | None = None,
     watch: Annotated[bool, Parameter(negative="")] = False,
+    speech: Annotated[bool | None, Parameter(negative="--no-speech")] = None,
+    languages: Languages = None,
+    speech_model: SpeechModel = None,
     json: Json = False,
 ) -> int:
     """Make video searchable: read what is new or changed, leave what is not.
@@ -62,8 +76,18 @@ def index(
             moves to bundles that differ only behind it. The other form lets go of what is kept.
         watch: Go on until Ctrl-C: index again whenever something changes. A file that is still being written
             is waited for. With --json, a line for each run.
+        speech: Then listen to the videos and make lines of what is said; by default if the extra
+            polyreel[speech] is installed.
     """
     folder = default_library(library)
+    listening = Listening(
+        wanted=speech,
+        model=speech_model,
+        languages=languages or (),
+        paths=paths,
+        retry_failed=retry_failed,
+        memory_limit_mb=memory_limit,
+    )
 
     def run(passed_over: Sequence[str]) -> IndexReport:
         return index_with_progress(
@@ -77,18 +101,20 @@ def index(
             prune=prune,
             exclude=[*(exclude or ()), *passed_over],
             keep_features=keep_features,
+            after=listening.begin,
         )
 
     if watch:
         tell = None if json else functools.partial(_print_report, folder=folder)
-        return index_and_watch([absolute(path) for path in paths], folder, run, tell)
+        return index_and_watch([absolute(path) for path in paths], folder, listening.watched(run), tell)
     report = run(())
     if json:
-        print_json(_document(report, folder))
+        print_json(_document(report, folder) | listening.document())
     else:
         _print_report(report, folder)
+        listening.print_report()
     nothing_worked = report.failed and not (report.changed or report.unchanged)
-    return 1 if report.interrupted or nothing_worked else 0
+    return 1 if report.interrupted or nothing_worked or listening.has_failed else 0
 
 
 def index_with_progress(
@@ -103,10 +129,12 @@ def index_with_progress(
     prune: bool = False,
     exclude: Sequence[str] = (),
     keep_features: bool | None = None,
+    after: Callable[[Path, Encoder, str, ProgressDisplay], None] | None = None,
 ) -> IndexReport:
     """Index with a progress bar on stderr.
 
-    Args: those of ``polyreel.index``, as are the errors; ``memory_limit_mb`` is for each file.
+    Args: those of ``polyreel.index``, as are the errors; ``memory_limit_mb`` is for each file, and ``after``
+        goes on with the library, its encoder and that one's location once the pictures are searchable.
     """
     from polyreel.library.index.indexing import index as index_library
     from polyreel.library.location import bundle_location
@@ -132,6 +160,8 @@ def index_with_progress(
         if not report.interrupted:
             show("measuring what a match means", 0, None)
             calibrate_library(folder, loaded)
+            if after is not None:
+                after(folder, loaded, location, show)
         return report
 
 

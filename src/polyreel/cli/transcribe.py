@@ -57,13 +57,12 @@ def transcribe(
             remedy="Add --beside, which writes a file beside each, or --to json",
         )
     from polyreel.recognition.registry import load_speech
-    from polyreel.recognition.speech.weights import DEFAULT_MODEL
 
     done: list[dict[str, Any]] = []
     failed: list[str] = []
     with show_progress() as show:
         engine = load_speech(
-            speech_model or DEFAULT_MODEL,
+            speech_model,
             track=None if track is None else track - 1,
             download=show.download,
         )

@@ -71,6 +71,7 @@ class AnimationReader:
         """What has come out so far; complete once ``pictures`` is exhausted."""
         width, height = self._image.size
         return Health(
+            sound_tracks=0,
             codec="webp",
             width_px=width,
             height_px=height,

@@ -108,6 +108,7 @@ class Health(BaseModel):
         frames_decoded, frames_sampled: frames that came out, and those that were handed on.
         bad_packets: packets that did not decode.
         closed_captions: whether captions came with the pictures.
+        sound_tracks: how many sound tracks the file has; None where nobody looked, as older versions did not.
         damaged_frames: frames that came out with parts that the decoder had to make up.
         remarks: one sentence for each thing that was not as it should be.
     """
@@ -125,6 +126,7 @@ class Health(BaseModel):
     bad_packets: int
     damaged_frames: int = 0
     closed_captions: bool = False
+    sound_tracks: int | None = None
     remarks: tuple[str, ...] = ()
 
 
@@ -296,6 +298,7 @@ class VideoReader:
             bad_packets=self._bad_packets,
             damaged_frames=self._damaged,
             closed_captions=self.closed_captions.are_there,
+            sound_tracks=len(self._container.streams.audio),
             remarks=tuple(remarks),
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,15 +16,28 @@ from polyreel.encoders.devices import CPU, chosen_device
 from polyreel.encoders.registry import list_bundles
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleError, LibraryError
+from polyreel.library.line_kinds import SPEECH
 from polyreel.library.results import LibraryResult
 from polyreel.library.search.calibration import calibration_file, read_calibration
 from polyreel.library.search.search_index import cache_of
 from polyreel.library.store.state import Generation, LibraryState
 from polyreel.library.store.store import TableReader, open_snapshot
-from polyreel.library.store.tables import CLIPS, FILES, OK, PARTIAL, SUBTITLES, embedding_table
+from polyreel.library.store.tables import (
+    CLIPS,
+    FAILED,
+    FILES,
+    OK,
+    PARTIAL,
+    RECOGNISED,
+    SPARED,
+    SUBTITLES,
+    embedding_table,
+)
+from polyreel.media.decode import Health
 
-__all__ = ["FileProblem", "GenerationHealth", "LibraryHealth", "examine"]
+__all__ = ["FileProblem", "GenerationHealth", "LibraryHealth", "SpeechHealth", "examine"]
 
+_STATUSES = (OK, SPARED, PARTIAL, FAILED)
 _RESTORE = "Restore the library from a backup, or index into another folder with --library"
 _PACKAGES = ("polyreel", "av", "lancedb", "onnxruntime", "pyarrow", "tokenizers")
 
@@ -51,6 +65,26 @@ class GenerationHealth(LibraryResult):
     subtitles: int
 
 
+class SpeechHealth(LibraryResult):
+    """What was heard in the videos.
+
+    Attributes:
+        heard: engine -> videos that it heard to their end.
+        lines: of recognised speech.
+        spared: videos that were not heard to their end because their subtitles say the same.
+        half_heard: paths of videos that a run did not hear to their end, and that the next one goes on with.
+        unheard: paths of videos with sound, or that may have some, which nobody has listened to.
+        failed: files that could not be heard; their pictures are searched.
+    """
+
+    heard: Mapping[str, int] = {}
+    lines: int = 0
+    spared: int = 0
+    half_heard: tuple[str, ...] = ()
+    unheard: tuple[str, ...] = ()
+    failed: tuple[FileProblem, ...] = ()
+
+
 class LibraryHealth(LibraryResult):
     """What ``examine`` finds.
 
@@ -72,6 +106,7 @@ class LibraryHealth(LibraryResult):
             not encoded them.
         gone_folders: their highest folders that are gone as well: moved, or on a drive that is not mounted.
         remarks: files that were read, with what was not as it should be.
+        speech: what was heard in them.
         space_bytes: part -> bytes on disk.
         versions: package -> version.
     """
@@ -96,6 +131,7 @@ class LibraryHealth(LibraryResult):
     missing: tuple[str, ...]
     gone_folders: tuple[str, ...]
     remarks: tuple[FileProblem, ...]
+    speech: SpeechHealth
     space_bytes: Mapping[str, int]
     versions: Mapping[str, str]
 
@@ -109,9 +145,12 @@ def examine(folder: Path) -> LibraryHealth:
     snapshot = open_snapshot(folder)
     state = snapshot.state
     look = _Look(snapshot)
-    rows = look.rows(FILES, ["path", "video", "status", "message"])
+    rows = look.rows(FILES, ["path", "video", "status", "message", "health"])
     rows.sort(key=lambda row: row["path"])
-    clips, lines = look.rows(CLIPS, ["clip_id", "video", "thumbnail"]), look.rows(SUBTITLES, ["subtitle_id"])
+    clips, lines = (
+        look.rows(CLIPS, ["clip_id", "video", "thumbnail"]),
+        look.rows(SUBTITLES, ["subtitle_id", "source"]),
+    )
     made = {number: look.rows(embedding_table(number), ["id", "kind"]) for number in state.generations}
     vectors = {row["id"] for row in made[state.active_generation]}
     anywhere = {row["id"] for each in made.values() for row in each} if state.gaps else vectors
@@ -149,6 +188,7 @@ def examine(folder: Path) -> LibraryHealth:
         failed=tuple(problem for problem in problems if problem.status not in {OK, PARTIAL}),
         half_read=tuple(problem for problem in problems if problem.status == PARTIAL),
         remarks=tuple(problem for problem in problems if problem.status == OK),
+        speech=_speech(look, state, rows, lines),
         space_bytes={path.name: _used(path) for path in sorted(folder.iterdir()) if path.is_dir()},
         versions={"python": platform.python_version(), **_versions()},
     )
@@ -169,6 +209,32 @@ def _generations(
     )
 
 
+def _speech(
+    look: _Look, state: LibraryState, files: list[dict[str, Any]], lines: list[dict[str, Any]]
+) -> SpeechHealth:
+    known = look.rows(RECOGNISED, ["video", "source", "engine", "status", "message"], in_=state)
+    by_video = {row["video"]: row for row in known if row["source"] == SPEECH}
+    # Of files with the same content the first one stands for all.
+    first = {file["video"]: file for file in reversed(files) if file["status"] == OK}
+    of = {status: [v for v in first if by_video.get(v, {}).get("status") == status] for status in _STATUSES}
+    unheard = [
+        video
+        for video, file in first.items()
+        if video not in by_video and Health.model_validate_json(file["health"]).sound_tracks != 0
+    ]
+    return SpeechHealth(
+        heard=dict(Counter(by_video[video]["engine"] for video in of[OK])),
+        lines=sum(line["source"] == SPEECH for line in lines),
+        spared=len(of[SPARED]),
+        half_heard=tuple(sorted(first[video]["path"] for video in of[PARTIAL])),
+        unheard=tuple(sorted(first[video]["path"] for video in unheard)),
+        failed=tuple(
+            FileProblem(path=first[video]["path"], status=FAILED, message=by_video[video]["message"])
+            for video in of[FAILED]
+        ),
+    )
+
+
 class _Look:
     """Reads tables and notes what is wrong, so that one broken part does not hide the others."""
 
@@ -176,7 +242,12 @@ class _Look:
         self._snapshot = snapshot
         self.damage: list[str] = []
 
-    def rows(self, table: str, columns: list[str]) -> list[dict[str, Any]]:
+    def rows(
+        self, table: str, columns: list[str], *, in_: LibraryState | None = None
+    ) -> list[dict[str, Any]]:
+        """Rows of a table; of one that ``in_`` does not name, none."""
+        if in_ is not None and table not in in_.tables:
+            return []
         try:
             found: list[dict[str, Any]] = self._snapshot.read(table, columns).to_pylist()
         except LibraryError as error:

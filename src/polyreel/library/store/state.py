@@ -20,7 +20,7 @@ from polyreel.encoders.card import EncoderCard, short_identity
 from polyreel.encoders.registry import OF_A_PROGRAM
 from polyreel.errors import BundleMismatchError, LibraryError, LibraryVersionError
 from polyreel.files import write_atomically
-from polyreel.library.store.tables import embedding_table
+from polyreel.library.store.tables import RECOGNISED, embedding_table
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -35,10 +35,10 @@ __all__ = [
     "write_state",
 ]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 # Version 1 had neither an id nor a revision, version 2 neither half-read files, folded words nor a second
-# generation; the next index run makes them the newest.
-_READABLE = (1, 2, SCHEMA_VERSION)
+# generation, version 3 no recognised lines; the next index run makes them the newest.
+_READABLE = (1, 2, 3, SCHEMA_VERSION)
 STATE_FILE = "library.json"
 
 
@@ -114,8 +114,9 @@ class LibraryState(BaseModel):
 
     @property
     def _shown_tables(self) -> Mapping[str, int]:
-        """Versions of the tables that searches read: all but those of other generations."""
+        """Versions of the tables that searches read: all but those of other generations and of progress."""
         others = {embedding_table(number) for number in self.generations if number != self.active_generation}
+        others.add(RECOGNISED)
         return {name: version for name, version in self.tables.items() if name not in others}
 
     def number_of(self, identity: str) -> int | None:

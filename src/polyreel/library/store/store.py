@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from polyreel.encoders.card import BundleCard, EncoderCard
 from polyreel.errors import LibraryBusyError, LibraryError, UsageError
 from polyreel.files import exclusive_lock
+from polyreel.library.line_kinds import SPEECH
 from polyreel.library.store.frame_features import (
     FEATURES,
     FrameFeatures,
@@ -43,6 +44,7 @@ from polyreel.library.store.table_files import TableFiles
 from polyreel.library.store.tables import (
     CLIPS,
     FILES,
+    RECOGNISED,
     SCHEMAS,
     SUBTITLES,
     embedding_schema,
@@ -62,6 +64,7 @@ __all__ = [
     "create_library",
     "moving",
     "open_snapshot",
+    "recognising",
     "writing",
 ]
 
@@ -69,12 +72,14 @@ MOVE_FILE = "move.json"
 """There while the library moves to another bundle: how far that has come."""
 
 THUMBNAILS = "thumbs"
-_LOCK, _MOVE_LOCK = "write.lock", "move.lock"
+_LOCK, _MOVE_LOCK, _RECOGNISE_LOCK = "write.lock", "move.lock", "recognise.lock"
 # For a move to another bundle, which writes now and then for about a second.
 _PATIENCE_S = 60.0
 # Merging small fragments is worth its time once there are this many.
 _FRAGMENTS_BEFORE_COMPACTION = 32
 _MIGRATED_AT_ONCE = 10_000
+# Lines of speech are told by their ids, in the table of vectors, too.
+_IS_SPEECH = f"{{id}} LIKE '%#{SPEECH}.%'"
 _KEEP_VERSIONS = timedelta(hours=1)
 _FOREVER = timedelta(days=36_500)
 
@@ -89,7 +94,9 @@ class Commit:
         clips, subtitles: new rows.
         embeddings: id, video, kind of each new vector; ``vectors`` holds them in the same order.
         vectors: (dim,) each.
-        replaced_subtitles: videos whose subtitles give way to the new ones.
+        replaced_subtitles: videos whose subtitles give way to the new ones; what was recognised stays.
+        recognised: how far videos are recognised, each row replacing that of the same video and source.
+        dropped_speech: videos whose recognised speech leaves.
         dropped_clips: videos whose clips leave, with their pictures.
         features: of the frames of clips that get a vector, where they are kept.
     """
@@ -101,11 +108,13 @@ class Commit:
     embeddings: list[dict[str, str]] = field(default_factory=list)
     vectors: list[NDArray[np.float32]] = field(default_factory=list)
     replaced_subtitles: list[str] = field(default_factory=list)
+    recognised: list[dict[str, Any]] = field(default_factory=list)
+    dropped_speech: list[str] = field(default_factory=list)
     dropped_clips: list[str] = field(default_factory=list)
     features: list[KeptFeatures] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.files or self.removed_paths)
+        return bool(self.files or self.removed_paths or self.recognised)
 
     @classmethod
     def of(cls, parts: Iterable[Commit]) -> Commit:
@@ -240,6 +249,7 @@ class Writer:
         self._take_back()
         with _uninterrupted():
             self._add_words()
+            self._add_recognised()
 
     @property
     def snapshot(self) -> TableReader:
@@ -277,10 +287,9 @@ class Writer:
 
     def _apply(self, change: Commit, generation: int) -> None:
         if change.replaced_subtitles:
-            gone = _any_of("video", change.replaced_subtitles)
-            self._tables[SUBTITLES].delete(gone)
-            for name in self._embedding_tables:
-                self._tables[name].delete(f"kind = 'subtitle' AND {gone}")
+            self._delete_lines(f"NOT ({_IS_SPEECH})", change.replaced_subtitles)
+        if change.dropped_speech:
+            self._delete_lines(_IS_SPEECH, change.dropped_speech)
         if change.dropped_clips:
             gone = _any_of("video", change.dropped_clips)
             self._tables[CLIPS].delete(gone)
@@ -300,6 +309,23 @@ class Writer:
             merge.when_matched_update_all().when_not_matched_insert_all().execute(rows)
         for paths in _batches(change.removed_paths):
             self._tables[FILES].delete(_any_of("path", paths))
+        if change.recognised:
+            newest = {(row["video"], row["source"]): row for row in change.recognised}
+            rows = pa.Table.from_pylist(list(newest.values()), SCHEMAS[RECOGNISED])
+            merge = self._tables[RECOGNISED].merge_insert(["video", "source"])
+            merge.when_matched_update_all().when_not_matched_insert_all().execute(rows)
+
+    def _delete_lines(self, condition: str, videos: Sequence[str]) -> None:
+        """Remove lines of videos, with their vectors of all generations.
+
+        Args:
+            condition: on the ids of lines, in SQL, ``{id}`` standing for the column.
+            videos: hashes of their contents.
+        """
+        gone = _any_of("video", videos)
+        self._tables[SUBTITLES].delete(f"{condition.format(id='subtitle_id')} AND {gone}")
+        for name in self._embedding_tables:
+            self._tables[name].delete(f"kind = 'subtitle' AND {condition.format(id='id')} AND {gone}")
 
     def save_thumbnail(self, video: str, start_ms: int, jpeg: bytes) -> str:
         """Keep a clip's picture; return its path within the library.
@@ -342,12 +368,12 @@ class Writer:
     def drop_orphans(self) -> int:
         """Remove what belongs to videos that no path has any more; return how many videos that were."""
         with _storage_errors(self.folder), _uninterrupted():
-            held = self._videos_in(CLIPS) | self._videos_in(SUBTITLES)
+            held = self._videos_in(CLIPS) | self._videos_in(SUBTITLES) | self._videos_in(RECOGNISED)
             orphans = sorted(held - self._videos_in(FILES))
             for video in orphans:
                 self.drop_derived(video)
             for videos in _batches(orphans):
-                for name in (CLIPS, SUBTITLES, *self._embedding_tables):
+                for name in (CLIPS, SUBTITLES, RECOGNISED, *self._embedding_tables):
                     self._tables[name].delete(_any_of("video", videos))
             if orphans:
                 self._publish()
@@ -444,6 +470,15 @@ class Writer:
         table.add(pa.RecordBatchReader.from_batches(schema, made), mode="overwrite")
         self._publish()
 
+    def _add_recognised(self) -> None:
+        """Give a library of schema 3 or before the table of what was recognised."""
+        if RECOGNISED not in self._tables:
+            schema = SCHEMAS[RECOGNISED]
+            self._tables[RECOGNISED] = self._database.create_table(
+                RECOGNISED, schema=schema, mode="overwrite"
+            )
+            self._publish()
+
     def _take_back(self) -> None:
         """Return the tables to what is committed: a run was stopped before it committed the rest."""
         for name, table in self._tables.items():
@@ -526,15 +561,30 @@ def moving(folder: Path) -> Iterator[None]:
         LibraryBusyError: another one does.
         LibraryError: there is no library.
     """
+    with _alone(folder, _MOVE_LOCK, "the library is being moved to another bundle already"):
+        yield
+
+
+@contextmanager
+def recognising(folder: Path) -> Iterator[None]:
+    """Be the one process that recognises what is said in the videos of a library.
+
+    Raises:
+        LibraryBusyError: another one does.
+        LibraryError: there is no library.
+    """
+    with _alone(folder, _RECOGNISE_LOCK, "the videos of this library are being listened to already"):
+        yield
+
+
+@contextmanager
+def _alone(folder: Path, lock: str, what: str) -> Iterator[None]:
     require_state(folder)
-    busy = LibraryBusyError(
-        "the library is being moved to another bundle already",
-        item=folder,
-        remedy="Wait for that to end, or stop it and run the command again; searching goes on meanwhile",
-    )
+    remedy = "Wait for that to end, or stop it and run the command again; searching goes on meanwhile"
+    busy = LibraryBusyError(what, item=folder, remedy=remedy)
     with ExitStack() as held:
         with _storage_errors(folder):
-            held.enter_context(exclusive_lock(folder / _MOVE_LOCK, busy=busy))
+            held.enter_context(exclusive_lock(folder / lock, busy=busy))
         yield
 
 

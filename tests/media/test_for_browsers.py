@@ -110,6 +110,19 @@ def test_pictures_are_upright_and_not_larger_than_is_told(worker, tmp_path):
     assert (image[10, -10] - np.array([255, 0, 0])).astype(np.int8).max() < 40  # the corner is at the right
 
 
+def test_hdr_comes_smaller_because_it_takes_longer(worker, tmp_path):
+    path = videos.write_video(
+        tmp_path / "a.mp4",
+        seconds=0.2,
+        size=(640, 480),
+        codec="libx265",
+        pixel_format="yuv420p10le",
+        encoder_options={"x265-params": "log-level=none:pools=1:colorprim=9:transfer=18:colormatrix=9"},
+    )
+    with av.open(io.BytesIO(sent(worker, path, 0.0))) as container:
+        assert next(container.decode(video=0)).to_ndarray(format="rgb24").shape == (288, 384, 3)
+
+
 def test_of_sixty_pictures_a_second_every_other_is_sent(worker, tmp_path):
     path = videos.write_video(tmp_path / "a.avi", seconds=2, fps=60, codec="mpeg4")
     assert len(shown(sent(worker, path, 0.0))) == 60

@@ -150,6 +150,19 @@ def test_the_player_says_why_and_shows_the_lines(visit):
     assert page.evaluate("document.querySelector('track').track.mode") == "showing"
 
 
+def test_other_moments_of_a_video_unfold_and_play(browser, refused_library):
+    with listening(refused_library) as site:
+        page = browser.new_page(locale="en")
+        page.goto(site.address + "/?q=red&mode=visual")
+        page.get_by_role("link", name="1 more moment in this video").press("Enter")
+        until(page, "document.activeElement.matches('.few .thumb')")
+        page.keyboard.press("Enter")
+        assert playing_at(page) >= 4
+        page.keyboard.press("p")
+        until(page, "document.querySelector('#theatre .place').textContent.startsWith('0:00')")
+        page.close()
+
+
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (1366, 640), (360, 640), (640, 360)])
 def test_the_player_can_be_closed_without_scrolling(visit, width, height):
     page = visit("/?q=dog&mode=subtitles", viewport={"width": width, "height": height})

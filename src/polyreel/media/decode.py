@@ -165,7 +165,12 @@ class Picture:
     @property
     def is_plain(self) -> bool:
         """Whether nothing but scaling brings it to how it is shown."""
-        return self._orientation == UPRIGHT and not is_hdr(self._frame) and not has_opacity(self._frame)
+        return self._orientation == UPRIGHT and not self.is_hdr and not has_opacity(self._frame)
+
+    @property
+    def is_hdr(self) -> bool:
+        """Whether its light is brought down to that of other pictures, which takes long."""
+        return is_hdr(self._frame)
 
     def image(self, size: tuple[int, int] | None = None, scaling: Scaling = STRETCH) -> NDArray[np.uint8]:
         """The upright picture, (height, width, 3) uint8 RGB, scaled to ``size`` (width, height) if given."""

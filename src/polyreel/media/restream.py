@@ -18,12 +18,15 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from polyreel.errors import DecodeError
+from polyreel.media.decode import Picture
 from polyreel.media.playable import MP4, WEBM, how_to_copy
 from polyreel.media.seeking import ReadingPlace, SeekableVideo
 
 __all__ = ["restream"]
 
 _MAX_HEIGHT_PX = 480
+# HDR costs several times as much for each pixel, and has to come as fast as it is watched.
+_MAX_HDR_HEIGHT_PX = 288
 _DECODING_THREADS = 2
 _MAX_FPS = 32.0
 _SOUND_RATE = 48_000
@@ -218,7 +221,7 @@ class _Encoding(_Writing):
     def _encode(self, time_s: float, frame: VideoFrame) -> None:
         picture = self.film.picture(time_s, frame)
         if self._stream is None:
-            self._stream = self._add_stream(*_size_to_send(*picture.display_size))
+            self._stream = self._add_stream(*_size_to_send(picture))
             self.add_sound()
         width, height = self._stream.width, self._stream.height
         if not picture.is_plain:
@@ -242,9 +245,10 @@ class _Encoding(_Writing):
         return stream
 
 
-def _size_to_send(width: int, height: int) -> tuple[int, int]:
-    """Even width and height of the same shape, not higher than ``_MAX_HEIGHT_PX``."""
-    scale = min(1.0, _MAX_HEIGHT_PX / height)
+def _size_to_send(picture: Picture) -> tuple[int, int]:
+    """Even width and height of the same shape, not higher than is sent."""
+    width, height = picture.display_size
+    scale = min(1.0, (_MAX_HDR_HEIGHT_PX if picture.is_hdr else _MAX_HEIGHT_PX) / height)
     return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
 
 

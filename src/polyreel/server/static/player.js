@@ -124,6 +124,15 @@
     if (video.currentTime > 5 && at < Number(video.dataset.ends) - 2) streamFrom(video, at);
   }, true);
 
+  // The link that unfolded other moments of a video is gone: what has the focus is the first of them.
+  document.addEventListener("htmx:after:swap", () => {
+    if (document.activeElement === document.body) {
+      const fold = [...document.querySelectorAll(".fold:not([data-open]) .thumb")];
+      fold[0]?.focus();
+    }
+    document.querySelectorAll(".fold:has(.thumb)").forEach((fold) => { fold.dataset.open = ""; });
+  });
+
   // Whoever stays on a card sees a few pictures of its moment in turn.
   const mayMove = matchMedia("(prefers-reduced-motion: no-preference)");
   const canHover = matchMedia("(hover: hover)");

@@ -9,7 +9,6 @@ also has words to look through; and again while ``polyreel serve`` has that libr
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import subprocess
 import sys
@@ -88,10 +87,12 @@ def server_of(library: Path) -> Iterator[None]:
 
 def peak_mb(command: Sequence[str | Path]) -> float:
     """Most memory that a command and what it loads hold at once, MB."""
-    with subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL) as process:
-        _, _, usage = os.wait4(process.pid, 0)
-        process.returncode = 0  # it has been waited for
-    return usage.ru_maxrss / 1024
+    # From a process that is small itself: a new one begins with the peak of the one that it was forked from.
+    small = (
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=-3, check=True, stderr=-3); "
+    )
+    small += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    return int(run([sys.executable, "-S", "-c", small, *command])) / 1024
 
 
 def libraries(clips: Sequence[DemoClip], files: Sequence[Path]) -> tuple[Path, Path]:

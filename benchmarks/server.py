@@ -2,8 +2,8 @@
 
 A server in a process of its own serves a library of random clips with the default bundle; queries in nine
 languages, none twice, come from this process by HTTP over the machine's loopback. Held against it are, in
-this process: encoding texts, one and sixteen at once, and the least that ranks 100,000 clips in numpy. The
-cores are shared: with many users, what asks takes from what answers.
+this process and in turn with it: encoding texts, one and sixteen at once, and the least that ranks 100,000
+clips in numpy. The cores are shared: with many users, what asks takes from what answers.
 """
 
 from __future__ import annotations
@@ -42,10 +42,14 @@ MEASURED_WITH = ("fastapi", "starlette", "uvicorn")
 
 def main() -> int:
     """Fill a library, serve it, ask it."""
-    arguments = options(__doc__).parse_args()
+    parser = options(__doc__)
+    parser.add_argument(
+        "--skip-memory", action="store_true", help="leave out the 20,000 requests of that check"
+    )
+    arguments = parser.parse_args()
     report = Report("server", arguments, MEASURED_WITH)
     clips, alone, crowd, soak = (
-        (20_000, 100, 400, 1_500) if arguments.quick else (100_000, 500, 3_000, 20_000)
+        (20_000, 100, 400, 1_500) if arguments.quick else (100_000, 500, 1_200, 20_000)
     )
     bundle = Bundle(locate_bundle())
     queries = some_queries(arguments.seed)
@@ -57,7 +61,8 @@ def main() -> int:
             first_page(report, address)
             one_user(report, address, bundle, matrix, queries, alone)
             many_users(report, address, process, bundle, queries, crowd)
-            memory(report, address, process, queries, soak)
+            if not arguments.skip_memory:
+                memory(report, address, process, queries, soak)
     return report.close()
 
 
@@ -168,10 +173,17 @@ def many_users(
         ["", "a second", "CPU ms each", "median ms", "p95 ms"],
         rows,
     )
+    report.table(
+        "The server's by the encoder's alone, median of the rounds",
+        ["", "searches a second", "CPU of the encoder by that of the server"],
+        [
+            [name, *(f"{paired_ratio(costs[name], costs[server], wall=wall):.2f}" for wall in (True, False))]
+            for name in names.values()
+        ],
+    )
     for name in names.values():
-        in_cpu, in_wall = (paired_ratio(costs[name], costs[server], wall=wall) for wall in (False, True))
-        report.target(f"CPU of {name} by the server's", in_cpu, ">=", 0.85)
-        report.target(f"searches a second by those of {name}", in_wall, ">=", 0.85)
+        ratio = paired_ratio(costs[name], costs[server], wall=True)
+        report.target(f"searches a second by texts a second of the {name}", ratio, ">=", 0.85)
 
 
 def cpu_of(process: psutil.Process) -> float:

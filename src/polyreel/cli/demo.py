@@ -105,6 +105,10 @@ def demo(
     stdout.print()
     stdout.print(_recall_table(recall, len(clips)))
     stdout.print("\nGo on:", *_next_commands(folder), sep="\n  ", markup=False, soft_wrap=True)
+    own = f"{own_command()} index FOLDER"
+    stdout.print(
+        f"\nFor videos of your own: {own}, and then search without --library.", markup=False, soft_wrap=True
+    )
     return 0
 
 
@@ -159,10 +163,11 @@ def _fetch(everything: bool) -> list[DemoClip]:
 def _next_commands(library: Path) -> list[str]:
     """Commands that work as they stand, from any folder."""
     program, this = own_command(), shlex.quote(str(library))
-    commands = [f"{program} search 'a plane takes off' --library {this}"]
+    asked = ("a plane takes off", "mbwa anakimbia")
+    commands = [f"{program} search '{query}' --library {this}" for query in asked]
     if find_spec("fastapi"):
         commands.append(f"{program} serve --library {this}")
-    return [*commands, f"{program} index ~/Videos", f"{program} search 'mbwa anakimbia'"]
+    return [*commands, f"{program} doctor --library {this}"]
 
 
 def _spread(clips: Sequence[DemoClip], place: int) -> DemoClip:

@@ -22,6 +22,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,7 +151,7 @@ def strength(report: Report, bundle: Bundle, *, fit: bool) -> None:
     if fit:
         fit_lines(report, news, distractors[:1_000], background)
         fit_pictures(report, news, captions, videos[:middle], background)
-    rows, there, absent = [], [], []
+    rows, there, absent, seen = [], [], [], []
     for tag in STUDY_LANGUAGES:
         read = asked_of_lines(tag, news, slice(500, 1_000), distractors[1_000:], background)
         told = 1 - np.exp(-LINES.weigh(read.bare, read.own))
@@ -159,35 +160,39 @@ def strength(report: Report, bundle: Bundle, *, fit: bool) -> None:
         seen_here = asked_of_pictures(
             captions[tag][middle:], np.arange(len(videos) - middle), videos[middle:], background
         )
+        seen.append(seen_here)
         nowhere = np.full(middle, -1)
         off_topic = asked_of_pictures(news[tag][-middle:], nowhere, videos[middle:], background)
         shown = 1 - np.exp(-PICTURES.weigh(seen_here.bare))
+        off = calibration_error(told, read.right), calibration_error(shown, seen_here.right)
         rows.append(
             [
                 tag,
-                calibration_error(told, read.right),
+                f"{off[0]:.3f} ({error_by_chance(told, report.arguments.seed):.3f})",
                 share(there[-1] >= FAIR, report.arguments.seed),
                 share(absent[-1] >= FAIR, report.arguments.seed),
-                calibration_error(shown, seen_here.right),
+                f"{off[1]:.3f} ({error_by_chance(shown, report.arguments.seed):.3f})",
                 f"{100 * seen_here.right[seen_here.there].mean():.0f}",
                 share(shown[seen_here.there] >= FAIR, report.arguments.seed),
                 share(shown[~seen_here.there] >= FAIR, report.arguments.seed),
                 f"{100 * (seen_here.bare > UNSURE).mean():.0f}",
+                f"{100 * (seen_here.bare[seen_here.right] > UNSURE).mean():.0f}",
                 f"{100 * (off_topic.bare > UNSURE).mean():.0f}",
             ]
         )
-        report.target(f"calibration error of lines, {tag}", rows[-1][1], "<=", 0.05)
-        report.target(f"calibration error of pictures, {tag}", rows[-1][4], "<=", 0.05)
+        report.target(f"calibration error of lines, {tag}", off[0], "<=", 0.05)
+        report.target(f"calibration error of pictures, {tag}", off[1], "<=", 0.05)
     columns = [
         "query",
-        "lines: calibration error",
+        "lines: calibration error (by chance)",
         "there, pass, %",
         "not there, pass, %",
-        "pictures: calibration error",
+        "pictures: calibration error (by chance)",
         "there, first, %",
         "there, pass, %",
         "not there, pass, %",
         "captions: cannot tell, %",
+        "those that find theirs first, %",
         "news: cannot tell, %",
     ]
     report.table(f"What a strength says; a match passes from {FAIR:.0%} on", columns, rows)
@@ -196,8 +201,31 @@ def strength(report: Report, bundle: Bundle, *, fit: bool) -> None:
         "English but for English queries. Pictures: captions of every second video of "
         f"{len(videos) - middle} are there."
     )
+    picture_curve(report, joined(seen))
     report.target("queries whose line is there that pass, %", 100 * passing(there), ">=", 95)
     report.target("queries whose line is not there that pass, %", 100 * passing(absent), "<=", 20)
+
+
+def picture_curve(report: Report, asked: Asked) -> None:
+    """How many of the best pictures are right by how far they stand out, of captions of all languages."""
+    rows = []
+    for low, high in pairwise((-np.inf, *UNSURE + np.array([0, 1, 2, 3, 5]), np.inf)):
+        within = (asked.bare > low) & (asked.bare <= high)
+        told = -np.expm1(-PICTURES.weigh(asked.bare[within]))
+        right = 100.0 * asked.right[within]
+        span = f"{low:.1f} to {high:.1f}"
+        at_least, at_most = interval(right, report.arguments.seed, resamples=2_000)
+        rows.append(
+            [
+                span,
+                len(right),
+                f"{100 * told.mean():.0f}",
+                f"{right.mean():.0f} [{at_least:.0f}, {at_most:.0f}]",
+                f"{100 * asked.right[within & asked.there].mean():.0f}",
+            ]
+        )
+    columns = ["stands out by", "captions", "told, %", "right, %", "right where it is there, %"]
+    report.table("Pictures: the best one of a caption", columns, rows)
 
 
 def fit_lines(
@@ -423,6 +451,13 @@ def calibration_error(told: NDArray[np.float64], right: NDArray[np.bool_], bins:
     """Expected calibration error: in bins of equal width, what was told against what was right."""
     place = np.minimum((told * bins).astype(int), bins - 1)
     return float(sum(abs((told - right)[place == each].sum()) for each in range(bins)) / max(len(told), 1))
+
+
+def error_by_chance(told: NDArray[np.float64], seed: int, draws: int = 1_000) -> float:
+    """Error that one draw in twenty of what was told exceeds, were it told truly."""
+    rng = np.random.default_rng(seed)
+    found = [calibration_error(told, rng.random(len(told)) < told) for _ in range(draws)]
+    return float(np.percentile(found, 95))
 
 
 def passing(told: list[NDArray[np.float64]]) -> float:

@@ -2,7 +2,7 @@
 
 Announcements: Debian's ``asterisk-core-sounds-{en,ru}-wav`` (8 kHz, read by professionals), of which
 ``POLYREEL_DATA/speech`` has the texts of sentences of six words and more. Captions: those of
-``tuxpaint-stamps-default``, read by volunteers: 120 of eight words and more, and 100 of the shorter ones.
+``tuxpaint-stamps-default``, read by volunteers: of eight words and more, and the shorter ones.
 Sentences are drawn in random order and joined into recordings of about a minute and a half, with a second of
 silence between them. Words count alike in capitals and without punctuation; "ё" is "е".
 
@@ -61,7 +61,7 @@ ARCHIVES = {
 }
 VOICES = {"en": "en_US_f_Allison", "ru": "ru_RU_f_IvrvoiceRU"}
 CAPTIONS = ("fr", "ru", "es")
-CAPTION_WORDS, MOST_CAPTIONS = 8, 120
+CAPTION_WORDS = 8
 RESAMPLES = 10_000
 PROMISED = {"announcements en": 0.05, "announcements ru": 0.18}
 
@@ -77,6 +77,7 @@ class Sentence:
 def main() -> int:
     """Errors by corpus, then costs, then what is made of noise."""
     parser = options(__doc__)
+    parser.add_argument("--captions", type=int, default=120, help="captions of each language and length")
     parser.add_argument("--alone", type=int, default=60, help="sentences that get a file of their own")
     parser.add_argument("--noise-minutes", type=float, default=60.0, help="of all kinds of noise together")
     arguments = parser.parse_args()
@@ -85,7 +86,7 @@ def main() -> int:
         return SKIPPED
     report = Report("speech", arguments, packages=("faster-whisper", "ctranslate2"))
     try:
-        corpora = dict(all_corpora(arguments.quick))
+        corpora = dict(all_corpora(12 if arguments.quick else arguments.captions, arguments.quick))
     except (PolyreelError, OSError) as error:
         print(f"left out: {error}", file=sys.stderr)
         return SKIPPED
@@ -100,7 +101,7 @@ def main() -> int:
     return report.close()
 
 
-def all_corpora(quick: bool) -> Iterable[tuple[str, tuple[str, list[Sentence]]]]:
+def all_corpora(most: int, quick: bool) -> Iterable[tuple[str, tuple[str, list[Sentence]]]]:
     """Name -> language and sentences."""
     for language, voice in VOICES.items():
         folder = fetched(ARCHIVES[language], lambda path: path.suffix == ".wav")
@@ -113,9 +114,9 @@ def all_corpora(quick: bool) -> Iterable[tuple[str, tuple[str, list[Sentence]]]]
     for language in CAPTIONS:
         spoken = list(captions(folder, language))
         long = [each for each in spoken if len(words(each.text)) >= CAPTION_WORDS]
-        yield f"captions {language}", (language, spread(long, 12 if quick else MOST_CAPTIONS))
+        yield f"captions {language}", (language, spread(long, most))
         short = [each for each in spoken if len(words(each.text)) < CAPTION_WORDS]
-        yield f"short captions {language}", (language, spread(short, 12 if quick else 100))
+        yield f"short captions {language}", (language, spread(short, most))
 
 
 def spread(sentences: list[Sentence], most: int) -> list[Sentence]:
@@ -180,6 +181,7 @@ def measure_errors(
                 f"{spent_s / total_s:.3f}",
             ]
         )
+        print(" | ".join(map(str, rows[-1])), file=sys.stderr, flush=True)
         if name in PROMISED:
             report.target(f"word error rate, {name}", rate, "<=", PROMISED[name])
         elif name.startswith("captions"):
@@ -201,6 +203,7 @@ def measure_noise(report: Report, engine: LineRecogniser, folder: Path, minutes:
         lines, cost_s = heard(engine, path)
         lines_in_all += len(lines)
         rows.append([name, f"{seconds / 60:.1f}", len(lines), f"{cost_s / seconds:.4f}"])
+        print(rows[-1], file=sys.stderr, flush=True)
         if name == "silence":
             report.target("processor seconds a second of silence", cost_s / seconds, "<=", 0.02)
     report.table("Nobody speaks", ["sound", "minutes", "lines", "CPU s a second"], rows)
@@ -223,7 +226,7 @@ def spent() -> float:
 def alone_right(engine: LineRecogniser, sentences: Sequence[Sentence], language: str) -> float:
     """Percent of sentences that are heard in their language in a file of their own."""
     told = [[line.language for line in heard(engine, each.file)[0]] for each in sentences]
-    return 100 * sum(found[:1] == [language] for found in told) / len(told)
+    return 100 * sum(found[:1] == [language] for found in told) / max(1, len(told))
 
 
 def recordings(sentences: Sequence[Sentence]) -> Iterable[list[Sentence]]:

@@ -1,6 +1,6 @@
 """A genuine recogniser that takes milliseconds: tones are what it hears, and colour words what it writes.
 
-It decodes the sound of files as the one for speech does, in a limited worker and in stretches, so that
+It decodes the sound of files as the one for speech does, though in this process, and gives stretches, so that
 everything around it runs as it does with a model of a hundred megabytes. ``SPOKEN`` says which tone is which
 word; ``tiny_bundle`` knows the words.
 """
@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from polyreel.errors import UsageError
-from polyreel.media.hearing import read_sound, sound_tracks
-from polyreel.media.limited import DecodeWorker
-from polyreel.media.sound import SAMPLE_RATE, Sound
+from polyreel.media.sound import SAMPLE_RATE, Sound, SoundReader
 from polyreel.recognition.protocol import START, Place, RecognisedLine, Stretch
 from sounds import Tone, heard_tones
 
@@ -47,16 +45,14 @@ class ToneRecogniser:
         if strange := set(languages) - {language for _, language in SPOKEN.values()}:
             raise UsageError("the tones do not know a language", value=", ".join(sorted(strange)))
         self.asked.append((media.name, tuple(languages), begin))
-        with DecodeWorker() as worker:
-            for track in sound_tracks(worker, media):
-                if track.number < begin.track:
-                    continue
-                from_s = begin.time_s if track.number == begin.track else 0.0
-                for event in read_sound(worker, media, track.number, from_s=from_s):
-                    if isinstance(event, Sound):
-                        yield self._stretch(event, track.number)
-                    elif event.remarks:
-                        yield Stretch((), Place(track.number, from_s), event.remarks)
+        with SoundReader(media) as reader:
+            tracks = len(reader.tracks)
+        for track in range(begin.track, tracks):
+            from_s = begin.time_s if track == begin.track else 0.0
+            with SoundReader(media) as reader:
+                for piece in reader.pieces(track):
+                    if piece.start_s >= from_s - 0.01:
+                        yield self._stretch(piece, track)
 
     def _stretch(self, piece: Sound, track: int) -> Stretch:
         until = Place(track, piece.end_s)

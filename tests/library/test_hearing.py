@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,19 +36,35 @@ def talk(path, *words, seconds=None, **options):
     )
 
 
-@pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "films").mkdir()
-    talk(tmp_path / "films" / "a.mkv", "red", "kijani")
-    talk(tmp_path / "films" / "b.mkv", "blau")
-    films.film(tmp_path / "films" / "silent.mp4", "white")
-    return tmp_path / "films"
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, tiny_bundle):
+    """Three films and their library, in which nothing has been heard yet."""
+    home = tmp_path_factory.mktemp("made")
+    (home / "films").mkdir()
+    talk(home / "films" / "a.mkv", "red", "kijani")
+    talk(home / "films" / "b.mkv", "blau")
+    films.film(home / "films" / "silent.mp4", "white")
+    index_films(home / "films", home / "library", tiny_bundle)
+    return home
 
 
 @pytest.fixture
-def library(folder, tmp_path, tiny_bundle):
-    index_films(folder, tmp_path / "library", tiny_bundle)
-    return tmp_path / "library"
+def library(made, tmp_path):
+    """A copy of the library of the three films, which stay where they are."""
+    return shutil.copytree(made / "library", tmp_path / "library")
+
+
+@pytest.fixture
+def folder(made, tmp_path):
+    """The three films in a folder that a test may change."""
+    return shutil.copytree(made / "films", tmp_path / "films")
+
+
+@pytest.fixture
+def own_library(folder, tmp_path, tiny_bundle):
+    """The library of that folder."""
+    index_films(folder, tmp_path / "own", tiny_bundle)
+    return tmp_path / "own"
 
 
 def listen(library, bundle, recogniser=None, **options):
@@ -92,24 +109,24 @@ def test_a_second_run_has_nothing_to_do_and_silent_films_are_never_opened(librar
     assert listen(library, tiny_bundle, recogniser).heard == 0
 
 
-def test_another_engine_does_its_own_lines_anew_and_leaves_subtitles_alone(folder, library, tiny_bundle):
+@pytest.mark.slow
+def test_another_engine_does_its_own_lines_anew_and_leaves_subtitles_alone(folder, own_library, tiny_bundle):
     films.subtitles(folder / "b.de.srt", (0, 1, "ein Hund"))
-    index_films(folder, library, tiny_bundle)
-    listen(library, tiny_bundle)
-    before = holdings(library)
-    report = listen(library, tiny_bundle, ToneRecogniser("tones/2"))
+    index_films(folder, own_library, tiny_bundle)
+    listen(own_library, tiny_bundle)
+    before = holdings(own_library)
+    report = listen(own_library, tiny_bundle, ToneRecogniser("tones/2"))
     assert report.heard == 2
-    assert holdings(library) == before
-    assert {row["engine"] for row in open_snapshot(library).read(RECOGNISED).to_pylist()} == {"tones/2"}
+    assert holdings(own_library) == before
+    assert {row["engine"] for row in open_snapshot(own_library).read(RECOGNISED).to_pylist()} == {"tones/2"}
 
 
-def test_new_subtitles_do_not_take_what_was_heard(folder, library, tiny_bundle):
-    listen(library, tiny_bundle)
-    for text in ("the dog runs", "another dog"):
-        films.subtitles(folder / "a.srt", (0, 1, text))
-        assert index_films(folder, library, tiny_bundle).resubtitled == 1
-        assert spoken(library) == ALL
-        holdings(library)
+def test_new_subtitles_do_not_take_what_was_heard(folder, own_library, tiny_bundle):
+    listen(own_library, tiny_bundle)
+    films.subtitles(folder / "a.srt", (0, 1, "another dog"))
+    assert index_films(folder, own_library, tiny_bundle).resubtitled == 1
+    assert spoken(own_library) == ALL
+    holdings(own_library)
 
 
 def test_languages_that_the_engine_does_not_know_are_refused_before_anything_is_done(library, tiny_bundle):
@@ -120,8 +137,9 @@ def test_languages_that_the_engine_does_not_know_are_refused_before_anything_is_
     assert {languages for _, languages, _ in recogniser.asked} == {("sw", "de")}
 
 
+@pytest.mark.slow
 def test_a_film_whose_subtitles_say_the_same_is_not_heard_to_its_end(folder, tmp_path, tiny_bundle):
-    talk(folder / "long.mkv", *["red"] * 60)
+    talk(folder / "long.mkv", *["red"] * 45)
     films.subtitles(folder / "long.en.srt", (0, 1, "a dog"))
     library = tmp_path / "library"
     index_films(folder, library, tiny_bundle)
@@ -135,6 +153,7 @@ def test_a_film_whose_subtitles_say_the_same_is_not_heard_to_its_end(folder, tmp
     assert examine(library).speech.spared == 1
 
 
+@pytest.mark.slow
 def test_a_film_that_speaks_another_language_than_its_subtitles_is_heard(folder, tmp_path, tiny_bundle):
     films.subtitles(folder / "a.en.srt", (0, 1, "a dog"))
     index_films(folder, tmp_path / "library", tiny_bundle)
@@ -142,12 +161,20 @@ def test_a_film_that_speaks_another_language_than_its_subtitles_is_heard(folder,
     assert spoken(tmp_path / "library") == [ALL[0], ALL[2]]  # what its subtitles do not say
 
 
+@pytest.fixture(scope="module")
+def made_long(tmp_path_factory, tiny_bundle):
+    """A film of 49 seconds in which 24 words are said, and its library."""
+    home = tmp_path_factory.mktemp("long")
+    (home / "films").mkdir()
+    talk(home / "films" / "long.mkv", *(WORDS * 6))
+    index_films(home / "films", home / "library", tiny_bundle)
+    return home / "library"
+
+
 @pytest.fixture
-def long_library(tmp_path, tiny_bundle):
-    (tmp_path / "films").mkdir()
-    talk(tmp_path / "films" / "long.mkv", *(WORDS * 6))
-    index_films(tmp_path / "films", tmp_path / "library", tiny_bundle)
-    return tmp_path / "library"
+def long_library(made_long, tmp_path):
+    """A copy of that library."""
+    return shutil.copytree(made_long, tmp_path / "library")
 
 
 def said_in_order(library):
@@ -206,7 +233,7 @@ def test_a_kill_costs_no_line_that_was_committed_and_none_comes_twice(long_libra
     holdings(long_library)
 
 
-def test_a_film_that_cannot_be_heard_is_named_and_not_tried_again_by_itself(folder, library, tiny_bundle):
+def test_a_film_that_cannot_be_heard_is_named_and_not_tried_again_by_itself(library, tiny_bundle):
     class Deaf(ToneRecogniser):
         def recognise(self, media, *, languages=(), begin=START):
             from polyreel.errors import MediaError
@@ -225,29 +252,32 @@ def test_a_film_that_cannot_be_heard_is_named_and_not_tried_again_by_itself(fold
     assert spoken(library) == ALL
 
 
-def test_a_film_that_is_gone_is_heard_once_it_is_back(folder, library, tiny_bundle):
+@pytest.mark.slow
+def test_a_film_that_is_gone_is_heard_once_it_is_back(folder, own_library, tiny_bundle):
     (folder / "a.mkv").rename(folder / "away")
-    report = listen(library, tiny_bundle)
+    report = listen(own_library, tiny_bundle)
     assert (report.heard, len(report.failed)) == (1, 1)
     (folder / "away").rename(folder / "a.mkv")
-    assert listen(library, tiny_bundle).heard == 1
-    assert spoken(library) == ALL
+    assert listen(own_library, tiny_bundle).heard == 1
+    assert spoken(own_library) == ALL
 
 
-def test_a_film_that_leaves_the_library_meanwhile_leaves_no_lines(folder, library, tiny_bundle):
+@pytest.mark.slow
+def test_a_film_that_leaves_the_library_meanwhile_leaves_no_lines(made, library, tiny_bundle):
     left = []
 
     def leave(_until):
         if not left:
-            left.extend(forget(library, [folder / "a.mkv"]))
+            left.extend(forget(library, [made / "films" / "a.mkv"]))
 
     listen(library, tiny_bundle, ToneRecogniser(before=leave))
     assert spoken(library) == [ALL[2]]
     holdings(library)
-    assert forget(library, [folder / "b.mkv"])
+    assert forget(library, [made / "films" / "b.mkv"])
     assert open_snapshot(library).count(RECOGNISED) == 0
 
 
+@pytest.mark.slow
 def test_two_runs_do_not_hear_at_once_and_an_index_run_does_not_stop_hearing(library, tiny_bundle):
     holds = []
 
@@ -271,12 +301,14 @@ def test_two_runs_do_not_hear_at_once_and_an_index_run_does_not_stop_hearing(lib
     assert spoken(library) == ALL
 
 
-def test_only_films_that_were_asked_for_are_heard(folder, library, tiny_bundle):
-    assert listen(library, tiny_bundle, paths=[folder / "b.mkv"]).heard == 1
+@pytest.mark.slow
+def test_only_films_that_were_asked_for_are_heard(made, library, tiny_bundle):
+    assert listen(library, tiny_bundle, paths=[made / "films" / "b.mkv"]).heard == 1
     assert spoken(library) == [ALL[2]]
-    assert listen(library, tiny_bundle, paths=[folder]).heard == 1
+    assert listen(library, tiny_bundle, paths=[made / "films"]).heard == 1
 
 
+@pytest.mark.slow
 def test_several_tracks_are_heard_one_after_the_other(tmp_path, tiny_bundle):
     (tmp_path / "films").mkdir()
     tracks = [[says("red", 1, 2)], [says("kijani", 1, 2)]]

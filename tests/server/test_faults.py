@@ -268,6 +268,23 @@ def test_a_folder_can_be_indexed_from_outside_if_it_is_allowed(own_library, tmp_
         assert "1 video left as it was" in text
 
 
+def test_a_run_is_stopped_from_the_page_that_began_it(own_library, tmp_path):
+    with serving(own_library, roots=(tmp_path / "videos",)) as client:
+        page = client.get("/library").text
+        form = re.search(r'name="form" value="([^"]+)"', page)[1]
+        assert "Stop indexing" not in page
+        assert client.post("/library/index/stop", data={"form": "another's"}).status_code == 403
+        client.post("/library/index", data={"form": form, "folder": str(tmp_path / "videos")})
+        page = client.get("/library").text
+        assert "Indexing is under way" in page
+        assert "Stop indexing" in page
+        answer = client.post("/library/index/stop", data={"form": form})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/library#indexing")
+        page = client.get("/library").text
+        assert "Index this folder" in page
+        assert "The last run failed" not in page
+
+
 def test_without_roots_nothing_is_indexed(client):
     answer = client.post(f"{API}/index", json={"folder": "/"})
     assert (answer.status_code, kind_of(answer)) == (403, "ForbiddenError")

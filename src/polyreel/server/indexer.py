@@ -49,8 +49,8 @@ class Indexer:
 
     @property
     def failed(self) -> bool:
-        """Whether this server's last run ended with an error."""
-        return self._process is not None and self._process.poll() not in {None, 0}
+        """Whether this server's last run ended with an error, and not because it was stopped."""
+        return self._process is not None and self._process.poll() not in {None, 0, -signal.SIGTERM}
 
     def start(self, folder: str) -> None:
         """Begin to index a folder.

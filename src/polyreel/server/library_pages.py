@@ -47,6 +47,7 @@ def library_page(request: Request, server: ServerState) -> Response:
         contents=contents,
         problems=[(problem, *reason(problem.message, translations)) for problem in problems[:_PROBLEMS]],
         problem_count=len(problems),
+        can_stop=server.indexer.is_running,
         roots=[str(root) for root in server.indexer.roots],
         bundle=server.library.bundle.card.name,
         bundles=installed_bundles() if server.mover.allowed else [],
@@ -103,6 +104,15 @@ async def _named_in_form(request: Request, server: ServerState, field: str) -> s
 async def start_index(request: Request, server: ServerState) -> Response:
     """Start to index a folder."""
     server.indexer.start(await _named_in_form(request, server, "folder"))
+    return redirect(request, "/library#indexing")
+
+
+@router.post("/library/index/stop")
+async def stop_index(request: Request, server: ServerState) -> Response:
+    """Stop a run that this page began. What it has done stays, and indexing again goes on."""
+    async with form_in(request) as form:
+        require_form_token(request, server, form.get("form"))
+    await run_in_threadpool(server.indexer.stop)
     return redirect(request, "/library#indexing")
 
 

@@ -63,6 +63,8 @@ class Server:
     mover: Mover
     examples: Examples = field(default_factory=Examples)
     playback: PlaybackService = field(default_factory=PlaybackService)
+    # Of encoding, too; it takes much longer.
+    cutting: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(at_once=1, waiting=4))
     # Decoding is at the expense of everybody's searches.
     decoding: ConcurrencyLimit = field(default_factory=lambda: ConcurrencyLimit(at_once=2, waiting=8))
 

@@ -26,6 +26,7 @@ def write_cut(
     request: CutRequest,
     *,
     overwrite: bool = False,
+    limits: Limits = _LIMITS,
     on_time: Callable[[float], None] = lambda _: None,
 ) -> CutReport:
     """Write a part of a film to a file of its own.
@@ -35,6 +36,7 @@ def write_cut(
         target: the file; its suffix says what is written.
         request: which part.
         overwrite: whether it may replace a file; the film itself it never does.
+        limits: what cutting may take.
         on_time: told how many seconds of the cut are done.
 
     Raises:
@@ -52,7 +54,7 @@ def write_cut(
     if target.exists() and source.exists() and target.samefile(source):
         raise UsageError("the cut would replace the film itself", item=target, remedy="Give another name")
     try:
-        with finished_file(target, overwrite=overwrite) as place, DecodeWorker(_LIMITS) as worker:
+        with finished_file(target, overwrite=overwrite) as place, DecodeWorker(limits) as worker:
             return _asked(worker, source, place, request, on_time)
     except FileExistsError as error:
         raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import re
 from fractions import Fraction
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import videos
+from browsers import ENDS_WITH_ITS_PROCESS, browser
 from disks import small_disk
 from polyreel.errors import MediaError, PolyreelError, UnknownNameError, UsageError
 from polyreel.media.appearance import Orientation, orientation_of
@@ -465,3 +467,32 @@ def test_a_film_without_times_is_not_cut_fast(tmp_path):
     source = videos.write_video(tmp_path / "film.avi", seconds=1)
     with pytest.raises(MediaError, match="does not say when its pictures are shown"):
         cut_video(source, tmp_path / "cut.mp4", CutRequest(0, 0.5, at_key_frames=True))
+
+
+@pytest.mark.slow
+@ENDS_WITH_ITS_PROCESS
+def test_a_browser_shows_every_picture_on_both_sides_of_the_seams(film, tmp_path):
+    """Those that were encoded anew have parameter sets of their own in the same track."""
+    report = cut_video(film, tmp_path / "cut.mp4", CutRequest(0.52, 2.3))
+    assert 0 < report.encoded < report.pictures
+    page_of = tmp_path / "page.html"
+    # What a page draws of another file it may not read again.
+    data = base64.b64encode((tmp_path / "cut.mp4").read_bytes()).decode()
+    page_of.write_text(
+        f'<video muted src="data:video/mp4;base64,{data}"></video><canvas width="160" height="120"></canvas>'
+    )
+    read = """async (timeS) => {
+        const [video, canvas] = [document.querySelector("video"), document.querySelector("canvas")];
+        await new Promise((done) => { video.onseeked = done; video.currentTime = timeS; });
+        await new Promise((done) => setTimeout(done, 150));
+        const drawing = canvas.getContext("2d");
+        drawing.drawImage(video, 0, 0, 160, 120);
+        return [...drawing.getImageData(0, 60, 160, 1).data];
+    }"""
+    with browser(tmp_path) as opened:
+        page = opened.new_page()
+        page.goto(page_of.as_uri())
+        page.wait_for_function("document.querySelector('video').readyState >= 2", timeout=60_000)
+        for number in range(report.pictures):
+            row = np.array(page.evaluate(read, (number + 0.5) * FRAME_S), np.uint8).reshape(1, 160, 4)
+            assert videos.read_clock(row[:, :, :3]) == pytest.approx(0.52 + number * FRAME_S, abs=0.001)

@@ -58,9 +58,19 @@ def worker():
         yield started
 
 
+OTHERS: set[int] = set()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def children_of_others():
+    """Those of servers that tests before these have left running for tests after them."""
+    OTHERS.update(child.pid for child in psutil.Process().children())
+
+
 def child_of_this_process() -> int:
-    """The one decoder that is running."""
-    (child,) = [p for p in psutil.Process().children() if "polyreel.media.worker" in p.cmdline()]
+    """The one decoder of these tests that is running."""
+    children = [child for child in psutil.Process().children() if child.pid not in OTHERS]
+    (child,) = [child for child in children if "polyreel.media.worker" in child.cmdline()]
     return child.pid
 
 

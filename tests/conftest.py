@@ -18,6 +18,8 @@ from polyreel.encoders.build.bundle_spec import training_free
 from polyreel.encoders.registry import DEFAULT_BUNDLE, build_bundle, build_on_default, locate_bundle
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import FetchError
+from polyreel.recognition.screen.screen_text import ScreenText
+from polyreel.recognition.screen.weights import ScreenModel, find_model
 from tiny_bundle import write_tiny_bundle
 
 # Other programs share the machine, so no example has a deadline; every run tries the same examples, so that a
@@ -32,6 +34,12 @@ def _ctrl_c_is_heard() -> None:
     """A shell lets programs in the background ignore Ctrl-C, which tests send themselves."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _pictures_are_read_only_where_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Index runs would read text in the pictures of every test on machines that have the weights."""
+    monkeypatch.setattr("polyreel.recognition.registry.has_screen", lambda: False)
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +79,19 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 def other_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A bundle of the same kind with another identity."""
     return Bundle(write_tiny_bundle(tmp_path_factory.mktemp("bundles") / "other", name="other", revision=2))
+
+
+@pytest.fixture(scope="session")
+def screen_model() -> ScreenModel:
+    """The weights that read text on the screen."""
+    try:
+        return find_model()
+    except FetchError as error:
+        pytest.skip(f"the weights for text on the screen cannot be had: {error}")
+
+
+@pytest.fixture(scope="session")
+def screen(screen_model: ScreenModel) -> ScreenText:
+    """What reads text on the screen, with weights that are there."""
+    del screen_model
+    return ScreenText(threads=1)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from polyreel.cli.options import Json, LibraryOption, default_library
 from polyreel.cli.output import print_columns, print_json, stdout
+from polyreel.recognition.screen.weights import UNREADABLE
 from polyreel.units import count, size
 
 if TYPE_CHECKING:
-    from polyreel.library.store.doctor import SpeechHealth
+    from polyreel.library.store.doctor import RecognisedHealth
 
 __all__ = ["doctor"]
 
@@ -45,7 +46,8 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
                 )
                 for made in health.generations[1:]
             ),
-            *([("speech", _heard(health.speech))] if _heard(health.speech) else []),
+            *([("speech", heard)] if (heard := _told(health.speech, "heard")) else []),
+            *([("screen text", read)] if (read := _told(health.screen_text, "read")) else []),
             ("space", ", ".join(f"{name} {size(used)}" for name, used in health.space_bytes.items())),
             ("versions", ", ".join(f"{name} {version}" for name, version in health.versions.items())),
         ]
@@ -90,11 +92,15 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
         )
         for problem in health.half_read:
             stdout.print(f"  {problem.message}", markup=False, soft_wrap=True)
-    if health.speech.failed:
-        stdout.print(f"\nNot heard: {count(len(health.speech.failed), 'file')}", style="yellow")
-        for problem in health.speech.failed:
-            stdout.print(f"  {problem.message}", markup=False, soft_wrap=True)
-        stdout.print("'polyreel index --retry-failed' listens to them again.")
+    for what, stage, again in (
+        ("heard", health.speech, "listens to them again"),
+        ("read for text on the screen", health.screen_text, "reads them again"),
+    ):
+        if stage.failed:
+            stdout.print(f"\nNot {what}: {count(len(stage.failed), 'file')}", style="yellow")
+            for problem in stage.failed:
+                stdout.print(f"  {problem.message}", markup=False, soft_wrap=True)
+            stdout.print(f"'polyreel index --retry-failed' {again}.")
     if health.remarks:
         stdout.print(f"\nRead in part: {count(len(health.remarks), 'file')}", style="yellow")
         for problem in health.remarks:
@@ -105,17 +111,19 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
     return 0 if health.usable else 1
 
 
-def _heard(speech: SpeechHealth) -> str:
-    parts = [f"{count(videos, 'video')} heard by {engine}" for engine, videos in speech.heard.items()]
-    if speech.lines:
-        parts.append(count(speech.lines, "line"))
-    if speech.spared:
-        parts.append(f"{speech.spared:,} whose subtitles say the same")
-    if speech.half_heard:
-        parts.append(f"{len(speech.half_heard):,} half heard")
-    # Who does without the extra need not read about it.
-    if speech.unheard and parts:
-        parts.append(f"{len(speech.unheard):,} not heard yet")
+def _told(stage: RecognisedHealth, done: str) -> str:
+    parts = [f"{count(videos, 'video')} {done} by {engine}" for engine, videos in stage.heard.items()]
+    if stage.lines:
+        parts.append(count(stage.lines, "line"))
+    if stage.spared:
+        parts.append(f"{stage.spared:,} whose subtitles say the same")
+    if stage.half_heard:
+        parts.append(f"{len(stage.half_heard):,} half {done}")
+    # Who does without it need not read about it.
+    if stage.unheard and parts:
+        parts.append(f"{len(stage.unheard):,} not {done} yet")
+    if parts and done == "read":
+        parts.append(f"no text in {UNREADABLE} letters")
     return ", ".join(parts)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
-from polyreel.cli.listening import Listening
+from polyreel.cli.listening import Listening, ScreenReading
 from polyreel.cli.options import (
     Device,
     Json,
@@ -55,6 +55,7 @@ def index(
     speech: Annotated[bool | None, Parameter(negative="--no-speech")] = None,
     languages: Languages = None,
     speech_model: SpeechModel = None,
+    screen_text: Annotated[bool | None, Parameter(negative="--no-screen-text")] = None,
     json: Json = False,
 ) -> int:
     """Make video searchable: read what is new or changed, leave what is not.
@@ -78,16 +79,18 @@ def index(
             is waited for. With --json, a line for each run.
         speech: Then listen to the videos and make lines of what is said; by default if the extra
             polyreel[speech] is installed.
+        screen_text: And read what is written in the pictures, all but Cyrillic; by default if the weights for
+            it (27 MB) are there, which the first run with --screen-text fetches.
     """
     folder = default_library(library)
-    listening = Listening(
-        wanted=speech,
-        model=speech_model,
-        languages=languages or (),
-        paths=paths,
-        retry_failed=retry_failed,
-        memory_limit_mb=memory_limit,
-    )
+    given = {"paths": paths, "retry_failed": retry_failed, "memory_limit_mb": memory_limit}
+    listening = Listening(wanted=speech, model=speech_model, languages=languages or (), **given)
+    reading = ScreenReading(wanted=screen_text, languages=languages or (), **given)
+
+    def recognise(folder: Path, encoder: Encoder, location: str, show: ProgressDisplay) -> None:
+        for stage in (listening, reading):
+            if not any(each.report is not None and each.report.interrupted for each in (listening, reading)):
+                stage.begin(folder, encoder, location, show)
 
     def run(passed_over: Sequence[str]) -> IndexReport:
         return index_with_progress(
@@ -101,20 +104,24 @@ def index(
             prune=prune,
             exclude=[*(exclude or ()), *passed_over],
             keep_features=keep_features,
-            after=listening.begin,
+            after=recognise,
         )
 
     if watch:
         tell = None if json else functools.partial(_print_report, folder=folder)
-        return index_and_watch([absolute(path) for path in paths], folder, listening.watched(run), tell)
+        return index_and_watch(
+            [absolute(path) for path in paths], folder, reading.watched(listening.watched(run)), tell
+        )
     report = run(())
     if json:
-        print_json(_document(report, folder) | listening.document())
+        print_json(_document(report, folder) | listening.document() | reading.document())
     else:
         _print_report(report, folder)
         listening.print_report()
+        reading.print_report()
     nothing_worked = report.failed and not (report.changed or report.unchanged)
-    return 1 if report.interrupted or nothing_worked or listening.has_failed else 0
+    has_failed = listening.has_failed or reading.has_failed
+    return 1 if report.interrupted or nothing_worked or has_failed else 0
 
 
 def index_with_progress(

@@ -50,6 +50,7 @@ __all__ = [
     "Picture",
     "VideoReader",
     "clock_start_s",
+    "is_sound_alone",
     "next_due_s",
     "open_container",
     "out_of_memory",
@@ -584,6 +585,16 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
     if stream.codec_context is None:
         raise MediaError("no decoder for this video's codec", item=path)
     return stream
+
+
+def is_sound_alone(path: Path) -> bool:
+    """Whether a file has sound, and no pictures but perhaps a cover.
+
+    Raises:
+        MediaError: the file is missing, unreadable, empty, or not a media file.
+    """
+    with open_container(path) as container:
+        return bool(container.streams.audio) and _main_stream(container) is None
 
 
 def _main_stream(container: InputContainer) -> VideoStream | None:

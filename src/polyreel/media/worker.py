@@ -2,8 +2,8 @@
 
 It reads one JSON request a line from stdin and answers each with messages (``wire``) on stdout: for the task
 "decode" ``opened``, ``frame`` and ``clip`` (``passed`` in place of frames that are known), for "hear"
-``sound`` or ``passed``, for those of ``browser_tasks`` and ``cuts.task`` what stands there; then ``done`` or
-``failed``. It keeps no state between requests.
+``sound`` or ``passed``, for "look" ``look`` or ``passed``, for those of ``browser_tasks`` and ``cuts.task``
+what stands there; then ``done`` or ``failed``. It keeps no state between requests.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from polyreel.errors import LimitError, MediaError
 from polyreel.media.browser_tasks import BROWSER_TASKS, Send
 from polyreel.media.closed_captions import CodedCaption
 from polyreel.media.cuts.task import CUT_TASKS
-from polyreel.media.decode import Picture
+from polyreel.media.decode import Picture, is_sound_alone
 from polyreel.media.jpeg import encode_jpeg, fit_within
+from polyreel.media.looks import looks
 from polyreel.media.readers import open_video
 from polyreel.media.scaling import Scaling
 from polyreel.media.sound import SAMPLE_RATE, SoundReader
@@ -129,6 +130,22 @@ def _hear(path: Path, request: dict[str, Any], send: Send) -> None:
         send("done", tracks=[asdict(each) for each in reader.tracks], remarks=list(reader.remarks))
 
 
+def _look(path: Path, request: dict[str, Any], send: Send) -> None:
+    """Send the pictures that are new; a file of sound alone has none."""
+    if is_sound_alone(path):
+        send("done", end_s=0.0, remarks=[])
+        return
+    with open_video(path) as reader:
+        for look in looks(reader, request["fps"], request["longest_px"], from_s=request["from_s"]):
+            if look.image is None:
+                send("passed", time_s=look.time_s)
+            else:
+                height_px, width_px, _ = look.image.shape
+                pixels = look.image.reshape(-1).data
+                send("look", pixels, time_s=look.time_s, width_px=width_px, height_px=height_px)
+        send("done", end_s=reader.health.duration_got_s, remarks=list(reader.health.remarks))
+
+
 def _thumbnail(picture: Picture, longest_px: int) -> Any:
     return picture.image(fit_within(picture.display_size, longest_px))
 
@@ -136,6 +153,7 @@ def _thumbnail(picture: Picture, longest_px: int) -> Any:
 _TASKS: Mapping[str, Callable[[Path, dict[str, Any], Send], None]] = {
     "decode": _read,
     "hear": _hear,
+    "look": _look,
     **BROWSER_TASKS,
     **CUT_TASKS,
 }

@@ -1,1 +1,1 @@
-"""What is said in a video, as lines with times."""
+"""What is said in a video and what is written in its pictures, as lines with times."""

@@ -8,14 +8,20 @@ from polyreel.errors import UsageError
 from polyreel.media.limited import Limits
 from polyreel.progress import OnProgress
 from polyreel.recognition.protocol import LineRecogniser
+from polyreel.recognition.screen.weights import is_here
 from polyreel.recognition.speech.weights import DEFAULT_MODEL, find_model
 
-__all__ = ["has_speech", "load_speech", "require_speech"]
+__all__ = ["has_screen", "has_speech", "load_screen", "load_speech", "require_speech"]
 
 
 def has_speech() -> bool:
     """Whether the extra is installed that recognises speech; its weights are fetched on first use."""
     return importlib.util.find_spec("faster_whisper") is not None
+
+
+def has_screen() -> bool:
+    """Whether the weights are there that read text on the screen; nothing else is needed for it."""
+    return is_here()
 
 
 def require_speech() -> None:
@@ -50,3 +56,15 @@ def load_speech(
 
     require_speech()
     return WhisperSpeech(find_model(name or DEFAULT_MODEL), limits=limits, track=track, download=download)
+
+
+def load_screen(*, limits: Limits | None = None, download: OnProgress | None = None) -> LineRecogniser:
+    """What reads text on the screen; it needs no extra, and fetches its weights once there is a picture.
+
+    Args:
+        limits: what decoding the pictures of one file may take.
+        download: called with what arrives of the weights.
+    """
+    from polyreel.recognition.screen.screen_text import ScreenText
+
+    return ScreenText(limits=limits, download=download)

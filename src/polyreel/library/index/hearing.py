@@ -1,5 +1,8 @@
 """The second stage of indexing: what is said in videos whose pictures are indexed becomes lines.
 
+What is written in their pictures does, too: whatever is called hearing here is also reading, as the
+recogniser has it.
+
 It holds the library's lock for moments only, so that other runs go on beside it. What a stretch of a video
 said is committed together with how far it was heard: wherever a run is stopped, even by a kill, the next one
 goes on there, and no line is there twice.
@@ -192,14 +195,15 @@ def _unheard(
     known = {row["video"]: row for row in rows if row["source"] == recogniser.source}
     subtitled: dict[str, set[str]] = {}
     for line in snapshot.read(SUBTITLES, ["video", "language", "source"]).to_pylist():
-        if line_kind(line["source"]) == "subtitles":
+        if recogniser.source == SPEECH and line_kind(line["source"]) == "subtitles":
             subtitled.setdefault(line["video"], set()).add(_primary(line["language"]))
     found = []
     for video, own in files.items():
         health = Health.model_validate_json(own[0]["health"])
         before = known.get(video)
         is_own = before is not None and before["engine"] == recogniser.engine
-        if health.sound_tracks == 0 or not _is_asked_for(own, roots):
+        is_silent = recogniser.source == SPEECH and health.sound_tracks == 0
+        if is_silent or not _is_asked_for(own, roots):
             continue
         if before is not None and is_own:
             done = {OK, SPARED} if retry_failed else {OK, SPARED, FAILED}
@@ -324,19 +328,19 @@ class _Hearing:
         }
         part = Commit(recognised=[row])
         if each.has_lines and not heard.dropped_before:
-            part.dropped_speech.append(each.video)
+            part.dropped_lines.append((self._recogniser.source, each.video))
             heard.dropped_before = True
         part.subtitles = [_line_row(each.video, heard.until, n, line) for n, line in enumerate(lines)]
         if lines:
             texts, tags = [line.text for line in lines], [line.language for line in lines]
-            with naming(Path(each.files[0]["path"]), at="what is said"):
+            with naming(Path(each.files[0]["path"]), at="what is said or shown"):
                 part.vectors = list(encode_lines(self._encoder, texts, tags))
             part.embeddings = [
                 {"id": line["subtitle_id"], "video": each.video, "kind": "subtitle"}
                 for line in part.subtitles
             ]
         self._pending.append(part)
-        if part.dropped_speech or time.monotonic() - self._committed_at > self._commit_every_s:
+        if part.dropped_lines or time.monotonic() - self._committed_at > self._commit_every_s:
             self.commit()
 
     def _end(self, each: _Unheard, error: MediaError | None = None) -> None:
@@ -386,7 +390,7 @@ class _Heard:
 def _line_row(video: str, until: Place, number: int, line: RecognisedLine) -> dict[str, Any]:
     until_ms = round(until.time_s * 1000)
     return {
-        "subtitle_id": f"{video}#{SPEECH}.{until.track}.{until_ms:010d}.{number:04d}",
+        "subtitle_id": f"{video}#{line.source}.{until.track}.{until_ms:010d}.{number:04d}",
         "video": video,
         "start_s": line.start_s,
         "end_s": line.end_s,

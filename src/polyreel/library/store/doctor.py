@@ -16,7 +16,7 @@ from polyreel.encoders.devices import CPU, chosen_device
 from polyreel.encoders.registry import list_bundles
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleError, LibraryError
-from polyreel.library.line_kinds import SPEECH
+from polyreel.library.line_kinds import SCREEN, SPEECH, LineKind
 from polyreel.library.results import LibraryResult
 from polyreel.library.search.calibration import calibration_file, read_calibration
 from polyreel.library.search.search_index import cache_of
@@ -35,7 +35,7 @@ from polyreel.library.store.tables import (
 )
 from polyreel.media.decode import Health
 
-__all__ = ["FileProblem", "GenerationHealth", "LibraryHealth", "SpeechHealth", "examine"]
+__all__ = ["FileProblem", "GenerationHealth", "LibraryHealth", "RecognisedHealth", "examine"]
 
 _STATUSES = (OK, SPARED, PARTIAL, FAILED)
 _RESTORE = "Restore the library from a backup, or index into another folder with --library"
@@ -65,12 +65,12 @@ class GenerationHealth(LibraryResult):
     subtitles: int
 
 
-class SpeechHealth(LibraryResult):
-    """What was heard in the videos.
+class RecognisedHealth(LibraryResult):
+    """What was heard in the videos, or read in their pictures.
 
     Attributes:
         heard: engine -> videos that it heard to their end.
-        lines: of recognised speech.
+        lines: of it.
         spared: videos that were not heard to their end because their subtitles say the same.
         half_heard: paths of videos that a run did not hear to their end, and that the next one goes on with.
         unheard: paths of videos with sound, or that may have some, which nobody has listened to.
@@ -107,6 +107,7 @@ class LibraryHealth(LibraryResult):
         gone_folders: their highest folders that are gone as well: moved, or on a drive that is not mounted.
         remarks: files that were read, with what was not as it should be.
         speech: what was heard in them.
+        screen_text: what was read in their pictures.
         space_bytes: part -> bytes on disk.
         versions: package -> version.
     """
@@ -131,7 +132,8 @@ class LibraryHealth(LibraryResult):
     missing: tuple[str, ...]
     gone_folders: tuple[str, ...]
     remarks: tuple[FileProblem, ...]
-    speech: SpeechHealth
+    speech: RecognisedHealth
+    screen_text: RecognisedHealth
     space_bytes: Mapping[str, int]
     versions: Mapping[str, str]
 
@@ -188,7 +190,8 @@ def examine(folder: Path) -> LibraryHealth:
         failed=tuple(problem for problem in problems if problem.status not in {OK, PARTIAL}),
         half_read=tuple(problem for problem in problems if problem.status == PARTIAL),
         remarks=tuple(problem for problem in problems if problem.status == OK),
-        speech=_speech(look, state, rows, lines),
+        speech=_recognised(SPEECH, look, state, rows, lines),
+        screen_text=_recognised(SCREEN, look, state, rows, lines),
         space_bytes={path.name: _used(path) for path in sorted(folder.iterdir()) if path.is_dir()},
         versions={"python": platform.python_version(), **_versions()},
     )
@@ -209,22 +212,27 @@ def _generations(
     )
 
 
-def _speech(
-    look: _Look, state: LibraryState, files: list[dict[str, Any]], lines: list[dict[str, Any]]
-) -> SpeechHealth:
+def _recognised(
+    source: LineKind,
+    look: _Look,
+    state: LibraryState,
+    files: list[dict[str, Any]],
+    lines: list[dict[str, Any]],
+) -> RecognisedHealth:
     known = look.rows(RECOGNISED, ["video", "source", "engine", "status", "message"], in_=state)
-    by_video = {row["video"]: row for row in known if row["source"] == SPEECH}
+    by_video = {row["video"]: row for row in known if row["source"] == source}
     # Of files with the same content the first one stands for all.
     first = {file["video"]: file for file in reversed(files) if file["status"] == OK}
     of = {status: [v for v in first if by_video.get(v, {}).get("status") == status] for status in _STATUSES}
     unheard = [
         video
         for video, file in first.items()
-        if video not in by_video and Health.model_validate_json(file["health"]).sound_tracks != 0
+        if video not in by_video
+        and (source != SPEECH or Health.model_validate_json(file["health"]).sound_tracks != 0)
     ]
-    return SpeechHealth(
+    return RecognisedHealth(
         heard=dict(Counter(by_video[video]["engine"] for video in of[OK])),
-        lines=sum(line["source"] == SPEECH for line in lines),
+        lines=sum(line["source"] == source for line in lines),
         spared=len(of[SPARED]),
         half_heard=tuple(sorted(first[video]["path"] for video in of[PARTIAL])),
         unheard=tuple(sorted(first[video]["path"] for video in unheard)),

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from polyreel.encoders.card import BundleCard, EncoderCard
 from polyreel.errors import LibraryBusyError, LibraryError, UsageError
 from polyreel.files import exclusive_lock
-from polyreel.library.line_kinds import SPEECH
+from polyreel.library.line_kinds import SCREEN, SPEECH
 from polyreel.library.store.frame_features import (
     FEATURES,
     FrameFeatures,
@@ -78,8 +78,8 @@ _PATIENCE_S = 60.0
 # Merging small fragments is worth its time once there are this many.
 _FRAGMENTS_BEFORE_COMPACTION = 32
 _MIGRATED_AT_ONCE = 10_000
-# Lines of speech are told by their ids, in the table of vectors, too.
-_IS_SPEECH = f"{{id}} LIKE '%#{SPEECH}.%'"
+# Lines that were recognised are told by their ids, in the table of vectors, too.
+_IS_OF = {source: f"{{id}} LIKE '%#{source}.%'" for source in (SPEECH, SCREEN)}
 _KEEP_VERSIONS = timedelta(hours=1)
 _FOREVER = timedelta(days=36_500)
 
@@ -96,7 +96,7 @@ class Commit:
         vectors: (dim,) each.
         replaced_subtitles: videos whose subtitles give way to the new ones; what was recognised stays.
         recognised: how far videos are recognised, each row replacing that of the same video and source.
-        dropped_speech: videos whose recognised speech leaves.
+        dropped_lines: source and video of recognised lines that leave.
         dropped_clips: videos whose clips leave, with their pictures.
         features: of the frames of clips that get a vector, where they are kept.
     """
@@ -109,7 +109,7 @@ class Commit:
     vectors: list[NDArray[np.float32]] = field(default_factory=list)
     replaced_subtitles: list[str] = field(default_factory=list)
     recognised: list[dict[str, Any]] = field(default_factory=list)
-    dropped_speech: list[str] = field(default_factory=list)
+    dropped_lines: list[tuple[str, str]] = field(default_factory=list)
     dropped_clips: list[str] = field(default_factory=list)
     features: list[KeptFeatures] = field(default_factory=list)
 
@@ -287,9 +287,11 @@ class Writer:
 
     def _apply(self, change: Commit, generation: int) -> None:
         if change.replaced_subtitles:
-            self._delete_lines(f"NOT ({_IS_SPEECH})", change.replaced_subtitles)
-        if change.dropped_speech:
-            self._delete_lines(_IS_SPEECH, change.dropped_speech)
+            recognised = " OR ".join(_IS_OF.values())
+            self._delete_lines(f"NOT ({recognised})", change.replaced_subtitles)
+        for source, condition in _IS_OF.items():
+            if videos := [video for dropped, video in change.dropped_lines if dropped == source]:
+                self._delete_lines(condition, videos)
         if change.dropped_clips:
             gone = _any_of("video", change.dropped_clips)
             self._tables[CLIPS].delete(gone)
@@ -567,7 +569,7 @@ def moving(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def recognising(folder: Path) -> Iterator[None]:
-    """Be the one process that recognises what is said in the videos of a library.
+    """Be the one process that recognises what is said or shown in the videos of a library.
 
     Raises:
         LibraryBusyError: another one does.

@@ -1,0 +1,1 @@
+"""What is written in the picture, as lines with times."""

@@ -14,7 +14,7 @@ import pytest
 
 from polyreel import files as durable
 from polyreel.errors import UsageError
-from polyreel.files import exclusive_lock, new_folder, write_atomically
+from polyreel.files import exclusive_lock, finished_file, new_folder, write_atomically
 
 
 def test_the_new_content_replaces_the_old_and_others_may_read_it(tmp_path):
@@ -88,6 +88,20 @@ def test_all_of_a_new_folder_is_on_the_disk_before_it_has_its_name(tmp_path, mon
         (work / "in").mkdir()
         (work / "in" / "deep").touch()
     assert synced == [("in", False), ("deep", False), ("work", False), (tmp_path.name, True)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"), [("no/x.csv", "no"), ("folder", "folder"), ("file/x.csv", "file")]
+)
+def test_a_file_that_cannot_be_there_is_refused_by_its_own_name(tmp_path, asked, named):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(OSError, match=r"No such file|Is a directory") as refused,
+        finished_file(tmp_path / asked, overwrite=True),
+    ):
+        pytest.fail("it may be written")
+    assert refused.value.filename == str(tmp_path / named)
 
 
 def test_a_lock_is_held_by_one_process_and_names_it(tmp_path):

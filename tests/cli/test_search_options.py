@@ -104,6 +104,11 @@ def test_a_picture_or_a_clip_is_searched_with(ask, hits, tmp_path):
         (("red", "--subtitles", "english!"), "not a language tag"),
         (("red", "--open", 9), "no such hit to open (9, of 2 hits)"),
         (("red", "--open", 0), "Must be >= 1"),
+        (("red", "--folder", ""), "a path is empty"),
+        (("--image", ""), "a path is empty"),
+        (("red", "--export", "csv", "--out="), "a path is empty"),
+        (("red", "--like", ""), "one thing"),
+        (("--open", 1, "--export", "csv", "-o", "x.csv"), "an export needs a search"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_message(ask, arguments, said):
@@ -176,6 +181,7 @@ def test_a_hit_is_shown_from_its_second(ask, tmp_path, monkeypatch, films_folder
     noted.unlink()
     assert ask("--open", 1)[0] == 0  # of the last search
     assert lines_of(noted) == ["--start=2.500", "--", film_found]
+    assert json.loads(ask("--open", 1, "--json")[1])["video"] == film_found
     code, _, said = ask("--open", 9)
     assert (code, "the last search of this library has no such hit" in said) == (1, True)
 
@@ -195,6 +201,8 @@ def test_a_player_that_is_not_there_or_fails_is_one_message(ask, tmp_path, monke
     assert code == 2
     assert "no player was found" in said
     assert "Install mpv or VLC" in said
+    code, out, _ = ask("red", "--open", 1, "--json")
+    assert (code, list(json.loads(out))) == (2, ["error"])  # one document
     player(tmp_path / "bin", "mpv", code=2)
     with pytest.raises(UsageError, match=r"the player ended at once.*mpv.*status 2"):
         open_moment(Path(__file__), 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ __all__ = ["VERBS", "build_app", "main"]
 _FAILED = _INTERRUPTED = 1
 _BAD_USAGE = 2
 _OF_PATHS = (["index"], ["transcribe"], ["videos"])
+_PATH_OPTIONS = frozenset({"--library", "--image", "--folder", "--out", "-o", "--root", "--cuts"})
 
 VERBS = {
     "index": (
@@ -106,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code: 0 done, 1 failed, 2 bad usage."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given
-    if given[:1] in _OF_PATHS and "" in given:
+    if _has_empty_path(given):
         # Such as "$UNSET": taken for a path, it would be the current folder.
         print_error(
             "a path is empty. For the current folder, say so: '.'", as_json=as_json, kind="UsageError"
@@ -140,6 +142,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print_error(str(error), as_json=False, kind=kind)
         return _FAILED
     return code if isinstance(code, int) else 0
+
+
+def _has_empty_path(given: Sequence[str]) -> bool:
+    """Whether a path is given that says nothing."""
+    if "" in given and list(given[:1]) in _OF_PATHS:
+        return True
+    pairs = set(itertools.pairwise(given))
+    return any(f"{option}=" in given or (option, "") in pairs for option in _PATH_OPTIONS)
 
 
 def _drop_output() -> None:

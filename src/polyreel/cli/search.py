@@ -94,9 +94,13 @@ def search(
     """
     check_export(export, out)
     own = default_library(library)
-    if open_hit is not None and not query and not image and not like:
+    if open_hit is not None and not query and image is None and like is None:
+        if export is not None:
+            raise UsageError("an export needs a search", value="--open alone", remedy="Give a query too")
         last = recall_hit(own, open_hit)
         _open(last.video, last.watch_start_s)
+        if json:
+            print_json({**last._asdict(), "video": str(last.video)})
         return 0
     text = _text(query, image=image, like=like, mode=mode)
     filters = _filters(
@@ -120,7 +124,7 @@ def search(
         result = _answered(answer)
     else:
         opened, shown = _opened(own, device), {**shown, "filters": _filter(filters)}
-        if image or like:
+        if image is not None or like is not None:
             result = _alike(opened, image, like, shown)
         else:
             opened.calibrate_if_quick()
@@ -130,8 +134,11 @@ def search(
         export_found(result, export, absolute(out), own, overwrite=overwrite)
     chosen = None if open_hit is None else _chosen(result.hits, open_hit)
     if json:
+        if chosen is not None:  # before the document: what fails is the only one
+            _open(Path(chosen.video), chosen.watch_start_s)
         print_json(result.model_dump(mode="json"))
-    elif null or paths:
+        return 0
+    if null or paths:
         found = dict.fromkeys(hit.video for hit in result.hits)
         write_paths(found) if null else print_lines(map(printable, found))
     else:
@@ -143,9 +150,9 @@ def search(
 
 def _text(query: tuple[str, ...], *, image: Path | None, like: str | None, mode: str) -> str:
     """The query, empty where a picture or a clip is searched with."""
-    if sum(map(bool, (query, image, like))) > 1:
+    if bool(query) + (image is not None) + (like is not None) > 1:
         raise UsageError("a search is for one thing", remedy="Give a query, --image or --like")
-    if not image and not like:
+    if image is None and like is None:
         return _query(query)
     if mode not in {"visual", "hybrid"}:
         raise UsageError(
@@ -227,7 +234,7 @@ def _open(video: Path, start_s: float) -> None:
 def _print(result: SearchResult, *, filtered: bool) -> None:
     if not result.hits:
         why = "no video passes the filters" if filtered else "the library is empty"
-        stderr.print(f"Nothing found: {why}, or no subtitle matches.")
+        stderr.print(f"Nothing found: {why}, or no line matches.")
         return
     if result.pictures_left_out:
         stderr.print(

@@ -32,4 +32,4 @@ def require_not_own(library: Path, target: Path) -> None:
         return
     paths = open_snapshot(library).read(FILES, ["path"])["path"].to_pylist()
     if str(place) in paths or str(target) in paths:
-        raise UsageError("this is a video of the library", item=target, remedy="Give the cut another name")
+        raise UsageError("this is a video of the library", item=target, remedy="Give another name")

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from polyreel.errors import MediaError, PolyreelError
+from polyreel.errors import MediaError, NotFoundError, PolyreelError
 from polyreel.library.line_kinds import LineKind, line_kind
 from polyreel.library.results import LibraryLine, Video
 from polyreel.media.playable import Playback
@@ -182,11 +182,14 @@ def _tracks(
 
 
 def _poster(server: Server, clip_id: str, video: Video) -> str:
-    """The picture of a clip of the video; its own for another one."""
+    """The picture of a clip of the video; its own for another one, and for one that is no longer there."""
     snapshot = server.snapshot
     if clip_id.partition("@")[0] != video.id:
         return video.thumbnail
-    return snapshot.thumbnail(snapshot.clip_facts(clip_id))
+    try:
+        return snapshot.thumbnail(snapshot.clip_facts(clip_id))
+    except NotFoundError:
+        return video.thumbnail
 
 
 def _second(text: str, otherwise: float) -> float:

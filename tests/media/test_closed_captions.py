@@ -13,6 +13,8 @@ from av.video.frame import VideoFrame
 
 import videos
 from films import holdings, index_films, subtitles
+from polyreel.media.cuts.request import CutRequest
+from polyreel.media.cuts.writing import cut_video
 from polyreel.media.decode import VideoReader
 from polyreel.media.limited import DecodeOptions, DecodeWorker, Finished
 
@@ -139,3 +141,14 @@ def test_a_library_keeps_captions_when_other_subtitles_come(tmp_path, tiny_bundl
     subtitles(folder / "twin.de.srt", (0, 1, "eine Katze"))
     index_films(folder, library, tiny_bundle)
     assert set(holdings(library)[str(twin)].subtitles) == {"a red dog", "eine Katze"}
+
+
+def test_captions_come_along_with_a_cut_whose_pictures_are_encoded_anew(tmp_path):
+    script = {0.2: pop_on("GOOD NIGHT"), 1.6: CLEAR}
+    source = write_television(tmp_path / "tv.ts", script, seconds=2)
+    report = cut_video(source, tmp_path / "cut.mp4", CutRequest(0.2, 2))
+    assert report.encoded == report.pictures
+    ((text, start_s, end_s),) = lines_of(tmp_path / "cut.mp4")
+    ((_, before_s, until_s),) = lines_of(source)
+    assert text == "GOOD NIGHT"
+    assert (start_s + 0.2, end_s + 0.2) == (pytest.approx(before_s), pytest.approx(until_s))

@@ -209,6 +209,26 @@ def test_rotation_and_mirror_are_kept(tmp_path, turn, mirror, codec):
     assert _orientation(tmp_path / "cut.mp4") == _orientation(tmp_path / "film.mp4")
 
 
+def test_the_shape_of_pixels_and_colours_are_kept(tmp_path):
+    with av.open(str(tmp_path / "film.mp4"), "w") as made:
+        stream = made.add_stream("libx264", rate=25, options={"preset": "ultrafast", "g": "10"})
+        stream.width, stream.height = 64, 48
+        coded = stream.codec_context
+        coded.color_primaries, coded.color_trc, coded.colorspace, coded.color_range = 9, 16, 9, 1
+        coded.sample_aspect_ratio = Fraction(4, 3)
+        for number in range(25):
+            made.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), number * 9, np.uint8))))
+        made.mux(stream.encode(None))
+    report = cut_video(tmp_path / "film.mp4", tmp_path / "cut.mp4", CutRequest(0.2, 0.96))
+    assert 0 < report.encoded < report.pictures
+    with av.open(str(tmp_path / "cut.mp4")) as cut:
+        assert cut.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
+        assert {
+            (frame.color_primaries, frame.color_trc, frame.colorspace, frame.color_range)
+            for frame in cut.decode(video=0)
+        } == {(9, 16, 9, 1)}
+
+
 def _orientation(path: Path) -> Orientation:
     with av.open(str(path)) as container:
         frame = next(container.decode(video=0))

@@ -30,17 +30,19 @@ COLOURS = 256  # enough for a page, and a third of the size
 SIZES = {"phone": (390, 844), "small": (320, 568), "laptop": (1280, 720)}
 PROGRAMS = ("chromium-headless-shell", "chromium")
 QUERY = "ocean"
+_PLAYS_MS = 1_500
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: of an address, in a language, as wide and as light as given."""
+    """One picture: of an address, in a language, as wide and as light as given, after a click if one is."""
 
     name: str
     path: str
     tag: str = "en"
     scheme: str = "light"
     size: tuple[int, int] = SIZES["laptop"]
+    click: str = ""
 
 
 def docs_shots(film: str) -> list[Shot]:
@@ -70,6 +72,8 @@ def all_shots(film: str) -> Iterator[Shot]:
         for scheme in ("light", "dark"):
             for size_name, size in SIZES.items():
                 yield Shot(f"{name}-{size_name}-{scheme}", path, "en", scheme, size)
+    for size_name, size in SIZES.items():
+        yield Shot(f"player-{size_name}", pages["results"], size=size, click=".thumb")
     for tag in ("de", "fr", "cs", "zh", "ru", "vi", "sw", "es"):
         for name in ("home", "results", "film-query", "library"):
             yield Shot(f"{name}-small-{tag}", pages[name], tag, size=SIZES["small"])
@@ -97,7 +101,11 @@ def take(browser: Browser, address: str, shot: Shot, folder: Path, *, whole: boo
         viewport={"width": width, "height": height}, locale=shot.tag, color_scheme=shot.scheme
     )
     page.goto(address + shot.path, wait_until="networkidle")
-    picture = Image.open(io.BytesIO(page.screenshot(full_page=whole))).convert("RGB")
+    if shot.click:
+        page.locator(shot.click).first.click()
+        page.wait_for_load_state("networkidle")
+        page.wait_for_timeout(_PLAYS_MS)
+    picture = Image.open(io.BytesIO(page.screenshot(full_page=whole and not shot.click))).convert("RGB")
     page.close()
     out = folder / f"{shot.name}.png"
     picture.quantize(COLOURS).save(out, optimize=True)

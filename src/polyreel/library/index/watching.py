@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Set
 from contextlib import closing
 from pathlib import Path
 
@@ -69,7 +69,7 @@ def watched_changes(
 
 
 def _settled(
-    events: Iterable[set[tuple[int, str]]], relevance: _Relevance, settle_s: float
+    events: Iterable[Set[tuple[int, str]]], relevance: _Relevance, settle_s: float
 ) -> Iterator[frozenset[Path]]:
     waiting: dict[Path, tuple[_Facts, float]] = {}  # size and time, and since when they are so
     began_s = 0.0

@@ -46,7 +46,7 @@ def wave(
 
 def write_sounds(
     path: Path,
-    *tracks: Sequence[Tone],
+    *tracks: Sequence[Tone] | NDArray[np.float32],
     seconds: float = 3.0,
     rate: int = 48_000,
     layout: str = "stereo",
@@ -63,7 +63,7 @@ def write_sounds(
 
     Args:
         path: where; the suffix decides the container.
-        tracks: tones of each sound track, in seconds from the start of the track.
+        tracks: of each sound track its tones, in seconds from its start, or its samples, (samples,).
         seconds: length of the sound.
         rate, layout, codec: of the sound.
         starts_s: time stamp of the first sample.
@@ -87,7 +87,9 @@ def write_sounds(
                 stream.metadata["language"] = languages[number]
             if titles and number in titles:
                 stream.metadata["title"] = titles[number]
-            streams.append((stream, wave(tones, seconds=seconds, rate=rate, noise=noise)))
+            if not isinstance(tones, np.ndarray):
+                tones = wave(tones, seconds=seconds, rate=rate, noise=noise)
+            streams.append((stream, tones))
         if film is not None:
             for at in range(round((picture_s or seconds + starts_s) * 5)):
                 frame = VideoFrame.from_ndarray(np.full((48, 64, 3), 128, np.uint8)).reformat(

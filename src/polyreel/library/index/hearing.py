@@ -36,6 +36,8 @@ __all__ = ["HearingPlan", "HearingProgress", "HearingReport", "hear", "plan_hear
 _COMMIT_EVERY_S, _LOOK_EVERY_S = 10.0, 1.0
 # So much speech in languages of its subtitles, and the rest of a video is taken to be said by those, too.
 _TOLD_S = 30.0
+# However little is said in a video, it costs about as much as half a minute of speech.
+_LEAST_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,8 @@ def plan_hearing(
     sound_s = _seconds_of(unheard)
     cores = len(os.sched_getaffinity(0))
     cost = recogniser.cost
-    return HearingPlan(len(unheard), sound_s, None if cost is None else cost * sound_s / cores)
+    spent_s = None if cost is None else max(cost * sound_s, cost * _LEAST_S * len(unheard)) / cores
+    return HearingPlan(len(unheard), sound_s, spent_s)
 
 
 def hear(

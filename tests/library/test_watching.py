@@ -18,6 +18,7 @@ from polyreel.cli.watching import index_and_watch, patterns_of
 from polyreel.errors import LibraryBusyError, UsageError
 from polyreel.library.index import watching
 from polyreel.library.index.ignoring import Ignored
+from polyreel.library.index.indexing import IndexReport
 from polyreel.library.index.watching import watched_changes
 
 pytestmark = pytest.mark.skipif(find_spec("watchfiles") is None, reason="watchfiles is not installed")
@@ -155,6 +156,15 @@ def test_each_change_is_indexed_until_ctrl_c(tmp_path, tiny_bundle, capsys, monk
     assert [json.loads(line)["indexed"] for line in said.out.splitlines()] == [1, 1, 0]
     assert "another process is writing the library" in said.err
     assert said.err.endswith("Watching has ended.\n")
+
+
+def test_a_run_that_is_interrupted_says_so_and_ends_watching(tmp_path):
+    told: list[IndexReport] = []
+    ended = index_and_watch(
+        [tmp_path], tmp_path / "library", lambda _: IndexReport(interrupted=True), told.append
+    )
+    assert ended == 1
+    assert [report.interrupted for report in told] == [True]
 
 
 def test_a_first_run_that_cannot_be_is_an_error(tmp_path):

@@ -47,6 +47,7 @@ def index_and_watch(
             for busy in changes:
                 report = _patiently(run, patterns_of(busy, paths), is_first=is_first)
                 if report is not None and report.interrupted:
+                    _say(report, tell, as_json=tell is None)
                     return 1
                 if report is not None and (is_first or report.changed or report.failed):
                     _say(report, tell if is_first else None, as_json=tell is None)

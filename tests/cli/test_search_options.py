@@ -106,6 +106,8 @@ def test_a_picture_or_a_clip_is_searched_with(ask, hits, tmp_path):
         (("red", "--open", 0), "Must be >= 1"),
         (("red", "--folder", ""), "a path is empty"),
         (("--image", ""), "a path is empty"),
+        (("--image", "none.png"), "no such file"),
+        (("--image", "."), "a folder is not a picture"),
         (("red", "--export", "csv", "--out="), "a path is empty"),
         (("red", "--like", ""), "one thing"),
         (("--open", 1, "--export", "csv", "-o", "x.csv"), "an export needs a search"),

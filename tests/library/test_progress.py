@@ -81,7 +81,7 @@ def test_an_example_finds_its_like(tmp_path, tiny_bundle):
         film(tmp_path / "videos" / f"{colour}.mp4", colour)
     index_films(tmp_path / "videos", tmp_path / "library", tiny_bundle)
     library = open_library(tmp_path / "library")
-    result = library.search_example(picture(tmp_path, "blue"), top=1)
+    result = library.search_example(str(picture(tmp_path, "blue")), top=1)
     assert Path(result.hits[0].video).stem == "blue"
     assert (result.query, result.mode) == ("", "visual")
 

@@ -18,7 +18,7 @@ __all__ = ["VERBS", "build_app", "main"]
 
 _FAILED = _INTERRUPTED = 1
 _BAD_USAGE = 2
-_OF_PATHS = (["index"], ["transcribe"], ["videos"])
+_OF_PATHS = (["index"], ["transcribe"], ["videos"], ["bundles"])
 _PATH_OPTIONS = frozenset({"--library", "--image", "--folder", "--out", "-o", "--root", "--cuts"})
 
 VERBS = {

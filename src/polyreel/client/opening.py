@@ -60,7 +60,7 @@ class VideoLibrary(Protocol):
 
     def search_example(
         self,
-        path: Path,
+        path: str | os.PathLike[str],
         *,
         top: int = 10,
         filters: Filter = EVERYTHING,

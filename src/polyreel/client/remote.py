@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -23,6 +23,7 @@ from polyreel.library.results import (
     Video,
 )
 from polyreel.library.search.filters import EVERYTHING, Filter
+from polyreel.library.search.search_query import example_file
 
 if TYPE_CHECKING:
     import httpx2
@@ -142,7 +143,7 @@ class RemoteLibrary:
 
     def search_example(
         self,
-        path: Path,
+        path: str | os.PathLike[str],
         *,
         top: int = 10,
         filters: Filter = EVERYTHING,
@@ -152,13 +153,14 @@ class RemoteLibrary:
 
         Args: those of ``Library.search_example``, as are the errors.
         """
-        with path.open("rb") as file:
+        example = example_file(path)
+        with example.open("rb") as file:
             return self._ask(
                 "POST",
                 "search/example",
                 SearchResult,
                 params=_shown(top, per_video, filters),
-                files={"file": (path.name, file)},
+                files={"file": (example.name, file)},
             )
 
     def timeline(self, video_id: str, query: str, *, language: str = "auto") -> Timeline:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -36,7 +37,7 @@ from polyreel.library.search.filters import EVERYTHING, Filter
 from polyreel.library.search.locator import Locator
 from polyreel.library.search.ranking import Ranking
 from polyreel.library.search.search_index import CACHE
-from polyreel.library.search.search_query import SearchQuery, Vector, text_query, vector_query
+from polyreel.library.search.search_query import SearchQuery, Vector, example_file, text_query, vector_query
 from polyreel.library.search.snapshot import LibrarySnapshot
 from polyreel.library.store.state import LibraryState, generation_of, require_bundle, require_state
 
@@ -187,7 +188,7 @@ class Library:
 
     def search_example(
         self,
-        path: Path,
+        path: str | os.PathLike[str],
         *,
         top: int = 10,
         filters: Filter = EVERYTHING,
@@ -202,6 +203,7 @@ class Library:
             per_video: as in ``search``.
 
         Raises:
+            UsageError: no file is there.
             MediaError: the file is neither a picture nor a video.
             LimitError: decoding it took too much time or memory.
         """
@@ -209,7 +211,7 @@ class Library:
         from polyreel.library.search.examples import encode_example
 
         snapshot = self.snapshot
-        vector = encode_example(path, snapshot.bundle).vector
+        vector = encode_example(example_file(path), snapshot.bundle).vector
         query = vector_query(
             vector, top=top, filters=filters, space=snapshot.bundle.card.identity, per_video=per_video
         )

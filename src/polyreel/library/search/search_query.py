@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ from polyreel.library.results import MODES, Mode
 from polyreel.library.search.filters import EVERYTHING, Filter
 from polyreel.query_languages import detect_query
 
-__all__ = ["HYBRID", "VISUAL", "SearchQuery", "Vector", "text_query", "vector_query"]
+__all__ = ["HYBRID", "VISUAL", "SearchQuery", "Vector", "example_file", "text_query", "vector_query"]
 
 Vector = NDArray[np.float32]
 VISUAL, HYBRID = "visual", "hybrid"
@@ -56,6 +58,23 @@ class SearchQuery:
         return frozenset(kind for kind in LINE_KINDS if kind in asked)
 
 
+def example_file(path: str | os.PathLike[str]) -> Path:
+    """The file of a picture or a clip to search with.
+
+    Raises:
+        UsageError: it is not a path, or no file is there.
+    """
+    require_type(path, (str, os.PathLike), "a picture or a clip to search with")
+    file = Path(path)
+    if not file.exists() or file.is_dir():
+        raise UsageError(
+            "no such file" if not file.exists() else "a folder is not a picture or a clip",
+            item=file,
+            remedy="Name a picture, or a short clip",
+        )
+    return file
+
+
 def text_query(
     text: str,
     *,
@@ -73,6 +92,7 @@ def text_query(
     require_type(text, str, "a query")
     require_type(filters, Filter, "filters")
     _require_counts(top, per_video)
+    require_type(language, str, "the language of a query")
     text = normalise(text)
     if language == "auto":
         language = detect_query(text, likely=likely).language

@@ -109,7 +109,7 @@ def first_sound_s(path: Path) -> float:
         ("wmv.avi", {"codec": "wmv2"}, "cut.mp4", 99),
         ("film.mov", {"codec": "mjpeg"}, "cut.mov", 0),
         ("film.y4m", {"codec": "wrapped_avframe"}, "cut.mkv", 99),
-        ("hevc.mp4", {"codec": "libx265"}, "cut.mp4", 99),
+        pytest.param("hevc.mp4", {"codec": "libx265"}, "cut.mp4", 99, marks=pytest.mark.slow),
         ("av1.mp4", {"codec": "libsvtav1"}, "cut.mkv", 99),
         ("mpeg2.ts", {"codec": "mpeg2video", "encoder_options": {"bf": "2"}}, "cut.ts", 99),
     ],
@@ -196,7 +196,7 @@ def test_interlaced_pictures_stay_so(tmp_path):
 
 
 @pytest.mark.parametrize(("turn", "mirror"), [(90, False), (180, False), (90, True), (0, True)])
-@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+@pytest.mark.parametrize("codec", ["libx264", pytest.param("libx265", marks=pytest.mark.slow)])
 def test_rotation_and_mirror_are_kept(tmp_path, turn, mirror, codec):
     with av.open(str(tmp_path / "film.mp4"), "w") as made:
         stream = made.add_stream(codec, rate=25, options=videos._ENCODER_OPTIONS[codec])

@@ -6,8 +6,10 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from films import film, index_films, open_library, subtitles
@@ -75,6 +77,16 @@ def test_rows_that_are_all_equal_have_a_scale_and_no_rows_have_none():
     assert scale_of(row[:0], background)[0] is None
     # A bundle that makes one vector of every text cannot tell.
     assert scale_of(row, {"en": np.repeat(row, 50, axis=0)})[0] is None
+
+
+def test_lines_that_come_again_and_again_are_no_background():
+    """Of few different lines nothing can be told of what others reach, however often they are said."""
+    rng = np.random.default_rng(0)
+    rows, background = units(rng, 3), {"en": units(rng, 50)}
+    assert not scale_of(np.repeat(rows, 40, axis=0), background)[0].covariance.any()
+    said = pa.array(["mind the step", "wir gehen", "good night"] * 40)
+    index = SimpleNamespace(subtitles=pa.table({"text": said}), words=None)
+    assert not len(calibrating._words(index))
 
 
 def test_before_a_calibration_a_match_stands_out_from_the_others():

@@ -29,6 +29,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from polyreel.encoders.card import short_identity
@@ -117,7 +118,7 @@ class Calibration:
         clips, lines: scales of pictures and of lines; None where there are none, or none that tell queries
             apart.
         words: (lines,) share of the letters of each line that another line has, ascending; empty where there
-            are too few lines.
+            are too few different lines.
         false_alarms: share of background queries whose best clip, and whose best line, passes for a match.
     """
 
@@ -249,7 +250,8 @@ def scale_of(matrix: Vectors, background: Background) -> tuple[Scale | None, tup
     sample = np.array(matrix[:: max(1, len(matrix) // _SAMPLED_ROWS)], np.float32)
     mean = sample.mean(axis=0)
     covariance = (sample - mean).T @ (sample - mean) / np.float32(len(sample))
-    if len(matrix) < _FEWEST or float(np.trace(covariance)) < _EQUAL:
+    # Rows that differ do so in the first number, too, but for accidents.
+    if len(np.unique(sample[:, 0])) < _FEWEST or float(np.trace(covariance)) < _EQUAL:
         mean, covariance = np.zeros_like(mean), np.zeros_like(covariance)
     standardised = _standardised(best, queries, mean, covariance)
     bare, own = _gumbel(best), _gumbel(standardised)
@@ -320,7 +322,7 @@ def _best_of(matrix: Vectors, queries: Vectors) -> Vectors:
 def _words(index: SearchIndex) -> NDArray[np.float64]:
     """For lines all over the library the share of their letters that the best other line has, ascending."""
     texts = index.subtitles["text"]
-    if len(texts) < _FEWEST:
+    if pc.count_distinct(texts).as_py() < _FEWEST:
         return np.zeros(0)
     shares = []
     for row in np.linspace(0, len(texts) - 1, min(len(texts), _SAMPLED_LINES)).astype(int):

@@ -177,7 +177,7 @@ def write_video(
         packets += stream.encode(None)
         if sound is not None:
             heard = audio if callable(audio) else np.zeros_like
-            packets += _sound(sound, start_offset_s, instants[-1], heard)
+            packets += sound_packets(sound, start_offset_s, instants[-1], heard)
         for text, lines in texts:
             packets += _spoken(text, lines, start_offset_s)
         for packet in sorted(packets, key=lambda p: (p.dts or 0) * p.time_base):
@@ -190,7 +190,7 @@ def write_sound(path: Path, *, seconds: float = 2.0, cover: Image | None = None)
     with av.open(str(path), "w") as container:
         sound = container.add_stream("libmp3lame" if path.suffix == ".mp3" else "aac", rate=48_000)
         packets = [] if cover is None else _cover(container, cover)
-        packets += _sound(sound, 0.0, seconds, np.zeros_like)
+        packets += sound_packets(sound, 0.0, seconds)
         for packet in packets:
             container.mux(packet)
     return path
@@ -204,7 +204,10 @@ def _cover(container: OutputContainer, image: Image) -> list[Packet]:
     return [*stream.encode(VideoFrame.from_ndarray(image).reformat(format="yuvj420p")), *stream.encode(None)]
 
 
-def _sound(sound: AudioStream, start_s: float, seconds: float, heard: Sound) -> list[Packet]:
+def sound_packets(
+    sound: AudioStream, start_s: float, seconds: float, heard: Sound = np.zeros_like
+) -> list[Packet]:
+    """What a new track of sound holds, mono: silence, or what a function of the instants in seconds says."""
     packets = []
     samples = round(seconds * sound.rate)
     for at in range(0, samples, 960):

@@ -356,7 +356,7 @@ def write_streams(
             empty.pts = empty.dts = last.pts + number * round(Fraction(1, 25) / last.time_base)
             packets.append(empty)
         if sound is not None:
-            packets += videos._silence(sound, sound_s[0], sound_s[1] - sound_s[0])
+            packets += videos.sound_packets(sound, sound_s[0], sound_s[1] - sound_s[0])
         for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
             container.mux(packet)
     return path
@@ -644,7 +644,7 @@ def test_a_cover_without_its_flag_is_no_video(tmp_path):
         sound = container.add_stream("aac", rate=48_000)
         container.mux(stream.encode(VideoFrame.from_ndarray(videos.clock(0)).reformat(format="yuvj420p")))
         container.mux(stream.encode(None))
-        for packet in videos._silence(sound, 0.0, 2.0):
+        for packet in videos.sound_packets(sound, 0.0, 2.0):
             container.mux(packet)
     with av.open(str(path)) as container:
         assert not container.streams.video[0].disposition & av.stream.Disposition.attached_pic

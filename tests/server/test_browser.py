@@ -134,7 +134,7 @@ def test_a_click_plays_from_the_moment(visit):
     assert page.locator("#theatre .poster, #theatre video").count() == 1  # a picture is there at once
     assert start_s <= playing_at(page) <= start_s + 0.5
     page.get_by_role("button", name="Close the player").click()
-    assert page.locator("video").count() == 0
+    until(page, "!document.querySelector('video')")
 
 
 def test_the_player_says_why_and_shows_the_lines(visit):

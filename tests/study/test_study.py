@@ -454,7 +454,8 @@ def test_a_study_that_is_stopped_packs_what_it_has_and_goes_on(
 
 
 def test_cells_say_under_which_register_they_were_run(world: toys.World, tmp_path: Path) -> None:
-    (tmp_path / "register.yaml").write_text("study: toy\n", encoding="utf-8")
+    rules = (STUDIES / "mmp" / "same-rate-register.yaml").read_text(encoding="utf-8")
+    (tmp_path / "register.yaml").write_text(rules, encoding="utf-8")
     content = document(register_file="register.yaml", tuning=None)
     content["grids"] = [{"encoder": "U", "settings": ["films-de"], "arms": ["C"], "seeds": [0, 1]}]
     path = write(tmp_path / "toy.yaml", content)
@@ -463,7 +464,7 @@ def test_cells_say_under_which_register_they_were_run(world: toys.World, tmp_pat
     assert first.register_sha256 == register_sha256(tmp_path / "register.yaml")
     cell = read_cells(tmp_path / "out" / "cells.jsonl.gz").cells[0]  # type: ignore[union-attr]
     assert cell.register_sha256 == first.register_sha256
-    (tmp_path / "register.yaml").write_text("study: toy # changed\n", encoding="utf-8")
+    (tmp_path / "register.yaml").write_text(rules + "# changed\n", encoding="utf-8")
     again = run(read_study(path), world, tmp_path / "out")
     assert again.was_there
     assert not again.registered

@@ -344,7 +344,9 @@ def test_search_says_when_nothing_matches_well(films_folder, capsys):
     assert err.startswith(("Nothing matches well", "The model cannot tell whether these match"))
     code, out, err = ask(capsys, "search", "zzzz", *where(films_folder), "--mode", "subtitles")
     assert (code, out) == (0, "")
-    assert err.strip() == "Nothing found: the library is empty, or no line matches."
+    assert err.strip() == "Nothing found: no line of subtitles matches."
+    _, _, err = ask(capsys, "search", "zzzz", *where(films_folder), "--in", "speech")
+    assert "no line of speech matches. 'polyreel index --speech'" in " ".join(err.split())
 
 
 # Doctor and bundles

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["hit_table", "search"]
 
+# Lines that are there only where one asked for them, and by which option.
+_MADE_BY = {"speech": "--speech", "screen": "--screen-text"}
 # Characters: of a terminal that has room for bars; between two columns, and of a subtitle where the line fits
 # the terminal and where it is wrapped.
 _WIDE = 72
@@ -231,10 +233,20 @@ def _open(video: Path, start_s: float) -> None:
     stderr.print(f"Shown by {name}{where}", style="dim")
 
 
+def _nothing_found(asked: Sequence[str], *, filtered: bool) -> str:
+    if {"visual", "hybrid"} & set(asked):
+        why = "no video passes the filters" if filtered else "the library is empty"
+        return f"Nothing found: {why}, or no line matches."
+    others = ", or no video passes the filters" if filtered else ""
+    advice = [
+        f"'polyreel index {_MADE_BY[kind]}' makes lines of {kind}." for kind in asked if kind in _MADE_BY
+    ]
+    return " ".join([f"Nothing found: no line of {' or '.join(asked)} matches{others}.", *advice])
+
+
 def _print(result: SearchResult, *, filtered: bool) -> None:
     if not result.hits:
-        why = "no video passes the filters" if filtered else "the library is empty"
-        stderr.print(f"Nothing found: {why}, or no line matches.")
+        stderr.print(_nothing_found(result.mode.split(","), filtered=filtered), soft_wrap=True)
         return
     if result.pictures_left_out:
         stderr.print(

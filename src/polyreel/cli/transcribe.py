@@ -69,6 +69,8 @@ def transcribe(
         for video in map(absolute, videos):
             try:
                 lines = _lines(engine, video, languages or (), show)
+                if not lines:
+                    show.say(f"{video.name}: nothing was heard that is speech", style="yellow")
                 done.append(_document(video, engine, lines))
                 if next_to:
                     path = beside(video, main_language(lines), to)

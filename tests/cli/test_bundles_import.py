@@ -49,7 +49,11 @@ def test_a_model_becomes_a_bundle_that_is_listed_and_shown(home, model, capsys):
 def test_terms_are_asked_for_and_names_are_looked_at_first(home, model, capsys):
     assert main(["bundles", "import", str(model), "--name", "nc"]) == 2
     assert "--accept-licence" in capsys.readouterr().err
-    for name, said in (("../evil", "cannot have this name"), ("small", "built here"), ("", "cannot have")):
+    for name, said in (
+        ("../evil", "cannot have this name"),
+        ("small", "built here"),
+        ("", "name or path is empty"),
+    ):
         assert main(["bundles", "import", str(model), "--name", name]) == 2
         assert said in capsys.readouterr().err
     assert not list(home.glob("[!.]*"))

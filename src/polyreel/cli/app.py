@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if _has_empty_path(given):
         # Such as "$UNSET": taken for a path, it would be the current folder.
         print_error(
-            "a path is empty. For the current folder, say so: '.'", as_json=as_json, kind="UsageError"
+            "a name or path is empty. For the current folder, say so: '.'", as_json=as_json, kind="UsageError"
         )
         return _BAD_USAGE
     if isinstance(sys.stdout, io.TextIOWrapper):

@@ -64,7 +64,7 @@ def real_cache() -> None:
     [
         pytest.param(ON_DEFAULT, 768, id="residual heads beside the prior"),
         pytest.param(LINEAR, 24, id="linear heads alone", marks=pytest.mark.slow),
-        pytest.param(TRACED, 12, id="an encoder of another folder, traced"),
+        pytest.param(TRACED, 12, id="an encoder of another folder, traced", marks=pytest.mark.slow),
     ],
 )
 def test_a_bundle_agrees_with_its_checkpoint(real_cache, tmp_path, capsys, model, dim):

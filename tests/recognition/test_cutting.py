@@ -60,6 +60,11 @@ def test_languages_without_spaces_are_cut_shorter():
     assert "".join(lines) == "天气很好我们去公园散步" * 8 + "。然后回家吃饭看电视"
 
 
+def test_marks_alone_make_no_line():
+    assert texts(words("it rained.") + words("! ...", start_s=5.0)) == ["it rained."]
+    assert texts(words("。！", spaced=False), "zh") == []
+
+
 def test_nothing_makes_no_line():
     assert texts([]) == []
     assert texts([SpokenWord("  ", 0, 1, 0.5, 0)]) == []

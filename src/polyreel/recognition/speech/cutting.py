@@ -50,7 +50,8 @@ def cut_into_lines(words: Sequence[SpokenWord], language: str) -> list[Recognise
     longest = _LONGEST_CHARS if spaced else _LONGEST_UNSPACED_CHARS
     shortest = _SHORTEST_CHARS if spaced else _SHORTEST_UNSPACED_CHARS
     parts = [part for whole in _sentences(words, shortest) for part in _fitting(whole, longest)]
-    return [line for part in parts if (line := _line(part, language)).text]
+    # A line of marks alone says nothing.
+    return [line for part in parts if any(map(str.isalnum, (line := _line(part, language)).text))]
 
 
 def _sentences(words: Sequence[SpokenWord], shortest: int) -> Iterator[Sequence[SpokenWord]]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from polyreel.errors import WorkerKilledError
 from polyreel.media.limited import DecodeWorker, Messages
 from polyreel.media.sound import AudioTrack, Sound, SoundEnd
 from polyreel.units import printable
@@ -24,7 +22,7 @@ def sound_tracks(worker: DecodeWorker, path: Path) -> tuple[AudioTrack, ...]:
         worker: looks at the file.
         path: a video, or a file of sound alone.
     """
-    (end,) = _events(worker, path, None, 0.0)
+    (end,) = worker.ask(path, _request(None, 0.0), _events)
     assert isinstance(end, SoundEnd)
     return end.tracks
 
@@ -40,29 +38,20 @@ def read_sound(
         track: number of the track.
         from_s: what lies before this time does not come.
     """
-    passed_on = 0
-    for is_last_try in (False, True):
-        try:
-            for event in itertools.islice(_events(worker, path, track, from_s), passed_on, None):
-                yield event
-                passed_on += 1
-        except WorkerKilledError:
-            if is_last_try:
-                raise
-        else:
-            return
+    return worker.ask_again(path, _request(track, from_s), _events)
 
 
-def _events(worker: DecodeWorker, path: Path, track: int | None, from_s: float) -> Iterator[Sound | SoundEnd]:
-    def understand(messages: Messages) -> Iterator[Sound | SoundEnd]:
-        for header, payload in messages:
-            match header["kind"]:
-                case "sound":
-                    yield Sound(float(header["time_s"]), np.frombuffer(payload, np.int16))
-                case "done":
-                    yield _end(header)
+def _request(track: int | None, from_s: float) -> dict[str, Any]:
+    return {"task": "hear", "track": track, "from_s": from_s}
 
-    return worker.ask(path, {"task": "hear", "track": track, "from_s": from_s}, understand)
+
+def _events(messages: Messages) -> Iterator[Sound | SoundEnd]:
+    for header, payload in messages:
+        match header["kind"]:
+            case "sound":
+                yield Sound(float(header["time_s"]), np.frombuffer(payload, np.int16))
+            case "done":
+                yield _end(header)
 
 
 def _end(header: dict[str, Any]) -> SoundEnd:

@@ -202,11 +202,25 @@ class DecodeWorker:
             WorkerKilledError: the child was killed from outside, and so was its replacement.
             DecodeStopped: ``stop`` was set.
         """
+        shape = (options.height_px, options.width_px, 3)
+        request = {"task": "decode", **asdict(options)}
+        return self.ask_again(path, request, lambda said: _events(said, shape))
+
+    def ask_again(
+        self, path: Path, request: Mapping[str, Any], understand: Callable[[Messages], Iterator[_Event]]
+    ) -> Generator[_Event]:
+        """As ``ask``, but a child that is killed from outside is replaced once, and asked the same.
+
+        Args:
+            path: the file.
+            request: as in ``ask``; asked twice, it gives the same events.
+            understand: as in ``ask``.
+        """
         passed_on = 0
         for is_last_try in (False, True):
-            with contextlib.closing(self._decode_once(path, options)) as events:
+            with contextlib.closing(self.ask(path, request, understand)) as events:
                 try:
-                    # The same file gives the same events: those that were passed on are left out.
+                    # Those that were passed on are left out.
                     for event in itertools.islice(events, passed_on, None):
                         yield event
                         passed_on += 1
@@ -215,10 +229,6 @@ class DecodeWorker:
                         raise
                 else:
                     return
-
-    def _decode_once(self, path: Path, options: DecodeOptions) -> Generator[DecodeEvent]:
-        shape = (options.height_px, options.width_px, 3)
-        return self.ask(path, {"task": "decode", **asdict(options)}, lambda said: _events(said, shape))
 
     def ask(
         self, path: Path, request: Mapping[str, Any], understand: Callable[[Messages], Iterator[_Event]]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from polyreel.errors import WorkerKilledError
 from polyreel.media.limited import DecodeWorker, Messages
 from polyreel.media.looks import Look, LookEnd
 from polyreel.units import printable
@@ -29,17 +27,7 @@ def read_looks(
         from_s: what lies before this time does not come.
     """
     request = {"task": "look", "fps": fps, "longest_px": longest_px, "from_s": from_s}
-    passed_on = 0
-    for is_last_try in (False, True):
-        try:
-            for event in itertools.islice(worker.ask(path, request, _events), passed_on, None):
-                yield event
-                passed_on += 1
-        except WorkerKilledError:
-            if is_last_try:
-                raise
-        else:
-            return
+    return worker.ask_again(path, request, _events)
 
 
 def _events(messages: Messages) -> Iterator[Look | LookEnd]:

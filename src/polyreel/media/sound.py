@@ -163,10 +163,7 @@ class SoundReader:
                 self._remark(f"sound that cannot be mixed to one channel was passed over: {error}")
                 continue
             decoded = True
-            stamp_s = (
-                None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
-            )
-            yield from line.add(samples, None if stamp_s is None else stamp_s - self._zero_s)
+            yield from line.add(samples, self._time_s(frame))
             self._jumps = line.jumps
         yield from line.finish(mixer.rest())
         if not decoded:

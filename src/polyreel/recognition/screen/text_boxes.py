@@ -46,11 +46,6 @@ class TextBox:
         return float(np.hypot(*(self.corners[3] - self.corners[0])))
 
     @property
-    def is_upright(self) -> bool:
-        """Whether its sides are along the axes."""
-        return bool(self.corners[0, 1] == self.corners[1, 1])
-
-    @property
     def bounds(self) -> tuple[float, float, float, float]:
         """Left, top, right and bottom in pixels."""
         left, top = self.corners.min(axis=0)

@@ -5,16 +5,19 @@ that their codecs and containers are those that people have. They begin at 0, as
 stamps begin later, two clocks sample other frames, which is other work. Both run ``polyreel index`` in
 turn into new libraries, each as a process with its children, all counted whole; the one that begins changes
 from pair to pair. Every index run reads the very same files, and both must keep the same number of them.
+Speech and text on the screen are left out by those checkouts that know them: it is the pictures that compare.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
 
@@ -26,6 +29,7 @@ from demo_recall import fetched_clips
 
 SECONDS = 2.0
 BOUND = 1.03
+PROGRAM = (sys.executable, "-m", "polyreel")
 
 
 def main() -> int:
@@ -39,13 +43,13 @@ def main() -> int:
     report = Report("against", arguments)
     folder = excerpts(files)
     roots = {"this": Path(__file__).parents[1], "other": arguments.checkout.resolve()}
+    left_out = {name: other_stages(root) for name, root in roots.items()}
     costs: dict[str, list[Cost]] = {name: [] for name in roots}
     kept: dict[str, int] = {}
     for pair in range(pairs):
         for name in list(roots) if pair % 2 == 0 else list(roots)[::-1]:
-            costs[name].append(
-                cost_of(lambda root=roots[name], name=name: kept.update({name: index(root, folder)}))
-            )
+            work = functools.partial(index, roots[name], folder, left_out[name])
+            costs[name].append(cost_of(lambda name=name, work=work: kept.update({name: work()})))
             print(f"{name}: {costs[name][-1].cpu_s:.1f} CPU s", file=sys.stderr, flush=True)
     rows = [[name, kept[name], *(f"{cost.cpu_s:.1f}" for cost in costs[name])] for name in roots]
     report.table(
@@ -117,19 +121,25 @@ def copy_packets(container: InputContainer, start_s: float, path: Path) -> None:
             out.mux(packet)
 
 
-def index(root: Path, folder: Path) -> int:
+def other_stages(root: Path) -> list[str]:
+    """Options that leave out all but the pictures, as far as a checkout has such."""
+    environment = os.environ | {"PYTHONPATH": str(root / "src")}
+    told = subprocess.run([*PROGRAM, "index", "--help"], env=environment, check=True, capture_output=True)
+    return [name for name in ("--no-speech", "--no-screen-text") if name in told.stdout.decode()]
+
+
+def index(root: Path, folder: Path, left_out: Sequence[str]) -> int:
     """A whole run of a checkout's program into a new library; how many videos it kept."""
     with tempfile.TemporaryDirectory(prefix="polyreel-library-") as library:
-        command = [sys.executable, "-m", "polyreel", "index", folder, "--library", library, "--workers", "2"]
         environment = os.environ | {"PYTHONPATH": str(root / "src")}
         subprocess.run(
-            [str(part) for part in command],
+            [*PROGRAM, "index", str(folder), "--library", library, "--workers", "2", *left_out],
             env=environment,
             check=False,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        doctor = [sys.executable, "-m", "polyreel", "doctor", "--library", library, "--json"]
+        doctor = [*PROGRAM, "doctor", "--library", library, "--json"]
         told = subprocess.run(doctor, env=environment, check=False, capture_output=True, text=True)
         return int(json.loads(told.stdout)["videos"])
 

@@ -28,7 +28,9 @@ _PIECE_BYTES = 1 << 20
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One file on its way into the library. The pool fills ``video``, the consumer everything else.
+    """One file on its way into the library.
+
+    What reads it fills ``video`` and ``images``, what commits it everything else.
 
     Attributes:
         found: the file.
@@ -39,6 +41,7 @@ class Job:
         images: frames of the clip that is open.
         clips: finished clips that no commit has yet, each its row, its vector (dim,), and the features of its
             frames where they are kept.
+        lines: vectors of its subtitle lines, (lines, dim) each, in their order.
         clips_s: seconds of the clips that are made or were known.
         kept_s: end of the last clip that a commit has, or the next one will have.
     """
@@ -50,6 +53,7 @@ class Job:
     began_at: float = 0.0
     images: list[NDArray[np.uint8]] = field(default_factory=list)
     clips: list[tuple[dict[str, Any], NDArray[np.float32], list[KeptFeatures]]] = field(default_factory=list)
+    lines: list[NDArray[np.float32]] = field(default_factory=list)
     clips_s: float = 0.0
     kept_s: float = 0.0
 

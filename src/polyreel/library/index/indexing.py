@@ -13,18 +13,11 @@ from pathlib import Path
 from typing import Any, assert_never
 
 from polyreel.clips import Clip
+from polyreel.encoders.card import EncoderCard
 from polyreel.encoders.protocol import Encoder
-from polyreel.encoders.text_roles import encode_lines
 from polyreel.errors import MediaError, WorkerKilledError
-from polyreel.library.index.decode_pool import (
-    Changed,
-    DecodePoolEvent,
-    Duplicate,
-    Job,
-    ReadFailed,
-    run_decode_pool,
-)
-from polyreel.library.index.encoding import encode_clip, naming
+from polyreel.library.index.decode_pool import Changed, Duplicate, Job, ReadFailed, run_decode_pool
+from polyreel.library.index.encoding import ClipEncoded, LinesEncoded, ReadEvent, encode_events
 from polyreel.library.index.events import Committed, IndexEvent, Planned, Progressed, Settled
 from polyreel.library.index.filling import Filler
 from polyreel.library.index.gaps import find_gap
@@ -38,14 +31,12 @@ from polyreel.library.store.frame_features import FrameFeatures
 from polyreel.library.store.state import generation_of, read_state
 from polyreel.library.store.store import Commit, Writer, writing
 from polyreel.library.store.tables import FAILED, FILES, OK, PARTIAL, UNREADABLE
-from polyreel.media.decode import Frame, Health
-from polyreel.media.limited import ClipEnd, DecodeOptions, Finished, Limits, Opened
+from polyreel.media.decode import Health
+from polyreel.media.limited import DecodeOptions, Finished, Limits, Opened
 
 __all__ = ["IndexReport", "index"]
 
 _COMMIT_EVERY_S = 5.0
-# Subtitle lines encoded in one go; other files are committed in between.
-_LINES_AT_ONCE = 256
 
 
 @dataclass(slots=True)
@@ -151,17 +142,18 @@ def index(
         known = {row["path"]: row for row in rows}
         plan = make_plan(found, known, retry_failed=retry_failed, prune=prune)
         shown = ProgressFile(folder)
-        run = _Run(writer, bundle, known, commit_every_s, shown.beside(on_event))
+        run = _Run(writer, bundle.card, known, commit_every_s, shown.beside(on_event))
         kept_s = kept_of_half_read(writer.snapshot, rows)
         options = DecodeOptions.of(bundle.card.frames)
         decode = functools.partial(
             run_decode_pool, workers=workers, limits=limits or Limits(), seen=run.seen, kept_s=kept_s
         )
+        read = functools.partial(encode_events, encoder=bundle)
         try:
             with _noting_interrupts(run.report):
                 run.start(found, plan)
-                run.take_all(decode(_jobs(plan, options)))
-                run.take_all(decode(run.subtitles_of_copies()))
+                run.take_all(read(decode(_jobs(plan, options))))
+                run.take_all(read(decode(run.subtitles_of_copies())))
             run.finish()
             if writer.snapshot.state.gaps and not run.report.interrupted:
                 _catch_up(writer, bundle, found, run.report, workers=workers, limits=limits)
@@ -250,20 +242,20 @@ def _subtitles_job(found: FoundVideo, video: str, health: str) -> Job:
 
 
 class _Run:
-    """The consumer of the decode pool: encodes, collects and commits. One thread only."""
+    """The consumer of what is read: collects and commits. One thread only."""
 
     def __init__(
         self,
         writer: Writer,
-        bundle: Encoder,
+        card: EncoderCard,
         known: Mapping[str, Mapping[str, Any]],
         commit_every_s: float,
         on_event: Callable[[IndexEvent], None],
     ) -> None:
         self.report = IndexReport()
-        self._writer, self._bundle, self._known, self._on_event = writer, bundle, known, on_event
+        self._writer, self._known, self._on_event = writer, known, on_event
         self._commit_every_s, self._committed_at = commit_every_s, time.monotonic()
-        self._features = FrameFeatures(writer.folder, bundle.card)
+        self._features = FrameFeatures(writer.folder, card)
         # One part for each file, appended at once: wherever an interrupt comes, no file is pending by half.
         self._pending: list[Commit] = []
         # Content that has been settled, in this run or before: hash -> a row that its copies share.
@@ -292,21 +284,21 @@ class _Run:
         total = sum(video.size_bytes for video in plan.read)
         self._on_event(Planned(len(plan.read) + len(plan.resubtitle), total))
 
-    def take_all(self, events: Generator[tuple[Job, DecodePoolEvent]]) -> None:
+    def take_all(self, events: Generator[tuple[Job, ReadEvent]]) -> None:
         """Deal with every event; no decoder goes on if that fails."""
         with contextlib.closing(events):
             for job, event in events:
                 self.take(job, event)
 
-    def take(self, job: Job, event: DecodePoolEvent) -> None:
+    def take(self, job: Job, event: ReadEvent) -> None:
         """Deal with one event of one file."""
         match event:
             case Opened(duration_s):
                 self._open(job, duration_s)
-            case Frame():
-                job.images.append(event.image)
-            case ClipEnd():
+            case ClipEncoded():
                 self._end_clip(job, event)
+            case LinesEncoded(vectors):
+                job.lines.append(vectors)
             case Finished():
                 self._finish_file(job, event)
             case Duplicate():
@@ -362,11 +354,9 @@ class _Run:
             self._being_read.add(job)
         self._clips_made(job, job.kept_s)
 
-    def _end_clip(self, job: Job, end: ClipEnd) -> None:
-        made = encode_clip(self._bundle, job.images, path=job.found.path, start_s=end.start_s)
-        job.images.clear()
-        clip = Clip(job.video, end.start_s, end.end_s)
-        thumbnail = self._writer.save_thumbnail(job.video, round(clip.start_s * 1000), end.thumbnail)
+    def _end_clip(self, job: Job, made: ClipEncoded) -> None:
+        clip = Clip(job.video, made.start_s, made.end_s)
+        thumbnail = self._writer.save_thumbnail(job.video, round(clip.start_s * 1000), made.thumbnail)
         row = {
             "clip_id": clip.clip_id,
             "video": clip.video,
@@ -411,8 +401,7 @@ class _Run:
         if _has_changed(job.found):
             self._settle(job, _changed_meanwhile(job))
             return
-        with naming(job.found.path, at="its lines"):
-            part = self._subtitles_part(job.video, finished)
+        part = self._subtitles_part(job, finished)
         if any(job.video in each.replaced_subtitles for each in self._pending):
             self._commit()  # a copy has been given subtitles: each in its turn, not both at once
         if finished.health is None:
@@ -431,12 +420,12 @@ class _Run:
         row = self._row(job, OK, message=message, health=health.model_dump_json())
         self._record(job, row, None, part)
 
-    def _subtitles_part(self, video: str, finished: Finished) -> Commit:
+    def _subtitles_part(self, job: Job, finished: Finished) -> Commit:
         part = Commit()
         part.subtitles += [
             {
-                "subtitle_id": f"{video}#{track_number}.{line:06d}",
-                "video": video,
+                "subtitle_id": f"{job.video}#{track_number}.{line:06d}",
+                "video": job.video,
                 "start_s": caption.start_s,
                 "end_s": caption.end_s,
                 "text": caption.text,
@@ -446,12 +435,8 @@ class _Run:
             for track_number, track in enumerate(finished.subtitles)
             for line, caption in enumerate(track.captions)
         ]
-        for start in range(0, len(part.subtitles), _LINES_AT_ONCE):
-            rows = part.subtitles[start : start + _LINES_AT_ONCE]
-            texts, languages = [row["text"] for row in rows], [row["language"] for row in rows]
-            vectors = encode_lines(self._bundle, texts, languages)
-            _add_vectors(part, "subtitle", [row["subtitle_id"] for row in rows], video, list(vectors))
-            self._commit_if_due()
+        ids = [row["subtitle_id"] for row in part.subtitles]
+        _add_vectors(part, "subtitle", ids, job.video, [vector for batch in job.lines for vector in batch])
         return part
 
     def _link(self, job: Job) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from polyreel.evaluation.mteb_model import MtebModel
     from polyreel.evaluation.results import Result
     from polyreel.library.index.events import IndexEvent
+    from polyreel.library.index.hearing import HearingReport
     from polyreel.library.index.indexing import IndexReport
     from polyreel.library.results import ClipScore, Hit, SearchResult, Video
     from polyreel.library.search.filters import Filter
@@ -63,9 +64,16 @@ def index(
     prune: bool = False,
     exclude: Sequence[str] = (),
     keep_features: bool | None = None,
+    speech: bool | None = None,
+    screen_text: bool | None = None,
+    languages: Sequence[str] | None = None,
+    speech_model: str | Path | None = None,
     on_event: Callable[[IndexEvent], None] | None = None,
 ) -> IndexReport:
     """Make a library hold what lies in ``paths``, reading only what is new or changed.
+
+    Once the pictures can be searched it listens to the videos, and then reads what is written in them, as
+    the command line does.
 
     Args:
         paths: video files and folders of them, or a single one.
@@ -84,9 +92,11 @@ def index(
         on_event: called with each step of the progress.
 
     Raises:
-        UsageError: a path does not exist; the encoder lacks a method, fails, or gives wrong answers.
-        UnknownNameError: there is no such bundle.
-        LibraryBusyError: another process is writing the library.
+        UsageError: a path does not exist; the encoder lacks a method, fails, or gives wrong answers; speech
+            is asked for without the extra, or a language is none that is known.
+        UnknownNameError: there is no such bundle or speech model.
+        FetchError: weights of what was asked for cannot be had; the pictures are searchable.
+        LibraryBusyError: another process is writing the library, or listening.
         BundleMismatchError: the library was made by another bundle or encoder.
         BundleError: the library was made by an encoder of one's own, and none is given.
         LibraryError: the disk is full or fails; what was committed stays.
@@ -96,11 +106,14 @@ def index(
 
     from polyreel.errors import UsageError, require_type
     from polyreel.files import absolute
+    from polyreel.library.index.events import Recognised
     from polyreel.library.index.indexing import index as index_library
+    from polyreel.library.index.line_stages import LineStage, add_lines, line_stages, make_lines
     from polyreel.library.location import bundle_location, location_of
     from polyreel.library.own_encoder import own_encoder
     from polyreel.library.search.search import calibrate_library
     from polyreel.library.user_library import user_library
+    from polyreel.media.limited import Limits
 
     if isinstance(paths, str | os.PathLike):
         given: list[str | Path] = [paths]
@@ -120,6 +133,14 @@ def index(
         require_type(library, (str, os.PathLike), "the library's folder")
     if workers is not None:
         require_type(workers, int, "the number of workers")
+    if isinstance(languages, str):
+        raise UsageError("languages are a list", value=repr(languages[:50]), remedy="Write ['de', 'sw']")
+    stages = line_stages(
+        speech=speech,
+        screen_text=screen_text,
+        languages=languages,
+        speech_model=None if speech_model is None else str(speech_model),
+    )
     folder = user_library() if library is None else absolute(Path(library))
     if encoder is None:
         location = bundle_location(folder, None if bundle is None else str(bundle))
@@ -129,8 +150,9 @@ def index(
             raise UsageError("a bundle and an encoder are given", item=bundle, remedy="Give one of them")
         loaded = own_encoder(encoder)
         location = location_of(loaded)
+    wanted = [Path(path).expanduser() for path in given]
     report = index_library(
-        [Path(path).expanduser() for path in given],
+        wanted,
         folder,
         loaded,
         location=location,
@@ -141,9 +163,29 @@ def index(
         keep_features=keep_features,
         on_event=on_event,
     )
+    if report.interrupted:
+        return report
     # What texts a program's encoder is asked for is its own affair; ``Library.calibrate`` asks it for more.
-    if encoder is None and not report.interrupted:
+    if encoder is None:
         calibrate_library(folder, loaded)
+
+    def make(stage: LineStage) -> HearingReport | None:
+        made = make_lines(
+            stage,
+            folder,
+            loaded,
+            location=location,
+            paths=[absolute(path) for path in wanted],
+            languages=languages,
+            retry_failed=retry_failed,
+            limits=Limits(),
+            on_progress=on_event and (lambda now: on_event(Recognised(stage.source, now))),
+        )
+        if encoder is None and made is not None and made.lines:
+            calibrate_library(folder, loaded)
+        return made
+
+    add_lines(report, stages, make)
     return report
 
 

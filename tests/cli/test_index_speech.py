@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 import films
+import polyreel
 from polyreel.cli.app import main
-from polyreel.errors import FetchError
+from polyreel.errors import FetchError, LibraryError, UsageError
+from polyreel.library.store.preferences import read_preferences
 from polyreel.recognition import registry
 from sounds import write_sounds
 from tone_recogniser import ToneRecogniser, says
@@ -49,7 +52,20 @@ def test_index_listens_and_search_and_doctor_know_what_was_heard(talk, tones, ti
     (hit, *_) = json.loads(capsys.readouterr().out)["hits"]
     assert hit["evidence"]["subtitle"] == {"text": "kijani", "language": "sw", "kind": "speech"}
     assert main(["doctor", *library]) == 0
-    assert "1 video heard by tones/1, 2 lines" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "1 video heard by tones/1, 2 lines" in out
+    assert re.search(r"languages +sw, en\n", out)
+    words = [says("blau", 0.5, 1.5)]
+    write_sounds(talk / "more.mp4", words, seconds=2)
+    assert ask(capsys, tiny_bundle, talk)[0] == 0
+    assert tones.asked[-1][:2] == ("more.mp4", ("sw", "en"))  # as the library remembers them
+    (talk / "more.mp4").unlink()
+    write_sounds(talk / "other.mp4", words, seconds=3)
+    assert ask(capsys, tiny_bundle, talk, "--languages", "de")[0] == 0
+    assert read_preferences(talk.parent / "library").languages == ("de",)
+    assert ask(capsys, tiny_bundle, talk, "--languages", "klingonish")[0] == 2
+    polyreel.index(talk, talk.parent / "library", bundle=tiny_bundle.folder, languages=[])
+    assert read_preferences(talk.parent / "library").languages == ()
 
 
 @pytest.mark.slow
@@ -92,3 +108,23 @@ def test_a_film_without_sound_is_not_listened_to(tmp_path, tones, tiny_bundle, c
     films.film(tmp_path / "films" / "red.mp4", "red")
     code, _, err = ask(capsys, tiny_bundle, tmp_path / "films", "--speech")
     assert (code, tones.asked, "Listening" in err) == (0, [], False)
+
+
+def test_python_listens_too_and_reports_what_came_of_it(talk, tones, tiny_bundle, tmp_path):
+    seen = []
+    report = polyreel.index(
+        talk, tmp_path / "own", bundle=tiny_bundle.folder, languages=["sw"], on_event=seen.append
+    )
+    assert (report.indexed, report.speech.heard, report.speech.lines) == (1, 1, 2)
+    assert tones.asked[0][1] == ("sw",)
+    assert any(type(event).__name__ == "Recognised" and event.source == "speech" for event in seen)
+    again = polyreel.index(talk, tmp_path / "own", bundle=tiny_bundle.folder, speech=False)
+    assert (again.changed, again.speech) == (False, None)
+    with pytest.raises(UsageError, match="languages are a list"):
+        polyreel.index(talk, tmp_path / "own", languages="sw")
+
+
+def test_a_preferences_file_that_cannot_be_read_is_named_with_what_to_do(tmp_path):
+    (tmp_path / "preferences.json").write_text("no")
+    with pytest.raises(LibraryError, match="Remove the file"):
+        read_preferences(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,9 +36,9 @@ def folder(tmp_path):
 
 @pytest.fixture
 def changes(folder):
-    """What is seen in the folder, from now on and for ten seconds at most."""
+    """What is seen in the folder, from now on and for half a minute at most."""
     stop = threading.Event()
-    ending = threading.Timer(10, stop.set)
+    ending = threading.Timer(30, stop.set)
     ending.start()
     seen = watched_changes([folder], folder / "library", settle_s=SETTLE_S, stop=stop)
     assert next(seen) == frozenset()
@@ -102,6 +103,21 @@ def test_folders_and_subtitles_matter_and_what_is_hidden_or_the_library_does_not
     assert next(changes) == frozenset()
     assert time.monotonic() - started > 4 * SETTLE_S
     (folder / "new" / "c.en.srt").write_text("1")
+    assert next(changes) == frozenset()
+
+
+def test_a_folder_that_is_removed_and_made_again_is_watched_again(folder, changes, tmp_path):
+    shutil.rmtree(folder)
+    assert next(changes) == frozenset()
+    folder.mkdir()
+    assert next(changes) == frozenset()
+    (folder / "a.mp4").write_bytes(b"film")
+    assert next(changes) == frozenset()
+    (tmp_path / "other" / "films").mkdir(parents=True)
+    shutil.rmtree(folder)
+    (tmp_path / "other" / "films").rename(folder)  # another in its place, at once
+    assert next(changes) == frozenset()
+    (folder / "b.mp4").write_bytes(b"film")
     assert next(changes) == frozenset()
 
 

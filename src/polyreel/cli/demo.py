@@ -14,7 +14,9 @@ import numpy as np
 from cyclopts import Parameter
 from rich.table import Table
 
+from polyreel.cli.demo_lines import SPEAKER, LinesOfDemo
 from polyreel.cli.index import index_with_progress
+from polyreel.cli.listening import in_turn
 from polyreel.cli.options import Json, absolute, load_bundle, own_command
 from polyreel.cli.output import print_json, show_progress, stderr, stdout
 from polyreel.errors import FetchError
@@ -38,6 +40,8 @@ def demo(
 ) -> int:
     """Fetch real clips, index them, search them in nine languages and measure the recall.
 
+    Then look for what is said and written in them, too.
+
     Example: polyreel demo
 
     Args:
@@ -48,12 +52,17 @@ def demo(
     from polyreel.library.search.search import Library
     from polyreel.packages.members import cache_dir
 
-    clips = _fetch(everything)
+    clips, files = _fetch(everything)
     if not clips:
         raise FetchError("none of the demo's clips could be had", remedy="Check the network and try again")
     folder = absolute(library) if library else cache_dir() / "demo" / "library"
+    lines = LinesOfDemo(files)
     report = index_with_progress(
-        [cache_dir() / "clips"], folder, bundle=None, workers=len(os.sched_getaffinity(0))
+        [cache_dir() / "clips"],
+        folder,
+        bundle=None,
+        workers=len(os.sched_getaffinity(0)),
+        after=in_turn(*lines.makers),
     )
     opened = Library(folder, load_bundle)
     asked = [(language, _spread(clips, place)) for place, language in enumerate(STUDY_LANGUAGES)]
@@ -61,6 +70,7 @@ def demo(
         (clip, opened.search(clip.captions[language], top=_SHOWN_HITS, language=language, per_video=1))
         for language, clip in asked
     ]
+    lines.ask(opened, top=_SHOWN_HITS)
     recall = demo_recall(opened, clips, STUDY_LANGUAGES)
     if json:
         print_json(
@@ -82,6 +92,7 @@ def demo(
                 "recall": recall,
                 "library": str(folder),
             }
+            | lines.document()
         )
         return 0
     minutes = sum(clip.duration_s for clip in clips) / 60
@@ -103,6 +114,7 @@ def demo(
         table.add_row(result.language, result.query, hits)
     stdout.print(table)
     stdout.print()
+    lines.print_answers()
     stdout.print(_recall_table(recall, len(clips)))
     stdout.print("\nGo on:", *_next_commands(folder), sep="\n  ", markup=False, soft_wrap=True)
     own = f"{own_command()} index FOLDER"
@@ -146,18 +158,24 @@ def demo_recall(
     return recall
 
 
-def _fetch(everything: bool) -> list[DemoClip]:
-    """The clips that are here or could be fetched; what could not is a warning."""
+def _fetch(everything: bool) -> tuple[list[DemoClip], list[Path]]:
+    """The clips that are here or could be fetched, and their files; what could not is a warning.
+
+    The file of the clip in which somebody speaks is among them where speech can be recognised.
+    """
     from polyreel.datasets.readers.demo import demo_clips, shown_in_demo
     from polyreel.packages.fetch import fetch
     from polyreel.packages.members import cache_dir
+    from polyreel.recognition.registry import has_speech
 
     wanted = list(demo_clips()) if everything else shown_in_demo()
+    spoken = [clip for clip in demo_clips() if clip.id == SPEAKER and clip not in wanted and has_speech()]
+    sources = [clip.source for clip in [*wanted, *spoken]]
     with show_progress() as show:
-        report = fetch([clip.source for clip in wanted], cache_dir() / "clips", progress=show.download)
+        report = fetch(sources, cache_dir() / "clips", progress=show.download)
     for failure in {str(error) for error in report.failures.values()}:
         stderr.print(f"left out: {failure}", style="yellow", markup=False, soft_wrap=True)
-    return [clip for clip in wanted if clip.source in report.files]
+    return [clip for clip in wanted if clip.source in report.files], list(report.files.values())
 
 
 def _next_commands(library: Path) -> list[str]:

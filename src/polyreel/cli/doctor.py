@@ -46,6 +46,7 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
                 )
                 for made in health.generations[1:]
             ),
+            *([("languages", ", ".join(health.languages))] if health.languages else []),
             *([("speech", heard)] if (heard := _told(health.speech, "heard")) else []),
             *([("screen text", read)] if (read := _told(health.screen_text, "read")) else []),
             ("space", ", ".join(f"{name} {size(used)}" for name, used in health.space_bytes.items())),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
-from polyreel.cli.listening import Listening, ScreenReading
+from polyreel.cli.listening import LineMaker, in_turn, until_interrupted
 from polyreel.cli.options import (
     Device,
     Json,
@@ -78,19 +79,21 @@ def index(
         watch: Go on until Ctrl-C: index again whenever something changes. A file that is still being written
             is waited for. With --json, a line for each run.
         speech: Then listen to the videos and make lines of what is said; by default if the extra
-            polyreel[speech] is installed.
+            polyreel[speech] is installed. The library remembers --languages for later runs.
         screen_text: And read what is written in the pictures, all but Cyrillic; by default if the weights for
             it (27 MB) are there, which the first run with --screen-text fetches.
     """
-    folder = default_library(library)
-    given = {"paths": paths, "retry_failed": retry_failed, "memory_limit_mb": memory_limit}
-    listening = Listening(wanted=speech, model=speech_model, languages=languages or (), **given)
-    reading = ScreenReading(wanted=screen_text, languages=languages or (), **given)
+    from polyreel.library.index.line_stages import line_stages
 
-    def recognise(folder: Path, encoder: Encoder, location: str, show: ProgressDisplay) -> None:
-        for stage in (listening, reading):
-            if not any(each.report is not None and each.report.interrupted for each in (listening, reading)):
-                stage.begin(folder, encoder, location, show)
+    folder = default_library(library)
+    makers = [
+        LineMaker(
+            stage, languages=languages, paths=paths, retry_failed=retry_failed, memory_limit_mb=memory_limit
+        )
+        for stage in line_stages(
+            speech=speech, screen_text=screen_text, languages=languages, speech_model=speech_model
+        )
+    ]
 
     def run(passed_over: Sequence[str]) -> IndexReport:
         return index_with_progress(
@@ -104,23 +107,24 @@ def index(
             prune=prune,
             exclude=[*(exclude or ()), *passed_over],
             keep_features=keep_features,
-            after=recognise,
+            after=in_turn(*makers),
         )
 
     if watch:
         tell = None if json else functools.partial(_print_report, folder=folder)
         return index_and_watch(
-            [absolute(path) for path in paths], folder, reading.watched(listening.watched(run)), tell
+            [absolute(path) for path in paths], folder, until_interrupted(run, makers), tell, makers
         )
     report = run(())
     if json:
-        print_json(_document(report, folder) | listening.document() | reading.document())
+        documents = [maker.document() for maker in makers]
+        print_json(functools.reduce(operator.or_, documents, _document(report, folder)))
     else:
         _print_report(report, folder)
-        listening.print_report()
-        reading.print_report()
+        for maker in makers:
+            maker.print_report()
     nothing_worked = report.failed and not (report.changed or report.unchanged)
-    has_failed = listening.has_failed or reading.has_failed
+    has_failed = any(maker.has_failed for maker in makers)
     return 1 if report.interrupted or nothing_worked or has_failed else 0
 
 

@@ -17,6 +17,7 @@ from polyreel.errors import LibraryBusyError, PolyreelError, UsageError
 from polyreel.units import count
 
 if TYPE_CHECKING:
+    from polyreel.cli.listening import LineMaker
     from polyreel.library.index.indexing import IndexReport
 
 __all__ = ["index_and_watch", "patterns_of"]
@@ -30,6 +31,7 @@ def index_and_watch(
     library: Path,
     run: Callable[[Sequence[str]], IndexReport],
     tell: Callable[[IndexReport], None] | None,
+    makers: Sequence[LineMaker] = (),
 ) -> int:
     """Index, wait for changes, index again; says only what is new.
 
@@ -38,6 +40,7 @@ def index_and_watch(
         library: folder of the library.
         run: one run, given patterns of what to pass over.
         tell: shows the first run; None prints each run as one line of JSON.
+        makers: what made lines in a run, if it did.
     """
     from polyreel.library.index.watching import watched_changes
 
@@ -47,10 +50,11 @@ def index_and_watch(
             for busy in changes:
                 report = _patiently(run, patterns_of(busy, paths), is_first=is_first)
                 if report is not None and report.interrupted:
-                    _say(report, tell, as_json=tell is None)
+                    _say(report, tell, makers, as_json=tell is None)
                     return 1
-                if report is not None and (is_first or report.changed or report.failed):
-                    _say(report, tell if is_first else None, as_json=tell is None)
+                told = [maker for maker in makers if maker.report is not None]
+                if report is not None and (is_first or report.changed or report.failed or told):
+                    _say(report, tell if is_first else None, makers, as_json=tell is None)
                 if is_first and tell is not None:
                     stderr.print("Watching for changes. Ctrl-C ends it.", style="dim")
                 is_first = False
@@ -98,7 +102,13 @@ def _patiently(
             return None
 
 
-def _say(report: IndexReport, tell: Callable[[IndexReport], None] | None, *, as_json: bool) -> None:
+def _say(
+    report: IndexReport,
+    tell: Callable[[IndexReport], None] | None,
+    makers: Sequence[LineMaker],
+    *,
+    as_json: bool,
+) -> None:
     if as_json:
         facts: dict[str, Any] = {
             "at": datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -109,11 +119,15 @@ def _say(report: IndexReport, tell: Callable[[IndexReport], None] | None, *, as_
             "clips": report.clips,
             "failed": [str(failure) for failure in report.failed],
         }
+        for maker in makers:
+            facts |= maker.document()
         sys.stdout.write(json.dumps(facts) + "\n")
         sys.stdout.flush()
         return
     if tell is not None:
         tell(report)
+        for maker in makers:
+            maker.print_report()
         return
     parts = [
         (report.indexed, "indexed"),
@@ -126,6 +140,11 @@ def _say(report: IndexReport, tell: Callable[[IndexReport], None] | None, *, as_
         stdout.print(f"{_now()} {said}.")
     for failure in report.failed:
         stdout.print(f"{_now()} {failure}", markup=False, soft_wrap=True)
+    for maker in makers:
+        if said := maker.summary():
+            stdout.print(f"{_now()} {said}")
+        for failure in maker.failures:
+            stdout.print(f"{_now()} {failure}", markup=False, soft_wrap=True)
 
 
 def _now() -> str:

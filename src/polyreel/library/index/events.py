@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polyreel.errors import MediaError
+from polyreel.library.index.hearing import HearingProgress
+from polyreel.recognition.protocol import Source
 
-__all__ = ["Committed", "IndexEvent", "Planned", "Progressed", "Settled"]
+__all__ = ["Committed", "IndexEvent", "Planned", "Progressed", "Recognised", "Settled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +42,12 @@ class Committed:
     paths: tuple[str, ...]
 
 
-IndexEvent = Planned | Progressed | Settled | Committed
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """The pictures are searchable, and lines of ``source`` have come so far."""
+
+    source: Source
+    progress: HearingProgress
+
+
+IndexEvent = Planned | Progressed | Settled | Committed | Recognised

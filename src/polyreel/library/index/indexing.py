@@ -22,6 +22,7 @@ from polyreel.library.index.events import Committed, IndexEvent, Planned, Progre
 from polyreel.library.index.filling import Filler
 from polyreel.library.index.gaps import find_gap
 from polyreel.library.index.half_read import half_read_message, kept_of_half_read
+from polyreel.library.index.hearing import HearingReport
 from polyreel.library.index.plan import Plan, make_plan
 from polyreel.library.index.progress_file import ProgressFile
 from polyreel.library.index.run_record import MOST_PROBLEMS, RunProblem, RunRecord, write_run_record
@@ -60,6 +61,8 @@ class IndexReport:
         excluded: files and folders that a pattern of the owner excludes.
         texts: files that are named like a transport stream and hold TypeScript.
         half_read: path -> seconds of its beginning that are kept, of files that an interrupt left half read.
+        speech: what came of listening to the videos; None where nothing was left to hear, or not wanted.
+        screen_text: the same of reading what they show.
         interrupted: the run was stopped before its end.
     """
 
@@ -82,6 +85,8 @@ class IndexReport:
     excluded: int = 0
     texts: int = 0
     half_read: dict[str, float] = field(default_factory=dict)
+    speech: HearingReport | None = None
+    screen_text: HearingReport | None = None
     interrupted: bool = False
 
     @property

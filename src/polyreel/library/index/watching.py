@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Set
+from collections.abc import Generator, Iterable, Iterator, Sequence, Set
 from contextlib import closing
 from pathlib import Path
 
@@ -41,24 +41,14 @@ def watched_changes(
         LibraryError: the system does not let so many folders be watched, or one is gone.
         KeyboardInterrupt: Ctrl-C.
     """
-    from watchfiles import watch
-
     roots = list(paths)
-    events = watch(
-        # A file is replaced by a rename more often than written, which its folder notices.
-        *{root if root.is_dir() else root.parent for root in roots},
-        watch_filter=None,
-        debounce=_TICK_MS,
-        step=_STEP_MS,
-        rust_timeout=_TICK_MS,
-        yield_on_timeout=True,
-        stop_event=stop,
-    )
+    relevance = _Relevance(roots, library)  # now: a folder that goes meanwhile was one
+    events = _events(roots, stop)
     with closing(events):
         try:
             next(events)  # from here on nothing is missed
             yield frozenset()
-            yield from _settled(events, _Relevance(roots, library), settle_s)
+            yield from _settled(events, relevance, settle_s)
         # What watchfiles raises where the system refuses, such as at the limit of inotify.
         except (OSError, RuntimeError) as error:
             raise LibraryError(
@@ -66,6 +56,54 @@ def watched_changes(
                 value=error,
                 remedy="Index them from time to time, or raise fs.inotify.max_user_watches",
             ) from error
+
+
+def _events(roots: Sequence[Path], stop: threading.Event | None) -> Generator[Set[tuple[int, str]]]:
+    """What watchfiles tells, or nothing, several times a second; at once if a folder is there again.
+
+    What watches a folder that was removed does not watch another one in its place.
+    """
+    from watchfiles import Change, watch
+
+    folders = {root for root in roots if root.is_dir()}
+    # A file is replaced by a rename more often than written, which its folder notices.
+    others = {root.parent for root in roots if root not in folders}
+    came_back: set[tuple[int, str]] = set()
+    while True:
+        watched = {folder: _identity(folder) for folder in folders}
+        events = watch(
+            *(folder for folder, found in watched.items() if found is not None),
+            *others,
+            watch_filter=None,
+            debounce=_TICK_MS,
+            step=_STEP_MS,
+            rust_timeout=_TICK_MS,
+            yield_on_timeout=True,
+            stop_event=stop,
+        )
+        with closing(events):
+            for changes in events:
+                yield changes | came_back
+                came_back = set()
+                gone = {Path(name) for change, name in changes if change == Change.deleted}
+                for folder in folders:
+                    # Seen to be gone, or told so: the next one may have the same number.
+                    if _identity(folder) is None or folder in gone:
+                        watched[folder] = None
+                    elif _identity(folder) != watched[folder]:
+                        came_back.add((int(Change.added), str(folder)))
+                if came_back:
+                    break
+            else:
+                return
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if folder.is_dir() else None
 
 
 def _settled(

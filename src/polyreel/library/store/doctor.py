@@ -20,6 +20,7 @@ from polyreel.library.line_kinds import SCREEN, SPEECH, LineKind
 from polyreel.library.results import LibraryResult
 from polyreel.library.search.calibration import calibration_file, read_calibration
 from polyreel.library.search.search_index import cache_of
+from polyreel.library.store.preferences import read_preferences
 from polyreel.library.store.state import Generation, LibraryState
 from polyreel.library.store.store import TableReader, open_snapshot
 from polyreel.library.store.tables import (
@@ -106,6 +107,7 @@ class LibraryHealth(LibraryResult):
             not encoded them.
         gone_folders: their highest folders that are gone as well: moved, or on a drive that is not mounted.
         remarks: files that were read, with what was not as it should be.
+        languages: BCP-47 tags that the library remembers as likely to be spoken.
         speech: what was heard in them.
         screen_text: what was read in their pictures.
         space_bytes: part -> bytes on disk.
@@ -132,6 +134,7 @@ class LibraryHealth(LibraryResult):
     missing: tuple[str, ...]
     gone_folders: tuple[str, ...]
     remarks: tuple[FileProblem, ...]
+    languages: tuple[str, ...]
     speech: RecognisedHealth
     screen_text: RecognisedHealth
     space_bytes: Mapping[str, int]
@@ -190,6 +193,7 @@ def examine(folder: Path) -> LibraryHealth:
         failed=tuple(problem for problem in problems if problem.status not in {OK, PARTIAL}),
         half_read=tuple(problem for problem in problems if problem.status == PARTIAL),
         remarks=tuple(problem for problem in problems if problem.status == OK),
+        languages=read_preferences(folder).languages,
         speech=_recognised(SPEECH, look, state, rows, lines),
         screen_text=_recognised(SCREEN, look, state, rows, lines),
         space_bytes={path.name: _used(path) for path in sorted(folder.iterdir()) if path.is_dir()},

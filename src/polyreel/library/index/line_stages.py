@@ -1,0 +1,179 @@
+"""What an index run does once the pictures are searchable: listen to the videos, then read what they show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from polyreel.encoders.protocol import Encoder
+from polyreel.errors import FetchError, UsageError
+from polyreel.languages import parse_tag
+from polyreel.library.index.hearing import HearingPlan, HearingProgress, HearingReport, hear, plan_hearing
+from polyreel.library.index.indexing import IndexReport
+from polyreel.library.line_kinds import SCREEN, SPEECH
+from polyreel.library.store.preferences import Preferences, read_preferences, write_preferences
+from polyreel.media.limited import Limits
+from polyreel.progress import OnProgress
+from polyreel.recognition import registry
+from polyreel.recognition.protocol import LineRecogniser, Source
+
+__all__ = ["LineStage", "add_lines", "line_stages", "make_lines"]
+
+
+@dataclass(frozen=True, slots=True)
+class LineStage:
+    """Lines of one kind.
+
+    Attributes:
+        source: what they come from.
+        is_on: whether they are wanted and possible.
+        is_asked_for: whether somebody asked for them; else one that cannot be had is none of the run's
+            failures.
+        model: name or folder of what recognises; None for the default.
+    """
+
+    source: Source
+    is_on: bool
+    is_asked_for: bool
+    model: str | None = None
+
+    def load(self, limits: Limits, download: OnProgress | None = None) -> LineRecogniser:
+        """What recognises them; its weights are fetched once there is something to do.
+
+        Args:
+            limits: what decoding one file may take.
+            download: called with what arrives of the weights.
+
+        Raises:
+            UsageError: there is no such model.
+        """
+        if self.source == SPEECH:
+            return registry.load_speech(self.model, limits=limits, download=download)
+        return registry.load_screen(limits=limits, download=download)
+
+
+def line_stages(
+    *,
+    speech: bool | None = None,
+    screen_text: bool | None = None,
+    languages: Sequence[str] | None = None,
+    speech_model: str | None = None,
+) -> tuple[LineStage, LineStage]:
+    """The two stages in their order, before anything is done.
+
+    Args:
+        speech: whether what is said becomes lines; None: where the extra for it is installed.
+        screen_text: whether what is written in the pictures does; None: where the weights for it are there.
+        languages: BCP-47 tags that are likely; None for those that the library remembers.
+        speech_model: name or folder of what hears; None for the default.
+
+    Raises:
+        UsageError: speech is asked for, and the extra is not installed; or the wishes contradict each other.
+    """
+    if speech is False and (languages or speech_model):
+        raise UsageError(
+            "nothing is to be heard, and yet languages or a speech model are given", remedy="Leave them out"
+        )
+    if strange := [tag for tag in languages or () if parse_tag(tag) is None]:
+        raise UsageError(
+            "not a language", value=", ".join(strange)[:100], remedy="Give BCP-47 tags, such as de or sw"
+        )
+    hears = bool(speech or languages or speech_model)
+    if hears:
+        registry.require_speech()
+    is_on = speech is not False and registry.has_speech()
+    reads = registry.has_screen() if screen_text is None else screen_text
+    return LineStage(SPEECH, is_on, hears, speech_model), LineStage(SCREEN, reads, bool(screen_text))
+
+
+def make_lines(
+    stage: LineStage,
+    folder: Path,
+    encoder: Encoder,
+    *,
+    location: str,
+    paths: Iterable[Path] = (),
+    languages: Sequence[str] | None = None,
+    retry_failed: bool = False,
+    limits: Limits,
+    download: OnProgress | None = None,
+    on_plan: Callable[[HearingPlan], None] = lambda _plan: None,
+    on_progress: Callable[[HearingProgress], None] | None = None,
+) -> HearingReport | None:
+    """Do one stage; None if it is off, or there is nothing to do.
+
+    Languages that are given are those of the library from then on.
+
+    Args:
+        stage: which lines.
+        folder: the library.
+        encoder: its own.
+        location: what finds that again.
+        paths: only videos at or below these; none is all of the library.
+        languages: BCP-47 tags that are likely; None for those that the library remembers.
+        retry_failed: try again what failed before.
+        limits: what decoding one file may take.
+        download: called with what arrives of the weights.
+        on_plan: called once there is something to do.
+        on_progress: called with each step.
+
+    Raises:
+        UsageError: the recogniser cannot be used, or knows no such language.
+        FetchError: its weights cannot be had.
+        LibraryBusyError: another process is recognising.
+        LibraryError: the library cannot be read or written.
+    """
+    if not stage.is_on:
+        return None
+    paths = list(paths)
+    likely = read_preferences(folder).languages if languages is None else tuple(languages)
+    recogniser = stage.load(limits, download)
+    plan = plan_hearing(folder, recogniser, paths=paths, retry_failed=retry_failed)
+    report = None
+    if plan.videos:
+        on_plan(plan)
+        report = hear(
+            folder,
+            encoder,
+            recogniser,
+            location=location,
+            paths=paths,
+            languages=likely,
+            retry_failed=retry_failed,
+            on_progress=on_progress,
+        )
+    if languages is not None and likely != read_preferences(folder).languages:
+        write_preferences(folder, Preferences(languages=likely))
+    return report
+
+
+def add_lines(
+    report: IndexReport, stages: Iterable[LineStage], make: Callable[[LineStage], HearingReport | None]
+) -> None:
+    """Do one stage after the other, until one is interrupted, and note what came of it.
+
+    Where the weights cannot be had of what nobody asked for, a remark says so.
+
+    Args:
+        report: of the run that made the pictures searchable.
+        stages: in their order.
+        make: does one, as ``make_lines``.
+
+    Raises:
+        FetchError: the weights cannot be had of what was asked for.
+    """
+    for stage in stages:
+        try:
+            made = make(stage)
+        except FetchError as error:
+            if stage.is_asked_for:
+                raise
+            made = HearingReport(remarks=[f"no lines of {stage.source}: {error}"])
+        if stage.source == SPEECH:
+            report.speech = made
+        else:
+            report.screen_text = made
+        if made is not None and made.interrupted:
+            report.interrupted = True
+            return

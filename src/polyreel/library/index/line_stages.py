@@ -11,7 +11,7 @@ from polyreel.errors import FetchError, UsageError
 from polyreel.languages import parse_tag
 from polyreel.library.index.hearing import HearingPlan, HearingProgress, HearingReport, hear, plan_hearing
 from polyreel.library.index.indexing import IndexReport
-from polyreel.library.line_kinds import SCREEN, SPEECH
+from polyreel.library.line_kinds import SPEECH
 from polyreel.library.store.preferences import Preferences, read_preferences, write_preferences
 from polyreel.media.limited import Limits
 from polyreel.progress import OnProgress
@@ -84,7 +84,7 @@ def line_stages(
         registry.require_speech()
     is_on = speech is not False and registry.has_speech()
     reads = registry.has_screen() if screen_text is None else screen_text
-    return LineStage(SPEECH, is_on, hears, speech_model), LineStage(SCREEN, reads, bool(screen_text))
+    return LineStage("speech", is_on, hears, speech_model), LineStage("screen", reads, bool(screen_text))
 
 
 def make_lines(

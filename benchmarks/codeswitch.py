@@ -21,13 +21,13 @@ from functools import cache
 from pathlib import Path
 
 from common import Report, options
-from datasets import data_folder
 from polyreel.codeswitch.english import ENGLISH_STOP_WORDS, english_lemmas
 from polyreel.codeswitch.lexicon_formats import read_rows
 from polyreel.codeswitch.lexicons import Lexicon, load_lexicons
 from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
 from polyreel.languages import STUDY_LANGUAGES, words
 from polyreel.problems import Problems
+from research_data import data_folder
 
 TARGETS = STUDY_LANGUAGES[1:]
 LATER_PASSES = 5

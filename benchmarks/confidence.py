@@ -28,7 +28,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common import Report, interval, options, work_dir
-from datasets import frame_features, msrvtt_dev, ntrex, text_vectors
 from hybrid import lines_of
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
@@ -36,6 +35,7 @@ from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library.results import FAIR
 from polyreel.library.search.calibration import Background, load_background, scale_of
 from polyreel.library.search.evidence import LINES, PICTURES, UNSURE, Curve, LineCurve
+from research_data import frame_features, msrvtt_dev, ntrex, text_vectors
 
 OTHER_VIDEOS = 60
 DRAWS = 20

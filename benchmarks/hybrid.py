@@ -23,12 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common import Report, options, recall, work_dir
-from datasets import data_folder, frame_features, msrvtt_dev, ntrex, text_vectors
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
 from polyreel.languages import STUDY_LANGUAGES, clean
 from polyreel.library.search.calibration import Background, Scale, load_background, scale_of
 from polyreel.library.search.evidence import LINES, PICTURES
+from research_data import data_folder, frame_features, msrvtt_dev, ntrex, text_vectors
 
 DISTRACTORS = 2_000
 LINE_QUERIES = 100

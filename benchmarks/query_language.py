@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from common import Report, interval, options
-from datasets import ntrex
 from polyreel.languages import STUDY_LANGUAGES, UNKNOWN, detect
 from polyreel.query_languages import detect_query
+from research_data import ntrex
 
 WORDS = Path(__file__).parent / "data" / "query_words.tsv"
 SNIPPETS = 300

@@ -36,10 +36,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from common import Report, cost_of, interval, options, run
-from datasets import ntrex
 from demo_recall import fetched_clips
 from polyreel.languages import STUDY_LANGUAGES, is_spaced
 from polyreel.media.readers import frames
+from research_data import ntrex
 
 OURS, THEIRS = "polyreel", "rapidocr, 1 frame a second"
 WIDTH_PX, HEIGHT_PX, FPS = 1280, 720, 10

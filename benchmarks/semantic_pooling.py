@@ -20,7 +20,6 @@ import onnx
 from numpy.typing import NDArray
 
 from common import Report, interval, options, recall, unit_rows, work_dir
-from datasets import Gallery, flickr8k, frame_features, msrvtt_dev, msrvtt_train, ntrex
 from polyreel.encoders.build import small
 from polyreel.encoders.build.e5 import read_e5
 from polyreel.encoders.build.language_neutral import estimate_language_neutral_projection
@@ -30,6 +29,7 @@ from polyreel.encoders.runtime import Bundle
 from polyreel.languages import STUDY_LANGUAGES, detect
 from polyreel.packages.fetch import fetch
 from polyreel.packages.members import cache_dir
+from research_data import Gallery, flickr8k, frame_features, msrvtt_dev, msrvtt_train, ntrex
 
 OTHERS = STUDY_LANGUAGES[1:]  # all but English
 CUTOFFS = (1, 10)

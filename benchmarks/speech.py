@@ -31,13 +31,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common import SKIPPED, Report, options
-from datasets import data_folder
 from polyreel.datasets.readers.stamps import STAMPS_ARCHIVE
 from polyreel.errors import PolyreelError
 from polyreel.packages.fetch import fetch_tree
 from polyreel.packages.members import Archive, cache_dir
 from polyreel.recognition.protocol import LineRecogniser, RecognisedLine
 from polyreel.recognition.registry import has_speech, load_speech
+from research_data import data_folder
 
 RATE = 16_000
 RECORDING_S, PAUSE_S = 90.0, 1.0

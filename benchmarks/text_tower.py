@@ -34,7 +34,6 @@ from common import (
     recall,
     unit_rows,
 )
-from datasets import frame_features, msrvtt_dev, ntrex
 from polyreel.encoders.build import small, text_graph
 from polyreel.encoders.build.e5 import E5Weights, read_e5
 from polyreel.encoders.build.language_neutral import (
@@ -47,6 +46,7 @@ from polyreel.encoders.runtime import Bundle
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.packages.fetch import fetch
 from polyreel.packages.members import cache_dir
+from research_data import frame_features, msrvtt_dev, ntrex
 
 OTHERS = STUDY_LANGUAGES[1:]
 Vectors = NDArray[np.float32]

@@ -27,7 +27,6 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is to be had, and nothin
 import torch
 
 from common import Report, alternate, median_cpu_s, median_wall_s, options, paired_ratio, run
-from datasets import data_folder
 from polyreel.encoders.build.parts import load_e5, text_tokenizer
 from polyreel.training.assembly import build_engine
 from polyreel.training.batches import Batch
@@ -35,6 +34,7 @@ from polyreel.training.distributed import Group
 from polyreel.training.recipe import Recipe
 from polyreel.training.sampling import Position
 from polyreel.training.step import train_step
+from research_data import data_folder
 
 PEER = "sentence_transformers"
 CHUNK = 32

@@ -253,6 +253,12 @@ def interval(values: NDArray[np.floating], seed: int, *, resamples: int = _RESAM
     return float(low), float(high)
 
 
+def cell(values: NDArray[np.floating], seed: int, *, digits: int = 1) -> str:
+    """Mean of ``values`` (items,) with ``digits`` behind the point, and its 95% interval, for a table."""
+    low, high = interval(values, seed)
+    return f"{values.mean():.{digits}f} [{low:.0f}, {high:.0f}]"
+
+
 def recall(
     scores: NDArray[np.floating], truth: NDArray[np.integer], cutoffs: Sequence[int]
 ) -> dict[int, NDArray[np.float64]]:

@@ -17,7 +17,7 @@ from unittest import mock
 import numpy as np
 from numpy.typing import NDArray
 
-from common import Report, interval, options, recall, work_dir
+from common import Report, cell, interval, options, recall, work_dir
 from polyreel.datasets.readers.demo import DemoClip, demo_clips, within_budget
 from polyreel.encoders.build import small
 from polyreel.encoders.build.bundle_spec import training_free
@@ -115,12 +115,6 @@ def recalls(library: Library, clips: Sequence[DemoClip], pooling: VideoPooling) 
 def mean_of(found: Recalls) -> dict[int, NDArray[np.float64]]:
     """Mean over the languages for each clip: nine captions that say the same are resampled together."""
     return {k: np.mean([found[language][k] for language in found], axis=0) for k in CUTOFFS}
-
-
-def cell(values: NDArray[np.float64], seed: int) -> str:
-    """Mean and interval."""
-    low, high = interval(values, seed)
-    return f"{values.mean():.1f} [{low:.0f}, {high:.0f}]"
 
 
 def ablate(report: Report, clips: Sequence[DemoClip], files: Sequence[Path], shipped: Recalls) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from common import Report, interval, options
+from common import Report, cell, interval, options
 from demo_recall import fetched_clips, indexed
 from polyreel.encoders.registry import DEFAULT_BUNDLE, locate_bundle
 from polyreel.encoders.runtime import Bundle
@@ -97,12 +97,6 @@ def against_first(report: Report, found: Mapping[str, Success]) -> None:
         rows.append([name, f"{gain.mean():+.1f} [{low:+.1f}, {high:+.1f}]"])
     if rows:
         report.table(f"Mean success@{FIRST} against {first}, paired by word", ["bundle", "difference"], rows)
-
-
-def cell(values: NDArray[np.float64], seed: int) -> str:
-    """Mean and interval over the words."""
-    low, high = interval(values, seed)
-    return f"{values.mean():.1f} [{low:.0f}, {high:.0f}]"
 
 
 if __name__ == "__main__":

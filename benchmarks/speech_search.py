@@ -29,7 +29,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 from PIL import Image
 
-from common import SKIPPED, Report, interval, options, polyreel, run
+from common import SKIPPED, Report, cell, options, polyreel, run
 from demo_recall import fetched_clips
 from polyreel.errors import PolyreelError
 from polyreel.languages import STUDY_LANGUAGES
@@ -115,7 +115,7 @@ def show(report: Report, library: Library, queries: Mapping[str, Mapping[str, st
     for rates in hits.values():
         rates["mean"] = np.mean([rates[tag] for tag in STUDY_LANGUAGES], axis=0)
     rows = [
-        [tag, *(cell(rates[tag], report.arguments.seed) for rates in hits.values())]
+        [tag, *(cell(rates[tag], report.arguments.seed, digits=0) for rates in hits.values())]
         for tag in (*STUDY_LANGUAGES, "mean")
     ]
     columns = [f"R@{cutoff}, {MODES[mode]}" for mode, cutoff in hits]
@@ -135,12 +135,6 @@ def ranks(
         names = [Path(hit.video).stem for hit in hits]
         found.append(names.index(name) + 1 if name in names else np.inf)
     return np.array(found, np.float64)
-
-
-def cell(values: NDArray[np.float64], seed: int) -> str:
-    """A mean with its interval."""
-    low, high = interval(values, seed)
-    return f"{values.mean():.0f} [{low:.0f}, {high:.0f}]"
 
 
 if __name__ == "__main__":

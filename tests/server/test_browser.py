@@ -120,9 +120,9 @@ def test_the_keyboard_is_enough(visit):
     page.keyboard.press(".")
     page.keyboard.press("Escape")
     until(page, "!document.querySelector('#theatre').open")
-    assert page.locator("video").count() == 0
     # Where one came to: a closing dialog gives the focus back to where it was opened, and only then tells.
     until(page, f"{FOCUSED} === 1")
+    assert page.locator("video").count() == 0
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.id") == "q"
 
@@ -257,7 +257,7 @@ def test_a_dropped_file_is_searched_with(visit, tmp_path):
     page.set_input_files("#file", tmp_path / "green.jpg")
     page.get_by_role("button", name="Find moments like it").click()
     page.wait_for_url("**example=**")
-    assert page.inner_text(".card h2 >> nth=0") == "green.mp4"
+    until(page, "document.querySelector('.card h2')?.textContent === 'green.mp4'")
     page = visit()
     page.evaluate(
         """async (bytes) => {
@@ -269,7 +269,7 @@ def test_a_dropped_file_is_searched_with(visit, tmp_path):
         list(picture("green")),
     )
     page.wait_for_url("**example=**")
-    assert page.inner_text(".card h2 >> nth=0") == "green.mp4"
+    until(page, "document.querySelector('.card h2')?.textContent === 'green.mp4'")
 
 
 def test_it_works_without_javascript(visit):

@@ -7,6 +7,7 @@ doing falls on all of them; what it reports is a ratio.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -14,8 +15,9 @@ import resource
 import statistics
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -23,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from polyreel.metrics.ranks import Relevance, rank_scores
@@ -190,6 +193,58 @@ def cost_of(work: Callable[[], object]) -> Cost:
 def _cpu_s() -> float:
     usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+@dataclass(slots=True)
+class PeakMemory:
+    """What a process and its descendants held at most, in MB: that of each process, summed."""
+
+    own_mb: float = 0.0
+    descendants_mb: float = 0.0
+
+
+@contextlib.contextmanager
+def watching_memory(every_s: float = 0.05) -> Iterator[PeakMemory]:
+    """Note the peak of this process, from its start on, and of the descendants that live at once.
+
+    As the kernel has it for each (VmHWM), so that nothing between two looks is missed. ``ru_maxrss`` would
+    not do: a process begins with that of the one that it was forked from, whatever it executes.
+    """
+    peak, over = PeakMemory(), threading.Event()
+
+    def look() -> None:
+        peak.own_mb = _peak_mb(os.getpid())
+        living = sum(_peak_mb(each.pid) for each in family(psutil.Process())[1:])
+        peak.descendants_mb = max(peak.descendants_mb, living)
+
+    def watch() -> None:
+        while not over.wait(every_s):
+            look()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield peak
+    finally:
+        over.set()
+        watcher.join()
+        look()
+
+
+def _peak_mb(pid: int) -> float:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return 0.0  # it has just ended
+    return sum(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM:"))
+
+
+def family(root: psutil.Process) -> list[psutil.Process]:
+    """A process and its descendants, as far as they still live."""
+    try:
+        return [root, *root.children(recursive=True)]
+    except psutil.Error:
+        return []
 
 
 def alternate(parts: Mapping[str, Callable[[], object]], repetitions: int) -> dict[str, list[Cost]]:

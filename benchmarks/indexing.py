@@ -29,6 +29,7 @@ from common import (
     Report,
     alternate,
     cost_of,
+    family,
     median_cpu_s,
     median_wall_s,
     options,
@@ -202,14 +203,6 @@ def watch_memory(report: Report, videos: list[Path]) -> None:
         ],
     )
     report.target("peak RSS, MB", peaks["rss"] / 1e6, "<=", 900)
-
-
-def family(root: psutil.Process) -> list[psutil.Process]:
-    """A process and its descendants, as far as they still live."""
-    try:
-        return [root, *root.children(recursive=True)]
-    except psutil.Error:
-        return []
 
 
 if __name__ == "__main__":

@@ -28,6 +28,14 @@ def test_importing_it_costs_next_to_nothing():
     assert min(float(run(code)) for _ in range(3)) <= 0.060
 
 
+def test_nothing_is_sent_to_the_makers_of_onnx_runtime(tmp_path, monkeypatch):
+    # Version 1.32 keeps what it will send, and a number of the machine, in the cache folder of the user.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    run("import polyreel, onnxruntime; onnxruntime.get_available_providers()")
+    assert list(tmp_path.rglob("*onnxruntime*")) == []
+
+
 def test_it_shows_its_names_before_any_is_imported():
     code = "import polyreel, sys; print(dir(polyreel), 'numpy' in sys.modules)"
     assert run(code) == f"{sorted(polyreel.__all__)} False"

@@ -5,10 +5,15 @@ Everything here is imported when it is first used, so that ``import polyreel`` c
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from polyreel._version import __version__
+
+# ONNX Runtime (1.32) otherwise keeps a number of this machine and sends events to its makers. Its Privacy.md
+# says that this must be there before it is loaded; processes that are started from here inherit it.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,8 +97,9 @@ def index(
         on_event: called with each step of the progress.
 
     Raises:
-        UsageError: a path does not exist; the encoder lacks a method, fails, or gives wrong answers; speech
-            is asked for without the extra, or a language is none that is known.
+        UsageError: a path does not exist; an argument is of the wrong type; the encoder lacks a method,
+            fails, or gives wrong answers; speech is asked for without the extra, or a language is none that
+            is known.
         UnknownNameError: there is no such bundle or speech model.
         FetchError: weights of what was asked for cannot be had; the pictures are searchable.
         LibraryBusyError: another process is writing the library, or listening.
@@ -101,7 +107,6 @@ def index(
         BundleError: the library was made by an encoder of one's own, and none is given.
         LibraryError: the disk is full or fails; what was committed stays.
     """
-    import os
     from pathlib import Path
 
     from polyreel.errors import UsageError, require_type
@@ -133,8 +138,13 @@ def index(
         require_type(library, (str, os.PathLike), "the library's folder")
     if workers is not None:
         require_type(workers, int, "the number of workers")
-    if isinstance(languages, str):
-        raise UsageError("languages are a list", value=repr(languages[:50]), remedy="Write ['de', 'sw']")
+    for wish, what in ((speech, "speech"), (screen_text, "screen_text")):
+        if wish is not None:
+            require_type(wish, bool, what)
+    if speech_model is not None:
+        require_type(speech_model, (str, os.PathLike), "the speech model")
+    if on_event is not None and not callable(on_event):
+        raise UsageError("on_event must be a function", value=f"{on_event!r:.60}")
     stages = line_stages(
         speech=speech,
         screen_text=screen_text,
@@ -176,7 +186,6 @@ def index(
             loaded,
             location=location,
             paths=[absolute(path) for path in wanted],
-            languages=languages,
             retry_failed=retry_failed,
             limits=Limits(),
             on_progress=on_event and (lambda now: on_event(Recognised(stage.source, now))),

@@ -120,8 +120,31 @@ def test_python_listens_too_and_reports_what_came_of_it(talk, tones, tiny_bundle
     assert any(type(event).__name__ == "Recognised" and event.source == "speech" for event in seen)
     again = polyreel.index(talk, tmp_path / "own", bundle=tiny_bundle.folder, speech=False)
     assert (again.changed, again.speech) == (False, None)
+    wrong = {"languages": ("sw", 5, [5], b"de", ["klingonish"]), "speech": (5,), "speech_model": (5,)}
+    for name, value in [(name, value) for name, values in wrong.items() for value in values]:
+        with pytest.raises(UsageError, match=r"must be|language"):
+            polyreel.index(talk, tmp_path / "own", **{name: value})
     with pytest.raises(UsageError, match="languages are a list"):
         polyreel.index(talk, tmp_path / "own", languages="sw")
+    with pytest.raises(UsageError, match="on_event"):
+        polyreel.index(talk, tmp_path / "own", on_event="print")
+
+
+def test_languages_are_kept_as_tags_and_one_that_the_engine_does_not_know_is_a_remark(
+    talk, tones, tiny_bundle, tmp_path
+):
+    def index(**wishes):
+        return polyreel.index(talk, tmp_path / "own", bundle=tiny_bundle.folder, **wishes)
+
+    index(languages=(name for name in ("Swahili", "sw", "en")))
+    assert read_preferences(tmp_path / "own").languages == ("sw", "en")
+    # Nothing is left to hear: the engine is not asked whether it knows them.
+    index(languages=["kab"])
+    assert read_preferences(tmp_path / "own").languages == ("kab",)
+    write_sounds(talk / "more.mp4", [says("blau", 0.5, 1.5)], seconds=2)
+    report = index()
+    assert (report.indexed, report.speech.heard) == (1, 0)
+    assert "do not know a language (kab)" in report.speech.remarks[0]
 
 
 def test_a_preferences_file_that_cannot_be_read_is_named_with_what_to_do(tmp_path):

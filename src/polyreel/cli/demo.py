@@ -94,7 +94,7 @@ def demo(
             }
             | lines.document()
         )
-        return 0
+        return 1 if lines.interrupted else 0
     minutes = sum(clip.duration_s for clip in clips) / 60
     stdout.print(
         f"{len(clips)} real clips, {minutes:.0f} minutes, are in {folder}\n", markup=False, soft_wrap=True
@@ -121,7 +121,7 @@ def demo(
     stdout.print(
         f"\nFor videos of your own: {own}, and then search without --library.", markup=False, soft_wrap=True
     )
-    return 0
+    return 1 if lines.interrupted else 0
 
 
 def demo_recall(
@@ -181,7 +181,7 @@ def _fetch(everything: bool) -> tuple[list[DemoClip], list[Path]]:
 def _next_commands(library: Path) -> list[str]:
     """Commands that work as they stand, from any folder."""
     program, this = own_command(), shlex.quote(str(library))
-    asked = ("a plane takes off", "mbwa anakimbia")
+    asked = ("a plane takes off", "ndege inapaa")
     commands = [f"{program} search '{query}' --library {this}" for query in asked]
     if find_spec("fastapi"):
         commands.append(f"{program} serve --library {this}")

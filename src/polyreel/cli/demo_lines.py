@@ -55,10 +55,15 @@ class LinesOfDemo:
         from polyreel.library.index.line_stages import line_stages
 
         self.makers = tuple(
-            LineMaker(stage, languages=None, paths=files, retry_failed=False, memory_limit_mb=1500)
+            LineMaker(stage, paths=files, retry_failed=False, memory_limit_mb=1500)
             for stage in line_stages(screen_text=True)
         )
         self._answers: list[tuple[_Question, SearchResult]] = []
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody ended it before it had heard and read all of them."""
+        return any(maker.report is not None and maker.report.interrupted for maker in self.makers)
 
     def ask(self, library: Library, *, top: int) -> None:
         """Search in the lines of each kind that there are.
@@ -102,7 +107,7 @@ class LinesOfDemo:
         """Show the best line for each query, and say where some are left out."""
         if not self.makers[0].stage.is_on:
             stderr.print(
-                "What is said in the clips is not searched: that needs pip install 'polyreel[speech]'",
+                "Nothing was heard in this run: that needs pip install 'polyreel[speech]'",
                 style="yellow",
                 markup=False,
                 soft_wrap=True,

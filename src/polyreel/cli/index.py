@@ -87,9 +87,7 @@ def index(
 
     folder = default_library(library)
     makers = [
-        LineMaker(
-            stage, languages=languages, paths=paths, retry_failed=retry_failed, memory_limit_mb=memory_limit
-        )
+        LineMaker(stage, paths=paths, retry_failed=retry_failed, memory_limit_mb=memory_limit)
         for stage in line_stages(
             speech=speech, screen_text=screen_text, languages=languages, speech_model=speech_model
         )

@@ -46,7 +46,6 @@ class LineMaker:
 
     Args:
         stage: which lines, and whether.
-        languages: that are likely; None for those that the library remembers.
         paths: videos and folders of them.
         retry_failed: try again what failed before.
         memory_limit_mb: what decoding one file may take.
@@ -61,12 +60,11 @@ class LineMaker:
         self,
         stage: LineStage,
         *,
-        languages: Sequence[str] | None,
         paths: Sequence[Path],
         retry_failed: bool,
         memory_limit_mb: int,
     ) -> None:
-        self.stage, self._words, self._languages = stage, _WORDS[stage.source], languages
+        self.stage, self._words = stage, _WORDS[stage.source]
         self._paths, self._retry_failed = [absolute(path) for path in paths], retry_failed
         self._memory_limit_mb = memory_limit_mb
         self.report: HearingReport | None = None
@@ -110,7 +108,6 @@ class LineMaker:
             encoder,
             location=location,
             paths=self._paths,
-            languages=self._languages,
             retry_failed=self._retry_failed,
             limits=Limits(memory_bytes=self._memory_limit_mb << 20),
             download=show.download,

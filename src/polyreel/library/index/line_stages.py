@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from polyreel.encoders.protocol import Encoder
-from polyreel.errors import FetchError, UsageError
+from polyreel.errors import FetchError, UsageError, require_type
 from polyreel.languages import parse_tag
 from polyreel.library.index.hearing import HearingPlan, HearingProgress, HearingReport, hear, plan_hearing
 from polyreel.library.index.indexing import IndexReport
@@ -30,12 +30,14 @@ class LineStage:
         is_on: whether they are wanted and possible.
         is_asked_for: whether somebody asked for them; else one that cannot be had is none of the run's
             failures.
+        languages: BCP-47 tags that are likely; None for those that the library remembers.
         model: name or folder of what recognises; None for the default.
     """
 
     source: Source
     is_on: bool
     is_asked_for: bool
+    languages: tuple[str, ...] | None = None
     model: str | None = None
 
     def load(self, limits: Limits, download: OnProgress | None = None) -> LineRecogniser:
@@ -57,7 +59,7 @@ def line_stages(
     *,
     speech: bool | None = None,
     screen_text: bool | None = None,
-    languages: Sequence[str] | None = None,
+    languages: Iterable[str] | None = None,
     speech_model: str | None = None,
 ) -> tuple[LineStage, LineStage]:
     """The two stages in their order, before anything is done.
@@ -69,22 +71,38 @@ def line_stages(
         speech_model: name or folder of what hears; None for the default.
 
     Raises:
-        UsageError: speech is asked for, and the extra is not installed; or the wishes contradict each other.
+        UsageError: speech is asked for, and the extra is not installed; or the wishes contradict each other,
+            or name no language.
     """
-    if speech is False and (languages or speech_model):
+    likely = None if languages is None else _tags(languages)
+    if speech is False and (likely or speech_model):
         raise UsageError(
             "nothing is to be heard, and yet languages or a speech model are given", remedy="Leave them out"
         )
-    if strange := [tag for tag in languages or () if parse_tag(tag) is None]:
-        raise UsageError(
-            "not a language", value=", ".join(strange)[:100], remedy="Give BCP-47 tags, such as de or sw"
-        )
-    hears = bool(speech or languages or speech_model)
+    hears = bool(speech or likely or speech_model)
     if hears:
         registry.require_speech()
     is_on = speech is not False and registry.has_speech()
     reads = registry.has_screen() if screen_text is None else screen_text
-    return LineStage("speech", is_on, hears, speech_model), LineStage("screen", reads, bool(screen_text))
+    return (
+        LineStage("speech", is_on, hears, likely, speech_model),
+        LineStage("screen", reads, bool(screen_text), likely),
+    )
+
+
+def _tags(languages: Iterable[str]) -> tuple[str, ...]:
+    """The tags that the names stand for, each once."""
+    if isinstance(languages, str | bytes) or not isinstance(languages, Iterable):
+        raise UsageError("languages are a list", value=f"{languages!r:.60}", remedy="Write ['de', 'sw']")
+    names = list(languages)
+    for name in names:
+        require_type(name, str, "a language")
+    tags = [parse_tag(name) for name in names]
+    if strange := [name for name, tag in zip(names, tags, strict=True) if tag is None]:
+        raise UsageError(
+            "not a language", value=", ".join(strange)[:100], remedy="Give BCP-47 tags, such as de or sw"
+        )
+    return tuple(dict.fromkeys(tag for tag in tags if tag is not None))
 
 
 def make_lines(
@@ -94,7 +112,6 @@ def make_lines(
     *,
     location: str,
     paths: Iterable[Path] = (),
-    languages: Sequence[str] | None = None,
     retry_failed: bool = False,
     limits: Limits,
     download: OnProgress | None = None,
@@ -111,7 +128,6 @@ def make_lines(
         encoder: its own.
         location: what finds that again.
         paths: only videos at or below these; none is all of the library.
-        languages: BCP-47 tags that are likely; None for those that the library remembers.
         retry_failed: try again what failed before.
         limits: what decoding one file may take.
         download: called with what arrives of the weights.
@@ -127,7 +143,7 @@ def make_lines(
     if not stage.is_on:
         return None
     paths = list(paths)
-    likely = read_preferences(folder).languages if languages is None else tuple(languages)
+    likely = read_preferences(folder).languages if stage.languages is None else stage.languages
     recogniser = stage.load(limits, download)
     plan = plan_hearing(folder, recogniser, paths=paths, retry_failed=retry_failed)
     report = None
@@ -143,8 +159,8 @@ def make_lines(
             retry_failed=retry_failed,
             on_progress=on_progress,
         )
-    if languages is not None and likely != read_preferences(folder).languages:
-        write_preferences(folder, Preferences(languages=likely))
+    if stage.languages is not None:
+        write_preferences(folder, Preferences(languages=stage.languages))
     return report
 
 
@@ -153,7 +169,8 @@ def add_lines(
 ) -> None:
     """Do one stage after the other, until one is interrupted, and note what came of it.
 
-    Where the weights cannot be had of what nobody asked for, a remark says so.
+    Where what nobody asked for cannot be done, for want of weights or for a language that the library
+    remembers and the engine does not know, a remark says so.
 
     Args:
         report: of the run that made the pictures searchable.
@@ -161,12 +178,12 @@ def add_lines(
         make: does one, as ``make_lines``.
 
     Raises:
-        FetchError: the weights cannot be had of what was asked for.
+        FetchError, UsageError: what was asked for cannot be done.
     """
     for stage in stages:
         try:
             made = make(stage)
-        except FetchError as error:
+        except (FetchError, UsageError) as error:
             if stage.is_asked_for:
                 raise
             made = HearingReport(remarks=[f"no lines of {stage.source}: {error}"])

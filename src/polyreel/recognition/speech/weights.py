@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -127,7 +128,8 @@ def find_model(name: str = DEFAULT_MODEL) -> SpeechModel:
     if packaged is not None:
         return SpeechModel(name, packaged.cost, functools.partial(_joined, name, packaged))
     folder = absolute(Path(name))
-    if not folder.is_dir():
+    # What is longer than a file's name may be is none.
+    if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises where the name is too long
         raise UnknownNameError("speech model", name, [*PACKAGED, "a folder"])
     # Without a tokenizer beside the model faster-whisper would download one.
     if missing := [each for each in _FILES if not (folder / each).is_file()]:

@@ -42,8 +42,10 @@ def test_a_hit_of_the_last_search_is_cut_by_its_rank(folder, tmp_path, capsys):
     report = json.loads(out)
     assert code == 0
     assert report["video"] == best["video"] == str(folder / "videos" / "flags.mp4")
-    assert (report["start_s"], report["end_s"]) == (0, 2)
-    assert report["pictures"] == pictures(tmp_path / "red.mp4") == 10
+    # What the table of hits shows and the page plays: two seconds are too short to see anything.
+    assert (best["start_s"], best["end_s"]) == (0, 2)
+    assert (report["start_s"], report["end_s"]) == (best["watch_start_s"], best["watch_end_s"]) == (0, 4)
+    assert report["pictures"] == pictures(tmp_path / "red.mp4") == 20
     # What can be searched is as it was, and the next search replaces what is remembered.
     ask(capsys, "search", "blue", *where)
     code, out, _ = ask(capsys, "cut", 2, "--start", 0, "--end", "0:01", "-o", tmp_path / "blue.mkv", *where)

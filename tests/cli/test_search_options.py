@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from films import film, index_films, subtitles
 from polyreel.cli.app import main
@@ -61,6 +63,17 @@ def test_a_film_is_one_hit_unless_all_moments_are_asked_for(ask, hits, monkeypat
     head, *rows = table.splitlines()
     assert "more" in head
     assert ["+1" in row for row in rows] == ["long.mp4" in row for row in rows]
+
+
+def test_a_name_in_the_table_links_to_the_film(films_folder, ask, monkeypatch):
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setattr(
+        "polyreel.cli.search.stdout", Console(force_terminal=True, color_system="standard", width=100)
+    )
+    _, table, _ = ask("red", "--in", "visual", "--folder", "red.mp4")
+    assert re.findall(r"\x1b]8;[^;]*;(file:[^\x1b]+)", table) == [
+        (films_folder / "videos" / "red.mp4").as_uri()
+    ]
 
 
 def test_no_moment_of_the_table_has_no_length(tmp_path, tiny_bundle, capsys, monkeypatch):

@@ -37,7 +37,7 @@ def cut(
 
     Args:
         moment: Rank of a hit of the last search, or a video file.
-        start: Where it begins in the video, in seconds or as 1:02:03; by default where the hit does.
+        start: Where it begins in the video, in seconds or as 1:02:03; by default as the table of hits has it.
         end: Where it ends.
         out: File to write: .mp4, .m4v, .mov, .mkv, .webm or .ts.
         fast: Encode nothing: begin at the key frame before the start, and end where pictures can.
@@ -83,8 +83,8 @@ def _moment(named: str, library: Path, start: str | None, end: str | None) -> tu
         hit = recall_hit(library, int(named))
         return (
             hit.video,
-            hit.start_s if start is None else _seconds("--start", start),
-            hit.end_s if end is None else _seconds("--end", end),
+            hit.watch_start_s if start is None else _seconds("--start", start),
+            hit.watch_end_s if end is None else _seconds("--end", end),
         )
     if start is None or end is None:
         raise UsageError(

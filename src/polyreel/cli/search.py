@@ -265,7 +265,7 @@ def _print(result: SearchResult, *, filtered: bool) -> None:
 
 
 def hit_table(hits: tuple[Hit, ...], *, width: int) -> Table:
-    """Hits as a table; the file name links to the thumbnail where a terminal can.
+    """Hits as a table; the file name links to the file where a terminal can.
 
     A path is never folded. Where it does not fit, the terminal wraps the line, and copies it in one piece.
 
@@ -296,7 +296,7 @@ def hit_table(hits: tuple[Hit, ...], *, width: int) -> Table:
         table.width = before + room
         table.add_column("subtitle", overflow="ellipsis", no_wrap=True, width=room)
     for hit, figures, name in zip(hits, numbers, names, strict=True):
-        row: list[str | Text] = [*figures, Text(name, style=f"link {Path(hit.thumbnail).as_uri()}")]
+        row: list[str | Text] = [*figures, Text(name, style=f"link {Path(hit.video).as_uri()}")]
         if subtitles:
             line = hit.evidence.subtitle
             row.append(Text(printable(f"[{line.language}] {line.text}") if line else ""))

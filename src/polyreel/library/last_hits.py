@@ -20,7 +20,7 @@ from polyreel.packages.members import cache_dir
 
 __all__ = ["LastHit", "recall_hit", "remember_hits"]
 
-_SCHEMA = 2
+_SCHEMA = 3
 
 
 class LastHit(NamedTuple):
@@ -30,6 +30,7 @@ class LastHit(NamedTuple):
     start_s: float
     end_s: float
     watch_start_s: float
+    watch_end_s: float
     clip_id: str
 
 
@@ -78,6 +79,7 @@ def recall_hit(library: Path, rank: int) -> LastHit:
                 float(hit["start_s"]),
                 float(hit["end_s"]),
                 float(hit["watch_start_s"]),
+                float(hit["watch_end_s"]),
                 str(hit["clip_id"]),
             )
             for hit in kept["hits"]

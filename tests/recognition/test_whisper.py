@@ -110,3 +110,11 @@ def test_sound_shorter_than_a_window_and_damaged_sound_are_no_errors(engine, spe
 def test_a_language_that_whisper_does_not_know_is_named(engine, speech):
     with pytest.raises(UsageError, match="does not know a language"):
         heard(engine, speech, languages=["xh"])
+
+
+def test_a_gpu_that_fails_leaves_the_work_to_the_processor(engine, speech, monkeypatch, caplog):
+    """CTranslate2 may find a GPU and yet not use it, for want of its libraries, as here of the GPU."""
+    monkeypatch.setattr("ctranslate2.get_cuda_device_count", lambda: 1)
+    broken = load_speech(device="cuda")
+    assert "installed" in " ".join(line.text for line in heard(broken, speech))
+    assert [message for message in caplog.messages if "device cuda failed, so the CPU does" in message]

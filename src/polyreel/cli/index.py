@@ -89,7 +89,11 @@ def index(
     makers = [
         LineMaker(stage, paths=paths, retry_failed=retry_failed, memory_limit_mb=memory_limit)
         for stage in line_stages(
-            speech=speech, screen_text=screen_text, languages=languages, speech_model=speech_model
+            speech=speech,
+            screen_text=screen_text,
+            languages=languages,
+            speech_model=speech_model,
+            device=device,
         )
     ]
 

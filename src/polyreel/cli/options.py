@@ -26,6 +26,7 @@ __all__ = [
     "Languages",
     "LibraryOption",
     "Seed",
+    "SpeechDevice",
     "SpeechModel",
     "absolute",
     "default_library",
@@ -61,7 +62,14 @@ SpeechModel = Annotated[
     str | None,
     Parameter(
         name="--speech-model",
-        help="What hears: whisper-base, or the folder of a model in CTranslate2's format.",
+        help="What hears: whisper-base; another by name, such as whisper-small, whisper-large-v3 or "
+        "distil-large-v3, fetched from the Hugging Face hub; or the folder of one in CTranslate2's format.",
+    ),
+]
+SpeechDevice = Annotated[
+    Literal["auto", "cpu", "cuda"] | None,
+    Parameter(
+        name="--device", help="What hears; else $POLYREEL_DEVICE, or a GPU where CTranslate2 finds one."
     ),
 ]
 LibraryOption = Annotated[

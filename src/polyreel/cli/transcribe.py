@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter, validators
 
-from polyreel.cli.options import Json, Languages, SpeechModel, absolute
+from polyreel.cli.options import Json, Languages, SpeechDevice, SpeechModel, absolute
 from polyreel.cli.output import print_json, show_progress, stderr, stdout
 from polyreel.errors import MediaError, UsageError
 from polyreel.recognition.subtitle_files import (
@@ -38,6 +38,7 @@ def transcribe(
     languages: Languages = None,
     track: Annotated[int | None, Parameter(validator=validators.Number(gte=1))] = None,
     speech_model: SpeechModel = None,
+    device: SpeechDevice = None,
     json: Json = False,
 ) -> int:
     """Write down what is said in videos, as subtitles.
@@ -63,6 +64,7 @@ def transcribe(
     with show_progress() as show:
         engine = load_speech(
             speech_model,
+            device=device,
             track=None if track is None else track - 1,
             download=show.download,
         )

@@ -9,6 +9,7 @@ from polyreel.media.limited import Limits
 from polyreel.progress import OnProgress
 from polyreel.recognition.protocol import LineRecogniser
 from polyreel.recognition.screen.weights import is_here
+from polyreel.recognition.speech.device import speech_device
 from polyreel.recognition.speech.weights import DEFAULT_MODEL, find_model
 
 __all__ = ["has_screen", "has_speech", "load_screen", "load_speech", "require_speech"]
@@ -37,6 +38,7 @@ def require_speech() -> None:
 def load_speech(
     name: str | None = None,
     *,
+    device: str | None = None,
     track: int | None = None,
     limits: Limits | None = None,
     download: OnProgress | None = None,
@@ -44,18 +46,25 @@ def load_speech(
     """What recognises speech; its model is loaded, and fetched if need be, when there is something to hear.
 
     Args:
-        name: of a packaged model, or a folder with one in CTranslate2's format; None for the default.
+        name: of a model that there is, or a folder with one in CTranslate2's format; None for the default.
+        device: as ``speech_device`` has it: a GPU where CTranslate2 finds one, unless the CPU is asked for.
         track: number of the one sound track to hear; None for one of each language.
         limits: what decoding the sound of one file may take.
         download: called with what arrives of the weights.
 
     Raises:
-        UsageError: the extra is not installed, or there is no such model.
+        UsageError: the extra is not installed, or there is no such model or device.
     """
     from polyreel.recognition.speech.whisper import WhisperSpeech
 
     require_speech()
-    return WhisperSpeech(find_model(name or DEFAULT_MODEL), limits=limits, track=track, download=download)
+    return WhisperSpeech(
+        find_model(name or DEFAULT_MODEL),
+        device=speech_device(device),
+        limits=limits,
+        track=track,
+        download=download,
+    )
 
 
 def load_screen(*, limits: Limits | None = None, download: OnProgress | None = None) -> LineRecogniser:

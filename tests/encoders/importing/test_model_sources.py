@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -18,8 +15,8 @@ import pytest
 from polyreel.encoders.importing import sources
 from polyreel.encoders.importing.sources import find_model, wanted_files
 from polyreel.errors import FetchError, UsageError
+from small_hub import COMMIT, small_hub
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FILES = {
     "config.json": b"{}",
     "README.md": b"---\nlicense: mit\n---\n",
@@ -30,65 +27,11 @@ FILES = {
 }
 
 
-def lfs(body: bytes) -> dict[str, object]:
-    return {"size": len(body), "sha256": hashlib.sha256(body).hexdigest(), "pointerSize": 1}
-
-
-class _Hub(BaseHTTPRequestHandler):
-    """As much of the hub as its client asks for one model."""
-
-    asked: list[str]
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-    def do_HEAD(self) -> None:
-        self.answer(with_body=False)
-
-    def do_GET(self) -> None:
-        self.answer(with_body=True)
-
-    def answer(self, *, with_body: bool) -> None:
-        path = self.path.partition("?")[0]
-        if path.startswith("/api/models/makers/model"):
-            files = [{"rfilename": name, "size": len(body), "lfs": lfs(body)} for name, body in FILES.items()]
-            body = json.dumps({"id": "makers/model", "sha": COMMIT, "siblings": files}).encode()
-            self.reply(200, body, {"Content-Type": "application/json"}, with_body)
-        elif path.startswith(f"/makers/model/resolve/{COMMIT}/"):
-            name = path.partition(f"{COMMIT}/")[2]
-            self.asked.append(f"{self.command} {name} {self.headers.get('Range', '')}".strip())
-            body = FILES[name]
-            facts = {}
-            if (asked := self.headers.get("Range")) and with_body:
-                start = int(asked.removeprefix("bytes=").partition("-")[0])
-                facts["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
-                self.reply(206, body[start:], facts, with_body)
-            else:
-                self.reply(200, body, facts, with_body)
-        else:
-            self.reply(404, b"", {"X-Error-Code": "RepoNotFound"}, with_body)
-
-    def reply(self, status: int, body: bytes, headers: dict[str, str], with_body: bool) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if with_body:
-            self.wfile.write(body)
-
-
 @pytest.fixture
 def hub() -> Iterator[tuple[str, list[str]]]:
     """Address of the hub, and what it was asked for."""
-    asked: list[str] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Hub", (_Hub,), {"asked": asked}))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with small_hub("makers/model", FILES) as served:
+        yield served
 
 
 CALL = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +30,7 @@ def find_model(
     *,
     revision: str | None = None,
     offline: bool = False,
+    wanted: Callable[[Sequence[str]], list[str]] | None = None,
     download: OnProgress | None = None,
 ) -> HubFolder:
     """The folder of a model; what is on the hub is downloaded first, and resumed where it broke off.
@@ -38,6 +39,7 @@ def find_model(
         source: a folder, or a name on the hub such as ``google/siglip2-base-patch16-256``.
         revision: branch, tag or commit on the hub; its default branch by default. The commit is pinned.
         offline: take what was downloaded before, and ask nobody.
+        wanted: picks among the names of its files; None for ``wanted_files``.
         download: called with the name of a file, its bytes that have arrived, and all of them.
 
     Raises:
@@ -56,7 +58,7 @@ def find_model(
             remedy="Name a folder with a model's files, or OWNER/MODEL",
         )
     try:
-        return _downloaded(source, revision, offline, download or ignore_progress)
+        return _downloaded(source, revision, offline, wanted or wanted_files, download or ignore_progress)
     except PolyreelError:
         raise
     # Its errors come from the hub's client, from the client of HTTP below it, and from the disk.
@@ -92,7 +94,13 @@ def wanted_files(names: Sequence[str], *, exports: bool | None = None) -> list[s
     return sorted({*texts, *weights})
 
 
-def _downloaded(source: str, revision: str | None, offline: bool, download: OnProgress) -> HubFolder:
+def _downloaded(
+    source: str,
+    revision: str | None,
+    offline: bool,
+    wanted: Callable[[Sequence[str]], list[str]],
+    download: OnProgress,
+) -> HubFolder:
     """The model's folder in our cache; ``REVISION.commit`` beside it says which commit a revision was."""
     home = cache_dir() / "hub" / source.replace("/", "--")
     pointer = home / f"{(revision or 'default').replace('/', '--')}.commit"
@@ -105,7 +113,7 @@ def _downloaded(source: str, revision: str | None, offline: bool, download: OnPr
     info = HfApi().model_info(source, revision=revision, files_metadata=True)
     commit = str(info.sha)
     files = {str(file.rfilename): file for file in info.siblings or ()}
-    for name in wanted_files(list(files)):
+    for name in wanted(list(files)):
         facts = files[name]
         sha256 = facts.lfs.sha256 if facts.lfs is not None else None
         _fetch(source, name, commit, home / commit, size=facts.size, sha256=sha256, download=download)

@@ -32,6 +32,7 @@ class LineStage:
             failures.
         languages: BCP-47 tags that are likely; None for those that the library remembers.
         model: name or folder of what recognises; None for the default.
+        device: what hears, as ``load_speech`` has it.
     """
 
     source: Source
@@ -39,6 +40,7 @@ class LineStage:
     is_asked_for: bool
     languages: tuple[str, ...] | None = None
     model: str | None = None
+    device: str | None = None
 
     def load(self, limits: Limits, download: OnProgress | None = None) -> LineRecogniser:
         """What recognises them; its weights are fetched once there is something to do.
@@ -51,7 +53,7 @@ class LineStage:
             UsageError: there is no such model.
         """
         if self.source == SPEECH:
-            return registry.load_speech(self.model, limits=limits, download=download)
+            return registry.load_speech(self.model, device=self.device, limits=limits, download=download)
         return registry.load_screen(limits=limits, download=download)
 
 
@@ -61,6 +63,7 @@ def line_stages(
     screen_text: bool | None = None,
     languages: Iterable[str] | None = None,
     speech_model: str | None = None,
+    device: str | None = None,
 ) -> tuple[LineStage, LineStage]:
     """The two stages in their order, before anything is done.
 
@@ -69,6 +72,7 @@ def line_stages(
         screen_text: whether what is written in the pictures does; None: where the weights for it are there.
         languages: BCP-47 tags that are likely; None for those that the library remembers.
         speech_model: name or folder of what hears; None for the default.
+        device: what hears; None for ``$POLYREEL_DEVICE``, or a GPU where there is one.
 
     Raises:
         UsageError: speech is asked for, and the extra is not installed; or the wishes contradict each other,
@@ -85,7 +89,7 @@ def line_stages(
     is_on = speech is not False and registry.has_speech()
     reads = registry.has_screen() if screen_text is None else screen_text
     return (
-        LineStage("speech", is_on, hears, likely, speech_model),
+        LineStage("speech", is_on, hears, likely, speech_model, device),
         LineStage("screen", reads, bool(screen_text), likely),
     )
 

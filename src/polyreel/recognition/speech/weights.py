@@ -1,4 +1,4 @@
-"""Where the weights of a speech model are: inside ordinary packages, or a folder of the user's."""
+"""Where the weights of a speech model are: in ordinary packages, on the hub, or in a folder of the user's."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from polyreel.files import absolute, new_folder
 from polyreel.packages.fetch import fetch
 from polyreel.packages.members import Member, cache_dir, sha256_of
 from polyreel.progress import OnProgress
+from polyreel.recognition.speech.hub_models import HUB_MODELS, hub_folder, hub_name
 
 __all__ = ["DEFAULT_MODEL", "PACKAGED", "PackagedModel", "SpeechModel", "find_model"]
 
@@ -118,26 +119,30 @@ def find_model(name: str = DEFAULT_MODEL) -> SpeechModel:
     """The model of this name, or the one in this folder; nothing is fetched yet.
 
     Args:
-        name: a name of ``PACKAGED``, or a folder with a Whisper model in CTranslate2's format.
+        name: of ``PACKAGED`` or ``HUB_MODELS``, with or without its "whisper-", or a folder with a Whisper
+            model in CTranslate2's format.
 
     Raises:
         UnknownNameError: it is neither.
         UsageError: the folder lacks a file.
     """
-    packaged = PACKAGED.get(name)
-    if packaged is not None:
-        return SpeechModel(name, packaged.cost, functools.partial(_joined, name, packaged))
+    for whole in (name, hub_name(name)):
+        if (packaged := PACKAGED.get(whole)) is not None:
+            return SpeechModel(whole, packaged.cost, functools.partial(_joined, whole, packaged))
+        if whole in HUB_MODELS:
+            return SpeechModel(whole, None, functools.partial(hub_folder, whole))
     folder = absolute(Path(name))
     # What is longer than a file's name may be is none.
     if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises where the name is too long
-        raise UnknownNameError("speech model", name, [*PACKAGED, "a folder"])
+        raise UnknownNameError("speech model", name, [*PACKAGED, *HUB_MODELS, "a folder"])
     # Without a tokenizer beside the model faster-whisper would download one.
     if missing := [each for each in _FILES if not (folder / each).is_file()]:
         raise UsageError(
             "no speech model is there",
             item=folder,
             value=f"{', '.join(missing)} missing",
-            remedy="Convert a Whisper model with ct2-transformers-converter --copy_files tokenizer.json",
+            remedy="Convert a Whisper model with ct2-transformers-converter --copy_files tokenizer.json "
+            "preprocessor_config.json",
         )
     size_bytes = (folder / "model.bin").stat().st_size
     digest = hashlib.sha256(f"{sha256_of(folder / 'config.json')}{size_bytes}".encode())

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polyreel.encoders.devices import CPU, tell_failure
 from polyreel.errors import UsageError
 from polyreel.languages import UNKNOWN, clean
 from polyreel.media.hearing import read_sound, sound_tracks
@@ -20,6 +21,7 @@ from polyreel.recognition.protocol import START, Place, RecognisedLine, Source, 
 from polyreel.recognition.speech.belief import LanguageBelief
 from polyreel.recognition.speech.codes import tag_of, whisper_codes
 from polyreel.recognition.speech.cutting import SpokenWord, cut_into_lines
+from polyreel.recognition.speech.device import compute_type
 from polyreel.recognition.speech.guards import is_credit, is_farewell, is_unlikely, without_loop
 from polyreel.recognition.speech.voice import Block, SpeechWindow, Utterance, blocks, join_spans
 from polyreel.recognition.speech.weights import SpeechModel
@@ -56,7 +58,7 @@ class WhisperSpeech:
     Args:
         model: weights and their name; loaded when there is something to hear.
         threads: processor threads; None for one each core that this process may use.
-        device: "cpu" or "cuda".
+        device: "cpu" or "cuda"; one that fails leaves the work to the processor, with one warning.
         limits: what decoding the sound of one file may take.
         track: number of the one sound track to hear; None for those described above.
         download: called with what arrives of the weights.
@@ -69,7 +71,7 @@ class WhisperSpeech:
         model: SpeechModel,
         *,
         threads: int | None = None,
-        device: str = "cpu",
+        device: str = CPU,
         limits: Limits | None = None,
         track: int | None = None,
         download: OnProgress | None = None,
@@ -78,7 +80,6 @@ class WhisperSpeech:
         self._threads, self._device = threads or len(os.sched_getaffinity(0)), device
         self._limits, self._track = limits, track
         self._tokenizers: dict[str, Tokenizer] = {}
-        self._codes: tuple[str, ...] | None = None
         self.cost = model.cost
 
     @property
@@ -152,18 +153,20 @@ class WhisperSpeech:
 
         features = self._model.feature_extractor(window.samples)
         states = self._model.encode(pad_or_trim(features))
-        return _Encoded(window, states, self._languages_in(states))
+        return _Encoded(window, states, _languages_in(self._model, states))
 
-    def _languages_in(self, states: Any) -> dict[str, float]:
-        if not self._model.model.is_multilingual:
-            return {_MULTILINGUAL_ONLY: 1.0}
-        (found,) = self._model.model.detect_language(states)
-        return {token.strip("<|>"): float(probability) for token, probability in found}
+    @property
+    def _model(self) -> WhisperModel:
+        return self._loaded[0]
+
+    def _known_codes(self) -> tuple[str, ...]:
+        """Codes that the model has a token for; its tokenizer has names of more."""
+        return self._loaded[1]
 
     @functools.cached_property
-    def _model(self) -> WhisperModel:
+    def _loaded(self) -> tuple[WhisperModel, tuple[str, ...]]:
         try:
-            from faster_whisper import WhisperModel
+            import faster_whisper  # noqa: F401  before its weights are fetched
         except ImportError as error:
             raise UsageError(
                 "recognising speech needs faster-whisper",
@@ -171,27 +174,13 @@ class WhisperSpeech:
                 remedy="pip install 'polyreel[speech]'",
             ) from error
         folder = self._weights.folder(self._download)
-        try:
-            return WhisperModel(
-                str(folder),
-                device=self._device,
-                compute_type="int8" if self._device == "cpu" else "float16",
-                cpu_threads=self._threads,
-                local_files_only=True,
-            )
-        # A tokenizer that is none makes its reader raise a bare Exception.
-        except Exception as error:
-            raise UsageError("the speech model cannot be loaded", item=folder, value=error) from error
-
-    def _known_codes(self) -> tuple[str, ...]:
-        """Codes that the model has a token for; its tokenizer has names of more."""
-        if self._codes is None:
-            import numpy as np
-            from faster_whisper.audio import pad_or_trim
-
-            silence = self._model.feature_extractor(np.zeros(1_600, np.float32))
-            self._codes = tuple(sorted(self._languages_in(self._model.encode(pad_or_trim(silence)))))
-        return self._codes
+        if self._device != CPU:
+            try:
+                return _load(folder, self._device, self._threads)
+            except UsageError as error:  # such as a driver whose libraries are not there
+                tell_failure(self._device, error.value)
+                self._device = CPU
+        return _load(folder, CPU, self._threads)
 
     def _decode(self, encoded: _Encoded, code: str) -> list[RecognisedLine]:
         tokenizer = self._tokenizer(code)
@@ -264,3 +253,31 @@ class WhisperSpeech:
             tokenizer.no_speech,
         )
         return sorted({*tokenizer.non_speech_tokens, *steering})
+
+
+def _load(folder: Path, device: str, threads: int) -> tuple[WhisperModel, tuple[str, ...]]:
+    """The model, and the codes that it tells in silence: what a device or a folder lacks shows only there."""
+    import numpy as np
+    from faster_whisper import WhisperModel
+    from faster_whisper.audio import pad_or_trim
+
+    try:
+        model = WhisperModel(
+            str(folder),
+            device=device,
+            compute_type=compute_type(device),
+            cpu_threads=threads,
+            local_files_only=True,
+        )
+        silence = pad_or_trim(model.feature_extractor(np.zeros(1_600, np.float32)))
+        return model, tuple(sorted(_languages_in(model, model.encode(silence))))
+    # A tokenizer that is none makes its reader raise a bare Exception.
+    except Exception as error:
+        raise UsageError("the speech model cannot be loaded", item=folder, value=error) from error
+
+
+def _languages_in(model: WhisperModel, states: Any) -> dict[str, float]:
+    if not model.model.is_multilingual:
+        return {_MULTILINGUAL_ONLY: 1.0}
+    (found,) = model.model.detect_language(states)
+    return {token.strip("<|>"): float(probability) for token, probability in found}

@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Processes that share the tests.
 WORKERS ?= 2
+# Where it is set, every process that tests start would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: install demo dist test test-all test-mteb test-open-clip lint typecheck bench docs clean
 

@@ -11,13 +11,18 @@ import pytest
 
 import videos
 from films import film, index_films, open_library
-from polyreel.errors import DecodeError, LimitError, MediaError
+from polyreel.errors import DecodeError, LibraryBusyError, LimitError, MediaError
 from polyreel.library.index.events import Planned, Progressed, Settled
-from polyreel.library.index.progress_file import IndexProgress, ProgressFile, read_progress
+from polyreel.library.index.line_stages import line_stages, make_lines
+from polyreel.library.index.progress_file import LINES_FILE, IndexProgress, ProgressFile, read_progress
 from polyreel.library.search.examples import encode_example
+from polyreel.library.store.store import recognising
 from polyreel.media.jpeg import encode_jpeg
 from polyreel.media.limited import Limits
+from polyreel.recognition import registry
+from sounds import write_sounds
 from tiny_bundle import PALETTE
+from tone_recogniser import ToneRecogniser, says
 
 
 def test_a_run_tells_how_far_it_is_and_leaves_nothing_behind(tmp_path, tiny_bundle):
@@ -33,6 +38,56 @@ def test_a_run_tells_how_far_it_is_and_leaves_nothing_behind(tmp_path, tiny_bund
     assert len(seen) == 2
     assert all(progress is not None and progress.is_running and progress.files == 2 for progress in seen)
     assert read_progress(tmp_path / "library") is None
+
+
+def test_a_run_that_makes_lines_tells_how_far_it_is_and_leaves_nothing_behind(
+    tmp_path, tiny_bundle, monkeypatch
+):
+    (tmp_path / "videos").mkdir()
+    write_sounds(tmp_path / "videos" / "a.mp4", [says("red", 0.5, 1.5)], seconds=2)
+    write_sounds(tmp_path / "videos" / "b.mp4", [says("blau", 0.5, 1.5)], seconds=2)
+    library = tmp_path / "library"
+    index_films(tmp_path / "videos", library, tiny_bundle)
+    monkeypatch.setattr(registry, "load_speech", lambda *_given, **_options: ToneRecogniser())
+    seen = []
+
+    def listen():
+        return make_lines(
+            line_stages(speech=True)[0],
+            library,
+            tiny_bundle,
+            location=str(tiny_bundle.folder),
+            limits=Limits(),
+            on_progress=lambda now: seen.append((now, open_library(library).index_status())),
+        )
+
+    ProgressFile(library, LINES_FILE).write()
+    with recognising(library), pytest.raises(LibraryBusyError):
+        listen()
+    assert read_progress(library, LINES_FILE) is not None  # the other's
+    assert listen().heard == 2
+    (_, first), *_ = seen
+    assert (first.running, first.stage, first.files, first.files_done) == (True, "speech", 2, 0)
+    assert (Path(first.current).name, first.share, first.left_s) == ("a.mp4", 0.0, None)
+    assert read_progress(library, LINES_FILE) is None
+    # Left by a run that was killed, of which nothing is left to do.
+    ended = ProgressFile(library, LINES_FILE)
+    ended._now = ended._now.model_copy(
+        update={"host": "elsewhere", "updated_at": datetime.min.replace(tzinfo=UTC)}
+    )
+    ended.write()
+    assert not open_library(library).index_status().running
+    assert listen() is None
+    assert read_progress(library, LINES_FILE) is None
+
+
+def test_the_time_that_is_left_is_told_once_there_is_a_pace():
+    now = datetime.now(UTC)
+    told = IndexProgress(pid=1, host="h", started_at=now - timedelta(seconds=60), updated_at=now)
+    told = told.model_copy(update={"source": "speech", "duration_s": 200.0, "duration_done_s": 50.0})
+    assert (told.share, told.left_s) == (0.25, pytest.approx(180, abs=5))
+    assert told.model_copy(update={"duration_done_s": 1.0}).left_s is None
+    assert told.model_copy(update={"started_at": now}).left_s is None
 
 
 def test_shares_stay_within_the_whole(tmp_path):

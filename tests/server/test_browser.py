@@ -14,8 +14,9 @@ from test_examples import picture
 
 from browsers import ENDS_WITH_ITS_PROCESS, browser
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.library.index.events import Planned
-from polyreel.library.index.progress_file import ProgressFile
+from polyreel.library.index.events import Planned, Recognised
+from polyreel.library.index.hearing import HearingProgress
+from polyreel.library.index.progress_file import LINES_FILE, ProgressFile
 from polyreel.server.translations import translations_in
 from tiny_bundle import MEANINGS
 
@@ -370,13 +371,20 @@ def test_dark_is_dark(visit):
 def test_progress_comes_by_itself_and_its_end_renews_the_page(visit, site):
     page = visit("/library")
     assert "No indexing is under way." in page.inner_text("#progress")
-    shown = ProgressFile(site.app.state.server.settings.library)
+    library = site.app.state.server.settings.library
+    shown, lines = ProgressFile(library), ProgressFile(library, LINES_FILE)
     try:
         shown.take(Planned(4, 1_000))
         until(page, "document.querySelector('#progress').innerText.includes('0 of 4 files')")
+        lines.take(Recognised("speech", HearingProgress(3, 1, 60.0, 20.0, "")))
+        until(page, "document.querySelector('#progress').innerText.includes('1 of 3 videos')")
+        shown.remove()
+        until(page, "performance.getEntriesByType('navigation')[0].type === 'reload'")
+        until(page, "document.querySelector('#progress')?.innerText.includes('1 of 3 videos')")
     finally:
         shown.remove()
-    until(page, "performance.getEntriesByType('navigation')[0].type === 'reload'")
+        lines.remove()
+    until(page, "document.querySelector('#progress')?.innerText.includes('No indexing is under way.')")
     assert "The last run ended on" in page.inner_text("#progress")
 
 

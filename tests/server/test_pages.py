@@ -16,6 +16,9 @@ from servers import serving, wait_for
 from films import index_films
 from polyreel.errors import UsageError
 from polyreel.languages import STUDY_LANGUAGES
+from polyreel.library.index.events import Recognised
+from polyreel.library.index.hearing import HearingProgress
+from polyreel.library.index.progress_file import LINES_FILE, IndexProgress, ProgressFile
 from polyreel.library.results import ClipScore
 from polyreel.server.search_params import SearchParams
 from polyreel.server.settings import ServerSettings
@@ -168,6 +171,35 @@ def test_the_library_page_tells_of_each_file(client):
     assert "the file is empty" in text  # the message itself stands beside it
     assert text.count('<li class="problem">') == 2
     assert text.count('<li><a href="/videos/') == 7
+
+
+def test_the_library_page_tells_how_far_hearing_and_reading_are(own_library, tmp_path):
+    video = str(tmp_path / "videos" / "red.mp4")
+    with serving(own_library) as client:
+        for source, says, next_stage in (
+            ("speech", "Listening to what is said: 1 of 3 videos.", "screen"),
+            ("screen", "Reading text on the screen: 1 of 3 videos.", "speech"),
+        ):
+            shown = ProgressFile(own_library, LINES_FILE)
+            shown.take(Recognised(source, HearingProgress(3, 1, 120.0, 30.0, video)))
+            text = client.get("/library").text
+            assert says in text
+            assert 'value="0.250"' in text
+            assert '<p class="small">red.mp4</p>' in text
+            assert str(tmp_path) not in text
+            assert "No indexing is under way." not in text
+            assert "The last run ended on" in text  # that of the pictures
+            told = client.get("/api/v1/index").json()
+            assert (told["running"], told["stage"], told["files"], told["files_done"]) == (True, source, 3, 1)
+            assert (told["share"], told["current"], told["left_s"]) == (0.25, "red.mp4", None)
+            for was, renewed in ((source, False), ("pictures", True), (next_stage, True), ("", False)):
+                assert ("hx-refresh" in client.get(f"/library/progress?was={was}").headers) is renewed
+            stopped = shown._now.model_dump() | {"pid": 2**22 + 1}
+            (own_library / LINES_FILE).write_text(IndexProgress(**stopped).model_dump_json())
+            assert "was stopped before its end. What was" in client.get("/library").text
+            assert client.get("/library/progress?was=" + source).headers["hx-refresh"] == "true"
+            assert client.get("/api/v1/index").json()["running"] is False
+            shown.remove()
 
 
 def test_the_model_page_has_the_card(client):

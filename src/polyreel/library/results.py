@@ -33,6 +33,7 @@ __all__ = [
     "Mode",
     "ProblemFile",
     "SearchResult",
+    "Stage",
     "SubtitleEvidence",
     "Timeline",
     "Verdict",
@@ -48,6 +49,7 @@ MODES: tuple[Mode, ...] = ("visual", "speech", "subtitles", "screen", "hybrid")
 
 Grade = Literal["strong", "fair", "weak"]
 Verdict = Literal["good", "poor", "unsure", "unmeasured"]
+Stage = Literal["pictures", "speech", "screen"]
 # Probabilities from which on a match is called so; benchmarks/confidence.py says what passes.
 STRONG, FAIR = 0.8, 0.2
 
@@ -358,15 +360,19 @@ class IndexStatus(LibraryResult):
 
     Attributes:
         running: whether an index run goes on.
-        files, files_done: files that it has to read, and those it is done with.
+        stage: what it is at: "pictures", then "speech" and "screen", the lines of what is said and shown.
+        files, files_done: files that this stage has to read, and those it is done with.
         failed: those among them that could not be read.
-        share: how much is done.
-        current: the file that was done last.
+        share: how much of the stage is done.
+        left_s: seconds that the rest of it will take at the pace so far; None where that cannot be told yet.
+        current: the file that was done last, or that lines are being made of.
     """
 
     running: bool
+    stage: Stage = "pictures"
     files: int = 0
     files_done: int = 0
     failed: int = 0
     share: Share = 0.0
+    left_s: Seconds | None = None
     current: str = ""

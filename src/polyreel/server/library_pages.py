@@ -19,7 +19,7 @@ from polyreel.server.links import redirect
 from polyreel.server.pages import require_form_token
 from polyreel.server.reasons import reason
 from polyreel.server.rendering import LANGUAGE_COOKIE, render, set_cookie, translations_for
-from polyreel.server.run_status import run_status, was_under_way
+from polyreel.server.run_status import run_status
 from polyreel.server.state import ServerState
 from polyreel.server.uploads import form_in
 
@@ -76,12 +76,12 @@ def progress_part(request: Request, server: ServerState) -> Response:
     """The part of a page that says how far indexing is.
 
     Args:
-        request: its address says with ``was`` what the page shows now.
+        request: its address says with ``was`` which stage the page shows now.
         server: what is indexed.
     """
     status = run_status(server)
     response = render(request, "progress.html", **status)
-    if was_under_way(request.query_params.get("was", "")) and not was_under_way(status["state"]):
+    if (was := request.query_params.get("was", "")) and was != status["stage"]:
         response.headers["hx-refresh"] = "true"  # everything else on the page is another now
     return response
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from polyreel.encoders.protocol import Encoder
 from polyreel.errors import FetchError, UsageError, require_type
 from polyreel.languages import parse_tag
+from polyreel.library.index.events import Recognised
 from polyreel.library.index.hearing import HearingPlan, HearingProgress, HearingReport, hear, plan_hearing
 from polyreel.library.index.indexing import IndexReport
+from polyreel.library.index.progress_file import LINES_FILE, ProgressFile, drop_stopped
 from polyreel.library.line_kinds import SPEECH
 from polyreel.library.store.preferences import Preferences, read_preferences, write_preferences
 from polyreel.media.limited import Limits
@@ -150,22 +152,41 @@ def make_lines(
     likely = read_preferences(folder).languages if stage.languages is None else stage.languages
     recogniser = stage.load(limits, download)
     plan = plan_hearing(folder, recogniser, paths=paths, retry_failed=retry_failed)
-    report = None
-    if plan.videos:
+    if not plan.videos:
+        report = None
+        drop_stopped(folder, LINES_FILE)
+    else:
         on_plan(plan)
-        report = hear(
-            folder,
-            encoder,
-            recogniser,
-            location=location,
-            paths=paths,
-            languages=likely,
-            retry_failed=retry_failed,
-            on_progress=on_progress,
-        )
+        shown = ProgressFile(folder, LINES_FILE)
+        try:
+            report = hear(
+                folder,
+                encoder,
+                recogniser,
+                location=location,
+                paths=paths,
+                languages=likely,
+                retry_failed=retry_failed,
+                on_progress=_beside(shown, stage.source, on_progress),
+            )
+        finally:
+            shown.remove()
     if stage.languages is not None:
         write_preferences(folder, Preferences(languages=stage.languages))
     return report
+
+
+def _beside(
+    shown: ProgressFile, source: Source, on_progress: Callable[[HearingProgress], None] | None
+) -> Callable[[HearingProgress], None]:
+    """What tells of each step to whoever asks, and hands it on."""
+
+    def both(now: HearingProgress) -> None:
+        shown.take(Recognised(source, now))
+        if on_progress is not None:
+            on_progress(now)
+
+    return both
 
 
 def add_lines(

@@ -1,6 +1,7 @@
 """What a run says of itself to others: a small file beside the tables, gone when it ends.
 
-An index run writes one, and a move to another bundle, which can go on beside it, another one.
+An index run writes one; lines that are made of what is said or shown, and a move to another bundle, which can
+go on beside it, write others.
 """
 
 from __future__ import annotations
@@ -16,14 +17,20 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from polyreel.files import write_atomically
-from polyreel.library.index.events import IndexEvent, Planned, Progressed, Settled
+from polyreel.library.index.events import IndexEvent, Planned, Progressed, Recognised, Settled
+from polyreel.recognition.protocol import Source
 
-__all__ = ["PROGRESS_FILE", "IndexProgress", "ProgressFile", "read_progress"]
+__all__ = ["LINES_FILE", "PROGRESS_FILE", "IndexProgress", "ProgressFile", "drop_stopped", "read_progress"]
 
 PROGRESS_FILE = "progress.json"
+LINES_FILE = "lines.json"
+"""There while lines are made of what is said or shown."""
+
 _EVERY_S = 1.0
 # After this long without a word a run on another machine counts as gone.
 _SILENCE_S = 120.0
+# Before, an estimate says more about the first file than about the rest.
+_ESTIMATE_FROM_S, _ESTIMATE_FROM_SHARE = 10.0, 0.02
 
 
 class IndexProgress(BaseModel):
@@ -35,7 +42,9 @@ class IndexProgress(BaseModel):
         files, files_done: files that it has to read, and those it is done with.
         failed: those among them that could not be read.
         size_bytes, size_done_bytes: the same in bytes.
-        current: path of the file that was done last.
+        duration_s, duration_done_s: the same in seconds of video, where lines are made.
+        current: path of the file that was done last, or that lines are being made of.
+        source: which lines are being made; None for a run of another kind.
         bundle: name of the bundle that a library moves to; empty for an index run.
     """
 
@@ -50,13 +59,26 @@ class IndexProgress(BaseModel):
     failed: int = 0
     size_bytes: int = 0
     size_done_bytes: float = 0.0
+    duration_s: float = 0.0
+    duration_done_s: float = 0.0
     current: str = ""
+    source: Source | None = None
     bundle: str = ""
 
     @property
     def share(self) -> float:
         """How much is done, 0 to 1."""
+        if self.source is not None:
+            return min(1.0, self.duration_done_s / self.duration_s) if self.duration_s else 0.0
         return min(1.0, self.size_done_bytes / self.size_bytes) if self.size_bytes else 0.0
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds that the rest will take at the pace so far; None where that cannot be told yet."""
+        took_s = (datetime.now(UTC) - self.started_at).total_seconds()
+        if took_s < _ESTIMATE_FROM_S or self.share < _ESTIMATE_FROM_SHARE:
+            return None
+        return took_s * (1 - self.share) / self.share
 
     @property
     def is_running(self) -> bool:
@@ -78,6 +100,14 @@ def read_progress(folder: Path, file: str = PROGRESS_FILE) -> IndexProgress | No
         return IndexProgress.model_validate_json((folder / file).read_bytes())
     except (OSError, ValidationError):
         return None
+
+
+def drop_stopped(folder: Path, file: str) -> None:
+    """Remove what a run left that did not come to its end, where nothing is left to go on with."""
+    left = read_progress(folder, file)
+    if left is not None and not left.is_running:
+        with contextlib.suppress(OSError):
+            (folder / file).unlink(missing_ok=True)
 
 
 class ProgressFile:
@@ -109,6 +139,16 @@ class ProgressFile:
             case Settled(path, error):
                 failed = now.failed + (error is not None)
                 change = {"files_done": now.files_done + 1, "failed": failed, "current": str(path)}
+            case Recognised(source, lines):
+                change = {
+                    "source": source,
+                    "files": lines.videos,
+                    "files_done": lines.videos_done,
+                    "failed": now.failed + (lines.failed is not None),
+                    "duration_s": lines.sound_s,
+                    "duration_done_s": lines.sound_done_s,
+                    "current": lines.current,
+                }
             case _:
                 pass
         self._now = now.model_copy(update={**change, "updated_at": datetime.now(UTC)})
@@ -133,6 +173,8 @@ class ProgressFile:
             write_atomically(self._path, self._now.model_dump_json().encode())
 
     def remove(self) -> None:
-        """The run is over."""
+        """The run is over. One that has said nothing leaves the file alone, which is another's."""
+        if not self._written_at:
+            return
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
 from polyreel.encoders.text_roles import encode_queries
 from polyreel.errors import BundleMismatchError, LibraryError, NotFoundError, UsageError
-from polyreel.library.index.progress_file import read_progress
+from polyreel.library.index.progress_file import LINES_FILE, PROGRESS_FILE, read_progress
 from polyreel.library.location import location_of
 from polyreel.library.results import (
     ClipScore,
@@ -344,16 +344,23 @@ class Library:
         return self.snapshot.contents
 
     def index_status(self) -> IndexStatus:
-        """How far a running index of this library has come."""
-        progress = read_progress(self.folder)
+        """How far a running index of this library has come; its pictures first, if they and lines go on."""
+        runs = (self.run_status(file) for file in (PROGRESS_FILE, LINES_FILE))
+        return next((run for run in runs if run.running), IndexStatus(running=False))
+
+    def run_status(self, file: str) -> IndexStatus:
+        """How far the run has come that writes ``file`` (see ``progress_file``)."""
+        progress = read_progress(self.folder, file)
         if progress is None or not progress.is_running:
             return IndexStatus(running=False)
         return IndexStatus(
             running=True,
+            stage=progress.source or "pictures",
             files=progress.files,
             files_done=progress.files_done,
             failed=progress.failed,
             share=progress.share,
+            left_s=progress.left_s,
             current=self.snapshot.name(progress.current) if progress.current else "",
         )
 

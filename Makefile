@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A stamp is younger than what it was made from; pip is not asked again, so a second run needs no network.
 $(VENV)/.base: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[serve,speech]"
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[screen,serve,speech]"
 	touch $@
 
 # torch first and pinned: a bare "torch" brings several gigabytes of CUDA.

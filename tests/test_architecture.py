@@ -19,6 +19,7 @@ GROUND = (
     "arrays",
     "clips",
     "errors",
+    "extras",
     "files",
     "languages",
     "problems",

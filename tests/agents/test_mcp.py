@@ -17,6 +17,7 @@ import pytest
 
 from films import film, index_films, open_library, subtitles
 from polyreel.cli.app import main
+from polyreel.extras import install_extra
 
 pytest.importorskip("mcp", reason="polyreel[mcp] is not installed")
 # anyio is what the SDK runs on.
@@ -293,7 +294,7 @@ def test_without_the_extra_it_says_what_to_install(library, capsys, monkeypatch)
     monkeypatch.setitem(sys.modules, "mcp.server.lowlevel", None)
     monkeypatch.delitem(sys.modules, "polyreel.agents.serving")
     assert main(["mcp", "--library", str(library)]) == 2
-    assert "pip install 'polyreel[mcp]'" in capsys.readouterr().err
+    assert f"Install it with: {install_extra('mcp')}" in capsys.readouterr().err
 
 
 # Cutting

@@ -11,6 +11,7 @@ import films
 import polyreel
 from polyreel.cli.app import main
 from polyreel.errors import FetchError, LibraryError, UsageError
+from polyreel.extras import install_extra
 from polyreel.library.store.preferences import read_preferences
 from polyreel.recognition import registry
 from sounds import write_sounds
@@ -81,7 +82,7 @@ def test_without_the_extra_pictures_are_indexed_and_asking_for_speech_says_how(
     monkeypatch.setattr(registry, "has_speech", lambda: False)
     code, out, err = ask(capsys, tiny_bundle, talk, "--speech")
     assert (code, out) == (2, "")
-    assert "pip install 'polyreel[speech]'" in err
+    assert f"Install it with: {install_extra('speech')}" in err
     assert not (talk.parent / "library").exists()
     code, out, _ = ask(capsys, tiny_bundle, talk)
     assert code == 0

@@ -8,6 +8,7 @@ import pytest
 
 import videos
 from polyreel.cli.app import main
+from polyreel.extras import install_extra
 from polyreel.media.subtitles import read_sidecars
 from polyreel.recognition import registry
 from polyreel.recognition.protocol import RecognisedLine
@@ -97,7 +98,7 @@ def test_signs_of_markup_come_back_as_they_were():
 def test_without_the_extra_the_message_says_how_to_get_it(talk, capsys, monkeypatch):
     monkeypatch.setattr(registry, "has_speech", lambda: False)
     assert main(["transcribe", str(talk)]) == 2
-    assert "pip install 'polyreel[speech]'" in capsys.readouterr().err
+    assert f"Install it with: {install_extra('speech')}" in capsys.readouterr().err
 
 
 def test_a_wrong_model_is_named(talk, capsys, tmp_path):

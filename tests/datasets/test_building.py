@@ -265,7 +265,7 @@ def test_a_network_that_refuses_and_a_program_that_is_absent(tmp_path):
     assert "ERROR: no route to host" in said
     _, _, report = build(sources, tmp_path / "work")
     assert "downloading is off" in str(report.problems.examples[0])
-    with pytest.raises(DatasetError, match="pip install yt-dlp"):
+    with pytest.raises(DatasetError, match=r"pip install yt-dlp; or download"):
         YtDlp("yt-dlp-that-is-not-there")
 
 

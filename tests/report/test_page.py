@@ -14,6 +14,7 @@ from made_up import jpeg, make_card, make_result, worst_query
 
 from polyreel.errors import ResultError, UsageError
 from polyreel.evaluation.results import Matrix, MissingItem, Result
+from polyreel.extras import install_extra
 from polyreel.report.labelled import check_result
 from polyreel.report.report import make_report
 
@@ -325,5 +326,5 @@ def test_missing_packages_are_named_and_tables_do_without_them(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(UsageError, match=package) as caught:
         make_report([make_result()])
-    assert "pip install 'polyreel[report]'" in str(caught.value)
+    assert f"Install it with: {install_extra('report')}" in str(caught.value)
     assert "small" in make_report([make_result()], "markdown")

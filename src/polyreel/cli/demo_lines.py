@@ -12,6 +12,7 @@ from rich.table import Table
 
 from polyreel.cli.listening import LineMaker
 from polyreel.cli.output import stderr, stdout
+from polyreel.extras import install_extra
 from polyreel.units import clock, printable
 
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ class LinesOfDemo:
         """Show the best line for each query, and say where some are left out."""
         if not self.makers[0].stage.is_on:
             stderr.print(
-                "Nothing was heard in this run: that needs pip install 'polyreel[speech]'",
+                "Nothing was heard in this run, without the extra 'speech'. "
+                f"Install it with: {install_extra('speech')}",
                 style="yellow",
                 markup=False,
                 soft_wrap=True,

@@ -79,7 +79,7 @@ def index(
         watch: Go on until Ctrl-C: index again whenever something changes. A file that is still being written
             is waited for. With --json, a line for each run.
         speech: Then listen to the videos and make lines of what is said; by default if the extra
-            polyreel[speech] is installed. The library remembers --languages for later runs.
+            'speech' is installed. The library remembers --languages for later runs.
         screen_text: And read what is written in the pictures, all but Cyrillic; by default if the weights for
             it (27 MB) are there, which the first run with --screen-text fetches.
     """

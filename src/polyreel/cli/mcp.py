@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from polyreel.cli.options import Device, LibraryOption, default_library, load_bundle
 from polyreel.cli.output import stderr
 from polyreel.errors import UsageError
+from polyreel.extras import missing_extra
 from polyreel.files import absolute
 
 if TYPE_CHECKING:
@@ -34,10 +35,8 @@ def mcp(*, library: LibraryOption = None, cuts: Path | None = None, device: Devi
     try:
         from polyreel.agents.serving import serve_stdio
     except ModuleNotFoundError as error:
-        raise UsageError(
-            "a package that agents' tools need is not installed",
-            item=error.name,
-            remedy="Install it with: pip install 'polyreel[mcp]'",
+        raise missing_extra(
+            "mcp", "a package that agents' tools need is not installed", item=error.name
         ) from error
     from polyreel.library.search.search import Library
 

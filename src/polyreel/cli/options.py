@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter, Token, validators
 
 from polyreel.cli.output import show_progress, stderr
-from polyreel.errors import UsageError
+from polyreel.extras import missing_extra
 from polyreel.files import absolute
 
 if TYPE_CHECKING:
@@ -133,6 +133,4 @@ def require_torch() -> None:
         UsageError: PyTorch is not installed.
     """
     if find_spec("torch") is None:
-        raise UsageError(
-            "training needs PyTorch, which is not here", remedy="Install the extra: polyreel[train]"
-        )
+        raise missing_extra("train", "training needs PyTorch, which is not here")

@@ -11,7 +11,7 @@ from cyclopts import Parameter, validators
 
 from polyreel.cli.options import Device, Json, LibraryOption, absolute, default_library, load_bundle
 from polyreel.cli.output import print_json, stderr, stdout
-from polyreel.errors import UsageError
+from polyreel.extras import missing_extra
 
 if TYPE_CHECKING:
     from polyreel.encoders.runtime import Bundle
@@ -58,10 +58,8 @@ def serve(
         from polyreel.server.serving import serve as serve_library
         from polyreel.server.settings import ServerSettings
     except ModuleNotFoundError as error:
-        raise UsageError(
-            "a package that the server needs is not installed",
-            item=error.name,
-            remedy="Install it with: pip install 'polyreel[serve]'",
+        raise missing_extra(
+            "serve", "a package that the server needs is not installed", item=error.name
         ) from error
 
     settings = ServerSettings(

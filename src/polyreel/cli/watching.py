@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from polyreel.cli.output import stderr, stdout
 from polyreel.errors import LibraryBusyError, PolyreelError, UsageError
+from polyreel.extras import install_packages
 from polyreel.units import count
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def index_and_watch(
         raise UsageError(
             "a package that watching needs is not installed",
             item=error.name,
-            remedy="Install it with: pip install watchfiles",
+            remedy=f"Install it with: {install_packages('watchfiles')}",
         ) from error
     except KeyboardInterrupt:
         stderr.print("Watching has ended.", style="dim")

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from polyreel import errors
 from polyreel.client.documents import ErrorDocument, VideosDocument
-from polyreel.errors import PolyreelError, RemoteError, UsageError
+from polyreel.errors import PolyreelError, RemoteError
+from polyreel.extras import missing_extra
 from polyreel.library.results import (
     Contents,
     IndexStatus,
@@ -81,10 +82,8 @@ class RemoteLibrary:
         try:
             import httpx2
         except ModuleNotFoundError as error:
-            raise UsageError(
-                "a package that the client needs is not installed",
-                item=error.name,
-                remedy="Install it with: pip install 'polyreel[serve]'",
+            raise missing_extra(
+                "serve", "a package that the client needs is not installed", item=error.name
             ) from error
         self.url = url.rstrip("/") + "/"
         self._failures = (httpx2.HTTPError, httpx2.InvalidURL)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from polyreel.errors import UsageError
+from polyreel.extras import install_packages
 
 __all__ = ["Tabular", "data_frame"]
 
@@ -46,7 +47,7 @@ def data_frame(rows: Iterable[Mapping[str, Any]]) -> Any:
     except ModuleNotFoundError as error:
         raise UsageError(
             "a data frame needs pandas, which is not installed",
-            remedy="Install it with 'pip install pandas', or use to_dict()",
+            remedy=f"Install it with: {install_packages('pandas')}; or use to_dict()",
         ) from error
     return pd.DataFrame(list(rows))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from polyreel.errors import UsageError
+from polyreel.extras import missing_extra
 from polyreel.media.limited import Limits
 from polyreel.progress import OnProgress
 from polyreel.recognition.protocol import LineRecogniser
@@ -32,7 +32,7 @@ def require_speech() -> None:
         UsageError: it is not installed.
     """
     if not has_speech():
-        raise UsageError("recognising speech needs faster-whisper", remedy="pip install 'polyreel[speech]'")
+        raise missing_extra("speech", "recognising speech needs faster-whisper")
 
 
 def load_speech(

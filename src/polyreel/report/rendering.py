@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from polyreel.errors import UsageError
+from polyreel.extras import missing_extra
 from polyreel.report.wording import p_value, signed
 
 __all__ = ["render_template", "report_packages"]
@@ -25,10 +25,11 @@ def report_packages() -> Iterator[None]:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
-        raise UsageError(
+        raise missing_extra(
+            "report",
             "a report as HTML needs more packages",
             value=f"no {error.name}",
-            remedy="Run pip install 'polyreel[report]', then the same command again",
+            otherwise="tables do without them",
         ) from error
 
 

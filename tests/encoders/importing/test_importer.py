@@ -14,6 +14,7 @@ from polyreel.encoders.importing import importer
 from polyreel.encoders.importing.hub_folder import HubFolder
 from polyreel.encoders.importing.importer import import_model
 from polyreel.errors import BundleError, PolyreelError, UsageError
+from polyreel.extras import install_extra
 from polyreel.media.pictures import read_for_encoder
 
 pytest.importorskip("torch", reason="weights are imported with PyTorch")
@@ -174,7 +175,7 @@ def test_the_card_says_whose_terms_they_are(imported):
 def test_without_pytorch_the_extra_is_named(copied, monkeypatch):
     monkeypatch.setattr(importer, "find_spec", lambda package: None if package == "torch" else True)
     message = refused(copied("siglip2"), UsageError)
-    assert "polyreel[import]" in message
+    assert f"Install it with: {install_extra('import')}; or import a ready ONNX export" in message
     assert "missing: torch" in message
 
 

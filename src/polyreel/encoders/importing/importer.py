@@ -30,6 +30,7 @@ from polyreel.encoders.importing.proof import AsDecoded, look_at, prove
 from polyreel.encoders.importing.ready import ReadyGraphs, find_ready, wrap_ready
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleError, UsageError
+from polyreel.extras import missing_extra
 from polyreel.files import new_folder
 from polyreel.packages.members import sha256_of
 from polyreel.progress import OnProgress, ignore_progress
@@ -179,10 +180,11 @@ def _images_of(hub: HubFolder, family: str, images: HubFolder | None) -> tuple[H
 def _require_import_extra() -> None:
     missing = [package for package in ("torch", "transformers") if find_spec(package) is None]
     if missing:
-        raise UsageError(
+        raise missing_extra(
+            "import",
             "weights are exported by PyTorch, which is not here",
             value=f"missing: {', '.join(missing)}",
-            remedy="Install the extra: polyreel[import], or import a ready ONNX export of the model",
+            otherwise="or import a ready ONNX export of the model",
         )
 
 

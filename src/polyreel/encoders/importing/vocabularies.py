@@ -8,7 +8,7 @@ from typing import Any
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers, processors
 from tokenizers.models import Unigram, WordPiece
 
-from polyreel.errors import UsageError
+from polyreel.extras import missing_extra
 
 __all__ = ["from_sentencepiece", "from_wordpiece"]
 
@@ -32,10 +32,8 @@ def from_sentencepiece(path: Path) -> Tokenizer:
     try:
         from sentencepiece import sentencepiece_model_pb2
     except ImportError as error:
-        raise UsageError(
-            "a tokenizer in SentencePiece's format needs the sentencepiece package",
-            item=path.name,
-            remedy="Install the extra: polyreel[import]",
+        raise missing_extra(
+            "import", "a tokenizer in SentencePiece's format needs the sentencepiece package", item=path.name
         ) from error
     model: Any = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]  # made by protobuf
     model.ParseFromString(path.read_bytes())

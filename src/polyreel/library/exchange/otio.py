@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from polyreel.errors import UsageError
+from polyreel.extras import missing_extra
 from polyreel.library.exchange.moments import FilmMoment, common_rate
 
 __all__ = ["as_otio"]
@@ -28,10 +28,11 @@ def as_otio(moments: Sequence[FilmMoment], title: str) -> str:
     try:
         import opentimelineio as otio
     except ModuleNotFoundError as error:
-        raise UsageError(
+        raise missing_extra(
+            "edit",
             "a package that this format needs is not installed",
             item=error.name,
-            remedy="Install it with: pip install 'polyreel[edit]'; edl and fcpxml need nothing",
+            otherwise="edl and fcpxml need nothing",
         ) from error
     timeline = otio.schema.Timeline(title)
     timeline.global_start_time = otio.opentime.RationalTime(0, float(common_rate(moments)))

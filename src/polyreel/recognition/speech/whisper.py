@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from polyreel.encoders.devices import CPU, tell_failure
 from polyreel.errors import UsageError
+from polyreel.extras import missing_extra
 from polyreel.languages import UNKNOWN, clean
 from polyreel.media.hearing import read_sound, sound_tracks
 from polyreel.media.limited import DecodeWorker, Limits
@@ -168,11 +169,7 @@ class WhisperSpeech:
         try:
             import faster_whisper  # noqa: F401  before its weights are fetched
         except ImportError as error:
-            raise UsageError(
-                "recognising speech needs faster-whisper",
-                value=error,
-                remedy="pip install 'polyreel[speech]'",
-            ) from error
+            raise missing_extra("speech", "recognising speech needs faster-whisper", value=error) from error
         folder = self._weights.folder(self._download)
         if self._device != CPU:
             try:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from polyreel.errors import DatasetError
+from polyreel.extras import install_packages
 
 __all__ = ["YtDlp", "is_platform_id"]
 
@@ -37,7 +38,8 @@ class YtDlp:
             raise DatasetError(
                 "subtitles from a platform need yt-dlp",
                 item=program,
-                remedy="pip install yt-dlp, or download the subtitles yourself and name their folder",
+                remedy=f"Install it with: {install_packages('yt-dlp')}; or download the subtitles yourself "
+                "and name their folder",
             )
         self._program = found
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from polyreel.clips import Caption
 from polyreel.errors import DatasetError
+from polyreel.extras import install_packages
 from polyreel.languages import UNKNOWN, clean, parse_tag
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class WhisperRecogniser:
                 raise DatasetError(
                     "recognising speech needs faster-whisper",
                     value=error,
-                    remedy="pip install faster-whisper",
+                    remedy=f"Install it with: {install_packages('faster-whisper')}",
                 ) from error
             try:
                 self._model = WhisperModel(str(self._folder), device="cpu", local_files_only=True)

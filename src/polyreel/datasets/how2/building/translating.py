@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polyreel.errors import DatasetError, UnknownNameError
+from polyreel.extras import install_packages
 from polyreel.languages import clean
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ __all__ = ["CTranslate2Translator"]
 _END = "</s>"
 _MOST_TOKENS = 400
 _BATCH_TOKENS = 2_048
-_PACKAGE = "pip install ctranslate2 sentencepiece"
+_PACKAGES = ("ctranslate2", "sentencepiece")
 # NLLB's names of languages: FLORES-200 codes.
 _NLLB = {
     **{"ar": "arb_Arab", "bg": "bul_Cyrl", "cs": "ces_Latn", "de": "deu_Latn", "el": "ell_Grek"},
@@ -141,7 +142,11 @@ def _load(folder: Path, threads: int) -> _Model:
     try:
         import ctranslate2
     except ImportError as error:
-        raise DatasetError("translating needs ctranslate2", value=error, remedy=_PACKAGE) from error
+        raise DatasetError(
+            "translating needs ctranslate2",
+            value=error,
+            remedy=f"Install it with: {install_packages(*_PACKAGES)}",
+        ) from error
     try:
         engine = ctranslate2.Translator(str(folder), device="cpu", intra_threads=threads)
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -192,6 +197,9 @@ def _sentencepiece(path: Path) -> Any:
         from sentencepiece import SentencePieceProcessor
     except ImportError as error:
         raise DatasetError(
-            "this model's tokenizer needs sentencepiece", item=path, value=error, remedy=_PACKAGE
+            "this model's tokenizer needs sentencepiece",
+            item=path,
+            value=error,
+            remedy=f"Install it with: {install_packages(*_PACKAGES)}",
         ) from error
     return SentencePieceProcessor(model_file=str(path))

@@ -23,7 +23,7 @@ from polyreel.encoders.importing.tokenizer_files import load_tokenizer
 from polyreel.encoders.importing.weights.torchvision_operators import mend_torchvision
 from polyreel.encoders.importing.weights.towers import ImageTower, ModelTowers
 from polyreel.encoders.importing.weights.transformers_models import disagreement, quietly
-from polyreel.errors import UsageError
+from polyreel.extras import missing_extra
 
 __all__ = ["OpenClipReference", "load_open_clip_towers"]
 
@@ -115,10 +115,10 @@ def import_open_clip() -> Any:
             warnings.simplefilter("ignore")
             import open_clip
     except (ImportError, RuntimeError) as error:
-        raise UsageError(
+        raise missing_extra(
+            "import",
             "models in the layout of open_clip need its package",
             value=str(error).splitlines()[0][:200],
-            remedy="Install the extra: polyreel[import]",
         ) from error
     return open_clip
 

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="polyreel[serve] is not installed")
 
-from servers import Listening, listening, make_library, serving
+from servers import Listening, listening, make_heard_library, make_library, serving
 from starlette.testclient import TestClient
 
 import videos
@@ -39,6 +39,12 @@ def refused_library(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Bundl
     film(films / "twice.mp4", "red", "blue", "green", "red")
     index_films(films, folder / "library", tiny_bundle)
     return folder / "library"
+
+
+@pytest.fixture(scope="session")
+def heard_library(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Bundle) -> Path:
+    """The library of ``make_heard_library``, with its videos beside it; not to be changed."""
+    return make_heard_library(tmp_path_factory.mktemp("heard"), tiny_bundle)
 
 
 @pytest.fixture

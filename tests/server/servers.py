@@ -16,10 +16,16 @@ from starlette.testclient import TestClient
 from films import film, index_films, subtitles
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
+from polyreel.library.index.hearing import hear
+from polyreel.library.store.store import Commit, writing
+from polyreel.library.store.tables import FAILED, FILES, OK, PARTIAL, SPARED
+from polyreel.recognition.screen.weights import MODEL
 from polyreel.server.app import create_app
 from polyreel.server.serving import protocol_for
 from polyreel.server.settings import ServerSettings
+from sounds import write_sounds
 from tiny_bundle import PALETTE
+from tone_recogniser import ToneRecogniser, says
 
 
 def make_library(folder: Path, bundle: Bundle) -> Path:
@@ -38,6 +44,41 @@ def make_library(folder: Path, bundle: Bundle) -> Path:
     (videos / "text.mp4").write_text("this is no video", encoding="utf-8")
     index_films(videos, folder / "library", bundle)
     return folder / "library"
+
+
+def make_heard_library(folder: Path, bundle: Bundle) -> Path:
+    """Films of which one was heard, one says nothing, one is silent; and all other ends of hearing.
+
+    Their pictures were read but for those of "waiting.mkv", and show no text.
+    """
+    films = folder / "films"
+    film(films / "silent.mp4", "white")
+    said = {"talk": [says("red", 0.5, 1.5), says("kijani", 2.5, 3.5)], "quiet": [], "waiting": []}
+    said |= {name: [says("blau", at / 10, 1)] for at, name in enumerate(("failed", "half", "spared"))}
+    for name, tones in said.items():
+        write_sounds(films / f"{name}.mkv", tones, seconds=4 if name == "talk" else 1, codec="pcm_s16le")
+    index_films(films, folder / "library", bundle)
+    heard = [films / "talk.mkv", films / "quiet.mkv"]
+    hear(folder / "library", bundle, ToneRecogniser(), location=str(bundle.folder), paths=heard)
+    with writing(folder / "library") as writer:
+        videos = {Path(row["path"]).stem: row for row in writer.snapshot.read(FILES).to_pylist()}
+        sound = f"nothing of the sound decodes: {films}/failed.mkv (pcm_s16le, 7 damaged packets). Play it."
+        ends = {"failed": (FAILED, 0.0, sound), "half": (PARTIAL, 62.5, ""), "spared": (SPARED, 1.0, "")}
+        rows = [_recognised(videos[name], "speech", "tones/1", *end) for name, end in ends.items()]
+        rows += [
+            _recognised(row, "screen", MODEL, OK, 1.0, "")
+            for name, row in videos.items()
+            if name != "waiting"
+        ]
+        writer.commit(Commit(recognised=rows))
+    return folder / "library"
+
+
+def _recognised(
+    file: dict[str, Any], source: str, engine: str, status: str, until_s: float, message: str
+) -> dict[str, Any]:
+    row = {"video": file["video"], "source": source, "engine": engine, "status": status, "track": 0}
+    return row | {"until_s": until_s, "message": message, "recognised_at": "2026-01-01T00:00:00+00:00"}
 
 
 def load_bundle(location: str) -> Bundle:

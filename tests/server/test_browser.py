@@ -348,6 +348,19 @@ def test_it_fits_a_phone_in_each_language(visit, site, tag):
             assert page.evaluate(LINES_OF_THE_NAME) == 1, (path, width)
 
 
+def test_what_was_heard_fits_a_phone_in_each_language_and_is_accessible(browser, heard_library):
+    with listening(heard_library) as site:
+        page = browser.new_page(viewport={"width": 320, "height": 640})
+        for tag in STUDY_LANGUAGES:
+            page.set_extra_http_headers({"accept-language": tag})
+            page.goto(f"{site.address}/library")
+            assert page.evaluate("document.scrollingElement.scrollWidth") <= 320, page.evaluate(TOO_WIDE)
+        assert page.locator(".told").count() == 14
+        found = axe.Axe().run(page, options=WCAG)
+        assert [each["id"] for each in found.response["violations"]] == []
+        page.close()
+
+
 def test_it_fits_screens_of_any_width_and_a_laptop_shows_the_player_whole(visit, site):
     page = visit("/?q=dog", viewport={"width": 768, "height": 720})
     film = page.locator(".acts a").nth(1).get_attribute("href")

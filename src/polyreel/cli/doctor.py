@@ -11,7 +11,7 @@ from polyreel.recognition.screen.weights import UNREADABLE
 from polyreel.units import count, size
 
 if TYPE_CHECKING:
-    from polyreel.library.store.doctor import RecognisedHealth
+    from polyreel.library.store.recognised import RecognisedHealth
 
 __all__ = ["doctor"]
 

@@ -11,6 +11,7 @@ from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library.index.run_record import RunRecord
 from polyreel.library.results import ProblemFile
 from polyreel.library.search.calibration import BACKGROUND_QUERIES
+from polyreel.library.search.recognitions import recognitions
 from polyreel.library.search.snapshot import LibrarySnapshot
 from polyreel.server.errors import RequestError
 from polyreel.server.guard import SESSION_COOKIE
@@ -40,19 +41,24 @@ def library_page(request: Request, server: ServerState) -> Response:
     problems = _problems(server.snapshot, status["record"])
     pages = max(1, math.ceil(contents.videos / _VIDEOS))
     page = min(_number(request.query_params.get("page", "1")), pages)
+    videos = server.library.videos(skip=(page - 1) * _VIDEOS, top=_VIDEOS)
     return render(
         request,
         "library.html",
         here="library",
         contents=contents,
-        problems=[(problem, *reason(problem.message, translations)) for problem in problems[:_PROBLEMS]],
+        problems=problems[:_PROBLEMS],
         problem_count=len(problems),
+        problems_shown=_PROBLEMS,
         can_stop=server.indexer.is_running,
         roots=[str(root) for root in server.indexer.roots],
         bundle=server.library.bundle.card.name,
         bundles=installed_bundles() if server.mover.allowed else [],
         can_pause=server.mover.is_running,
-        videos=server.library.videos(skip=(page - 1) * _VIDEOS, top=_VIDEOS),
+        recognised=server.snapshot.recognised,
+        recognitions=recognitions(server.snapshot, [video.id for video in videos]),
+        reason=lambda message: reason(message, translations),
+        videos=videos,
         page=page,
         pages=pages,
         **status,

@@ -15,13 +15,16 @@ from markupsafe import Markup
 
 from polyreel.errors import PolyreelError
 from polyreel.languages import STUDY_LANGUAGES
+from polyreel.library.line_kinds import line_kind
 from polyreel.library.results import Hit, SearchResult
+from polyreel.library.search.recognitions import recognitions
 from polyreel.library.search.search_query import SearchQuery
 from polyreel.server.errors import ForbiddenError, status_of
 from polyreel.server.failures import failure_of
 from polyreel.server.film import film_of
 from polyreel.server.links import AddressLocator, redirect
 from polyreel.server.player import screen_or_failure
+from polyreel.server.reasons import reason
 from polyreel.server.rendering import VISITOR_COOKIE, render, spoken_languages, translations_for
 from polyreel.server.run_status import run_status
 from polyreel.server.search_params import SearchParams
@@ -84,11 +87,13 @@ def video_page(request: Request, server: ServerState, video_id: str = Path(max_l
     at_s = _seconds(request.query_params.get("t", ""), most=video.duration_s)
     query = params.query(server, spoken_languages(request)) if params.is_search else None
     clips = server.batcher.score_clips(video_id, query)
+    lines = server.library.lines(video_id) if video.subtitles else ()
+    subtitled = {line.language for line in lines if line_kind(line.source) == "subtitles"}
     lines_in = request.query_params.get("lines", "")[:_MAX_TAG]
     film = film_of(
         video.duration_s,
         clips,
-        server.library.lines(video_id) if video.subtitles else (),
+        lines,
         at_s=at_s,
         wanted=[lines_in, translations.tag, *spoken_languages(request)],
     )
@@ -122,7 +127,9 @@ def video_page(request: Request, server: ServerState, video_id: str = Path(max_l
         else "",
         screen=screen,
         failure=failure,
-        subtitle_languages=", ".join(translations.language(tag) for tag in video.subtitles),
+        subtitle_languages=", ".join(translations.language(tag) for tag in sorted(subtitled)),
+        recognitions=recognitions(server.snapshot, [video_id])[video_id],
+        reason=lambda message: reason(message, translations),
     )
 
 

@@ -37,6 +37,11 @@ def reason(message: str, translations: Translations) -> tuple[str, str]:
             _("Convert it again from its source."),
         ),
         (
+            ("nothing of the sound decodes", "the file has no such sound track"),
+            _("Its sound cannot be decoded."),
+            _("Convert it again from its source."),
+        ),
+        (
             "decoding",
             _("Decoding took too much time or memory."),
             _("Convert it to a smaller size."),

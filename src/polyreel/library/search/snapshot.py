@@ -7,6 +7,7 @@ import functools
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -19,16 +20,21 @@ from numpy.typing import NDArray
 
 from polyreel.encoders.protocol import Encoder
 from polyreel.errors import NotFoundError, require_type
-from polyreel.library.line_kinds import LINE_KINDS, LineKind
+from polyreel.library.line_kinds import LINE_KINDS, SCREEN, SPEECH, LineKind
 from polyreel.library.results import Contents, LibraryClip, LibraryLine, ProblemFile, Video
 from polyreel.library.search.calibration import Calibration, calibration_file, read_calibration
 from polyreel.library.search.evidence import PICTURES, probability
 from polyreel.library.search.filters import Filter
 from polyreel.library.search.locator import Locator
 from polyreel.library.search.search_index import SearchIndex, cache_of, load_search_index
+from polyreel.library.store.recognised import (
+    RECOGNISED_COLUMNS,
+    RecognisedHealth,
+    recognised_health,
+)
 from polyreel.library.store.state import LibraryState
 from polyreel.library.store.store import TableReader
-from polyreel.library.store.tables import FILES, OK, SUBTITLES
+from polyreel.library.store.tables import FILES, OK, RECOGNISED, SUBTITLES
 
 __all__ = ["IndexedFile", "LibrarySnapshot"]
 
@@ -135,7 +141,7 @@ class LibrarySnapshot:
                 ProblemFile(
                     name=self.name(row["path"]),
                     left_out=row["status"] != OK,
-                    message=row["message"].replace(f"{self.root}/", ""),
+                    message=self._below_root(row["message"]),
                 )
                 for row in files.filter(pc.not_equal(files["message"], "")).to_pylist()
             ),
@@ -314,6 +320,29 @@ class LibrarySnapshot:
         rows = tables.read_of_videos(SUBTITLES, _LINE_COLUMNS, [video_id])
         rows = rows.sort_by([("start_s", "ascending"), ("end_s", "ascending")])
         return [LibraryLine(**row) for row in rows.to_pylist()]
+
+    @functools.cached_property
+    def recognised(self) -> Mapping[LineKind, RecognisedHealth]:
+        """What was heard and read in all videos, which are named from ``root``; only what was begun."""
+        tables = TableReader(self.folder, self.state)
+        rows = (
+            tables.read(RECOGNISED, RECOGNISED_COLUMNS).to_pylist() if RECOGNISED in self.state.tables else []
+        )
+        begun = {row["source"] for row in rows}
+        if not begun:
+            return {}
+        files = tables.read(FILES, ["path", "video", "status", "health"]).sort_by("path").to_pylist()
+        files = [{**file, "path": self.name(file["path"])} for file in files]
+        rows = [{**row, "message": self._below_root(row["message"])} for row in rows]
+        kinds = Counter(self.index.subtitles["kind"].to_pylist())
+        return {
+            source: recognised_health(source, files, rows, lines=kinds[source])
+            for source in (SPEECH, SCREEN)
+            if source in begun
+        }
+
+    def _below_root(self, message: str) -> str:
+        return message.replace(f"{self.root}/", "")
 
     def video_row(self, video_id: str) -> int:
         """Row of a video.

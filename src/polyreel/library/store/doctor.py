@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,39 +15,33 @@ from polyreel.encoders.devices import CPU, chosen_device
 from polyreel.encoders.registry import list_bundles
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleError, LibraryError
-from polyreel.library.line_kinds import SCREEN, SPEECH, LineKind
+from polyreel.library.line_kinds import SCREEN, SPEECH
 from polyreel.library.results import LibraryResult
 from polyreel.library.search.calibration import calibration_file, read_calibration
 from polyreel.library.search.search_index import cache_of
 from polyreel.library.store.preferences import read_preferences
+from polyreel.library.store.recognised import (
+    RECOGNISED_COLUMNS,
+    FileProblem,
+    RecognisedHealth,
+    recognised_health,
+)
 from polyreel.library.store.state import Generation, LibraryState
 from polyreel.library.store.store import TableReader, open_snapshot
 from polyreel.library.store.tables import (
     CLIPS,
-    FAILED,
     FILES,
     OK,
     PARTIAL,
     RECOGNISED,
-    SPARED,
     SUBTITLES,
     embedding_table,
 )
-from polyreel.media.decode import Health
 
-__all__ = ["FileProblem", "GenerationHealth", "LibraryHealth", "RecognisedHealth", "examine"]
+__all__ = ["GenerationHealth", "LibraryHealth", "examine"]
 
-_STATUSES = (OK, SPARED, PARTIAL, FAILED)
 _RESTORE = "Restore the library from a backup, or index into another folder with --library"
 _PACKAGES = ("polyreel", "av", "lancedb", "onnxruntime", "pyarrow", "tokenizers")
-
-
-class FileProblem(LibraryResult):
-    """A file that was left out, or read in part."""
-
-    path: str
-    status: str
-    message: str
 
 
 class GenerationHealth(LibraryResult):
@@ -64,26 +57,6 @@ class GenerationHealth(LibraryResult):
     active: bool
     clips: int
     subtitles: int
-
-
-class RecognisedHealth(LibraryResult):
-    """What was heard in the videos, or read in their pictures.
-
-    Attributes:
-        heard: engine -> videos that it heard to their end.
-        lines: of it.
-        spared: videos that were not heard to their end because their subtitles say the same.
-        half_heard: paths of videos that a run did not hear to their end, and that the next one goes on with.
-        unheard: paths of videos with sound, or that may have some, which nobody has listened to.
-        failed: files that could not be heard; their pictures are searched.
-    """
-
-    heard: Mapping[str, int] = {}
-    lines: int = 0
-    spared: int = 0
-    half_heard: tuple[str, ...] = ()
-    unheard: tuple[str, ...] = ()
-    failed: tuple[FileProblem, ...] = ()
 
 
 class LibraryHealth(LibraryResult):
@@ -170,6 +143,11 @@ def examine(folder: Path) -> LibraryHealth:
         for row in rows
         if row["message"]
     ]
+    recognised = look.rows(RECOGNISED, RECOGNISED_COLUMNS, in_=state)
+    speech, screen_text = (
+        recognised_health(source, rows, recognised, lines=sum(line["source"] == source for line in lines))
+        for source in (SPEECH, SCREEN)
+    )
     bundle_state, usable = _bundle_state(state.generation)
     return LibraryHealth(
         library=str(folder),
@@ -194,8 +172,8 @@ def examine(folder: Path) -> LibraryHealth:
         half_read=tuple(problem for problem in problems if problem.status == PARTIAL),
         remarks=tuple(problem for problem in problems if problem.status == OK),
         languages=read_preferences(folder).languages,
-        speech=_recognised(SPEECH, look, state, rows, lines),
-        screen_text=_recognised(SCREEN, look, state, rows, lines),
+        speech=speech,
+        screen_text=screen_text,
         space_bytes={path.name: _used(path) for path in sorted(folder.iterdir()) if path.is_dir()},
         versions={"python": platform.python_version(), **_versions()},
     )
@@ -213,37 +191,6 @@ def _generations(
             subtitles=sum(row["kind"] == "subtitle" for row in made[number]),
         )
         for number in order
-    )
-
-
-def _recognised(
-    source: LineKind,
-    look: _Look,
-    state: LibraryState,
-    files: list[dict[str, Any]],
-    lines: list[dict[str, Any]],
-) -> RecognisedHealth:
-    known = look.rows(RECOGNISED, ["video", "source", "engine", "status", "message"], in_=state)
-    by_video = {row["video"]: row for row in known if row["source"] == source}
-    # Of files with the same content the first one stands for all.
-    first = {file["video"]: file for file in reversed(files) if file["status"] == OK}
-    of = {status: [v for v in first if by_video.get(v, {}).get("status") == status] for status in _STATUSES}
-    unheard = [
-        video
-        for video, file in first.items()
-        if video not in by_video
-        and (source != SPEECH or Health.model_validate_json(file["health"]).sound_tracks != 0)
-    ]
-    return RecognisedHealth(
-        heard=dict(Counter(by_video[video]["engine"] for video in of[OK])),
-        lines=sum(line["source"] == source for line in lines),
-        spared=len(of[SPARED]),
-        half_heard=tuple(sorted(first[video]["path"] for video in of[PARTIAL])),
-        unheard=tuple(sorted(first[video]["path"] for video in unheard)),
-        failed=tuple(
-            FileProblem(path=first[video]["path"], status=FAILED, message=by_video[video]["message"])
-            for video in of[FAILED]
-        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""``python benchmarks/speech.py``: how well speech is recognised, what it costs, and what it makes of noise.
+"""``python benchmarks/speech.py``: how well speech is recognised, and what it costs.
 
 Announcements: Debian's ``asterisk-core-sounds-{en,ru}-wav`` (8 kHz, read by professionals), of which
 ``POLYREEL_DATA/speech`` has the texts of sentences of six words and more. Captions: those of
@@ -7,8 +7,6 @@ Sentences are drawn in random order and joined into recordings of about a minute
 silence between them. Words count alike in capitals and without punctuation; "ё" is "е".
 
 "alone" gives each sentence a file of its own, where its language has to be told from a few seconds.
-
-Noise: silence, white noise, a hum, and chords with a beat, made here. Nobody speaks in any of it.
 
 Nothing was chosen on these sentences but what docs/speech.md says: half of the announcements were looked at
 when the number of beams and the guard against loops were.
@@ -76,12 +74,10 @@ class Sentence:
 
 
 def main() -> int:
-    """Errors by corpus, then costs, then what is made of noise."""
+    """Errors by corpus, then memory."""
     parser = options(__doc__)
     parser.add_argument("--captions", type=int, default=120, help="captions of each language and length")
     parser.add_argument("--alone", type=int, default=60, help="sentences that get a file of their own")
-    parser.add_argument("--noise-minutes", type=float, default=60.0, help="of all kinds of noise together")
-    parser.add_argument("--only", choices=("errors", "noise"), help="leave out the rest")
     parser.add_argument("--hear", nargs="+", type=Path, help="hear FILES and print the peak of memory")
     arguments = parser.parse_args()
     if arguments.hear:
@@ -98,13 +94,9 @@ def main() -> int:
         return SKIPPED
     engine = load_speech()
     with tempfile.TemporaryDirectory() as folder:
-        if arguments.only != "noise":
-            costs = measure_errors(report, engine, corpora, Path(folder))
-            report.target("processor seconds a second of speech", max(costs), "<=", 0.12)
-            measure_memory(report, corpora, Path(folder))
-        if arguments.only != "errors":
-            minutes = arguments.noise_minutes * (0.1 if arguments.quick else 1)
-            measure_noise(report, engine, Path(folder), minutes)
+        costs = measure_errors(report, engine, corpora, Path(folder))
+        report.target("processor seconds a second of speech", max(costs), "<=", 0.12)
+        measure_memory(report, corpora, Path(folder))
     return report.close()
 
 
@@ -221,24 +213,6 @@ def memory_of(files: Iterable[Path]) -> tuple[float, float]:
     return peak.own_mb, peak.descendants_mb
 
 
-def measure_noise(report: Report, engine: LineRecogniser, folder: Path, minutes: float) -> None:
-    """Lines that are made of what nobody says."""
-    rows, lines_in_all = [], 0
-    generator = np.random.default_rng(report.arguments.seed)
-    kinds = {"silence": silence, "white noise": noise, "hum": hum, "chords with a beat": music}
-    for name, make in kinds.items():
-        path = folder / "noise.wav"
-        seconds = write_wave(path, make(round(60 * minutes / len(kinds)), generator))
-        lines, cost_s = heard(engine, path)
-        lines_in_all += len(lines)
-        rows.append([name, f"{seconds / 60:.1f}", len(lines), f"{cost_s / seconds:.4f}"])
-        print(rows[-1], file=sys.stderr, flush=True)
-        if name == "silence":
-            report.target("processor seconds a second of silence", cost_s / seconds, "<=", 0.02)
-    report.table("Nobody speaks", ["sound", "minutes", "lines", "CPU s a second"], rows)
-    report.target("lines where nobody speaks", lines_in_all, "<=", 1)
-
-
 def heard(engine: LineRecogniser, path: Path) -> tuple[list[RecognisedLine], float]:
     """Lines of a file, and the processor seconds of this process and of its decoder."""
     before = spent()
@@ -318,37 +292,6 @@ def rate_of(errors: Sequence[int], counts: Sequence[int], seed: int) -> tuple[fl
     drawn = (weights @ np.array(errors)) / (weights @ np.array(counts))
     low, high = np.quantile(drawn, [0.025, 0.975])
     return sum(errors) / sum(counts), float(low), float(high)
-
-
-def silence(seconds: int, _generator: np.random.Generator) -> NDArray[np.int16]:
-    """Nothing."""
-    return np.zeros(seconds * RATE, np.int16)
-
-
-def noise(seconds: int, generator: np.random.Generator) -> NDArray[np.int16]:
-    """White noise whose loudness comes and goes."""
-    swell = 0.5 + 0.5 * np.sin(2 * np.pi * np.arange(seconds * RATE) / RATE / 7)
-    return (3_000 * swell * generator.standard_normal(seconds * RATE)).clip(-32_768, 32_767).astype(np.int16)
-
-
-def hum(seconds: int, generator: np.random.Generator) -> NDArray[np.int16]:
-    """50 Hz and its overtones, with a little noise."""
-    times = np.arange(seconds * RATE) / RATE
-    tones = sum(np.sin(2 * np.pi * 50 * n * times) / n for n in range(1, 8))
-    return (3_000 * tones + 200 * generator.standard_normal(len(times))).astype(np.int16)
-
-
-def music(seconds: int, generator: np.random.Generator) -> NDArray[np.int16]:
-    """A chord of plucked strings every half second, over a drum."""
-    step = RATE // 2
-    times = np.arange(step) / RATE
-    parts = []
-    for _ in range(2 * seconds):
-        root = 110 * 2 ** (generator.integers(0, 24) / 12)
-        chord = sum(np.sin(2 * np.pi * root * ratio * times) for ratio in (1, 1.25, 1.5, 2))
-        drum = generator.standard_normal(step) * np.exp(-40 * times)
-        parts.append(2_500 * chord * np.exp(-3 * times) + 6_000 * drum)
-    return np.concatenate(parts).clip(-32_768, 32_767).astype(np.int16)
 
 
 if __name__ == "__main__":

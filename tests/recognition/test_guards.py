@@ -82,8 +82,18 @@ def test_announcements_that_begin_alike_are_no_loop_nor_are_a_few_words_twice():
 
 
 def test_what_the_model_does_not_believe_itself_is_not_kept():
-    likely = {"log_probability": -0.2, "silence": 0.1, "seconds": 5.0}
+    likely = {"log_probability": -0.2, "silence": 0.1, "language": 0.9, "seconds": 5.0}
     assert not is_unlikely("a sentence of some words", **likely)
     assert is_unlikely("a sentence of some words", **{**likely, "log_probability": -1.2})
     assert is_unlikely("a sentence of some words", **{**likely, "log_probability": -0.6, "silence": 0.9})
     assert is_unlikely("many words " * 30, **{**likely, "seconds": 2.0})
+
+
+def test_of_music_neither_the_words_nor_their_language_are_believed():
+    """As a clip of music came out: "We did it", at -0.73 a token, in English at 0.30."""
+    music = {"log_probability": -0.73, "silence": 0.22, "language": 0.3, "seconds": 3.7}
+    assert is_unlikely("We did it, did it, did it!", **music)
+    # Mumbled in a language that is clear, clearly in one of two that are alike, or at length, it is kept.
+    assert not is_unlikely("We did it, did it, did it!", **{**music, "language": 0.9})
+    assert not is_unlikely("We did it, did it, did it!", **{**music, "log_probability": -0.3})
+    assert not is_unlikely("We did it, did it, did it!", **{**music, "seconds": 27.0})

@@ -13,6 +13,10 @@ __all__ = ["is_credit", "is_farewell", "is_unlikely", "without_loop"]
 # Thresholds of the Whisper paper (Radford et al. 2022, 4.5); its authors decode again below the first.
 _LEAST_LOG_PROBABILITY = -1.0
 _SILENT = 0.6
+# Below it the model holds all other languages together for more likely.
+_SURE_LANGUAGE = 0.5
+# Of more speech than this it is unsure only between languages that are alike, such as Catalan and Spanish.
+_LITTLE_S = 10.0
 # Of speech; auctioneers reach 8 words a second.
 _MOST_CHARS_A_SECOND = 45.0
 # So many words at most that come this often, one time after another, and fill this many, are a loop.
@@ -49,18 +53,26 @@ _FAREWELLS = frozenset(
 )
 
 
-def is_unlikely(text: str, *, log_probability: float, silence: float, seconds: float) -> bool:
+def is_unlikely(
+    text: str, *, log_probability: float, silence: float, language: float, seconds: float
+) -> bool:
     """Whether what the model made of a window is nothing that was said there.
+
+    Where two signs agree, each may be weaker: in music the words are doubtful, and so is the language that
+    they should be in; of what people say seldom both.
 
     Args:
         text: all of it.
         log_probability: mean over its tokens.
         silence: the model's probability that nobody speaks.
+        language: the model's probability, from this window alone, of the language that the text is in; 1 for
+            one that somebody has named.
         seconds: of speech in the window.
     """
+    is_doubtful = silence > _SILENT or (language < _SURE_LANGUAGE and seconds < _LITTLE_S)
     return (
         log_probability < _LEAST_LOG_PROBABILITY
-        or (silence > _SILENT and log_probability < _LEAST_LOG_PROBABILITY / 2)
+        or (is_doubtful and log_probability < _LEAST_LOG_PROBABILITY / 2)
         or len(text) > _MOST_CHARS_A_SECOND * seconds
     )
 

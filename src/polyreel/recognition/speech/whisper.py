@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["WhisperSpeech"]
 
 # Whoever changes what comes out for the same sound counts this up: files are heard anew.
-_REVISION = 1
+_REVISION = 2
 _FRAMES_A_SECOND = 100
 # Beams 2 and 5 make as many mistakes and cost more: docs/speech.md.
 _BEAMS = 1
@@ -134,19 +134,19 @@ class WhisperSpeech:
 
         until = Place(track.number, from_s)
         for block, spans in blocks(pieces()):
-            lines = self._lines_of(block, spans, belief)
+            lines = self._lines_of(block, spans, belief, likely)
             until = Place(track.number, block.end_s)
             yield Stretch(tuple(lines), until)
         yield Stretch((), until, tuple(remarks))
 
     def _lines_of(
-        self, block: Block, spans: Sequence[Utterance], belief: LanguageBelief
+        self, block: Block, spans: Sequence[Utterance], belief: LanguageBelief, likely: Sequence[str]
     ) -> list[RecognisedLine]:
         encoded = [self._encode(window) for window in join_spans(block, spans)]
         told = belief.languages([(each.languages, each.window.seconds) for each in encoded])
         lines: list[RecognisedLine] = []
         for each, (code, _probability) in zip(encoded, told, strict=True):
-            lines += self._decode(each, code)
+            lines += self._decode(each, code, 1.0 if code in likely else each.languages.get(code, 0.0))
         return lines
 
     def _encode(self, window: SpeechWindow) -> _Encoded:
@@ -179,7 +179,7 @@ class WhisperSpeech:
                 self._device = CPU
         return _load(folder, CPU, self._threads)
 
-    def _decode(self, encoded: _Encoded, code: str) -> list[RecognisedLine]:
+    def _decode(self, encoded: _Encoded, code: str, sureness: float) -> list[RecognisedLine]:
         tokenizer = self._tokenizer(code)
         prompt = self._model.get_prompt(tokenizer, [], without_timestamps=True)
         (result,) = self._model.model.generate(
@@ -197,7 +197,11 @@ class WhisperSpeech:
         if (
             not text
             or is_unlikely(
-                text, log_probability=result.scores[0], silence=result.no_speech_prob, seconds=seconds
+                text,
+                log_probability=result.scores[0],
+                silence=result.no_speech_prob,
+                language=sureness,
+                seconds=seconds,
             )
             or is_farewell(text, language)
         ):

@@ -241,6 +241,16 @@ def test_nothing_that_matches_is_visible(visit):
     assert "%" in page.inner_text("#doubt")
 
 
+def test_what_was_found_is_saved_as_a_list(visit):
+    page = visit()
+    search(page, "dog")
+    page.get_by_text("Save as a list").click()
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="CSV").click()
+    assert saved.value.suggested_filename == "dog.csv"
+    assert "the dog runs away" in saved.value.path().read_text(encoding="utf-8")
+
+
 def test_more_like_this_and_the_whole_video(visit):
     page = visit("/?q=red&mode=visual")
     page.locator(".acts a").first.click()

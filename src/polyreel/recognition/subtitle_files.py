@@ -6,21 +6,49 @@ import html
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from polyreel.errors import UsageError
 from polyreel.files import write_atomically
 from polyreel.languages import UNKNOWN
 from polyreel.recognition.protocol import RecognisedLine
 
-__all__ = ["SubtitleFormat", "as_documents", "beside", "main_language", "subtitle_text", "write_beside"]
+__all__ = [
+    "SubtitleFormat",
+    "TimedText",
+    "as_documents",
+    "beside",
+    "main_language",
+    "subtitle_text",
+    "write_beside",
+]
 
 SubtitleFormat = Literal["srt", "vtt", "json"]
 # A player drops a line that is shown for no time.
 _SHORTEST_MS = 200
 
 
-def subtitle_text(lines: Sequence[RecognisedLine], format_: Literal["srt", "vtt"]) -> str:
+class TimedText(Protocol):
+    """A line as subtitles need it: a recognised one, or one of a library."""
+
+    @property
+    def text(self) -> str:
+        """The words."""
+
+    @property
+    def start_s(self) -> float:
+        """When it begins, seconds from the start of the video."""
+
+    @property
+    def end_s(self) -> float:
+        """When it ends, the same."""
+
+    @property
+    def language(self) -> str:
+        """BCP-47 tag, "und" where unknown."""
+
+
+def subtitle_text(lines: Sequence[TimedText], format_: Literal["srt", "vtt"]) -> str:
     """Lines as the text of a SubRip or WebVTT file.
 
     Args:
@@ -53,7 +81,7 @@ def as_documents(lines: Sequence[RecognisedLine]) -> list[Mapping[str, Any]]:
     ]
 
 
-def main_language(lines: Sequence[RecognisedLine]) -> str:
+def main_language(lines: Sequence[TimedText]) -> str:
     """BCP-47 tag of the language that most letters are in."""
     letters: dict[str, int] = {}
     for line in lines:

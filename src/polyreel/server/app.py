@@ -20,7 +20,7 @@ from polyreel._version import __version__
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import NotFoundError, PolyreelError
 from polyreel.library.search.search import Library
-from polyreel.server import api, cut_api, library_pages, media_api, pages, player
+from polyreel.server import api, cut_api, export_api, library_pages, media_api, pages, player
 from polyreel.server.csrf import CsrfSigner
 from polyreel.server.errors import (
     RangeError,
@@ -45,7 +45,15 @@ from polyreel.server.state import Server
 
 __all__ = ["create_app"]
 
-_ROUTERS = (api.router, media_api.router, cut_api.router, pages.router, player.router, library_pages.router)
+_ROUTERS = (
+    api.router,
+    media_api.router,
+    cut_api.router,
+    export_api.router,
+    pages.router,
+    player.router,
+    library_pages.router,
+)
 _THREADS = 16
 _GZIP_FROM_BYTES = 500
 _YEAR_S = 365 * 24 * 3600

@@ -7,6 +7,7 @@ import re
 import stat
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from starlette.datastructures import Headers
 from starlette.responses import FileResponse, Response
@@ -16,7 +17,14 @@ from polyreel.errors import NotFoundError
 from polyreel.library.search.snapshot import LibrarySnapshot
 from polyreel.server.errors import RangeError
 
-__all__ = ["CONDITIONAL_METHOD", "satisfiable_ranges", "thumbnail_response", "video_file", "video_response"]
+__all__ = [
+    "CONDITIONAL_METHOD",
+    "attachment",
+    "satisfiable_ranges",
+    "thumbnail_response",
+    "video_file",
+    "video_response",
+]
 
 CONDITIONAL_METHOD = "polyreel.method"
 """Key of an ASGI scope: the method of a request that is answered as GET."""
@@ -73,6 +81,12 @@ class _IndexedFileResponse(FileResponse):
             return parsedate_to_datetime(self.headers["last-modified"]) <= seen
         except (TypeError, ValueError):  # no date, or one without its zone
             return False
+
+
+def attachment(name: str) -> str:
+    """The header that makes a browser save an answer under a name, whatever letters that has (RFC 6266)."""
+    encoded = quote(name)
+    return f'attachment; filename="{name}"' if encoded == name else f"attachment; filename*=utf-8''{encoded}"
 
 
 def satisfiable_ranges(header: str, size: int) -> list[tuple[int, int]] | None:

@@ -252,7 +252,7 @@ def is_search(scope: Scope) -> bool:
     """Whether a request costs a run of an encoder or could try a token."""
     path = route_path(scope)
     return (
-        path.startswith(("/api/v1/search", "/example", "/login"))
+        path.startswith(("/api/v1/search", "/example", "/export", "/login"))
         or path.endswith("/moments")
         or (path == "/" and bool(scope["query_string"]))
     )

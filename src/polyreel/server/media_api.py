@@ -1,18 +1,27 @@
-"""What a player asks for, as part of the REST API: streams, lines as subtitles, strips of pictures."""
+"""What a player asks for, as part of the REST API: streams, lines as subtitles, strips of pictures.
+
+And what is said in a video, as subtitles to keep.
+"""
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from polyreel.client.documents import ErrorDocument
+from polyreel.errors import NotFoundError
+from polyreel.library.line_kinds import SPEECH, line_kind
+from polyreel.library.search.recognitions import recognitions
 from polyreel.media.playable import MP4, WEBM
+from polyreel.recognition.subtitle_files import SubtitleFormat, beside, main_language, subtitle_text
 from polyreel.server.api import API, ERRORS, NOT_FOUND, VideoId
 from polyreel.server.errors import RequestError
-from polyreel.server.files import CONDITIONAL_METHOD, video_file
+from polyreel.server.files import CONDITIONAL_METHOD, attachment, video_file
 from polyreel.server.state import ServerState
 from polyreel.server.webvtt import webvtt
 
@@ -26,6 +35,8 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
     422: {"model": ErrorDocument, "description": "The file cannot be decoded"},
     503: {"model": ErrorDocument, "description": "Too many streams run already"},
 }
+
+_SUBTITLE_KINDS = {"srt": "application/x-subrip", "vtt": "text/vtt", "json": "application/json"}
 
 router = APIRouter(prefix=f"{API}/videos/{{video_id}}", tags=["videos"], responses=ERRORS)
 
@@ -67,6 +78,34 @@ def subtitles(
     lines = server.library.lines(video_id)
     own = [line for line in lines if (line.language, line.source) == (lang, source)]
     return Response(webvtt(own, shift_s=shift), media_type="text/vtt; charset=utf-8")
+
+
+@router.get("/transcript", response_class=Response, responses=_of_kind(*_SUBTITLE_KINDS.values()))
+def transcript(server: ServerState, video_id: VideoId, to: SubtitleFormat = "srt") -> Response:
+    """What was heard in the video, as subtitles to keep beside it."""
+    video = server.library.video(video_id)
+    lines = [line for line in server.library.lines(video_id) if line_kind(line.source) == SPEECH]
+    if not lines:
+        raise NotFoundError(
+            "nothing that is said in this video is in the library",
+            item=video.name,
+            remedy="Index it with 'polyreel index --speech'; the library page says what was heard",
+        )
+    if to == "json":
+        heard = next(
+            each for each in recognitions(server.snapshot, [video_id])[video_id] if each.source == SPEECH
+        )
+        document = {
+            "video": video.name,
+            "engine": heard.engine,
+            "lines": [line.model_dump(mode="json") for line in lines],
+        }
+        text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+    else:
+        text = subtitle_text(lines, to)
+    name = beside(Path(video.name), main_language(lines), to).name
+    headers = {"content-disposition": attachment(name)}
+    return Response(text, media_type=_SUBTITLE_KINDS[to], headers=headers)
 
 
 @router.get("/strip", response_class=Response, responses=_of_kind("image/jpeg"))

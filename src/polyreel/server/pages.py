@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from polyreel.errors import PolyreelError
 from polyreel.languages import STUDY_LANGUAGES
+from polyreel.library.exchange.exporting import formats_here
 from polyreel.library.line_kinds import line_kind
 from polyreel.library.results import Hit, SearchResult
 from polyreel.library.search.recognitions import recognitions
@@ -235,6 +236,7 @@ def _results(
         "unfiltered": params.changed(**without_filters).address,
         "any_more": any(hit.more for hit in result.hits),
         "search_query": params.address.partition("/")[2],
+        "export_formats": formats_here(),
         "every_moment": params.changed(moments="all").address,
         "best_moments": params.changed(moments="").address,
         "with_pictures": params.changed(mode="hybrid").address,

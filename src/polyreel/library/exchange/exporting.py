@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from polyreel.errors import NotFoundError, UnknownNameError, UsageError
+from polyreel.errors import MediaError, NotFoundError, UnknownNameError, UsageError
 from polyreel.files import finished_file
 from polyreel.library.exchange.edl import as_edl
 from polyreel.library.exchange.fcpxml import as_fcpxml
@@ -16,7 +18,7 @@ from polyreel.library.results import Hit
 from polyreel.media.cuts.files import facts_of
 from polyreel.media.limited import DecodeWorker
 
-__all__ = ["EXPORT_FORMATS", "export_hits"]
+__all__ = ["EXPORT_FORMATS", "Export", "export_hits", "export_text", "formats_here"]
 
 _FOR_EDITORS: Mapping[str, Callable[[Sequence[FilmMoment], str], str]] = {
     "edl": as_edl,
@@ -25,6 +27,65 @@ _FOR_EDITORS: Mapping[str, Callable[[Sequence[FilmMoment], str], str]] = {
 }
 _LISTS: Mapping[str, Callable[[Sequence[Hit], str], str]] = {"csv": as_csv, "m3u": as_m3u}
 EXPORT_FORMATS = frozenset({*_FOR_EDITORS, *_LISTS})
+_ENCODING, _ERRORS = "utf-8", "backslashreplace"
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A list of hits as another program reads it.
+
+    Attributes:
+        text: of the file.
+        left_out: what is wrong with films that could not be read, whose hits are not in it.
+        varying: films whose frame rate varies, and the frames a second that they are counted at.
+    """
+
+    text: str
+    left_out: Sequence[MediaError] = ()
+    varying: Mapping[Path, float] | None = None
+
+    @property
+    def content(self) -> bytes:
+        """The file."""
+        return self.text.encode(_ENCODING, _ERRORS)
+
+
+def formats_here() -> tuple[str, ...]:
+    """The formats whose packages are installed, those for editors first."""
+    has_otio = importlib.util.find_spec("opentimelineio") is not None
+    return tuple(kind for kind in ("otio", "fcpxml", "edl", "m3u", "csv") if kind != "otio" or has_otio)
+
+
+def export_text(
+    hits: Sequence[Hit], *, kind: str, title: str, place: Callable[[Path], Path] = lambda path: path
+) -> Export:
+    """Hits in the order of their ranks, as they are named.
+
+    Args:
+        hits: of a library on this machine.
+        kind: one of ``EXPORT_FORMATS``.
+        title: what the list is called.
+        place: where the film is that a hit names; a MediaError of it costs the hits of that film.
+
+    Raises:
+        UnknownNameError: there is no such kind.
+        NotFoundError: there is nothing to write.
+        UsageError: a package is missing, or the format cannot hold the hits.
+    """
+    if kind not in EXPORT_FORMATS:
+        raise UnknownNameError("format", kind, EXPORT_FORMATS)
+    if not hits:
+        raise NotFoundError("there is no hit to export", remedy="Search for something else")
+    if kind in _LISTS:
+        return Export(_LISTS[kind](hits, title))
+    with DecodeWorker() as worker:
+        moments, problems = moments_of(hits, lambda path: facts_of(worker, place(path)))
+    if not moments:
+        raise NotFoundError(
+            "no film of the hits can be read", value=problems[0], remedy="See 'polyreel doctor'"
+        )
+    varying = {moment.path: float(moment.film.rate) for moment in moments if moment.film.is_variable}
+    return Export(_FOR_EDITORS[kind](moments, title), problems, varying)
 
 
 def export_hits(
@@ -40,40 +101,21 @@ def export_hits(
         overwrite: whether it may replace a file that is there.
 
     Raises:
-        UnknownNameError: there is no such kind.
-        NotFoundError: there is nothing to write.
-        UsageError: the file is there, a package is missing, or the format cannot hold the hits.
+        UsageError: the file is there; and as ``export_text``.
         OSError: the disk is full, or the folder is not there.
     """
-    if kind not in EXPORT_FORMATS:
-        raise UnknownNameError("format", kind, EXPORT_FORMATS)
-    if not hits:
-        raise NotFoundError("there is no hit to export", item=target, remedy="Search for something else")
-    remarks: list[str] = []
-    if kind in _LISTS:
-        text = _LISTS[kind](hits, title)
-    else:
-        with DecodeWorker() as worker:
-            moments, problems = moments_of(hits, lambda path: facts_of(worker, path))
-        if not moments:
-            raise NotFoundError(
-                "no film of the hits can be read",
-                item=target,
-                value=problems[0],
-                remedy="See 'polyreel doctor'",
-            )
-        remarks = [f"Left out: {problem}" for problem in problems]
-        varying = {moment.path: moment.film for moment in moments if moment.film.is_variable}
-        remarks += [
-            f"The frame rate of {path} varies: its frames are counted at {float(film.rate):g} a second."
-            for path, film in varying.items()
-        ]
-        text = _FOR_EDITORS[kind](moments, title)
+    made = export_text(hits, kind=kind, title=title)
     try:
         with finished_file(target, overwrite=overwrite) as place:
-            place.write_text(text, encoding="utf-8", errors="backslashreplace")
+            place.write_bytes(made.content)
     except FileExistsError as error:
         raise UsageError(
             "a file of this name is there", item=target, remedy="Give another name, or --overwrite"
         ) from error
-    return remarks
+    return [
+        *(f"Left out: {problem}" for problem in made.left_out),
+        *(
+            f"The frame rate of {path} varies: its frames are counted at {rate:g} a second."
+            for path, rate in (made.varying or {}).items()
+        ),
+    ]

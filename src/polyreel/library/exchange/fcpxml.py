@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from xml.etree import ElementTree
 
-from polyreel.library.exchange.moments import FilmMoment, common_rate
+from polyreel.library.exchange.moments import FilmMoment, address_of, common_rate
 from polyreel.media.frame_rates import drops_frames
 
 __all__ = ["as_fcpxml"]
@@ -81,7 +81,7 @@ def _asset(resources: ElementTree.Element, moment: FilmMoment, name: str, shape:
     facts = {
         "id": name,
         "name": _text(moment.path.stem),
-        "src": moment.path.as_uri(),
+        "src": address_of(moment.path),
         "start": _time(moment.begins_at, film.rate),
         "duration": _time(film.pictures, film.rate),
         "hasVideo": "1",

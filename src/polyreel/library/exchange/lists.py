@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from polyreel.library.exchange.moments import address_of
 from polyreel.library.results import Hit
 from polyreel.units import clock, printable
 
@@ -45,7 +46,7 @@ def as_m3u(hits: Sequence[Hit], title: str) -> str:
             f"#EXTINF:{length_s},{_line(path.stem)} {clock(hit.start_s)}",
             f"#EXTVLCOPT:start-time={hit.start_s:.3f}",
             f"#EXTVLCOPT:stop-time={hit.end_s:.3f}",
-            path.as_uri(),
+            address_of(path),
         ]
     return "\n".join(lines) + "\n"
 

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from urllib.parse import quote
 
 from polyreel.errors import MediaError
 from polyreel.library.results import Hit
 from polyreel.media.film_facts import FilmFacts
 from polyreel.media.frame_rates import count_of_timecode
 
-__all__ = ["FilmMoment", "common_rate", "in_frames", "moments_of"]
+__all__ = ["FilmMoment", "address_of", "common_rate", "in_frames", "moments_of"]
 
 # Times of hits are rounded to milliseconds somewhere on their way: less than this of a frame.
 _TOLERANCE = Fraction(1, 10)
@@ -26,7 +27,7 @@ class FilmMoment:
 
     Attributes:
         hit: the hit.
-        path: its file.
+        path: its file, as the hit names it: absolute, or from the folder that holds all films.
         film: facts of it.
         first: frame of the film that it begins with; 0 is the film's first one.
         length: how many frames.
@@ -48,6 +49,11 @@ class FilmMoment:
     def name(self) -> str:
         """What editors call it: the film's name."""
         return self.path.name
+
+
+def address_of(path: Path) -> str:
+    """The address of a file, from where the list is if the path is not absolute."""
+    return path.as_uri() if path.is_absolute() else quote(path.as_posix())
 
 
 def moments_of(

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from polyreel.extras import missing_extra
-from polyreel.library.exchange.moments import FilmMoment, common_rate
+from polyreel.library.exchange.moments import FilmMoment, address_of, common_rate
 
 __all__ = ["as_otio"]
 
@@ -54,7 +54,7 @@ def as_otio(moments: Sequence[FilmMoment], title: str) -> str:
 def _clip(otio: Any, moment: FilmMoment) -> Any:
     film, hit = moment.film, moment.hit
     media = otio.schema.ExternalReference(
-        target_url=moment.path.as_uri(),
+        target_url=address_of(moment.path),
         available_range=_range(otio, moment.begins_at, film.pictures, film.rate),
     )
     media.name = moment.name

@@ -24,6 +24,7 @@ from polyreel.library.search.evidence import EXACT, LINES, PICTURES, WORDS, prob
 from polyreel.library.search.ranking import Ranking
 from polyreel.library.search.search_index import CACHE
 from polyreel.library.search.search_query import text_query
+from polyreel.library.search.searched_vectors import ExactVectors
 
 
 @pytest.fixture(scope="module")
@@ -92,13 +93,14 @@ def test_lines_that_come_again_and_again_are_no_background():
 def test_before_a_calibration_a_match_stands_out_from_the_others():
     cosines = np.random.default_rng(0).normal(0.2, 0.05, 1_000).astype(np.float32)
     cosines[7] = 0.8
-    found = provisional(cosines, 0.0)
+    found = provisional(cosines, 0.0, cosines)
     assert found.argmax() == 7
     assert np.sort(found)[-2] < 3 < found[7]
     for few in (np.zeros(0, np.float32), np.ones(1, np.float32), np.ones(9, np.float32)):
-        assert (provisional(few, 0.0) == 0).all()
+        assert (provisional(few, 0.0, few) == 0).all()
     # A bundle that was measured says itself from where on a match means something.
-    assert provisional(np.array([0.1, 0.3, 0.5], np.float32), 0.3) == pytest.approx([-4, 0, 4])
+    few = np.array([0.1, 0.3, 0.5], np.float32)
+    assert provisional(few, 0.3, few) == pytest.approx([-4, 0, 4])
 
 
 def units(rng, count):
@@ -223,8 +225,9 @@ def test_a_line_that_says_it_comes_first_before_anything_is_measured(own_library
     rng = np.random.default_rng(0)
     asked = text_query(query)
     (vector,) = library.encode([asked])
-    pictures = rng.uniform(-1, 1, len(snapshot.index.clips)).astype(np.float32)
-    best = Ranking(snapshot, card, asked, vector).result(pictures).hits[0]
+    pictures = rng.uniform(-1, 1, (len(snapshot.index.clips), 1)).astype(np.float32)
+    (cosines,) = ExactVectors(pictures).cosines(np.ones((1, 1), np.float32))
+    best = Ranking(snapshot, card, asked, vector).result(cosines).hits[0]
     assert best.evidence.subtitle.text == "the dog runs"
 
 

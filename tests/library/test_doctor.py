@@ -13,6 +13,7 @@ from polyreel.cli.app import main
 from polyreel.encoders import devices
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import LibraryError
+from polyreel.library.search import searched_vectors as searched
 from polyreel.library.store.doctor import examine
 from polyreel.library.store.state import read_state, write_state
 from polyreel.library.store.store import writing
@@ -57,6 +58,18 @@ def test_it_tells_what_runs_the_bundle(library, monkeypatch, caplog, asked, told
     monkeypatch.setenv("POLYREEL_DEVICE", asked)
     assert examine(library).device == told
     assert len(caplog.records) == (asked == "openvino")  # which is not there: one message
+
+
+def test_it_tells_how_the_library_is_searched(library, monkeypatch, capsys):
+    assert set(examine(library).ways.values()) == {"exactly"}
+    monkeypatch.setattr(searched, "EXACT_BYTES", 2 * 8 * 4)  # two vectors of eight numbers
+    monkeypatch.setattr(searched, "can_scan", lambda: True)
+    by_bytes = "in one byte a number, the best compared exactly"
+    assert examine(library).ways == {"clips": by_bytes, "subtitles": "exactly"}
+    main(["doctor", "--library", str(library)])
+    assert f"clips {by_bytes}; subtitle lines exactly" in " ".join(capsys.readouterr().out.split())
+    monkeypatch.setattr(searched, "can_scan", lambda: False)
+    assert examine(library).ways["clips"] == "exactly, since numkong is not installed"
 
 
 def test_it_changes_nothing(library):

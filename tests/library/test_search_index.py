@@ -76,7 +76,7 @@ def test_clips_lie_in_order_of_path_and_time_with_their_own_vectors(library, tin
     assert [(Path(row["path"]).stem, row["start_s"]) for row in rows] == [("a", 0), ("a", 3), ("b", 0)]
     colours = tiny_bundle.encode_text(["red", "blue", "green"])
     np.testing.assert_allclose(laid_out.clip_vectors, colours, atol=1e-2)
-    assert laid_out.clip_vectors.dtype == np.float32
+    assert np.asarray(laid_out.clip_vectors).dtype == np.float32
 
 
 def test_each_subtitle_belongs_to_the_clip_that_holds_its_middle(library):

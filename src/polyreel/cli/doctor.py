@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from polyreel.cli.options import Json, LibraryOption, default_library
@@ -46,6 +46,7 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
                 )
                 for made in health.generations[1:]
             ),
+            ("search", _searched(health.ways)),
             *([("languages", ", ".join(health.languages))] if health.languages else []),
             *([("speech", heard)] if (heard := _told(health.speech, "heard")) else []),
             *([("screen text", read)] if (read := _told(health.screen_text, "read")) else []),
@@ -110,6 +111,11 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
     if not any((*left_out, health.remarks, health.damage)):
         stdout.print("Every file was read in full.")
     return 0 if health.usable else 1
+
+
+def _searched(ways: Mapping[str, str]) -> str:
+    clips, lines = ways["clips"], ways["subtitles"]
+    return clips if clips == lines else f"clips {clips}; subtitle lines {lines}"
 
 
 def _told(stage: RecognisedHealth, done: str) -> str:

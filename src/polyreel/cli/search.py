@@ -53,6 +53,7 @@ def search(
     after: str | None = None,
     before: str | None = None,
     all_moments: Annotated[bool, Parameter(negative="")] = False,
+    exact: Annotated[bool, Parameter(negative="")] = False,
     open_hit: Annotated[int | None, Parameter(name="--open", validator=validators.Number(gte=1))] = None,
     paths: Annotated[bool, Parameter(negative="")] = False,
     null: Annotated[bool, Parameter(name=["--null", "-0"], negative="")] = False,
@@ -86,6 +87,7 @@ def search(
         after: Only files changed on this day or later, such as 2026-01-31.
         before: Only files changed on this day or earlier.
         all_moments: Show every moment that matches, not only the best of each video.
+        exact: Compare with every vector as it is, as small libraries always are; see 'polyreel doctor'.
         open_hit: Also show this hit in a player: 1 is the best. Without a query, a hit of the last search.
         paths: Print only paths, best first and each once, a line each.
         null: The same with a null character after each path, for xargs -0.
@@ -113,7 +115,7 @@ def search(
         after=_day(after),
         before=_day(before),
     )
-    shown: dict[str, Any] = {"top": top, "per_video": None if all_moments else 1}
+    shown: dict[str, Any] = {"top": top, "per_video": None if all_moments else 1, "exact": exact}
     asked: dict[str, Any] = {"mode": mode, "language": lang, "likely": spoken_languages()}
     answer = None
     if server and text and device is None:

@@ -43,6 +43,7 @@ class LocalSearch(BaseModel):
     likely: tuple[str, ...] = ()
     filters: Filter = Field(default_factory=Filter)
     per_video: int | None = Field(default=None, ge=1, le=1_000)
+    exact: bool = False
 
 
 class LocalService:
@@ -113,6 +114,7 @@ class LocalService:
             likely=[*asked.likely, *snapshot.languages],
             filters=asked.filters,
             per_video=asked.per_video,
+            exact=asked.exact,
         )
         return _with_paths(await self._server.batcher.ask(query), snapshot).model_dump(mode="json")
 

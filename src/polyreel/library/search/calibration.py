@@ -39,6 +39,7 @@ from polyreel.library.results import FAIR
 from polyreel.library.search.asked_words import AskedWords
 from polyreel.library.search.evidence import LINES, PICTURES, WORDS
 from polyreel.library.search.search_index import SearchIndex
+from polyreel.library.search.searched_vectors import SearchedVectors
 from polyreel.library.store.words import indexed_words
 
 __all__ = [
@@ -230,7 +231,9 @@ def calibrate(index: SearchIndex, background: Background) -> Calibration:
     return Calibration(clips, lines, _words(index), (_share(by_sight), _share(by_lines)))
 
 
-def scale_of(matrix: Vectors, background: Background) -> tuple[Scale | None, tuple[Vectors, Vectors]]:
+def scale_of(
+    matrix: SearchedVectors | Vectors, background: Background
+) -> tuple[Scale | None, tuple[Vectors, Vectors]]:
     """The scale of a matrix, and where the background queries lie on it.
 
     Args:
@@ -260,23 +263,24 @@ def scale_of(matrix: Vectors, background: Background) -> tuple[Scale | None, tup
     return Scale(mean, covariance, bare, own), (_beyond(best, bare), _beyond(standardised, own))
 
 
-def provisional(cosines: Vectors, threshold: float) -> Vectors:
+def provisional(cosines: Vectors, threshold: float, among: Vectors) -> Vectors:
     """Deviations for the time before a calibration: from the bundle's own threshold, in a usual spread.
 
     Where that was never measured, from what so many random rows would reach at best.
 
     Args:
-        cosines: (rows,) of a query and all rows.
+        cosines: (rows,) of a query and some rows.
         threshold: cosine from which on a match means something; 0 if nobody knows.
+        among: (all rows,) of the same query and all rows.
     """
     if threshold > 0:
         return np.asarray((cosines - threshold) / _USUAL_SPREAD, np.float32)
     # The location of the maximum of so many normal variates, and the inverse of its scale.
-    steep = np.sqrt(2 * np.log(max(len(cosines), 2)))
-    spread = float(cosines.std()) if len(cosines) else 0.0
+    steep = np.sqrt(2 * np.log(max(len(among), 2)))
+    spread = float(among.std()) if len(among) else 0.0
     if spread < _EQUAL:
         return np.zeros(cosines.shape, np.float32)
-    return np.asarray(((cosines - cosines.mean()) / spread - steep) * steep, np.float32)
+    return np.asarray(((cosines - among.mean()) / spread - steep) * steep, np.float32)
 
 
 def provisional_of_words(shares: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -284,7 +288,7 @@ def provisional_of_words(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     return (shares - _USUAL_SHARE) / _USUAL_SPREAD_OF_SHARES
 
 
-def _encoded(vectors: Vectors, rows: pa.Table) -> Vectors:
+def _encoded(vectors: SearchedVectors, rows: pa.Table) -> SearchedVectors | Vectors:
     encoded = rows["encoded"].to_numpy()
     return vectors if encoded.all() else vectors[encoded]
 
@@ -312,7 +316,7 @@ def _standardised(cosines: Vectors, queries: Vectors, mean: Vectors, covariance:
     return np.asarray((cosines - queries @ mean) / deviation, np.float32)
 
 
-def _best_of(matrix: Vectors, queries: Vectors) -> Vectors:
+def _best_of(matrix: SearchedVectors | Vectors, queries: Vectors) -> Vectors:
     best = np.full(len(queries), -np.inf, np.float32)
     for start in range(0, len(matrix), _ROWS_AT_ONCE):
         np.maximum(best, (queries @ matrix[start : start + _ROWS_AT_ONCE].T).max(axis=1), out=best)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from polyreel.library.search.fusion import ADJACENT_S, Moment
+from polyreel.library.search.searched_vectors import SearchedVectors
 
 __all__ = ["Folded", "best_of_each_video", "watchable", "without_repeats"]
 
@@ -28,7 +26,7 @@ class Folded:
 
 
 def without_repeats(
-    moments: Sequence[Moment], vectors: NDArray[np.float32], spoken: Container[int]
+    moments: Sequence[Moment], vectors: SearchedVectors, spoken: Container[int]
 ) -> list[Moment]:
     """Leave out moments that show the same as a better one beside them.
 
@@ -61,7 +59,7 @@ def _by_video(moments: Iterable[Moment]) -> dict[str, list[Moment]]:
 
 
 def _repeats(
-    moment: Moment, neighbours: Iterable[Moment], vectors: NDArray[np.float32], spoken: Container[int]
+    moment: Moment, neighbours: Iterable[Moment], vectors: SearchedVectors, spoken: Container[int]
 ) -> Iterable[int]:
     """Best clips of the moments beside one, in one direction, that repeat it."""
     start_s, end_s = moment.start_s, moment.end_s

@@ -41,6 +41,11 @@ class Codes:
     numbers: NDArray[np.int8]
     scales: Vectors
 
+    def fit(self, shape: tuple[int, ...]) -> bool:
+        """Whether they can be those of vectors of a shape."""
+        of_type = self.numbers.dtype == np.int8 and self.scales.dtype == np.float32
+        return of_type and self.numbers.shape == shape and self.scales.shape == shape[:1]
+
     def products(self, queries: Vectors) -> Vectors:
         """About ``queries @ rows.T``, (queries, rows), the same on every processor and in every run.
 

@@ -18,10 +18,10 @@ from polyreel.library.results import FAIR, Evidence, Hit, SearchResult, Subtitle
 from polyreel.library.search.asked_words import AskedWords
 from polyreel.library.search.calibration import Calibration, provisional, provisional_of_words
 from polyreel.library.search.evidence import EXACT, LINES, PICTURES, UNSURE, WORDS, probability
-from polyreel.library.search.exact import best_rows
 from polyreel.library.search.fusion import Moment, Ranked, merge_adjacent
 from polyreel.library.search.moments import Folded, best_of_each_video, watchable, without_repeats
-from polyreel.library.search.search_query import SearchQuery, Vector
+from polyreel.library.search.search_query import SearchQuery, Vector, compare
+from polyreel.library.search.searched_vectors import Cosines
 from polyreel.library.search.snapshot import LibrarySnapshot
 
 __all__ = ["Ranking"]
@@ -40,6 +40,7 @@ class _Found:
         lists: clips by what they show, by the meaning of their lines and by their words.
         pictures, lines: clip -> weight of what it shows, and of its best line.
         line_of: clip -> row of that line.
+        cosines: clip -> its cosine with the query.
         cut: whether more than these might have been found.
     """
 
@@ -47,6 +48,7 @@ class _Found:
     pictures: Mapping[int, float]
     lines: Mapping[int, float]
     line_of: Mapping[int, int]
+    cosines: Mapping[int, float]
     cut: bool
 
     def weight(self, row: int) -> float:
@@ -60,6 +62,7 @@ class _Found:
             {**self.pictures, **other.pictures},
             {**self.lines, **other.lines},
             {**self.line_of, **other.line_of},
+            {**self.cosines, **other.cosines},
             other.cut,
         )
 
@@ -86,13 +89,13 @@ class Ranking:
         # What texts reach is no scale for pictures that are searched with.
         self._calibration = snapshot.calibration if query.text else None
 
-    def result(self, scores: NDArray[np.float32]) -> SearchResult:
-        """The moments for cosines of the query and all clips, (clips,); ``took_ms`` is 0."""
+    def result(self, cosines: Cosines) -> SearchResult:
+        """The moments for cosines of the query and all clips; ``took_ms`` is 0."""
         index, query, calibration = self._snapshot.index, self._query, self._calibration
-        shown, found = self._shown(scores)
+        shown, found = self._shown(cosines)
         clips = index.clips.take([each.moment.best for each in shown]).to_pylist() if shown else []
         hits = tuple(
-            self._hit(rank, each, clip, float(scores[each.moment.best]), found)
+            self._hit(rank, each, clip, found)
             for rank, (each, clip) in enumerate(zip(shown, clips, strict=True), start=1)
         )
         verdict = self._verdict(hits)
@@ -109,41 +112,41 @@ class Ranking:
             pictures_left_out=self._snapshot.pictures_left_out if query.by_sight else 0,
         )
 
-    def _shown(self, scores: NDArray[np.float32]) -> tuple[list[Folded], _Found]:
+    def _shown(self, cosines: Cosines) -> tuple[list[Folded], _Found]:
         """The moments to show, best first, and what speaks for them."""
         top, per_video = self._query.top, self._query.per_video
-        found = self._found(scores)
-        moments = self._moments(scores, found)
+        found = self._found(cosines)
+        moments = self._moments(found)
         if per_video is None:
             return [Folded(moment, 0) for moment in moments[:top]], found
         # Where one video takes up the lists, others are looked for without those that are found already.
         videos, further = {moment.video for moment in moments}, found
         while len(videos) < top and further.cut:
             self._leave_out(videos)
-            further = self._found(scores)
-            added = self._moments(scores, further)
+            further = self._found(cosines)
+            added = self._moments(further)
             moments, found = [*moments, *added], found.joined(further)
             videos = {moment.video for moment in added} | videos
         if further is not found:
-            moments.sort(key=lambda moment: self._place(moment.best, scores, found))
+            moments.sort(key=lambda moment: self._place(moment.best, found))
         return best_of_each_video(moments, per_video, self._matches(found))[:top], found
 
-    def _moments(self, scores: NDArray[np.float32], found: _Found) -> list[Moment]:
+    def _moments(self, found: _Found) -> list[Moment]:
         """All moments of what was found, best first."""
         index = self._snapshot.index
         rows = sorted(
             {int(row) for each in found.lists for row in each.rows},
-            key=lambda row: self._place(row, scores, found),
+            key=lambda row: self._place(row, found),
         )
         ranked = [
-            (row, float(scores[row]) if self._by_cosine else probability(found.weight(row))) for row in rows
+            (row, found.cosines[row] if self._by_cosine else probability(found.weight(row))) for row in rows
         ]
         return without_repeats(merge_adjacent(ranked, found.lists, index), index.clip_vectors, found.line_of)
 
-    def _place(self, row: int, scores: NDArray[np.float32], found: _Found) -> tuple[float, float, int]:
+    def _place(self, row: int, found: _Found) -> tuple[float, float, int]:
         """What clips are sorted by."""
         weight = 0.0 if self._by_cosine else found.weight(row)
-        return -weight, -float(scores[row]), row
+        return -weight, -found.cosines[row], row
 
     def _matches(self, found: _Found) -> Callable[[Moment, Moment], bool]:
         """Whether a moment is a fair match, or half as likely one as the best of its video.
@@ -163,11 +166,11 @@ class Ranking:
             allowed[self._snapshot.clip_rows(self._snapshot.video_row(video))] = False
         self._allowed = allowed
 
-    def _found(self, scores: NDArray[np.float32]) -> _Found:
+    def _found(self, cosines: Cosines) -> _Found:
         """The clips that may be hits."""
         index, by_sight = self._snapshot.index, self._query.by_sight
         encoded = _both(self._allowed, self._snapshot.encoded_clips)
-        lists = [Ranked(*best_rows(scores, self._depth, encoded))] if by_sight else []
+        lists = [Ranked(*cosines.best(self._depth, encoded))] if by_sight else []
         cut = any(len(each.rows) >= self._depth for each in lists)
         lines: dict[int, float] = {}
         line_of: dict[int, int] = {}
@@ -180,13 +183,14 @@ class Ranking:
                 if weight > lines.get(clip, -1.0):
                     lines[clip], line_of[clip] = weight, line
             lists += [_clips_of_lines(each, clip_of) for each in (near, worded)]
+        rows = np.array(sorted({int(row) for each in lists for row in each.rows}), np.int64)
+        own = dict(zip(rows.tolist(), cosines.of(rows).tolist(), strict=True))
         pictures: dict[int, float] = {}
         if by_sight:
-            rows = np.array(sorted({int(row) for each in lists for row in each.rows}), np.int64)
             rows = rows if encoded is None else rows[encoded[rows]]
-            weights = PICTURES.weigh(self._pictures_stand_out(scores, rows))
+            weights = PICTURES.weigh(self._pictures_stand_out(cosines, rows))
             pictures = dict(zip(rows.tolist(), weights.tolist(), strict=True))
-        return _Found(lists, pictures, lines, line_of, cut)
+        return _Found(lists, pictures, lines, line_of, own, cut)
 
     def _lines(self) -> tuple[Ranked, Ranked, dict[int, float]]:
         """Lines by meaning and by words, and the weight of each of them."""
@@ -197,7 +201,7 @@ class Ranking:
             within = _both(within, pc.is_in(index.subtitles["kind"], value_set=kinds).to_numpy())
         encoded = _both(within, self._snapshot.encoded_lines)
         cosines = self._line_cosines
-        rows, scores = best_rows(cosines, self._depth, encoded)
+        rows, scores = cosines.best(self._depth, encoded)
         near = scores >= self._card.confidence.subtitle
         if self._asked.phrases:  # what lacks them is not what was asked for, whatever it means
             said = index.subtitles["text"].take(pa.array(rows)).to_pylist()
@@ -219,8 +223,9 @@ class Ranking:
         return Ranked(rows[near], scores[near]), by_words, weights
 
     @functools.cached_property
-    def _line_cosines(self) -> NDArray[np.float32]:
-        return np.asarray(self._snapshot.index.subtitle_vectors @ self._vector)
+    def _line_cosines(self) -> Cosines:
+        (cosines,) = compare(self._snapshot.index.subtitle_vectors, [self._query], self._vector[None])
+        return cosines
 
     def _weights_of_words(self, rows: NDArray[np.int64]) -> dict[int, float]:
         """Lines, by row, and how much their words speak for them."""
@@ -233,24 +238,23 @@ class Ranking:
         exact = np.array([asked.stand_in(line) for line in lines], bool)
         return dict(zip(rows.tolist(), np.where(exact, EXACT, weights).tolist(), strict=True))
 
-    def _pictures_stand_out(self, cosines: NDArray[np.float32], rows: NDArray[np.int64]) -> Deviations:
+    def _pictures_stand_out(self, cosines: Cosines, rows: NDArray[np.int64]) -> Deviations:
         """How far clips stand out, (rows,), by the cosines of all clips; before a calibration, a guess."""
         if self._calibration is None:
-            return provisional(cosines, self._card.confidence.clip)[rows]
+            return provisional(cosines.of(rows), self._card.confidence.clip, cosines.every)
         scale = self._calibration.clips
-        return _nothing(rows) if scale is None else scale.deviations(cosines[rows])
+        return _nothing(rows) if scale is None else scale.deviations(cosines.of(rows))
 
-    def _lines_stand_out(
-        self, cosines: NDArray[np.float32], rows: NDArray[np.int64]
-    ) -> tuple[Deviations, Deviations]:
+    def _lines_stand_out(self, cosines: Cosines, rows: NDArray[np.int64]) -> tuple[Deviations, Deviations]:
         """The same of lines: from what other queries reach, and from what this one has with other lines."""
         if self._calibration is None:
-            guess = provisional(cosines, self._card.confidence.subtitle)[rows]
+            guess = provisional(cosines.of(rows), self._card.confidence.subtitle, cosines.every)
             return guess, guess
         scale = self._calibration.lines
         if scale is None:
             return _nothing(rows), _nothing(rows)
-        return scale.deviations(cosines[rows]), scale.own_deviations(self._vector, cosines[rows])
+        own = cosines.of(rows)
+        return scale.deviations(own), scale.own_deviations(self._vector, own)
 
     def _verdict(self, hits: tuple[Hit, ...]) -> Verdict:
         if self._calibration is None:
@@ -278,7 +282,7 @@ class Ranking:
         lines = lines if self._query.lines else 0.0
         return 1 - (1 - pictures) * (1 - lines)
 
-    def _hit(self, rank: int, shown: Folded, clip: Mapping[str, Any], cosine: float, found: _Found) -> Hit:
+    def _hit(self, rank: int, shown: Folded, clip: Mapping[str, Any], found: _Found) -> Hit:
         snapshot, calibration, moment = self._snapshot, self._calibration, shown.moment
         # The line that speaks for the best clip; a neighbour's only if it has none.
         best = next((row for row in [moment.best, *moment.rows] if row in found.line_of), None)
@@ -312,7 +316,7 @@ class Ranking:
             thumbnail=snapshot.thumbnail(clip),
             media=snapshot.locator.media(clip["video"], path, moment.start_s),
             evidence=Evidence(
-                visual=cosine if by_sight else None,
+                visual=found.cosines[moment.best] if by_sight else None,
                 picture=probability(found.pictures[moment.best]) if can_see else None,
                 line=probability(found.lines.get(moment.best, 0.0)) if can_read else None,
                 subtitle=line,

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Self
 
@@ -37,7 +38,15 @@ from polyreel.library.search.filters import EVERYTHING, Filter
 from polyreel.library.search.locator import Locator
 from polyreel.library.search.ranking import Ranking
 from polyreel.library.search.search_index import CACHE
-from polyreel.library.search.search_query import SearchQuery, Vector, example_file, text_query, vector_query
+from polyreel.library.search.search_query import (
+    SearchQuery,
+    Vector,
+    compare,
+    example_file,
+    text_query,
+    vector_query,
+)
+from polyreel.library.search.searched_vectors import DamagedVectorsError, Vectors
 from polyreel.library.search.snapshot import LibrarySnapshot
 from polyreel.library.store.state import LibraryState, generation_of, require_bundle, require_state
 
@@ -104,6 +113,7 @@ class Library:
         likely: Sequence[str] = (),
         filters: Filter = EVERYTHING,
         per_video: int | None = None,
+        exact: bool = False,
     ) -> SearchResult:
         """The moments that match ``query`` best.
 
@@ -117,6 +127,8 @@ class Library:
             filters: which videos may be found.
             per_video: how many hits of one video at most, the best of which says how ``more`` there are; None
                 for all.
+            exact: compare with every vector as it is. Small libraries are always searched so; large ones
+                (see ``searched_vectors``) in one byte a number first.
 
         Raises:
             QueryError: the query is empty or too long.
@@ -132,6 +144,7 @@ class Library:
             likely=likely,
             filters=filters,
             per_video=per_video,
+            exact=exact,
         )
         return self.answer([checked])[0]
 
@@ -143,6 +156,7 @@ class Library:
         filters: Filter = EVERYTHING,
         exclude_clip: str | None = None,
         per_video: int | None = None,
+        exact: bool = False,
     ) -> SearchResult:
         """The moments whose pictures are nearest to a unit vector (dim,) of the bundle's space.
 
@@ -151,9 +165,11 @@ class Library:
             top: how many hits to return.
             filters: which videos may be found.
             exclude_clip: ``clip_id`` of a clip that is not to be found.
-            per_video: as in ``search``.
+            per_video, exact: as in ``search``.
         """
-        query = vector_query(vector, top=top, filters=filters, exclude_clip=exclude_clip, per_video=per_video)
+        query = vector_query(
+            vector, top=top, filters=filters, exclude_clip=exclude_clip, per_video=per_video, exact=exact
+        )
         return self.answer([query])[0]
 
     def search_like(
@@ -163,6 +179,7 @@ class Library:
         top: int = 10,
         filters: Filter = EVERYTHING,
         per_video: int | None = None,
+        exact: bool = False,
     ) -> SearchResult:
         """The moments that look most like a clip of the library, without that clip.
 
@@ -170,7 +187,7 @@ class Library:
             clip_id: key of the clip.
             top: how many hits to return.
             filters: which videos may be found.
-            per_video: as in ``search``.
+            per_video, exact: as in ``search``.
 
         Raises:
             NotFoundError: the library holds no such clip.
@@ -183,6 +200,7 @@ class Library:
             exclude_clip=clip_id,
             space=snapshot.bundle.card.identity,
             per_video=per_video,
+            exact=exact,
         )
         return self._answer(snapshot, [query])[0]
 
@@ -193,6 +211,7 @@ class Library:
         top: int = 10,
         filters: Filter = EVERYTHING,
         per_video: int | None = None,
+        exact: bool = False,
     ) -> SearchResult:
         """The moments that look most like a picture or a clip in a file.
 
@@ -200,7 +219,7 @@ class Library:
             path: file of the picture or clip; it is decoded in a limited process, whoever it comes from.
             top: how many hits to return.
             filters: which videos may be found.
-            per_video: as in ``search``.
+            per_video, exact: as in ``search``.
 
         Raises:
             UsageError: no file is there.
@@ -213,24 +232,43 @@ class Library:
         snapshot = self.snapshot
         vector = encode_example(example_file(path), snapshot.bundle).vector
         query = vector_query(
-            vector, top=top, filters=filters, space=snapshot.bundle.card.identity, per_video=per_video
+            vector,
+            top=top,
+            filters=filters,
+            space=snapshot.bundle.card.identity,
+            per_video=per_video,
+            exact=exact,
         )
         return self._answer(snapshot, [query])[0]
 
     def answer(self, queries: Sequence[SearchQuery]) -> list[SearchResult]:
-        """Answer many queries at once: one run of the encoder and one matrix product for all of them."""
+        """Answer many queries at once: one run of the encoder and one scan of the clips for all of them."""
         return self._answer(self.snapshot, queries)
 
     def _answer(self, snapshot: LibrarySnapshot, queries: Sequence[SearchQuery]) -> list[SearchResult]:
         began = time.perf_counter()
         vectors = _encode(snapshot.bundle, queries)
-        clip_vectors = snapshot.index.clip_vectors
-        # For one vector the product that reads the matrix only once is the faster one.
-        one = len(queries) == 1
-        scores = (clip_vectors @ vectors[0])[None] if one else vectors @ clip_vectors.T
+        try:
+            return self._ranked(snapshot, queries, vectors, began)
+        except DamagedVectorsError:
+            exactly = [replace(query, exact=True) for query in queries]
+            return self._ranked(self._laid_out_anew(snapshot), exactly, vectors, began)
+
+    def _laid_out_anew(self, snapshot: LibrarySnapshot) -> LibrarySnapshot:
+        """The same commit from its tables; what was laid out of it before is damaged."""
+        with self._refreshing:
+            anew = LibrarySnapshot(self.folder, snapshot.state, self._locator, snapshot.bundle, anew=True)
+            if self._snapshot is snapshot:
+                self._snapshot = anew
+        return anew
+
+    def _ranked(
+        self, snapshot: LibrarySnapshot, queries: Sequence[SearchQuery], vectors: Vectors, began: float
+    ) -> list[SearchResult]:
+        cosines = compare(snapshot.index.clip_vectors, queries, vectors)
         results = []
-        for query, vector, row in zip(queries, vectors, scores, strict=True):
-            result = Ranking(snapshot, snapshot.bundle.card, query, vector).result(row)
+        for query, vector, own in zip(queries, vectors, cosines, strict=True):
+            result = Ranking(snapshot, snapshot.bundle.card, query, vector).result(own)
             took_ms = round((time.perf_counter() - began) * 1000, 2)
             results.append(result.model_copy(update={"took_ms": took_ms}))
         return results
@@ -451,10 +489,10 @@ class Library:
         paths = index.videos["path"].to_pylist()
         starts = index.videos["first"].to_numpy()
         if pooling == "mean":
-            sums = np.add.reduceat(index.clip_vectors, starts, axis=0)
+            sums = np.add.reduceat(np.asarray(index.clip_vectors), starts, axis=0)
             means = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), np.float32(1e-12))
             return paths, vectors @ means.T
-        scores = vectors @ index.clip_vectors.T
+        scores = np.stack([each.every for each in index.clip_vectors.exact_cosines(vectors)])
         return paths, np.maximum.reduceat(scores, starts, axis=1)
 
 

@@ -1,4 +1,4 @@
-"""A library laid out for searching: a float matrix of clips, one of subtitles, and what each row stands for.
+"""A library laid out for searching: the vectors of clips and of subtitles, and what each row stands for.
 
 Laying it out reads every table once. The result is kept beside the tables, memory-mapped, under the key of
 the state that it was made from, so that a search needs neither the tables nor the time; it can be deleted at
@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 
 from polyreel.files import SCRATCH, scratch_folder
 from polyreel.library.line_kinds import line_kind
+from polyreel.library.search.quantised import Codes, can_scan, quantise
+from polyreel.library.search.searched_vectors import ExactVectors, QuantisedVectors, SearchedVectors, is_large
 from polyreel.library.search.word_index import WordIndex, make_word_index, read_word_index, write_word_index
 from polyreel.library.store.state import LibraryState
 from polyreel.library.store.store import TableReader
@@ -31,13 +33,15 @@ from polyreel.library.store.words import WORDS, indexed_words
 __all__ = ["CACHE", "SearchIndex", "cache_of", "load_search_index"]
 
 CACHE = "cache"
-_LAYOUT = 7
+_LAYOUT = 8
 _CLIP_COLUMNS = ["clip_id", "video", "path", "start_s", "end_s", "thumbnail", "encoded"]
 _SUBTITLE_COLUMNS = ["subtitle_id", "text", "language", "kind", "clip", "encoded"]
 _VIDEO_FACTS = ["path", "video", "size_bytes", "mtime_ns"]
 _VIDEO_COLUMNS = [*_VIDEO_FACTS, "first", "clips", "duration_s", "languages", "copies"]
 _COPIES = pa.list_(pa.struct([("path", pa.string()), ("mtime_ns", pa.int64())]))
 _MAKING_S = 3600.0
+_ROWS_AT_ONCE = 65_536
+_CODES, _SCALES, _CHECK = "codes", "scales", "check"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +51,10 @@ class SearchIndex:
     Attributes:
         clips: a row a clip: clip_id, video, path, start_s, end_s, thumbnail, encoded (whether it has a vector
             of the generation that searches use; else its row there is zero); by path and time.
-        clip_vectors: (clips, dim) float32.
+        clip_vectors: (clips, dim).
         subtitles: a row a line: subtitle_id, text, language, kind (see ``line_kinds``), clip (row of the clip
             that holds its middle), encoded.
-        subtitle_vectors: (subtitles, dim) float32.
+        subtitle_vectors: (subtitles, dim).
         videos: a row a video: path, video, first (row of its first clip) and clips (how many, one after the
             other), duration_s, size_bytes and mtime_ns (of the file as it was indexed), languages (of its
             subtitles), copies (path and mtime_ns of the other files of the same content); by path.
@@ -58,15 +62,15 @@ class SearchIndex:
     """
 
     clips: pa.Table
-    clip_vectors: NDArray[np.float32]
+    clip_vectors: SearchedVectors
     subtitles: pa.Table
-    subtitle_vectors: NDArray[np.float32]
+    subtitle_vectors: SearchedVectors
     videos: pa.Table
     words: WordIndex
 
 
 def load_search_index(
-    folder: Path, state: LibraryState, *, beside: Collection[LibraryState] = ()
+    folder: Path, state: LibraryState, *, beside: Collection[LibraryState] = (), anew: bool = False
 ) -> SearchIndex:
     """The library as of ``state``, from its cache or, where there is none yet, from its tables.
 
@@ -74,11 +78,13 @@ def load_search_index(
         folder: the library.
         state: what to lay out.
         beside: states whose caches are still in use; those of others go where a new one is made.
+        anew: the cache is known to be damaged.
     """
     home, cached = folder / CACHE, cache_of(folder, state)
     in_use = {cache_of(folder, each).name for each in beside}
-    with contextlib.suppress(OSError, EOFError, LookupError, ValueError, pa.ArrowException):
-        return _fitting(_read(cached), state.generation.dim)
+    if not anew:
+        with contextlib.suppress(OSError, EOFError, LookupError, ValueError, pa.ArrowException):
+            return _fitting(_read(cached), state.generation.dim)
     laid_out = _lay_out(TableReader(folder, state))
     # A library on a read-only or full disk is searched from memory.
     with contextlib.suppress(OSError):
@@ -87,6 +93,9 @@ def load_search_index(
         for stale in home.iterdir():
             if stale != cached and stale.name not in in_use and not _in_the_making(stale):
                 shutil.rmtree(stale, ignore_errors=True)
+        with contextlib.suppress(EOFError, LookupError, ValueError, pa.ArrowException):
+            # Mapped into memory, so that what it was made in goes.
+            return _fitting(_read(cached), state.generation.dim)
     return laid_out
 
 
@@ -104,9 +113,9 @@ def _read(cached: Path) -> SearchIndex:
     subtitles = _read_table(cached / "subtitles.arrow")
     return SearchIndex(
         _read_table(cached / "clips.arrow"),
-        np.load(cached / "clips.npy", mmap_mode="r", allow_pickle=False),
+        _read_vectors(cached, "clips"),
         subtitles,
-        np.load(cached / "subtitles.npy", mmap_mode="r", allow_pickle=False),
+        _read_vectors(cached, "subtitles"),
         _read_table(cached / "videos.arrow"),
         read_word_index(cached, subtitles["text"]),
     )
@@ -125,7 +134,6 @@ def _fitting(found: SearchIndex, dim: int) -> SearchIndex:
         and videos.column_names == _VIDEO_COLUMNS
         and found.clip_vectors.shape == (clips, dim)
         and found.subtitle_vectors.shape == (subtitles, dim)
-        and found.clip_vectors.dtype == found.subtitle_vectors.dtype == np.float32
         and _are_rows(found.subtitles["clip"], clips)
         and _are_rows(videos["first"], clips)
         and pc.sum(videos["clips"]).as_py() in ({clips} if clips else {None, 0})
@@ -154,10 +162,49 @@ def _write(laid_out: SearchIndex, cached: Path) -> None:
                 pa.ipc.new_file(file, table.schema) as out,
             ):
                 out.write_table(table)
-        np.save(made / "clips.npy", laid_out.clip_vectors, allow_pickle=False)
-        np.save(made / "subtitles.npy", laid_out.subtitle_vectors, allow_pickle=False)
+        _write_vectors(made, "clips", laid_out.clip_vectors)
+        _write_vectors(made, "subtitles", laid_out.subtitle_vectors)
         write_word_index(laid_out.words, made)
         made.replace(cached)  # fails, as it should, if another process was first
+
+
+def _write_vectors(made: Path, name: str, vectors: SearchedVectors) -> None:
+    if isinstance(vectors, QuantisedVectors):
+        codes = vectors.codes
+        parts: dict[str, NDArray[Any]] = {
+            _CODES: codes.numbers,
+            _SCALES: codes.scales,
+            _CHECK: codes.checksum(),
+        }
+        for part, array in parts.items():
+            np.save(made / f"{name}.{part}.npy", array, allow_pickle=False)
+    np.save(made / f"{name}.npy", vectors.stored, allow_pickle=False)
+
+
+def _read_vectors(cached: Path, name: str) -> SearchedVectors:
+    """Vectors that ``_write_vectors`` wrote, mapped into memory.
+
+    Raises:
+        OSError, ValueError: they are not there, damaged, or cannot be searched here.
+    """
+
+    def mapped(part: str) -> NDArray[Any]:
+        found: NDArray[Any] = np.load(cached / f"{name}{part}.npy", mmap_mode="r", allow_pickle=False)
+        return found
+
+    vectors = mapped("")
+    if vectors.ndim != 2 or vectors.dtype not in (np.float32, np.float16):
+        raise ValueError("not vectors")
+    if vectors.dtype == np.float32:
+        return ExactVectors(vectors)
+    codes = Codes(mapped(f".{_CODES}"), mapped(f".{_SCALES}"))
+    if (
+        not can_scan()
+        or not codes.fit(vectors.shape)
+        or not np.array_equal(codes.checksum(), mapped(f".{_CHECK}"))
+    ):
+        raise ValueError("quantised vectors are damaged, or nothing is here to search them with")
+    return QuantisedVectors(vectors, codes)
 
 
 def _lay_out(snapshot: TableReader) -> SearchIndex:
@@ -231,16 +278,19 @@ def _videos(clips: pa.Table, subtitles: pa.Table, copies: Mapping[str, list[dict
     return facts.combine_chunks()
 
 
-def _vectors_of(ids: pa.ChunkedArray, embeddings: pa.Table) -> NDArray[np.float32]:
+def _vectors_of(ids: pa.ChunkedArray, embeddings: pa.Table) -> SearchedVectors:
     """The vectors of ``ids`` in their order, (ids, dim); zero where there is none."""
     column = embeddings["vector"].combine_chunks()
     dim = column.type.list_size
     matrix = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, dim)
     found = pc.index_in(ids, value_set=embeddings["id"].combine_chunks())
     rows = pc.fill_null(found, -1).to_numpy().astype(np.int64)
-    vectors = np.zeros((len(rows), dim), np.float32)
-    np.copyto(vectors, matrix[rows] if len(matrix) else 0.0, where=(rows >= 0)[:, None])
-    return vectors
+    quantised = is_large(len(rows), dim)
+    vectors = np.zeros((len(rows), dim), np.float16 if quantised else np.float32)
+    for start in range(0, len(rows) if len(matrix) else 0, _ROWS_AT_ONCE):
+        part = rows[start : start + _ROWS_AT_ONCE]
+        vectors[start : start + len(part)][part >= 0] = matrix[part[part >= 0]]
+    return QuantisedVectors(vectors, quantise(vectors)) if quantised else ExactVectors(vectors)
 
 
 def _clip_of_each(subtitles: pa.Table, clips: pa.Table) -> NDArray[np.int64]:

@@ -15,9 +15,19 @@ from polyreel.languages import UNKNOWN, normalise, parse_tag
 from polyreel.library.line_kinds import LINE_KINDS, LineKind
 from polyreel.library.results import MODES, Mode
 from polyreel.library.search.filters import EVERYTHING, Filter
+from polyreel.library.search.searched_vectors import Cosines, SearchedVectors, Vectors
 from polyreel.query_languages import detect_query
 
-__all__ = ["HYBRID", "VISUAL", "SearchQuery", "Vector", "example_file", "text_query", "vector_query"]
+__all__ = [
+    "HYBRID",
+    "VISUAL",
+    "SearchQuery",
+    "Vector",
+    "compare",
+    "example_file",
+    "text_query",
+    "vector_query",
+]
 
 Vector = NDArray[np.float32]
 VISUAL, HYBRID = "visual", "hybrid"
@@ -34,6 +44,7 @@ class SearchQuery:
         vector: (dim,) of a picture, a clip or a text that was encoded before; None has ``text`` encoded.
         exclude_clip: ``clip_id`` of a clip that is not to be found.
         space: identity of the bundle that made ``vector``; empty if nobody says.
+        exact: whether it is compared with every vector as it is, however many there are.
     """
 
     text: str
@@ -45,6 +56,7 @@ class SearchQuery:
     exclude_clip: str | None = None
     space: str = ""
     per_video: int | None = None
+    exact: bool = False
 
     @property
     def by_sight(self) -> bool:
@@ -56,6 +68,22 @@ class SearchQuery:
         """Kinds of lines that it looks at."""
         asked = LINE_KINDS if self.mode == HYBRID else self.mode.split(",")
         return frozenset(kind for kind in LINE_KINDS if kind in asked)
+
+
+def compare(among: SearchedVectors, queries: Sequence[SearchQuery], vectors: Vectors) -> list[Cosines]:
+    """Cosines of queries with vectors, those exact that ask for it.
+
+    Args:
+        among: what they are compared with.
+        queries: the searches.
+        vectors: (queries, dim) of them.
+    """
+    found: dict[int, Cosines] = {}
+    for exact, of in ((False, among.cosines), (True, among.exact_cosines)):
+        places = [place for place, query in enumerate(queries) if query.exact is exact]
+        if places:
+            found.update(zip(places, of(vectors[places]), strict=True))
+    return [found[place] for place in range(len(queries))]
 
 
 def example_file(path: str | os.PathLike[str]) -> Path:
@@ -84,6 +112,7 @@ def text_query(
     likely: Sequence[str] = (),
     filters: Filter = EVERYTHING,
     per_video: int | None = None,
+    exact: bool = False,
 ) -> SearchQuery:
     """Check a search for a text.
 
@@ -101,7 +130,7 @@ def text_query(
         raise UsageError(
             "not a language tag", value=repr(language), remedy="Use a tag such as en, de or sw, or auto"
         )
-    return SearchQuery(text, tag, top, _checked(mode), filters, per_video=per_video)
+    return SearchQuery(text, tag, top, _checked(mode), filters, per_video=per_video, exact=exact)
 
 
 def vector_query(
@@ -112,6 +141,7 @@ def vector_query(
     exclude_clip: str | None = None,
     space: str = "",
     per_video: int | None = None,
+    exact: bool = False,
 ) -> SearchQuery:
     """Check a search for what looks like a unit vector (dim,).
 
@@ -121,7 +151,7 @@ def vector_query(
         UsageError: ``top`` or ``per_video`` is below 1.
     """
     _require_counts(top, per_video)
-    return SearchQuery("", UNKNOWN, top, VISUAL, filters, vector, exclude_clip, space, per_video)
+    return SearchQuery("", UNKNOWN, top, VISUAL, filters, vector, exclude_clip, space, per_video, exact)
 
 
 def _checked(mode: str) -> str:

@@ -70,11 +70,14 @@ class LibrarySnapshot:
         state: its state.
         locator: names the files in results.
         bundle: what made the embeddings that searches use, and encodes queries.
+        anew: what was laid out of it is damaged.
     """
 
-    def __init__(self, folder: Path, state: LibraryState, locator: Locator, bundle: Encoder) -> None:
+    def __init__(
+        self, folder: Path, state: LibraryState, locator: Locator, bundle: Encoder, *, anew: bool = False
+    ) -> None:
         self.folder, self.state, self.locator, self.bundle = folder, state, locator, bundle
-        self.index: SearchIndex = load_search_index(folder, state)
+        self.index: SearchIndex = load_search_index(folder, state, anew=anew)
         self.calibration: Calibration | None = read_calibration(self.calibration_file, state.generation.dim)
         self._facts: dict[int, Mapping[str, Any]] = {}
 

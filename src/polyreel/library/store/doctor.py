@@ -19,6 +19,7 @@ from polyreel.library.line_kinds import SCREEN, SPEECH
 from polyreel.library.results import LibraryResult
 from polyreel.library.search.calibration import calibration_file, read_calibration
 from polyreel.library.search.search_index import cache_of
+from polyreel.library.search.searched_vectors import way_of_search
 from polyreel.library.store.preferences import read_preferences
 from polyreel.library.store.recognised import (
     RECOGNISED_COLUMNS,
@@ -41,7 +42,7 @@ from polyreel.library.store.tables import (
 __all__ = ["GenerationHealth", "LibraryHealth", "examine"]
 
 _RESTORE = "Restore the library from a backup, or index into another folder with --library"
-_PACKAGES = ("polyreel", "av", "lancedb", "onnxruntime", "pyarrow", "tokenizers")
+_PACKAGES = ("polyreel", "av", "lancedb", "numkong", "onnxruntime", "pyarrow", "tokenizers")
 
 
 class GenerationHealth(LibraryResult):
@@ -65,6 +66,7 @@ class LibraryHealth(LibraryResult):
     Attributes:
         library: its folder.
         schema_version, commit: of its ``library.json``.
+        ways: "clips" and "subtitles" -> how they are searched, which their number decides.
         bundle, bundle_state: the bundle that it needs, and whether that is here and whole.
         device: what runs a bundle here, where a command names none.
         usable: whether it can be searched now, all of it.
@@ -95,6 +97,7 @@ class LibraryHealth(LibraryResult):
     device: str
     usable: bool
     measured: bool
+    ways: Mapping[str, str]
     videos: int
     paths: int
     clips: int
@@ -149,6 +152,7 @@ def examine(folder: Path) -> LibraryHealth:
         for source in (SPEECH, SCREEN)
     )
     bundle_state, usable = _bundle_state(state.generation)
+    searched = sum(clip["video"] in whole for clip in clips)
     return LibraryHealth(
         library=str(folder),
         schema_version=state.schema_version,
@@ -159,9 +163,13 @@ def examine(folder: Path) -> LibraryHealth:
         usable=usable and not look.damage,
         measured=read_calibration(calibration_file(cache_of(folder, state)), state.generation.dim)
         is not None,
+        ways={
+            "clips": way_of_search(searched, state.generation.dim),
+            "subtitles": way_of_search(len(lines), state.generation.dim),
+        },
         videos=len(whole),
         paths=len(rows),
-        clips=sum(clip["video"] in whole for clip in clips),
+        clips=searched,
         subtitles=len(lines),
         generations=_generations(state, made),
         unencoded=tuple(row["path"] for row in rows if row["video"] in left_out),

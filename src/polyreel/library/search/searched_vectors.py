@@ -1,0 +1,242 @@
+"""What a query is compared with: the vectors of a library, as they are or in one byte a number.
+
+As they are, one product of float32 gives all cosines. In one byte a number a scan gives all of them nearly;
+the best are read as they are, in float16, and compared again, which puts them in their exact order. How far
+the scan was off with those tells which others could still belong among them, and these are compared, too. So
+both give the same rows, but for a row that the scan puts further off than twice any of the hundreds compared.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyreel.library.search.exact import best_rows
+from polyreel.library.search.quantised import Codes, can_scan
+
+__all__ = [
+    "Cosines",
+    "DamagedVectorsError",
+    "ExactVectors",
+    "QuantisedVectors",
+    "SearchedVectors",
+    "is_large",
+    "way_of_search",
+]
+
+EXACT_BYTES = 1 << 30
+"""Vectors that take more than this in float32 are quantised: about 350,000 clips of 768 numbers. Below, a
+search by exact products takes no more than some 40 ms on two cores."""
+_COMPARED, _COMPARED_FOR_EACH, _COMPARED_AT_MOST = 500, 2.5, 20_000
+_ROWS_AT_ONCE = 8_192
+
+Vectors = NDArray[np.float32]
+Rows = NDArray[np.int64]
+
+
+class DamagedVectorsError(ValueError):
+    """What was laid out of a library does not agree with itself."""
+
+
+class Cosines(Protocol):
+    """Cosines of one query with all rows that are searched."""
+
+    @property
+    def every(self) -> Vectors:
+        """(rows,) of all; of quantised vectors only nearly right, good for their mean and deviation."""
+
+    def of(self, rows: Rows) -> Vectors:
+        """Those of some rows, exactly."""
+
+    def best(self, count: int, allowed: NDArray[np.bool_] | None = None) -> tuple[Rows, Vectors]:
+        """The rows of the highest, as ``best_rows`` has them, and their exact cosines."""
+
+
+class SearchedVectors(Protocol):
+    """Unit vectors, (rows, dim)."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and dim."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any) -> Vectors:
+        """Rows by number, slice or mask, as they are: float32."""
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]: ...
+
+    @property
+    def stored(self) -> NDArray[np.floating[Any]]:
+        """All of them, in the type that they are kept in."""
+
+    def cosines(self, queries: Vectors) -> Sequence[Cosines]:
+        """With each of (queries, dim)."""
+
+    def exact_cosines(self, queries: Vectors) -> Sequence[Cosines]:
+        """The same by products of float32 with every row, whatever that takes."""
+
+
+def way_of_search(rows: int, dim: int) -> str:
+    """How so many vectors are searched on this machine, for a person to read."""
+    if is_large(rows, dim):
+        return "in one byte a number, the best compared exactly"
+    wanted = rows * dim * 4 > EXACT_BYTES
+    return "exactly, since numkong is not installed" if wanted else "exactly"
+
+
+def is_large(rows: int, dim: int) -> bool:
+    """Whether so many vectors are searched in one byte a number on this machine."""
+    return rows * dim * 4 > EXACT_BYTES and can_scan()
+
+
+class _ExactCosines:
+    def __init__(self, every: Vectors) -> None:
+        self.every = every
+
+    def of(self, rows: Rows) -> Vectors:
+        return self.every[rows]
+
+    def best(self, count: int, allowed: NDArray[np.bool_] | None = None) -> tuple[Rows, Vectors]:
+        return best_rows(self.every, count, allowed)
+
+
+class ExactVectors:
+    """Vectors in float32, in memory or mapped into it.
+
+    Args:
+        matrix: (rows, dim).
+    """
+
+    def __init__(self, matrix: Vectors) -> None:
+        self.stored = self._matrix = matrix
+        self.shape: tuple[int, int] = (matrix.shape[0], matrix.shape[1])
+
+    def __len__(self) -> int:
+        return len(self._matrix)
+
+    def __getitem__(self, rows: Any) -> Vectors:
+        return np.asarray(self._matrix[rows])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self._matrix, dtype, copy=copy)
+
+    def cosines(self, queries: Vectors) -> Sequence[Cosines]:
+        """One product for all queries."""
+        # For one vector the product that reads the matrix only once is the faster one.
+        every = (self._matrix @ queries[0])[None] if len(queries) == 1 else queries @ self._matrix.T
+        return [_ExactCosines(row) for row in every]
+
+    exact_cosines = cosines
+
+
+class QuantisedVectors:
+    """Vectors in one byte a number, and in float16 for those that are compared again.
+
+    Args:
+        halves: (rows, dim) float16, in memory or mapped into it.
+        codes: of the same rows.
+    """
+
+    def __init__(self, halves: NDArray[np.float16], codes: Codes) -> None:
+        self.stored = self._halves = halves
+        self.codes = codes
+        self.shape: tuple[int, int] = (halves.shape[0], halves.shape[1])
+        self._mapped = halves.base if isinstance(halves.base, mmap.mmap) else None
+        if self._mapped is not None:  # a row is less than a page, and those beside it are not wanted
+            self._mapped.madvise(mmap.MADV_RANDOM)
+
+    def __len__(self) -> int:
+        return len(self._halves)
+
+    def __getitem__(self, rows: Any) -> Vectors:
+        if self._mapped is not None and isinstance(rows, slice):
+            self._read_ahead(*rows.indices(len(self))[:2])
+        found: Vectors = self._halves[rows].astype(np.float32)
+        if self._mapped is not None:
+            # What was read stays in the cache of files, and counts as memory of this process no longer.
+            self._mapped.madvise(mmap.MADV_DONTNEED)
+        return found
+
+    def _read_ahead(self, begin: int, end: int) -> None:
+        assert self._mapped is not None
+        row = self._halves.shape[1] * self._halves.itemsize
+        offset = len(self._mapped) - self._halves.nbytes
+        start = (offset + begin * row) // mmap.PAGESIZE * mmap.PAGESIZE
+        length = min(offset + end * row, len(self._mapped)) - start
+        if length > 0:
+            self._mapped.madvise(mmap.MADV_WILLNEED, start, length)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[:], dtype)
+
+    def cosines(self, queries: Vectors) -> Sequence[Cosines]:
+        """One scan for all queries."""
+        nearly = self.codes.products(queries)
+        return [_NearCosines(self, query, row) for query, row in zip(queries, nearly, strict=True)]
+
+    def exact_cosines(self, queries: Vectors) -> Sequence[Cosines]:
+        """Products with all rows as they are, a block at a time."""
+        every = np.empty((len(queries), len(self)), np.float32)
+        for start in range(0, len(self), _ROWS_AT_ONCE):
+            part = slice(start, start + _ROWS_AT_ONCE)
+            every[:, part] = queries @ self[part].T
+        return [_ExactCosines(row) for row in every]
+
+    def compare(self, query: Vectors, rows: Rows, nearly: Vectors) -> Vectors:
+        """Exact cosines of some rows, (rows,).
+
+        Args:
+            query: (dim,).
+            rows: which.
+            nearly: (rows,) what the scan gave.
+
+        Raises:
+            DamagedVectorsError: they lie further apart than rounding explains.
+        """
+        # A sum of each row by itself: equal rows have equal cosines, wherever they lie.
+        exact = np.asarray((self[rows] * query).sum(axis=1), np.float32)
+        if not (np.abs(exact - nearly) <= self.codes.error_bounds(rows, query)).all():
+            raise DamagedVectorsError("quantised vectors are not those of the vectors beside them")
+        return exact
+
+
+class _NearCosines:
+    def __init__(self, among: QuantisedVectors, query: Vectors, every: Vectors) -> None:
+        self._among, self._query, self.every = among, query, every
+        # What was compared, by ascending row: a ranking asks for the same rows several times.
+        self._known = (np.zeros(0, np.int64), np.zeros(0, np.float32))
+
+    def of(self, rows: Rows) -> Vectors:
+        rows = np.asarray(rows, np.int64)
+        if len(new := np.setdiff1d(rows, self._known[0])):
+            compared = self._among.compare(self._query, new, self.every[new])
+            known = np.concatenate([self._known[0], new])
+            order = np.argsort(known)
+            self._known = known[order], np.concatenate([self._known[1], compared])[order]
+        return self._known[1][np.searchsorted(self._known[0], rows)]
+
+    def best(self, count: int, allowed: NDArray[np.bool_] | None = None) -> tuple[Rows, Vectors]:
+        wanted = max(_COMPARED, int(_COMPARED_FOR_EACH * count))
+        while True:
+            rows = self._nearest(wanted, allowed)
+            exact = self.of(rows)
+            if len(rows) < wanted or wanted >= _COMPARED_AT_MOST:
+                break  # these are all, or as many as may be
+            off = np.abs(exact - self.every[rows]).max()
+            could = self.every >= np.partition(exact, len(exact) - count)[len(exact) - count] - 2 * off
+            wanted = int(np.count_nonzero(could if allowed is None else could & allowed))
+            if wanted <= len(rows):
+                break
+            # With more of them, it may prove to be further off: the first are those that it favours.
+            wanted = min(wanted, _COMPARED_AT_MOST)
+        places, found = best_rows(exact, count)
+        return rows[places], found
+
+    def _nearest(self, count: int, allowed: NDArray[np.bool_] | None) -> Rows:
+        """The rows that the scan puts first, ascending, so that those of equal cosine keep their order."""
+        return np.sort(best_rows(self.every, count, allowed)[0])

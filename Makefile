@@ -55,7 +55,9 @@ test-mteb: $(VENV)/.dev
 	$(BIN)/python scripts/link_ffmpeg.py $(VENV)/mteb-ffmpeg
 	LD_LIBRARY_PATH=$(VENV)/mteb-ffmpeg PYTHONPATH=$(VENV)/mteb $(BIN)/python -m pytest tests/evaluation/test_mteb.py
 
+# Ray is for the slow tests of many machines: 75 MB to fetch.
 test-all: $(VENV)/.dev
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[scale]"
 	$(BIN)/python -m pytest -m "slow or not slow" --timeout=3600 --hypothesis-profile=thorough
 
 # Without ruff's cache: it does not notice that a module moved, and with it which imports are our own.

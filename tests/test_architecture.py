@@ -21,6 +21,7 @@ GROUND = (
     "errors",
     "extras",
     "files",
+    "interrupts",
     "languages",
     "problems",
     "progress",
@@ -30,7 +31,7 @@ GROUND = (
     "units",
 )
 # From the top of the house to the bottom, each wing by itself. Rooms of one storey do not import each other.
-SHARED = (("media",), ("encoders",), ("packages",))
+SHARED = (("media",), ("encoders",), ("packages",), ("scale",))
 OWNERS_WING = (("agents", "server"), ("client",), ("library",), ("recognition",))
 RESEARCHERS_WING = (
     ("study",),

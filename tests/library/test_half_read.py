@@ -251,7 +251,7 @@ def test_a_drive_that_fails_costs_no_clip(place, tiny_bundle, encoded, after_cli
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as patch:
-        patch.setattr(decode_pool, "_hash", failing)
+        patch.setattr(decode_pool, "content_hash", failing)
         run(place, tiny_bundle)
     assert held(place) == {"film.mp4": Held("unreadable", SPANS[:4], ())}
     encoded.clear()

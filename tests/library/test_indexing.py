@@ -83,7 +83,7 @@ def test_a_second_run_reads_nothing(folder, library, tiny_bundle, decoded, monke
     index_films(folder, library, tiny_bundle)
     decoded.clear()
     state = read_state(library)
-    monkeypatch.setattr(decode_pool, "_hash", lambda found, _stop: pytest.fail(f"{found} was read"))
+    monkeypatch.setattr(decode_pool, "content_hash", lambda found, _stop: pytest.fail(f"{found} was read"))
     report = index_films(folder, library, tiny_bundle)
     assert (report.found, report.unchanged, report.unchanged_failed) == (2, 2, 1)
     assert not report.changed
@@ -289,7 +289,7 @@ def test_a_file_without_permission_is_tried_at_every_run(folder, library, tiny_b
 
     for _ in range(2):
         with monkeypatch.context() as patch:
-            patch.setattr(decode_pool, "_hash", refuse)
+            patch.setattr(decode_pool, "content_hash", refuse)
             report = index_films(folder, library, tiny_bundle)
         (problem,) = map(str, report.failed)
         assert problem.startswith(f"the file cannot be read: {path} (Permission denied).")

@@ -57,6 +57,7 @@ def index(
     languages: Languages = None,
     speech_model: SpeechModel = None,
     screen_text: Annotated[bool | None, Parameter(negative="--no-screen-text")] = None,
+    ray: Annotated[list[str] | None, Parameter(negative="", consume_multiple=(0, 1))] = None,
     json: Json = False,
 ) -> int:
     """Make video searchable: read what is new or changed, leave what is not.
@@ -82,10 +83,14 @@ def index(
             'speech' is installed. The library remembers --languages for later runs.
         screen_text: And read what is written in the pictures, all but Cyrillic; by default if the weights for
             it (27 MB) are there, which the first run with --screen-text fetches.
+        ray: Read and encode on a Ray cluster, with polyreel[scale]: auto for the one that this machine is a
+            node of, HOST:PORT, or nothing, behind the paths, for this machine alone. Every node sees the
+            videos and the bundle at the same place. Speech and text on the screen are read on this machine.
     """
     from polyreel.library.index.line_stages import line_stages
 
     folder = default_library(library)
+    address = None if ray is None else _cluster_address(ray)
     makers = [
         LineMaker(stage, paths=paths, retry_failed=retry_failed, memory_limit_mb=memory_limit)
         for stage in line_stages(
@@ -110,6 +115,8 @@ def index(
             exclude=[*(exclude or ()), *passed_over],
             keep_features=keep_features,
             after=in_turn(*makers),
+            ray=address,
+            readers=workers,
         )
 
     if watch:
@@ -130,6 +137,12 @@ def index(
     return 1 if report.interrupted or nothing_worked or has_failed else 0
 
 
+def _cluster_address(given: list[str]) -> str:
+    from polyreel.scale.cluster import LOCAL, require_address
+
+    return require_address(given[0] if given else LOCAL)
+
+
 def index_with_progress(
     paths: list[Path],
     folder: Path,
@@ -143,19 +156,37 @@ def index_with_progress(
     exclude: Sequence[str] = (),
     keep_features: bool | None = None,
     after: Callable[[Path, Encoder, str, ProgressDisplay], None] | None = None,
+    ray: str | None = None,
+    readers: int | None = None,
 ) -> IndexReport:
     """Index with a progress bar on stderr.
 
     Args: those of ``polyreel.index``, as are the errors; ``memory_limit_mb`` is for each file, and ``after``
         goes on with the library, its encoder and that one's location once the pictures are searchable.
+        ``ray`` is the address of a cluster that reads the files, ``readers`` of them at once.
     """
+    from polyreel.encoders.devices import DEVICE_VARIABLE
     from polyreel.library.index.indexing import index as index_library
     from polyreel.library.location import bundle_location
     from polyreel.library.search.search import calibrate_library
     from polyreel.media.limited import Limits
 
     location = bundle_location(folder, bundle)
-    loaded = load_bundle(location, device)
+    loaded = load_bundle(location, device if ray is None else None)
+    limits = Limits(memory_bytes=memory_limit_mb << 20)
+    read = None
+    if ray is not None:
+        from polyreel.library.index.on_ray import RayReading
+
+        read = RayReading(
+            ray,
+            location,
+            loaded.card.identity,
+            device=device or os.environ.get(DEVICE_VARIABLE),
+            readers=readers,
+            local_cpus=workers,
+            limits=limits,
+        )
     with show_progress() as show:
         report = index_library(
             paths,
@@ -163,12 +194,13 @@ def index_with_progress(
             loaded,
             location=location,
             workers=workers,
-            limits=Limits(memory_bytes=memory_limit_mb << 20),
+            limits=limits,
             retry_failed=retry_failed,
             prune=prune,
             exclude=exclude,
             keep_features=keep_features,
             on_event=_follow(show),
+            read=read,
         )
         if not report.interrupted:
             show("measuring what a match means", 0, None)

@@ -18,7 +18,16 @@ from polyreel.library.index.scan import FoundVideo
 from polyreel.library.store.frame_features import KeptFeatures
 from polyreel.media.limited import DecodeEvent, DecodeOptions, DecodeStopped, DecodeWorker, Limits
 
-__all__ = ["Changed", "Duplicate", "Job", "ReadFailed", "run_decode_pool"]
+__all__ = [
+    "Changed",
+    "DecodePoolEvent",
+    "Duplicate",
+    "Job",
+    "ReadFailed",
+    "content_hash",
+    "decode_events",
+    "run_decode_pool",
+]
 
 # Frames that wait for the encoder: enough to keep it busy, little enough to stay small.
 _WAITING_EVENTS = 32
@@ -157,7 +166,7 @@ class _DecodePool:
     def _events(self, job: Job, worker: DecodeWorker) -> Iterator[DecodePoolEvent]:
         try:
             if not job.video:
-                video = _hash(job.found, self.stop)
+                video = content_hash(job.found, self.stop)
                 if video is None:
                     yield Changed()
                     return
@@ -167,13 +176,10 @@ class _DecodePool:
                     return
                 job.kept_s = self._kept_s.get(job.video, 0.0)
                 job.options = replace(job.options, from_s=job.kept_s)
-            yield from worker.decode(job.found.path, job.options)
-        except MediaError as error:
-            yield error
-        except PolyreelError:
-            raise
         except OSError as error:
             yield ReadFailed(error)
+            return
+        yield from decode_events(job, worker)
 
     def _claim(self, video: str) -> bool:
         with self._claiming:
@@ -183,8 +189,25 @@ class _DecodePool:
             return True
 
 
-def _hash(found: FoundVideo, stop: threading.Event) -> str | None:
-    """Name of the file's content, None if it changes its length while it is read."""
+def decode_events(job: Job, worker: DecodeWorker) -> Iterator[DecodePoolEvent]:
+    """What comes of decoding one file, whose content is known; what fails on it is the last event."""
+    try:
+        yield from worker.decode(job.found.path, job.options)
+    except MediaError as error:
+        yield error
+    except PolyreelError:
+        raise
+    except OSError as error:
+        yield ReadFailed(error)
+
+
+def content_hash(found: FoundVideo, stop: threading.Event) -> str | None:
+    """Name of the file's content, None if it changes its length while it is read.
+
+    Raises:
+        OSError: it cannot be read.
+        DecodeStopped: ``stop`` was set.
+    """
     digest = hashlib.sha256()
     piece = memoryview(bytearray(_PIECE_BYTES))
     left = found.size_bytes

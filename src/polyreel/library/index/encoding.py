@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ __all__ = [
     "EncodedClip",
     "LinesEncoded",
     "ReadEvent",
+    "ReadFiles",
     "encode_clip",
     "encode_events",
     "naming",
@@ -60,6 +61,21 @@ class LinesEncoded:
 
 ReadEvent = Opened | ClipEncoded | LinesEncoded | Finished | Changed | Duplicate | ReadFailed | MediaError
 """What reading a file comes to, whatever read it; the last of a file is none of the first three."""
+
+
+class ReadFiles(Protocol):
+    """What reads files: those that are new are hashed, decoded and encoded."""
+
+    def __call__(
+        self, jobs: Iterable[Job], *, seen: set[str], kept_s: Mapping[str, float]
+    ) -> Generator[tuple[Job, ReadEvent]]:
+        """Events of all ``jobs``, those of one job in order.
+
+        Args:
+            jobs: what to read; a job that has its ``video`` already is not hashed.
+            seen: hashes that need no reading; those of ``jobs`` are added.
+            kept_s: hash -> end of its last known clip, for videos whose beginning is known.
+        """
 
 
 def encode_events(

@@ -17,7 +17,7 @@ from polyreel.encoders.card import EncoderCard
 from polyreel.encoders.protocol import Encoder
 from polyreel.errors import MediaError, WorkerKilledError
 from polyreel.library.index.decode_pool import Changed, Duplicate, Job, ReadFailed, run_decode_pool
-from polyreel.library.index.encoding import ClipEncoded, LinesEncoded, ReadEvent, encode_events
+from polyreel.library.index.encoding import ClipEncoded, LinesEncoded, ReadEvent, ReadFiles, encode_events
 from polyreel.library.index.events import Committed, IndexEvent, Planned, Progressed, Settled
 from polyreel.library.index.filling import Filler
 from polyreel.library.index.gaps import find_gap
@@ -110,6 +110,7 @@ def index(
     keep_features: bool | None = None,
     commit_every_s: float = _COMMIT_EVERY_S,
     on_event: Callable[[IndexEvent], None] | None = None,
+    read: ReadFiles | None = None,
 ) -> IndexReport:
     """Make the library in ``folder`` hold what lies in ``paths``, reading only what is new or changed.
 
@@ -127,6 +128,7 @@ def index(
             bundles with the same image graph; None leaves that as it is. False lets go of those that are.
         commit_every_s: how much work, in seconds, a kill may cost.
         on_event: called with each step of the progress.
+        read: what reads files, on other machines, say, with the same bundle; None reads them here.
 
     Raises:
         UsageError: a path does not exist, or an encoder of the user's own fails.
@@ -150,15 +152,13 @@ def index(
         run = _Run(writer, bundle.card, known, commit_every_s, shown.beside(on_event))
         kept_s = kept_of_half_read(writer.snapshot, rows)
         options = DecodeOptions.of(bundle.card.frames)
-        decode = functools.partial(
-            run_decode_pool, workers=workers, limits=limits or Limits(), seen=run.seen, kept_s=kept_s
-        )
-        read = functools.partial(encode_events, encoder=bundle)
+        here = _reading_here(bundle, workers=workers, limits=limits or Limits())
+        read_files = functools.partial(read or here, seen=run.seen, kept_s=kept_s)
         try:
             with _noting_interrupts(run.report):
                 run.start(found, plan)
-                run.take_all(read(decode(_jobs(plan, options))))
-                run.take_all(read(decode(run.subtitles_of_copies())))
+                run.take_all(read_files(_jobs(plan, options)))
+                run.take_all(read_files(run.subtitles_of_copies()))
             run.finish()
             if writer.snapshot.state.gaps and not run.report.interrupted:
                 _catch_up(writer, bundle, found, run.report, workers=workers, limits=limits)
@@ -171,6 +171,16 @@ def index(
         load_search_index(folder, state)  # the first search need not wait for it
     run.report.took_s = time.monotonic() - began
     return run.report
+
+
+def _reading_here(bundle: Encoder, *, workers: int, limits: Limits) -> ReadFiles:
+    def read(
+        jobs: Iterable[Job], *, seen: set[str], kept_s: Mapping[str, float]
+    ) -> Generator[tuple[Job, ReadEvent]]:
+        decoded = run_decode_pool(jobs, workers=workers, limits=limits, seen=seen, kept_s=kept_s)
+        return encode_events(decoded, bundle)
+
+    return read
 
 
 @contextlib.contextmanager

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +19,7 @@ from numpy.typing import NDArray
 from polyreel.encoders.card import BundleCard, EncoderCard
 from polyreel.errors import LibraryBusyError, LibraryError, UsageError
 from polyreel.files import exclusive_lock
+from polyreel.interrupts import uninterrupted
 from polyreel.library.line_kinds import SCREEN, SPEECH
 from polyreel.library.store.frame_features import (
     FEATURES,
@@ -206,7 +204,7 @@ def create_library(folder: Path, generation: Generation) -> None:
             require_bundle(folder, state, generation)
             return
         schemas = {**SCHEMAS, embedding_table(1): embedding_schema(generation.dim)}
-        with _storage_errors(folder), _uninterrupted():
+        with _storage_errors(folder), uninterrupted():
             database = _connect(folder)
             _refuse_orphaned_tables(folder, database, schemas)
             tables = {
@@ -233,6 +231,9 @@ def _remove_unused(folder: Path, *, with_folder: bool) -> None:
 class Writer:
     """The one process that changes a library. Made by ``writing``.
 
+    While it writes, Ctrl-C waits: an interrupted call of Lance goes on in its own threads, and what it writes
+    then could be published later together with something else.
+
     Args:
         folder: the library.
         state: its committed state.
@@ -247,7 +248,7 @@ class Writer:
         self._database = _connect(folder)
         self._tables = {name: self._database.open_table(name) for name in state.tables}
         self._take_back()
-        with _uninterrupted():
+        with uninterrupted():
             self._add_words()
             self._add_recognised()
 
@@ -274,7 +275,7 @@ class Writer:
         Raises:
             LibraryError: the disk is full or fails; the library stays as it was.
         """
-        with _storage_errors(self.folder), _uninterrupted():
+        with _storage_errors(self.folder), uninterrupted():
             try:
                 self._apply(change, generation or self._state.active_generation)
             except KeyboardInterrupt:
@@ -369,7 +370,7 @@ class Writer:
 
     def drop_orphans(self) -> int:
         """Remove what belongs to videos that no path has any more; return how many videos that were."""
-        with _storage_errors(self.folder), _uninterrupted():
+        with _storage_errors(self.folder), uninterrupted():
             held = self._videos_in(CLIPS) | self._videos_in(SUBTITLES) | self._videos_in(RECOGNISED)
             orphans = sorted(held - self._videos_in(FILES))
             for video in orphans:
@@ -385,7 +386,7 @@ class Writer:
         """Begin a generation without any vectors, which searches do not use; return its number."""
         number = max(self._state.generations) + 1
         name = embedding_table(number)
-        with _storage_errors(self.folder), _uninterrupted():
+        with _storage_errors(self.folder), uninterrupted():
             schema = embedding_schema(generation.dim)
             self._tables[name] = self._database.create_table(name, schema=schema, mode="overwrite")
             self._publish(generations={**self._state.generations, number: generation})
@@ -404,7 +405,7 @@ class Writer:
         made = dict(self._state.generations)
         for each in (number, self._state.active_generation):
             made[each] = made[each].model_copy(update={"served": True})
-        with _storage_errors(self.folder), _uninterrupted():
+        with _storage_errors(self.folder), uninterrupted():
             self._publish(
                 prepare,
                 active_generation=number,
@@ -414,14 +415,14 @@ class Writer:
 
     def close_gaps(self) -> None:
         """Note that nothing lacks a vector of the generation that searches use."""
-        with _storage_errors(self.folder), _uninterrupted():
+        with _storage_errors(self.folder), uninterrupted():
             self._publish(gaps=False)
 
     def drop_generation(self, number: int) -> None:
         """Remove a generation that searches do not use, and its vectors."""
         if number == self._state.active_generation:
             raise ValueError("searches use this generation")
-        with _storage_errors(self.folder), _uninterrupted():
+        with _storage_errors(self.folder), uninterrupted():
             name = embedding_table(number)
             del self._tables[name]
             self._publish(generations={n: each for n, each in self._state.generations.items() if n != number})
@@ -437,7 +438,7 @@ class Writer:
 
     def tidy(self) -> None:
         """Merge small fragments where there are many."""
-        with _storage_errors(self.folder), _uninterrupted():
+        with _storage_errors(self.folder), uninterrupted():
             self._drop_old_index()
             scattered = [
                 name
@@ -612,27 +613,6 @@ def _locked(folder: Path, *, briefly: bool = False) -> Iterator[None]:
             lock = exclusive_lock(folder / _LOCK, busy=busy, briefly=briefly, patience_s=_PATIENCE_S)
             held.enter_context(lock)
         yield
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Let Ctrl-C wait until the end.
-
-    An interrupted call of Lance goes on in its own threads, and what it writes then could be published later
-    together with something else. Only the main thread is ever interrupted.
-    """
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or before is None:
-        yield
-        return
-    held_back: list[tuple[int, FrameType | None]] = []
-    signal.signal(signal.SIGINT, lambda number, frame: held_back.append((number, frame)))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if held_back and callable(before):
-        before(*held_back[0])
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import pytest
 
 from polyreel import files as durable
 from polyreel.errors import UsageError
-from polyreel.files import exclusive_lock, finished_file, new_folder, write_atomically
+from polyreel.files import exclusive_lock, finished_file, new_folder, read_regular, write_atomically
 
 
 def test_the_new_content_replaces_the_old_and_others_may_read_it(tmp_path):
@@ -26,6 +26,22 @@ def test_the_new_content_replaces_the_old_and_others_may_read_it(tmp_path):
     beside = tmp_path / "beside"
     beside.touch()
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(beside.stat().st_mode)
+
+
+def test_what_would_wait_or_never_end_is_not_read(tmp_path):
+    pipe, folder, file = tmp_path / "pipe", tmp_path / "folder", tmp_path / "file"
+    os.mkfifo(pipe)
+    folder.mkdir()
+    file.write_bytes(b"content")
+    for path in (pipe, Path("/dev/zero")):
+        with pytest.raises(OSError, match="Not a regular file") as caught:
+            read_regular(path)
+        assert caught.value.filename == str(path)
+    with pytest.raises(IsADirectoryError):
+        read_regular(folder)
+    with pytest.raises(FileNotFoundError):
+        read_regular(tmp_path / "none")
+    assert read_regular(file) == b"content"
 
 
 @pytest.mark.parametrize("fails", ["fsync", "replace"])

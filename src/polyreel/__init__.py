@@ -113,7 +113,13 @@ def index(
     from polyreel.files import absolute
     from polyreel.library.index.events import Recognised
     from polyreel.library.index.indexing import index as index_library
-    from polyreel.library.index.line_stages import LineStage, add_lines, line_stages, make_lines
+    from polyreel.library.index.line_stages import (
+        LineStage,
+        add_lines,
+        line_stages,
+        make_lines,
+        require_wishes,
+    )
     from polyreel.library.location import bundle_location, location_of
     from polyreel.library.own_encoder import own_encoder
     from polyreel.library.search.search import calibrate_library
@@ -152,6 +158,7 @@ def index(
         speech_model=None if speech_model is None else str(speech_model),
     )
     folder = user_library() if library is None else absolute(Path(library))
+    require_wishes(stages, folder)
     if encoder is None:
         location = bundle_location(folder, None if bundle is None else str(bundle))
         loaded: Encoder = load_encoder(location)

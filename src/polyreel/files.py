@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 import socket
+import stat
 import tempfile
 import threading
 import time
@@ -24,6 +25,8 @@ __all__ = [
     "finished_file",
     "new_file",
     "new_folder",
+    "open_regular",
+    "read_regular",
     "scratch_folder",
     "sync",
     "write_atomically",
@@ -35,6 +38,33 @@ SCRATCH = ".writing-"
 _BRIEFLY = ", for a moment"  # what the file of a lock ends with that will be free within seconds
 # Also how long the process that has just taken a lock has to say who it is.
 _LOOK_EVERY_S = 0.2
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """A file to read. In its place a pipe would wait for a writer, and a device may have no end.
+
+    Raises:
+        OSError: it cannot be read, or is not a regular file.
+    """
+    # A pipe is opened at once, too.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    kind = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(kind):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(kind):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "Not a regular file", str(path))
+
+
+def read_regular(path: Path) -> bytes:
+    """Content of a regular file.
+
+    Raises:
+        OSError: as ``open_regular``.
+    """
+    with open_regular(path) as file:
+        return file.read()
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -185,7 +215,7 @@ def exclusive_lock(
             if busy is None:
                 raise
             with contextlib.suppress(OSError, UnicodeDecodeError):
-                busy.value = file.read_text(encoding="utf-8") or None
+                busy.value = read_regular(file).decode() or None
             if time.monotonic() >= deadline or not str(busy.value).endswith(_BRIEFLY):
                 raise busy from None
     try:

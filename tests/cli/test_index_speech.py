@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -148,7 +150,25 @@ def test_languages_are_kept_as_tags_and_one_that_the_engine_does_not_know_is_a_r
     assert "do not know a language (kab)" in report.speech.remarks[0]
 
 
-def test_a_preferences_file_that_cannot_be_read_is_named_with_what_to_do(tmp_path):
-    (tmp_path / "preferences.json").write_text("no")
-    with pytest.raises(LibraryError, match="Remove the file"):
-        read_preferences(tmp_path)
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: path.write_text("no"), "Invalid JSON"),
+        (os.mkfifo, "Not a regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "Not a regular file"),
+        (Path.mkdir, "Is a directory"),
+    ],
+)
+def test_preferences_that_cannot_be_read_are_named_before_anything_is_done(
+    talk, tones, tiny_bundle, capsys, make, said
+):
+    library = talk.parent / "library"
+    library.mkdir()
+    make(library / "preferences.json")
+    with pytest.raises(LibraryError, match=f"{said}.*Remove the file"):
+        read_preferences(library)
+    code, out, err = ask(capsys, tiny_bundle, talk)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert f"{library / 'preferences.json'}" in err
+    assert tones.asked == []
+    assert not (library / "library.json").exists()

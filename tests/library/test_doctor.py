@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from importlib.metadata import version
 from pathlib import Path
@@ -50,6 +51,20 @@ def test_it_tells_versions_and_space(library):
     assert set(health.space_bytes) == {*tables, "thumbs", "cache"}
     pictures = [path for path in (library / "thumbs").rglob("*") if path.is_file()]
     assert health.space_bytes["thumbs"] == sum(path.stat().st_size for path in pictures)
+
+
+def test_wishes_that_cannot_be_read_are_one_problem_beside_all_the_rest(library, capsys):
+    os.mkfifo(library / "preferences.json")
+    health = examine(library)
+    assert (health.videos, health.usable, health.languages) == (2, True, ())
+    (damage,) = health.damage
+    assert f"wishes cannot be read: {library / 'preferences.json'} (Not a regular file)" in damage
+    assert main(["doctor", "--library", str(library)]) == 0
+    said = capsys.readouterr().out
+    assert damage in said
+    assert "2 videos, 3 clips, 2 subtitle lines" in said
+    assert "d.mp4" in said
+    assert "Every file was read in full" not in said
 
 
 @pytest.mark.parametrize(("asked", "told"), [("auto", "cuda"), ("openvino", "cpu"), ("", "cpu")])

@@ -218,6 +218,16 @@ def test_a_file_of_patterns_holds_for_its_folder_and_below(tmp_path):
     assert found == ["a/b/x.mp4", "a/b/y.mp4", "x.mp4"]
 
 
+def test_a_pipe_in_place_of_a_file_of_patterns_is_said_and_not_waited_for(tmp_path):
+    touch(tmp_path / "film.mp4")
+    os.mkfifo(tmp_path / IGNORE_FILE)
+    found = scan([tmp_path])
+    assert [video.path.name for video in found.videos] == ["film.mp4"]
+    assert [str(problem) for problem in found.problems] == [
+        f"the file cannot be read: {tmp_path / IGNORE_FILE} (Not a regular file)."
+    ]
+
+
 def test_a_pattern_that_means_nothing_is_said(tmp_path):
     touch(tmp_path / "film.mp4")
     touch(tmp_path / IGNORE_FILE, b"!\n")

@@ -87,19 +87,21 @@ def index(
             node of, HOST:PORT, or nothing, behind the paths, for this machine alone. Every node sees the
             videos and the bundle at the same place. Speech and text on the screen are read on this machine.
     """
-    from polyreel.library.index.line_stages import line_stages
+    from polyreel.library.index.line_stages import line_stages, require_wishes
 
     folder = default_library(library)
     address = None if ray is None else _cluster_address(ray)
+    stages = line_stages(
+        speech=speech,
+        screen_text=screen_text,
+        languages=languages,
+        speech_model=speech_model,
+        device=device,
+    )
+    require_wishes(stages, folder)
     makers = [
         LineMaker(stage, paths=paths, retry_failed=retry_failed, memory_limit_mb=memory_limit)
-        for stage in line_stages(
-            speech=speech,
-            screen_text=screen_text,
-            languages=languages,
-            speech_model=speech_model,
-            device=device,
-        )
+        for stage in stages
     ]
 
     def run(passed_over: Sequence[str]) -> IndexReport:

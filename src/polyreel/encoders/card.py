@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from polyreel.errors import BundleError, UsageError
+from polyreel.files import read_regular
 from polyreel.recipes import form_problems
 
 __all__ = [
@@ -337,13 +338,15 @@ def read_card(folder: Path) -> BundleCard:
     """
     path = folder / CARD_FILE
     try:
-        return BundleCard.model_validate_json(path.read_bytes())
+        return BundleCard.model_validate_json(read_regular(path))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise BundleError(
             "no bundle is here",
             item=folder,
             remedy="Name a folder with a bundle.json, or a bundle that 'polyreel bundles list' shows",
         ) from error
+    except OSError as error:
+        raise BundleError("the bundle's card cannot be read", item=path, value=error.strerror) from error
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"])) or "the file"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from polyreel.encoders.card import BundleCard
 from polyreel.encoders.compact_tokenizer import CompactTokenizer, write_compact
-from polyreel.files import scratch_folder
+from polyreel.files import read_regular, scratch_folder
 from polyreel.packages.members import sha256_of
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def find_fast_start(folder: Path, card: BundleCard) -> FastStart | None:
     """
     home = _home(folder, card)
     try:
-        digests = json.loads((home / _DIGESTS).read_bytes())
+        digests = json.loads(read_regular(home / _DIGESTS))
         whole = all(sha256_of(home / name) == digest for name, digest in digests.items())
     except (OSError, ValueError, AttributeError):
         return None

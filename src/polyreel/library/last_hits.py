@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from polyreel.errors import NotFoundError
-from polyreel.files import write_atomically
+from polyreel.files import read_regular, write_atomically
 from polyreel.packages.members import cache_dir
 
 __all__ = ["LastHit", "recall_hit", "remember_hits"]
@@ -72,7 +72,7 @@ def recall_hit(library: Path, rank: int) -> LastHit:
             remedy="Search first, with the same --library, or name a video file",
         )
     try:
-        kept = json.loads(newest.read_bytes())
+        kept = json.loads(read_regular(newest))
         hits = {
             int(hit["rank"]): LastHit(
                 Path(hit["video"]),

@@ -26,7 +26,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from polyreel.errors import TrainingError
-from polyreel.files import new_folder, write_atomically
+from polyreel.files import new_folder, read_regular, write_atomically
 from polyreel.models.towers import TwoTowers, build_model
 from polyreel.training.recipe import Recipe
 from polyreel.training.sampling import Position
@@ -218,7 +218,7 @@ def load_checkpoint(path: Path, which: Literal["best", "last"] = "best") -> Chec
             remedy="Name the folder of a run, such as runs/small, or of a checkpoint",
         )
     try:
-        state = CheckpointState.model_validate_json((folder / _STATE).read_bytes())
+        state = CheckpointState.model_validate_json(read_regular(folder / _STATE))
         sizes = {name: (folder / name).stat().st_size for name in state.files}
     except (OSError, ValidationError) as error:
         raise _damaged(folder, error) from error
@@ -263,7 +263,7 @@ def _write(folder: Path, state: CheckpointState, parts: Mapping[str, Tensors]) -
 def _read_index(folder: Path) -> _Index | None:
     path = folder / _INDEX
     try:
-        return _Index.model_validate_json(path.read_bytes())
+        return _Index.model_validate_json(read_regular(path))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValidationError) as error:

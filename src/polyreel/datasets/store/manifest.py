@@ -28,7 +28,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from polyreel.errors import DatasetError
-from polyreel.files import SCRATCH, exclusive_lock, sync, write_atomically
+from polyreel.files import SCRATCH, exclusive_lock, read_regular, sync, write_atomically
 from polyreel.packages.members import sha256_of
 
 __all__ = [
@@ -191,7 +191,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST_FILE
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        return Manifest.model_validate_json(read_regular(path))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DatasetError(
             "no table of a dataset is here",

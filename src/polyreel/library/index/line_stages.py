@@ -20,7 +20,7 @@ from polyreel.progress import OnProgress
 from polyreel.recognition import registry
 from polyreel.recognition.protocol import LineRecogniser, Source
 
-__all__ = ["LineStage", "add_lines", "line_stages", "make_lines"]
+__all__ = ["LineStage", "add_lines", "line_stages", "make_lines", "require_wishes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,16 @@ def line_stages(
         LineStage("speech", is_on, hears, likely, speech_model, device),
         LineStage("screen", reads, bool(screen_text), likely),
     )
+
+
+def require_wishes(stages: Iterable[LineStage], folder: Path) -> None:
+    """Read what the library remembers, where a stage will go by it, before the pictures take their time.
+
+    Raises:
+        LibraryError: it cannot be read.
+    """
+    if any(stage.is_on and stage.languages is None for stage in stages):
+        read_preferences(folder)
 
 
 def _tags(languages: Iterable[str]) -> tuple[str, ...]:

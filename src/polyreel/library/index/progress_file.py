@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from polyreel.files import write_atomically
+from polyreel.files import read_regular, write_atomically
 from polyreel.library.index.events import IndexEvent, Planned, Progressed, Recognised, Settled
 from polyreel.recognition.protocol import Source
 
@@ -97,7 +97,7 @@ class IndexProgress(BaseModel):
 def read_progress(folder: Path, file: str = PROGRESS_FILE) -> IndexProgress | None:
     """How far the run that writes ``file`` of the library in ``folder`` has come, None if there is none."""
     try:
-        return IndexProgress.model_validate_json((folder / file).read_bytes())
+        return IndexProgress.model_validate_json(read_regular(folder / file))
     except (OSError, ValidationError):
         return None
 

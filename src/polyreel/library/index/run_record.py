@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from polyreel.files import write_atomically
+from polyreel.files import read_regular, write_atomically
 
 __all__ = ["MOST_PROBLEMS", "RUN_FILE", "RunProblem", "RunRecord", "read_run_record", "write_run_record"]
 
@@ -71,7 +71,7 @@ class RunRecord(BaseModel):
 def read_run_record(folder: Path) -> RunRecord | None:
     """What the last run of the library in ``folder`` did; None if none has ended, or it cannot be read."""
     try:
-        return RunRecord.model_validate_json((folder / RUN_FILE).read_bytes())
+        return RunRecord.model_validate_json(read_regular(folder / RUN_FILE))
     except (OSError, ValidationError):
         return None
 

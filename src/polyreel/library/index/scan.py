@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from polyreel.errors import MediaError, UsageError
+from polyreel.files import read_regular
 from polyreel.library.index.ignoring import IGNORE_FILE, SERVICE_FOLDERS, Ignored
 from polyreel.media.subtitles import sidecars_in, stem_key
 from polyreel.media.suffixes import VIDEO_SUFFIXES
@@ -176,7 +177,7 @@ def _unlisted(folder: Path, error: OSError) -> MediaError:
 def _with_patterns_of(folder: Path, ignored: Ignored, result: Scan) -> Ignored:
     path = folder / IGNORE_FILE
     try:
-        return ignored.below(folder, path.read_text(encoding="utf-8", errors="replace").splitlines())
+        return ignored.below(folder, read_regular(path).decode("utf-8", "replace").splitlines())
     except OSError as error:
         result.problems.append(MediaError("the file cannot be read", item=path, value=error.strerror))
     except ValueError as error:

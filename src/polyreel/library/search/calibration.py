@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 
 from polyreel.encoders.card import short_identity
 from polyreel.encoders.protocol import Encoder
-from polyreel.files import write_atomically
+from polyreel.files import open_regular, write_atomically
 from polyreel.library.results import FAIR
 from polyreel.library.search.asked_words import AskedWords
 from polyreel.library.search.evidence import LINES, PICTURES, WORDS
@@ -165,7 +165,7 @@ def read_calibration(path: Path, dim: int) -> Calibration | None:
     """
     with (
         contextlib.suppress(*_UNREADABLE),
-        path.open("rb") as file,
+        open_regular(path) as file,
         np.load(file, allow_pickle=False) as kept,
     ):
         scales = [_read_scale(kept, name, dim) for name in ("clips", "lines")]
@@ -209,7 +209,7 @@ def kept_background(bundle: Encoder, cache_folder: Path) -> Background | None:
     # Opened here, because numpy leaves a file open that it cannot read.
     with (
         contextlib.suppress(*_UNREADABLE),
-        _background_file(bundle, cache_folder).open("rb") as file,
+        open_regular(_background_file(bundle, cache_folder)) as file,
         np.load(file, allow_pickle=False) as found,
     ):
         vectors = {tag: found[tag] for tag in _queries()[0]}

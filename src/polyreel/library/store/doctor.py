@@ -20,7 +20,7 @@ from polyreel.library.results import LibraryResult
 from polyreel.library.search.calibration import calibration_file, read_calibration
 from polyreel.library.search.search_index import cache_of
 from polyreel.library.search.searched_vectors import way_of_search
-from polyreel.library.store.preferences import read_preferences
+from polyreel.library.store.preferences import Preferences, read_preferences
 from polyreel.library.store.recognised import (
     RECOGNISED_COLUMNS,
     FileProblem,
@@ -153,6 +153,7 @@ def examine(folder: Path) -> LibraryHealth:
     )
     bundle_state, usable = _bundle_state(state.generation)
     searched = sum(clip["video"] in whole for clip in clips)
+    wishes, unread = _preferences(folder)
     return LibraryHealth(
         library=str(folder),
         schema_version=state.schema_version,
@@ -173,18 +174,26 @@ def examine(folder: Path) -> LibraryHealth:
         subtitles=len(lines),
         generations=_generations(state, made),
         unencoded=tuple(row["path"] for row in rows if row["video"] in left_out),
-        damage=tuple(look.damage),
+        damage=(*look.damage, *unread),  # wishes are of no matter to a search
         missing=tuple(missing),
         gone_folders=_gone_folders(missing),
         failed=tuple(problem for problem in problems if problem.status not in {OK, PARTIAL}),
         half_read=tuple(problem for problem in problems if problem.status == PARTIAL),
         remarks=tuple(problem for problem in problems if problem.status == OK),
-        languages=read_preferences(folder).languages,
+        languages=wishes.languages,
         speech=speech,
         screen_text=screen_text,
         space_bytes={path.name: _used(path) for path in sorted(folder.iterdir()) if path.is_dir()},
         versions={"python": platform.python_version(), **_versions()},
     )
+
+
+def _preferences(folder: Path) -> tuple[Preferences, list[str]]:
+    """The owner's wishes, and what is wrong with them."""
+    try:
+        return read_preferences(folder), []
+    except LibraryError as error:
+        return Preferences(), [str(error)]
 
 
 def _generations(

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.encoders.card import BundleCard, EncoderCard, short_identity
+from polyreel.files import open_regular
 
 __all__ = ["FEATURES", "FrameFeatures", "KeptFeatures", "drop_features", "drop_unused_features"]
 
@@ -89,7 +90,7 @@ class FrameFeatures:
     def read(self, clip_id: str) -> NDArray[np.float32] | None:
         """Features of a clip's frames, (frames, features); None if the file is missing or damaged."""
         try:
-            with self._path(clip_id).open("rb") as file, np.load(file, allow_pickle=False) as kept:
+            with open_regular(self._path(clip_id)) as file, np.load(file, allow_pickle=False) as kept:
                 features: NDArray[np.float32] = np.asarray(kept["features"], np.float32)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from polyreel.errors import LibraryError
-from polyreel.files import write_atomically
+from polyreel.files import read_regular, write_atomically
 
 __all__ = ["PREFERENCES_FILE", "Preferences", "read_preferences", "write_preferences"]
 
@@ -35,7 +35,7 @@ def read_preferences(folder: Path) -> Preferences:
     """
     path = folder / PREFERENCES_FILE
     try:
-        return Preferences.model_validate_json(path.read_bytes())
+        return Preferences.model_validate_json(read_regular(path))
     except (FileNotFoundError, NotADirectoryError):
         return Preferences()
     except (OSError, ValidationError) as error:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from polyreel.encoders.card import EncoderCard, short_identity
 from polyreel.encoders.registry import OF_A_PROGRAM
 from polyreel.errors import BundleMismatchError, LibraryError, LibraryVersionError
-from polyreel.files import write_atomically
+from polyreel.files import read_regular, write_atomically
 from polyreel.library.store.tables import RECOGNISED, embedding_table
 
 __all__ = [
@@ -218,7 +218,7 @@ def read_state(folder: Path) -> LibraryState | None:
     """
     path = folder / STATE_FILE
     try:
-        text = path.read_bytes()
+        text = read_regular(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

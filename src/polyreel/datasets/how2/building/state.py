@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from polyreel.clips import SampleCreation
 from polyreel.datasets.how2.tracks import Track
-from polyreel.files import write_atomically
+from polyreel.files import read_regular, write_atomically
 
 __all__ = ["FinishedVideo", "WorkFolder"]
 
@@ -65,7 +65,7 @@ class WorkFolder:
     def load(self, video: str, fingerprint: Sequence[object]) -> FinishedVideo | None:
         """What came of the video if it was finished with these settings and has not changed since."""
         try:
-            stored = _File.model_validate_json(self._path(video).read_bytes())
+            stored = _File.model_validate_json(read_regular(self._path(video)))
         except (OSError, ValidationError):  # not finished, or damaged: build it again
             return None
         if stored.made_of != self._made_of(fingerprint):

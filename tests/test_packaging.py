@@ -132,5 +132,5 @@ def test_every_extra_is_in_the_docs():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     readme = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE))
     told = set(re.findall(r"[Tt]he extra `(\w+)`", (ROOT / "docs" / "dependencies.md").read_text()))
-    assert set(extras) - readme == {"dev", "docs", "mteb", "scale"}
-    assert set(extras) - told == {"dev", "scale"}
+    assert set(extras) - readme == {"dev", "docs", "mteb"}
+    assert set(extras) - told == {"dev"}

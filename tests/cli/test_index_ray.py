@@ -8,6 +8,7 @@ import pytest
 
 from films import film
 from polyreel.cli.app import main
+from polyreel.extras import install_extra
 from polyreel.scale import cluster
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: polyreel[scale]")
@@ -29,7 +30,7 @@ def index(tmp_path, tiny_bundle, capsys):
 def test_without_the_extra_it_says_what_to_install(index, monkeypatch):
     monkeypatch.setattr(cluster, "find_spec", lambda _name: None)
     code, said = index("--ray")
-    assert (code, "polyreel[scale]" in said) == (2, True)
+    assert (code, install_extra("scale") in said) == (2, True)
 
 
 @pytest.mark.parametrize("address", ["nonsense", "ray://host:10001", "10.0.0.1", "host:port"])

@@ -83,7 +83,7 @@ def index(
             'speech' is installed. The library remembers --languages for later runs.
         screen_text: And read what is written in the pictures, all but Cyrillic; by default if the weights for
             it (27 MB) are there, which the first run with --screen-text fetches.
-        ray: Read and encode on a Ray cluster, with polyreel[scale]: auto for the one that this machine is a
+        ray: Read and encode on a Ray cluster, with the extra scale: auto for the one that this machine is a
             node of, HOST:PORT, or nothing, behind the paths, for this machine alone. Every node sees the
             videos and the bundle at the same place. Speech and text on the screen are read on this machine.
     """

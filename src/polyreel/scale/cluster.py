@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 from polyreel.errors import UsageError
+from polyreel.extras import missing_extra
 from polyreel.interrupts import uninterrupted
 
 __all__ = ["LOCAL", "joined", "require_address"]
@@ -47,7 +48,7 @@ def require_address(address: str) -> str:
         UsageError: it is none of these, or Ray is not installed.
     """
     if find_spec("ray") is None:
-        raise UsageError("--ray needs Ray, which is not here", remedy="Install the extra: polyreel[scale]")
+        raise missing_extra("scale", "--ray needs Ray, which is not here")
     if address not in {LOCAL, _HERE} and not _HOST_AND_PORT.fullmatch(address):
         raise UsageError(
             "not the address of a Ray cluster",

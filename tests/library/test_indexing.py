@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import videos
+from decoders import running_decoders
 from films import Held, film, holdings, index_films, open_library, orphans, subtitles
 from polyreel.errors import BundleMismatchError, LimitError, UsageError
 from polyreel.library.index import decode_pool, indexing, scan
@@ -624,15 +625,9 @@ def test_an_interrupted_commit_is_done_again_by_the_next_run(folder, library, ti
 
 
 def test_a_run_that_fails_in_the_middle_ends_its_decoders(folder, library, tiny_bundle, monkeypatch):
-    import psutil
-
-    def decoders():
-        children = psutil.Process().children()
-        return {child.pid for child in children if "polyreel.media.worker" in child.cmdline()}
-
     for number in range(3):
         film(folder / f"{number}.mp4", "red", "green", each_s=2 + number)
-    others = decoders()
+    others = running_decoders()
 
     def failing(*_arguments):
         raise RuntimeError("a bug")
@@ -640,7 +635,7 @@ def test_a_run_that_fails_in_the_middle_ends_its_decoders(folder, library, tiny_
     monkeypatch.setattr(tiny_bundle, "encode_video", failing)
     with pytest.raises(RuntimeError, match="a bug"):
         index_films(folder, library, tiny_bundle, workers=2)
-    assert decoders() <= others
+    assert running_decoders() <= others
 
 
 def test_a_run_reads_the_subtitle_files_that_its_scan_found(folder, library, tiny_bundle):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -17,6 +18,7 @@ import psutil
 import pytest
 
 import videos
+from decoders import fork_servers, running_decoders
 from polyreel.errors import DecodeError, LimitError, MediaError, WorkerKilledError
 from polyreel.media import limited
 from polyreel.media.decode import Frame
@@ -64,14 +66,19 @@ OTHERS: set[int] = set()
 @pytest.fixture(scope="module", autouse=True)
 def children_of_others():
     """Those of servers that tests before these have left running for tests after them."""
-    OTHERS.update(child.pid for child in psutil.Process().children())
+    OTHERS.update(running_decoders())
 
 
 def child_of_this_process() -> int:
     """The one decoder of these tests that is running."""
-    children = [child for child in psutil.Process().children() if child.pid not in OTHERS]
-    (child,) = [child for child in children if "polyreel.media.worker" in child.cmdline()]
-    return child.pid
+    (child,) = running_decoders() - OTHERS
+    return child
+
+
+def impostor(words: Path):
+    """Starts, in place of a worker, what says these bytes to whatever it is asked."""
+    command = ["sh", "-c", f"read request; cat '{words}'"]
+    return lambda memory_bytes: subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 def outcome(worker: DecodeWorker, path: Path) -> str | None:
@@ -180,10 +187,7 @@ def test_whatever_a_child_says_is_text(film, tmp_path, monkeypatch):
     header["subtitles"] = [{"source": "\udce9", "captions": [{**caption, "sample_creation": "found"}]}]
     with (tmp_path / "words").open("wb") as stream:
         write_message(stream, header)
-    impostor = tmp_path / "python"
-    impostor.write_text(f"#!/bin/sh\nread request\ncat '{tmp_path}/words'\n")
-    impostor.chmod(0o755)
-    monkeypatch.setattr(limited.sys, "executable", str(impostor))
+    monkeypatch.setattr(limited, "start_worker", impostor(tmp_path / "words"))
     with DecodeWorker() as worker:
         (finished,) = worker.decode(film, SMALL)
     (track,) = finished.subtitles
@@ -358,6 +362,43 @@ def test_no_child_outlives_its_worker(film):
     assert not psutil.pid_exists(child)
 
 
+def test_a_worker_shares_nothing_with_another(worker, film):
+    """One that held the pipe of another would keep its end from being seen."""
+    with DecodeWorker() as other:
+        assert is_served(other, film)
+        assert is_served(worker, film)
+        assert other._process.pid != worker._process.pid
+        descriptors = [int(each.name) for each in Path(f"/proc/{worker._process.pid}/fd").iterdir()]
+        assert max(descriptors) <= 3  # of those beyond stderr, where its messages go
+
+
+def test_a_fork_server_that_is_killed_is_replaced(worker, film):
+    assert is_served(worker, film)
+    child = child_of_this_process()
+    (server,) = fork_servers()
+    server.kill()
+    server.wait()
+    assert is_served(worker, film)
+    assert child_of_this_process() != child
+    with pytest.raises(psutil.NoSuchProcess):  # nobody would wait for it any more
+        psutil.wait_procs([psutil.Process(child)], timeout=5)[0][0].status()
+
+
+def test_nothing_outlives_a_program_that_is_killed(film):
+    program = (
+        "import sys, time\nfrom pathlib import Path\nfrom polyreel.media.limited import *\n"
+        "worker = DecodeWorker()\nlist(worker.decode(Path(sys.argv[1]), DecodeOptions(64, 48)))\n"
+        "print(worker._process.pid, flush=True)\ntime.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(film)], stdout=subprocess.PIPE) as started:
+        child = psutil.Process(int(started.stdout.readline()))
+        server = child.parent()
+        assert server.ppid() == started.pid
+        started.kill()
+        _, alive = psutil.wait_procs([child, server], timeout=20)
+        assert not alive
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -374,13 +415,9 @@ def test_no_child_outlives_its_worker(film):
 )
 def test_a_child_that_talks_nonsense_is_a_crash(film, tmp_path, monkeypatch, words):
     (tmp_path / "words").write_bytes(words)
-    impostor = tmp_path / "python"
-    impostor.write_text(f"#!/bin/sh\nread request\ncat '{tmp_path}/words'\n")
-    impostor.chmod(0o755)
-    monkeypatch.setattr(limited.sys, "executable", str(impostor))
+    monkeypatch.setattr(limited, "start_worker", impostor(tmp_path / "words"))
     with DecodeWorker() as worker, pytest.raises(DecodeError, match=r"crashed on this file: .*film\.mp4"):
         list(worker.decode(film, SMALL))
-    assert sys.executable == str(impostor)
 
 
 def test_no_harm_to_a_file_is_more_than_a_media_error(worker, tmp_path):

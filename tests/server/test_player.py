@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import html
 import io
 import os
@@ -19,6 +18,7 @@ from starlette.testclient import TestClient
 
 import videos
 from browsers import ENDS_WITH_ITS_PROCESS, browser
+from decoders import running_decoders
 from films import film, index_films
 from polyreel.library.results import Evidence, LibraryLine, SubtitleEvidence
 from polyreel.server import playback
@@ -138,15 +138,6 @@ def test_a_film_that_is_no_longer_there_as_it_was_is_told_in_one_message(tmp_pat
         assert client.get(f"/videos/{video}").status_code == 200  # what is indexed is still shown
 
 
-def children() -> set[int]:
-    """Process ids of what this process has started and not waited for."""
-    found: set[int] = set()
-    for task in Path("/proc/self/task").iterdir():
-        with contextlib.suppress(OSError):  # a thread that has just ended
-            found.update(map(int, (task / "children").read_text().split()))
-    return found
-
-
 def test_a_stream_ends_with_its_request(tmp_path, tiny_bundle):
     (tmp_path / "films").mkdir()
     # Longer than what is sent before it is seen.
@@ -154,12 +145,12 @@ def test_a_stream_ends_with_its_request(tmp_path, tiny_bundle):
     index_films(tmp_path / "films", tmp_path / "library", tiny_bundle)
     with listening(tmp_path / "library") as site:
         video = site.app.state.server.snapshot.video(0).id
-        before = children()
+        before = running_decoders()
         with socket.create_connection(("127.0.0.1", site.port)) as asking:
             asking.sendall(f"GET /api/v1/videos/{video}/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
             assert asking.recv(1_000).startswith(b"HTTP/1.1 200")
-            assert len(children() - before) == 1
-        wait_for(lambda: children() <= before)
+            assert len(running_decoders() - before) == 1
+        wait_for(lambda: running_decoders() <= before)
 
 
 def test_a_player_that_reads_nothing_frees_the_process(refused_library, monkeypatch):
@@ -170,10 +161,10 @@ def test_a_player_that_reads_nothing_frees_the_process(refused_library, monkeypa
         with socket.socket() as asking:
             asking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
             asking.connect(("127.0.0.1", site.port))
-            before = children()
+            before = running_decoders()
             asking.sendall(f"GET /api/v1/videos/{video}/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
-            wait_for(lambda: children() - before)
-            wait_for(lambda: children() <= before)
+            wait_for(lambda: running_decoders() - before)
+            wait_for(lambda: running_decoders() <= before)
             assert service._streams._inside == 0  # while the player could still read what was sent
             assert asking.recv(100).startswith(b"HTTP/1.1 200")
 

@@ -9,7 +9,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -25,6 +24,7 @@ from polyreel import errors
 from polyreel.clips import Caption
 from polyreel.errors import LimitError, MediaError, WorkerKilledError
 from polyreel.media.decode import Frame, Health
+from polyreel.media.forked import ForkedWorker, start_worker
 from polyreel.media.scaling import STRETCH, Scaling
 from polyreel.media.subtitles import SubtitleTrack
 from polyreel.media.windows import MAX_CLIP_S
@@ -167,7 +167,7 @@ class DecodeWorker:
 
     def __init__(self, limits: Limits | None = None, *, stop: threading.Event | None = None) -> None:
         self._limits, self._stop = limits or Limits(), stop or threading.Event()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ForkedWorker | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -184,10 +184,9 @@ class DecodeWorker:
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                # What a child that is gone was still to read cannot be written.
-                with contextlib.suppress(BrokenPipeError):
-                    pipe.close()
+            # What a child that is gone was still to read cannot be written.
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
         self._process = None
 
     def decode(self, path: Path, options: DecodeOptions) -> Iterator[DecodeEvent]:
@@ -246,7 +245,6 @@ class DecodeWorker:
         process = self._running()
         asked = {"path": str(path.absolute()), **request}
         try:
-            assert process.stdin is not None
             process.stdin.write(json.dumps(asked).encode() + b"\n")
             process.stdin.flush()
             yield from understand(_messages(_PatientReader(process, path, self._limits, self._stop)))
@@ -283,19 +281,11 @@ class DecodeWorker:
                 yield DecodedClip(event.start_s, event.end_s, np.stack(images), event.thumbnail)
                 images.clear()
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> ForkedWorker:
         if self._process is not None and self._process.poll() is None:
             return self._process
         self.close()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "polyreel.media.worker", str(self._limits.memory_bytes)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            # Pictures are small: a pool of threads for linear algebra would only cost memory.
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-            process_group=0,  # Ctrl-C in a terminal is for the parent, which knows what to do with the child
-        )
+        self._process = start_worker(self._limits.memory_bytes)
         return self._process
 
 
@@ -332,10 +322,7 @@ def _events(messages: Messages, shape: tuple[int, int, int]) -> Iterator[DecodeE
 class _PatientReader:
     """Reads the worker's pipe, counting only the time that is spent waiting for it."""
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], path: Path, limits: Limits, stop: threading.Event
-    ) -> None:
-        assert process.stdout is not None
+    def __init__(self, process: ForkedWorker, path: Path, limits: Limits, stop: threading.Event) -> None:
         self._pipe = process.stdout.fileno()
         self._path, self._limits, self._stop = path, limits, stop
         self._waited_s = 0.0

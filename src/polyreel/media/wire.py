@@ -11,8 +11,9 @@ import struct
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-__all__ = ["MAX_HEADER", "MAX_PAYLOAD", "read_message", "write_message"]
+__all__ = ["LONG", "MAX_HEADER", "MAX_PAYLOAD", "read_message", "write_message"]
 
+LONG = struct.Struct("q")  # how numbers come from the fork server
 MAX_HEADER = 64 << 20  # subtitles of a whole video travel in one header
 MAX_PAYLOAD = 64 << 20  # one picture
 _LENGTHS = struct.Struct("<II")

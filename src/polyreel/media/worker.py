@@ -1,4 +1,4 @@
-"""The child process that touches media files: ``python -m polyreel.media.worker MEMORY_BYTES``.
+"""The child process that touches media files, a fork of ``fork_server``.
 
 It reads one JSON request a line from stdin and answers each with messages (``wire``) on stdout: for the task
 "decode" ``opened``, ``frame`` and ``clip`` (``passed`` in place of frames that are known), for "hear"
@@ -32,12 +32,11 @@ from polyreel.media.subtitles import read_subtitles
 from polyreel.media.windows import Windower
 from polyreel.media.wire import write_message
 
-__all__ = ["main"]
+__all__ = ["serve"]
 
 
-def main() -> None:
-    """Serve requests until stdin closes."""
-    memory_bytes = int(sys.argv[1])
+def serve(memory_bytes: int) -> None:
+    """Serve requests until stdin closes, with so much data memory."""
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     # Whatever a library prints must not mix with the messages.
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=1 << 20)
@@ -157,7 +156,3 @@ _TASKS: Mapping[str, Callable[[Path, dict[str, Any], Send], None]] = {
     **BROWSER_TASKS,
     **CUT_TASKS,
 }
-
-
-if __name__ == "__main__":
-    main()

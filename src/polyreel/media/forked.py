@@ -1,0 +1,142 @@
+"""Starts and ends the workers that a fork server makes; one server a program, begun with the first."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from typing import BinaryIO
+
+from polyreel.media.wire import LONG
+
+__all__ = ["ForkedWorker", "start_worker"]
+
+
+class ForkedWorker:
+    """A running worker, with as much of the face of ``subprocess.Popen`` as is needed.
+
+    Args:
+        pid: process id.
+        stdin, stdout: its pipes.
+        told: pipe on which the fork server tells its exit code.
+
+    Attributes:
+        returncode: exit code as of ``Popen``, None while it is not known to have ended.
+    """
+
+    def __init__(self, pid: int, stdin: BinaryIO, stdout: BinaryIO, told: BinaryIO) -> None:
+        self.pid, self.stdin, self.stdout, self._told = pid, stdin, stdout, told
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Its exit code, None while it runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(timeout=0.0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code, once it has ended; ``subprocess.TimeoutExpired`` after so many seconds without."""
+        if self.returncode is None:
+            ready, _, _ = select.select([self._told], [], [], timeout)
+            if not ready:
+                raise subprocess.TimeoutExpired("worker", timeout or 0.0)
+            said = self._told.read(LONG.size)
+            self._told.close()
+            if not said:  # the server was killed, and who else was is not known
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self.pid, signal.SIGKILL)
+            self.returncode = LONG.unpack(said)[0] if said else -signal.SIGKILL
+        return self.returncode
+
+    def kill(self) -> None:
+        """Send SIGKILL, unless it has ended."""
+        if self.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+
+def start_worker(memory_bytes: int) -> ForkedWorker:
+    """A new worker with a limit of its data memory.
+
+    Raises:
+        OSError: no process could be made.
+    """
+    global _server
+    with _starting:
+        for is_last_try in (False, True):
+            if _server is not None and _server.owner != os.getpid():
+                _server.close()
+                _server = None
+            _server = _server or _ForkServer()
+            try:
+                return _server.fork(memory_bytes)
+            except (BrokenPipeError, EOFError) as error:  # it was killed
+                _server.close()
+                _server = None
+                if is_last_try:
+                    raise OSError("the process that starts decoders ended") from error
+        raise AssertionError
+
+
+class _ForkServer:
+    """The program's end of the socket, and the server's process."""
+
+    def __init__(self) -> None:
+        self.owner = os.getpid()  # a fork of the program must not talk into what its parent says
+        self._control, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "polyreel.media.fork_server", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                # Pictures are small: a pool of threads for linear algebra would only cost memory.
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                # Ctrl-C in a terminal is for the program, which knows what to do with workers.
+                process_group=0,
+            )
+        atexit.register(self.close)
+
+    def fork(self, memory_bytes: int) -> ForkedWorker:
+        their_stdin, stdin = os.pipe()
+        stdout, their_stdout = os.pipe()
+        told, teller = os.pipe()
+        ours = os.fdopen(stdin, "wb"), os.fdopen(stdout, "rb", 0), os.fdopen(told, "rb", 0)
+        try:
+            socket.send_fds(self._control, [LONG.pack(memory_bytes)], [their_stdin, their_stdout, teller])
+        except BrokenPipeError:
+            _close(*ours)
+            raise
+        finally:
+            for descriptor in (their_stdin, their_stdout, teller):
+                os.close(descriptor)
+        pid = ours[-1].read(LONG.size)
+        if not pid:
+            _close(*ours)
+            raise EOFError
+        return ForkedWorker(LONG.unpack(pid)[0], *ours)
+
+    def close(self) -> None:
+        atexit.unregister(self.close)
+        self._control.close()
+        if self.owner == os.getpid():
+            self._process.kill()
+            self._process.wait()
+        else:
+            self._process.returncode = 0  # it is no child of this process, which need not wait for it
+
+
+def _close(*files: BinaryIO) -> None:
+    for file in files:
+        file.close()
+
+
+_starting = threading.Lock()
+_server: _ForkServer | None = None

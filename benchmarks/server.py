@@ -56,7 +56,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="polyreel-server-") as scratch:
         folder = Path(scratch) / "library"
         fill(folder, bundle.card, clips, np.random.default_rng(arguments.seed))
-        matrix = Library(folder, lambda _location: bundle).snapshot.index.clip_vectors
+        matrix = np.asarray(Library(folder, lambda _location: bundle).snapshot.index.clip_vectors)
         with serving(folder) as (address, process):
             first_page(report, address)
             one_user(report, address, bundle, matrix, queries, alone)

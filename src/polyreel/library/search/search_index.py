@@ -22,8 +22,15 @@ from numpy.typing import NDArray
 
 from polyreel.files import SCRATCH, scratch_folder
 from polyreel.library.line_kinds import line_kind
-from polyreel.library.search.quantised import Codes, can_scan, quantise
-from polyreel.library.search.searched_vectors import ExactVectors, QuantisedVectors, SearchedVectors, is_large
+from polyreel.library.search.quantised import quantise
+from polyreel.library.search.searched_vectors import (
+    ExactVectors,
+    QuantisedVectors,
+    SearchedVectors,
+    is_large,
+    read_vectors,
+    write_vectors,
+)
 from polyreel.library.search.word_index import WordIndex, make_word_index, read_word_index, write_word_index
 from polyreel.library.store.state import LibraryState
 from polyreel.library.store.store import TableReader
@@ -41,7 +48,6 @@ _VIDEO_COLUMNS = [*_VIDEO_FACTS, "first", "clips", "duration_s", "languages", "c
 _COPIES = pa.list_(pa.struct([("path", pa.string()), ("mtime_ns", pa.int64())]))
 _MAKING_S = 3600.0
 _ROWS_AT_ONCE = 65_536
-_CODES, _SCALES, _CHECK = "codes", "scales", "check"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +119,9 @@ def _read(cached: Path) -> SearchIndex:
     subtitles = _read_table(cached / "subtitles.arrow")
     return SearchIndex(
         _read_table(cached / "clips.arrow"),
-        _read_vectors(cached, "clips"),
+        read_vectors(cached, "clips"),
         subtitles,
-        _read_vectors(cached, "subtitles"),
+        read_vectors(cached, "subtitles"),
         _read_table(cached / "videos.arrow"),
         read_word_index(cached, subtitles["text"]),
     )
@@ -162,49 +168,10 @@ def _write(laid_out: SearchIndex, cached: Path) -> None:
                 pa.ipc.new_file(file, table.schema) as out,
             ):
                 out.write_table(table)
-        _write_vectors(made, "clips", laid_out.clip_vectors)
-        _write_vectors(made, "subtitles", laid_out.subtitle_vectors)
+        write_vectors(made, "clips", laid_out.clip_vectors)
+        write_vectors(made, "subtitles", laid_out.subtitle_vectors)
         write_word_index(laid_out.words, made)
         made.replace(cached)  # fails, as it should, if another process was first
-
-
-def _write_vectors(made: Path, name: str, vectors: SearchedVectors) -> None:
-    if isinstance(vectors, QuantisedVectors):
-        codes = vectors.codes
-        parts: dict[str, NDArray[Any]] = {
-            _CODES: codes.numbers,
-            _SCALES: codes.scales,
-            _CHECK: codes.checksum(),
-        }
-        for part, array in parts.items():
-            np.save(made / f"{name}.{part}.npy", array, allow_pickle=False)
-    np.save(made / f"{name}.npy", vectors.stored, allow_pickle=False)
-
-
-def _read_vectors(cached: Path, name: str) -> SearchedVectors:
-    """Vectors that ``_write_vectors`` wrote, mapped into memory.
-
-    Raises:
-        OSError, ValueError: they are not there, damaged, or cannot be searched here.
-    """
-
-    def mapped(part: str) -> NDArray[Any]:
-        found: NDArray[Any] = np.load(cached / f"{name}{part}.npy", mmap_mode="r", allow_pickle=False)
-        return found
-
-    vectors = mapped("")
-    if vectors.ndim != 2 or vectors.dtype not in (np.float32, np.float16):
-        raise ValueError("not vectors")
-    if vectors.dtype == np.float32:
-        return ExactVectors(vectors)
-    codes = Codes(mapped(f".{_CODES}"), mapped(f".{_SCALES}"))
-    if (
-        not can_scan()
-        or not codes.fit(vectors.shape)
-        or not np.array_equal(codes.checksum(), mapped(f".{_CHECK}"))
-    ):
-        raise ValueError("quantised vectors are damaged, or nothing is here to search them with")
-    return QuantisedVectors(vectors, codes)
 
 
 def _lay_out(snapshot: TableReader) -> SearchIndex:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,7 +26,9 @@ __all__ = [
     "QuantisedVectors",
     "SearchedVectors",
     "is_large",
+    "read_vectors",
     "way_of_search",
+    "write_vectors",
 ]
 
 EXACT_BYTES = 1 << 30
@@ -33,6 +36,7 @@ EXACT_BYTES = 1 << 30
 search by exact products takes no more than some 40 ms on two cores."""
 _COMPARED, _COMPARED_FOR_EACH, _COMPARED_AT_MOST = 500, 2.5, 20_000
 _ROWS_AT_ONCE = 8_192
+_CODES, _SCALES, _CHECK = "codes", "scales", "check"
 
 Vectors = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -240,3 +244,49 @@ class _NearCosines:
     def _nearest(self, count: int, allowed: NDArray[np.bool_] | None) -> Rows:
         """The rows that the scan puts first, ascending, so that those of equal cosine keep their order."""
         return np.sort(best_rows(self.every, count, allowed)[0])
+
+
+def write_vectors(folder: Path, name: str, vectors: SearchedVectors) -> None:
+    """Keep vectors, with a checksum where they are quantised.
+
+    Args:
+        folder: where.
+        name: what the files begin with.
+        vectors: what to keep.
+    """
+    if isinstance(vectors, QuantisedVectors):
+        codes = vectors.codes
+        parts: dict[str, NDArray[Any]] = {
+            _CODES: codes.numbers,
+            _SCALES: codes.scales,
+            _CHECK: codes.checksum(),
+        }
+        for part, array in parts.items():
+            np.save(folder / f"{name}.{part}.npy", array, allow_pickle=False)
+    np.save(folder / f"{name}.npy", vectors.stored, allow_pickle=False)
+
+
+def read_vectors(folder: Path, name: str) -> SearchedVectors:
+    """Vectors that ``write_vectors`` wrote, mapped into memory.
+
+    Raises:
+        OSError, ValueError: they are not there, damaged, or cannot be searched here.
+    """
+
+    def mapped(part: str) -> NDArray[Any]:
+        found: NDArray[Any] = np.load(folder / f"{name}{part}.npy", mmap_mode="r", allow_pickle=False)
+        return found
+
+    vectors = mapped("")
+    if vectors.ndim != 2 or vectors.dtype not in (np.float32, np.float16):
+        raise ValueError("not vectors")
+    if vectors.dtype == np.float32:
+        return ExactVectors(vectors)
+    codes = Codes(mapped(f".{_CODES}"), mapped(f".{_SCALES}"))
+    if (
+        not can_scan()
+        or not codes.fit(vectors.shape)
+        or not np.array_equal(codes.checksum(), mapped(f".{_CHECK}"))
+    ):
+        raise ValueError("quantised vectors are damaged, or nothing is here to search them with")
+    return QuantisedVectors(vectors, codes)

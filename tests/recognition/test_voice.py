@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -105,6 +106,20 @@ def test_sound_that_never_pauses_still_comes_in_blocks(monkeypatch):
     assert sum(len(block.samples) for block, _ in cut) == len(sound)
     ends = found(cut)
     assert all(after[0] == before[1] for before, after in itertools.pairwise(ends))
+
+
+def test_a_long_file_takes_no_more_memory_than_a_short_one(monkeypatch):
+    second = spoken(monkeypatch, (3.0, 4.0))(10.0).astype(np.int16)
+
+    def peak_bytes(minutes):
+        tracemalloc.start()
+        pieces = (Sound(10.0 * at, second.copy()) for at in range(6 * minutes))
+        assert sum(1 for _ in blocks(pieces)) >= minutes // 2
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    assert peak_bytes(60) < 1.1 * peak_bytes(6)
 
 
 @pytest.mark.parametrize("kind", ["nothing", "a moment", "silence", "noise", "tone"])

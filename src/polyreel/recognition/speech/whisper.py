@@ -96,7 +96,11 @@ class WhisperSpeech:
         Args: those of ``LineRecogniser``, as are the errors, and ``FetchError`` where there are no weights.
         """
         with DecodeWorker(self._limits) as worker:
-            chosen = self._chosen(sound_tracks(worker, media))
+            tracks = sound_tracks(worker, media)
+            if self._track is not None and self._track >= len(tracks):
+                # Refused there, in the words for it, and before any weights are fetched.
+                next(read_sound(worker, media, self._track))
+            chosen = self._chosen(tracks)
             # Not before there is something to hear: it takes seconds, or has to be fetched first.
             likely = whisper_codes(languages, self._known_codes()) if chosen else ()
             for track in chosen:
@@ -107,8 +111,7 @@ class WhisperSpeech:
 
     def _chosen(self, tracks: Sequence[AudioTrack]) -> list[AudioTrack]:
         if self._track is not None:
-            # One that is not there is refused by the worker, in the words for it.
-            return [*tracks[self._track : self._track + 1]] or [AudioTrack(self._track, UNKNOWN, False, None)]
+            return [*tracks[self._track : self._track + 1]]
         chosen: dict[str, AudioTrack] = {}
         for track in sorted(tracks, key=lambda each: (not each.is_default, each.number)):
             chosen.setdefault(track.language, track)

@@ -53,7 +53,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel):
 def test_the_wheel_says_where_its_command_is_and_carries_its_licence(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = {Path(name).name: name for name in archive.namelist() if ".dist-info/" in name}
-        assert "polyreel = polyreel.cli:main" in archive.read(names["entry_points.txt"]).decode()
+        assert "polyreel = polyreel.__main__:main" in archive.read(names["entry_points.txt"]).decode()
         assert {"LICENSE", "NOTICE"} <= names.keys()
 
 

@@ -594,7 +594,27 @@ def test_an_interrupt_is_no_traceback(films_folder, capsys, monkeypatch):
 
     monkeypatch.setattr(Library, "search", interrupt)
     code, document = ask_json(capsys, "search", "red", *where(films_folder))
-    assert (code, document["error"]["message"]) == (1, "interrupted")
+    assert (code, document["error"]["message"]) == (130, "interrupted")
+
+
+def test_ctrl_c_while_the_command_line_is_loaded_is_one_line():
+    """Before this, whatever was being imported gave a traceback for a tenth of a second and more."""
+    code = """
+import os, signal, sys
+
+class Interrupts:
+    def find_spec(self, name, *_):
+        if name == "cyclopts":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.argv = ["polyreel", "doctor", "--json"]
+sys.meta_path.insert(0, Interrupts())
+from polyreel.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "polyreel: interrupted\n")
+    assert json.loads(done.stdout)["error"]["message"] == "interrupted"
 
 
 # Real processes

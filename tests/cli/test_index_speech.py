@@ -150,6 +150,33 @@ def test_languages_are_kept_as_tags_and_one_that_the_engine_does_not_know_is_a_r
     assert "do not know a language (kab)" in report.speech.remarks[0]
 
 
+def interrupt(*_given, **_options):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("ends_in", "heard", "watch"), [("hearing", True, ["--watch"]), ("weights", False, [])]
+)
+def test_ctrl_c_in_the_second_stage_tells_what_the_first_has_done(
+    talk, tiny_bundle, capsys, monkeypatch, ends_in, heard, watch
+):
+    recogniser = ToneRecogniser(before=interrupt)
+    load = (lambda *_given, **_options: recogniser) if ends_in == "hearing" else interrupt
+    monkeypatch.setattr(registry, "load_speech", load)
+    code, out, err = ask(capsys, tiny_bundle, talk, "--speech", *watch)
+    assert code == 1
+    assert "1 video indexed" in out
+    assert "Interrupted: what was heard is kept" in out
+    assert ("Listening to 1 video" in err) == heard
+
+
+def test_ctrl_c_while_a_match_is_measured_tells_what_was_indexed(talk, tiny_bundle, capsys, monkeypatch):
+    monkeypatch.setattr("polyreel.library.search.search.calibrate_library", interrupt)
+    code, out, _ = ask(capsys, tiny_bundle, talk, "--json", "--no-speech")
+    assert code == 1
+    assert (json.loads(out)["indexed"], json.loads(out)["interrupted"]) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [

@@ -16,8 +16,9 @@ from polyreel.errors import PolyreelError
 
 __all__ = ["VERBS", "build_app", "main"]
 
-_FAILED = _INTERRUPTED = 1
+_FAILED = 1
 _BAD_USAGE = 2
+_INTERRUPTED = 130  # what shells make of SIGINT; a run that keeps what it has done ends as failed
 _OF_PATHS = (["index"], ["transcribe"], ["videos"], ["bundles"])
 _PATH_OPTIONS = frozenset({"--library", "--image", "--folder", "--out", "-o", "--root", "--cuts"})
 
@@ -105,7 +106,7 @@ def build_app(called: Sequence[str] = ()) -> App:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit code: 0 done, 1 failed, 2 bad usage."""
+    """Run one command; return its exit code: 0 done, 1 failed, 2 bad usage, 130 Ctrl-C."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given
     if _has_empty_path(given):

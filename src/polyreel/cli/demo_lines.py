@@ -64,7 +64,7 @@ class LinesOfDemo:
     @property
     def interrupted(self) -> bool:
         """Whether somebody ended it before it had heard and read all of them."""
-        return any(maker.report is not None and maker.report.interrupted for maker in self.makers)
+        return any(maker.was_interrupted for maker in self.makers)
 
     def ask(self, library: Library, *, top: int) -> None:
         """Search in the lines of each kind that there are.

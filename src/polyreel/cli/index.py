@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
-from polyreel.cli.listening import LineMaker, in_turn, until_interrupted
+from polyreel.cli.listening import LineMaker, in_turn
 from polyreel.cli.options import (
     Device,
     Json,
@@ -123,9 +123,7 @@ def index(
 
     if watch:
         tell = None if json else functools.partial(_print_report, folder=folder)
-        return index_and_watch(
-            [absolute(path) for path in paths], folder, until_interrupted(run, makers), tell, makers
-        )
+        return index_and_watch([absolute(path) for path in paths], folder, run, tell, makers)
     report = run(())
     if json:
         documents = [maker.document() for maker in makers]
@@ -205,10 +203,13 @@ def index_with_progress(
             read=read,
         )
         if not report.interrupted:
-            show("measuring what a match means", 0, None)
-            calibrate_library(folder, loaded)
-            if after is not None:
-                after(folder, loaded, location, show)
+            try:
+                show("measuring what a match means", 0, None)
+                calibrate_library(folder, loaded)
+                if after is not None:
+                    after(folder, loaded, location, show)
+            except KeyboardInterrupt:  # what was indexed before is told all the same
+                report.interrupted = True
         return report
 
 

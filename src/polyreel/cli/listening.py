@@ -15,11 +15,10 @@ from polyreel.units import count, duration
 if TYPE_CHECKING:
     from polyreel.encoders.protocol import Encoder
     from polyreel.library.index.hearing import HearingPlan, HearingProgress, HearingReport
-    from polyreel.library.index.indexing import IndexReport
     from polyreel.library.index.line_stages import LineStage
     from polyreel.progress import ProgressDisplay
 
-__all__ = ["LineMaker", "in_turn", "until_interrupted"]
+__all__ = ["LineMaker", "in_turn"]
 
 _SHOWN = 10
 
@@ -82,11 +81,20 @@ class LineMaker:
         self.report, self.has_failed = None, False
         try:
             self._go(folder, encoder, location, show)
+        except KeyboardInterrupt:
+            # While weights came, or a match was measured: the run has more to tell than that.
+            self._note_interrupt()
         except (FetchError, UsageError) as error:
             if self.stage.is_asked_for and isinstance(error, UsageError):
                 raise
             self.has_failed = self.stage.is_asked_for
             show.say(f"Nothing was {self._words.did}: {error}", style="yellow")
+
+    def _note_interrupt(self) -> None:
+        from polyreel.library.index.hearing import HearingReport
+
+        self.report = self.report or HearingReport()
+        self.report.interrupted = self.has_failed = True
 
     def _go(self, folder: Path, encoder: Encoder, location: str, show: ProgressDisplay) -> None:
         from polyreel.library.index.line_stages import make_lines
@@ -120,6 +128,11 @@ class LineMaker:
         if self.report.lines and not self.report.interrupted:
             show("measuring what a match means", 0, None)
             calibrate_library(folder, encoder)
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether Ctrl-C ended it."""
+        return self.report is not None and self.report.interrupted
 
     def document(self) -> dict[str, Any]:
         """What ``--json`` says of it."""
@@ -171,24 +184,10 @@ def in_turn(*makers: LineMaker) -> Callable[[Path, Encoder, str, ProgressDisplay
     def make(folder: Path, encoder: Encoder, location: str, show: ProgressDisplay) -> None:
         for maker in makers:
             maker.begin(folder, encoder, location, show)
-            if maker.report is not None and maker.report.interrupted:
+            if maker.was_interrupted:
                 return
 
     return make
-
-
-def until_interrupted(
-    run: Callable[[Sequence[str]], IndexReport], makers: Sequence[LineMaker]
-) -> Callable[[Sequence[str]], IndexReport]:
-    """A run of those that go on until Ctrl-C, which also ends them while lines are made."""
-
-    def repeated(passed_over: Sequence[str]) -> IndexReport:
-        done = run(passed_over)
-        if any(maker.report is not None and maker.report.interrupted for maker in makers):
-            raise KeyboardInterrupt
-        return done
-
-    return repeated
 
 
 def _follow(show: ProgressDisplay, words: _Words) -> Callable[[HearingProgress], None]:

@@ -50,7 +50,8 @@ def index_and_watch(
             is_first = True
             for busy in changes:
                 report = _patiently(run, patterns_of(busy, paths), is_first=is_first)
-                if report is not None and report.interrupted:
+                stopped = any(maker.was_interrupted for maker in makers)
+                if report is not None and (report.interrupted or stopped):
                     _say(report, tell, makers, as_json=tell is None)
                     return 1
                 told = [maker for maker in makers if maker.report is not None]
@@ -118,6 +119,7 @@ def _say(
             "resubtitled": report.resubtitled,
             "removed": report.removed,
             "clips": report.clips,
+            "interrupted": report.interrupted or any(maker.was_interrupted for maker in makers),
             "failed": [str(failure) for failure in report.failed],
         }
         for maker in makers:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,6 @@ _VIDEO_FACTS = ["path", "video", "size_bytes", "mtime_ns"]
 _VIDEO_COLUMNS = [*_VIDEO_FACTS, "first", "clips", "duration_s", "languages", "copies"]
 _COPIES = pa.list_(pa.struct([("path", pa.string()), ("mtime_ns", pa.int64())]))
 _MAKING_S = 3600.0
-_ROWS_AT_ONCE = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,21 +182,23 @@ def _lay_out(snapshot: TableReader) -> SearchIndex:
     paths = by_video.aggregate([("path", "list"), ("mtime_ns", "list")])
     clips = snapshot.read(CLIPS).join(places, "video", join_type="inner")
     clips = clips.sort_by([("path", "ascending"), ("start_s", "ascending")])
-    vectors = snapshot.read(snapshot.embeddings, ["id", "vector"])
+    encoded = snapshot.read(snapshot.embeddings, ["id"])["id"].combine_chunks()
     subtitles = _with_words(snapshot.read(SUBTITLES))
     subtitles = subtitles.append_column("clip", pa.array(_clip_of_each(subtitles, clips), pa.int64()))
     subtitles = subtitles.filter(pc.greater_equal(subtitles["clip"], 0))
     kinds = [line_kind(source) for source in subtitles["source"].to_pylist()]
     subtitles = subtitles.append_column("kind", pa.array(kinds, pa.string()))
-    encoded = vectors["id"].combine_chunks()
     clips = clips.append_column("encoded", pc.is_in(clips["clip_id"], value_set=encoded))
     subtitles = subtitles.append_column("encoded", pc.is_in(subtitles["subtitle_id"], value_set=encoded))
     subtitles = subtitles.combine_chunks()
+    clip_vectors, subtitle_vectors = _vectors_of(
+        [clips["clip_id"], subtitles["subtitle_id"]], encoded, snapshot
+    )
     return SearchIndex(
         clips.select(_CLIP_COLUMNS).combine_chunks(),
-        _vectors_of(clips["clip_id"], vectors),
+        clip_vectors,
         subtitles.select(_SUBTITLE_COLUMNS),
-        _vectors_of(subtitles["subtitle_id"], vectors),
+        subtitle_vectors,
         _videos(clips, subtitles, _copies(paths)),
         make_word_index(subtitles["text"], subtitles[WORDS]),
     )
@@ -245,19 +246,43 @@ def _videos(clips: pa.Table, subtitles: pa.Table, copies: Mapping[str, list[dict
     return facts.combine_chunks()
 
 
-def _vectors_of(ids: pa.ChunkedArray, embeddings: pa.Table) -> SearchedVectors:
-    """The vectors of ``ids`` in their order, (ids, dim); zero where there is none."""
-    column = embeddings["vector"].combine_chunks()
-    dim = column.type.list_size
-    matrix = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, dim)
-    found = pc.index_in(ids, value_set=embeddings["id"].combine_chunks())
-    rows = pc.fill_null(found, -1).to_numpy().astype(np.int64)
-    quantised = is_large(len(rows), dim)
-    vectors = np.zeros((len(rows), dim), np.float16 if quantised else np.float32)
-    for start in range(0, len(rows) if len(matrix) else 0, _ROWS_AT_ONCE):
-        part = rows[start : start + _ROWS_AT_ONCE]
-        vectors[start : start + len(part)][part >= 0] = matrix[part[part >= 0]]
-    return QuantisedVectors(vectors, quantise(vectors)) if quantised else ExactVectors(vectors)
+def _vectors_of(
+    asked: Sequence[pa.ChunkedArray], encoded: pa.Array, snapshot: TableReader
+) -> list[SearchedVectors]:
+    """The vectors of lists of ids, each (ids, dim) in their order; zero where there is none.
+
+    Args:
+        asked: lists of ids.
+        encoded: ids of all embeddings, in the order in which they are read.
+        snapshot: where the embeddings are read, a batch at a time: they are most of a library.
+    """
+    dim = snapshot.state.generation.dim
+    large = [is_large(len(ids), dim) for ids in asked]
+    made = [
+        np.zeros((len(ids), dim), np.float16 if quantised else np.float32)
+        for ids, quantised in zip(asked, large, strict=True)
+    ]
+    places = [_places(encoded, ids) for ids in asked]
+    begin = 0
+    for batch in snapshot.batches(snapshot.embeddings, ["id", "vector"]):
+        part = slice(begin, begin + len(batch))
+        begin = part.stop
+        # Lance promises no order.
+        in_order = encoded[part].equals(batch["id"])
+        matrix = batch["vector"].flatten().to_numpy(zero_copy_only=False).reshape(-1, dim)
+        for vectors, ids, known in zip(made, asked, places, strict=True):
+            rows = known[part] if in_order else _places(batch["id"], ids)
+            vectors[rows[rows >= 0]] = matrix[rows >= 0]
+    return [
+        QuantisedVectors(vectors, quantise(vectors)) if quantised else ExactVectors(vectors)
+        for vectors, quantised in zip(made, large, strict=True)
+    ]
+
+
+def _places(ids: pa.Array, among: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Where each id lies among others, (ids,); -1 where it does not."""
+    found = pc.index_in(ids, value_set=among.combine_chunks())
+    return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), np.int64)
 
 
 def _clip_of_each(subtitles: pa.Table, clips: pa.Table) -> NDArray[np.int64]:

@@ -159,6 +159,17 @@ class TableReader:
         with _reading_errors(self.folder):
             return query.to_arrow()
 
+    def batches(self, name: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Rows of a table, some thousands at a time, so that they need not all be in memory.
+
+        Args:
+            name: of the table.
+            columns: which to read.
+        """
+        query = self.table(name).search().select(list(columns))
+        with _reading_errors(self.folder):
+            yield from query.to_batches()
+
     def count(self, name: str) -> int:
         """Number of rows of a table."""
         table = self.table(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 
 from rich.console import Console
 
@@ -43,6 +44,19 @@ def test_a_log_has_a_line_for_what_is_new():
 
 def test_a_short_task_leaves_a_log_alone():
     assert shown(terminal=False, log_every_s=30.0) == "left out: [b].mp4\n"
+
+
+def test_a_log_is_never_silent_for_long():
+    console = Console(file=io.StringIO(), force_terminal=False, width=100, highlight=False)
+    with progress_display(console, log_every_s=0.04) as show:
+        show.download("weights.whl", 0, 150_000_000)  # and nothing is said of it for as long as it takes
+        time.sleep(0.2)
+        show.download("weights.whl", 150_000_000, 150_000_000)
+        said = console.file.getvalue().splitlines()
+        time.sleep(0.1)
+        assert console.file.getvalue().splitlines() == said  # nothing is under way
+    assert said[:2] == ["fetching weights.whl, 150.0 MB", "0 B of 150.0 MB: weights.whl"]
+    assert len(said) >= 3
 
 
 def test_a_terminal_has_a_bar_that_goes():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,10 @@ OnProgress = Callable[[str, int, int | None], None]
 """Called with what is being done, how much of it is done, and how much there is in all (None: unknown)."""
 
 
+# Bytes: an archive of this size may take a while to come.
+_LARGE = 4_000_000
+
+
 def ignore_progress(_what: str, _done: int, _total: int | None) -> None:
     """An ``OnProgress`` that shows nothing.
 
@@ -28,12 +33,13 @@ def ignore_progress(_what: str, _done: int, _total: int | None) -> None:
 
 
 @contextmanager
-def progress_display(console: Console, *, log_every_s: float = 30.0) -> Iterator[ProgressDisplay]:
+def progress_display(console: Console, *, log_every_s: float = 10.0) -> Iterator[ProgressDisplay]:
     """A display that is gone when the block ends.
 
     Args:
         console: where to, usually stderr.
-        log_every_s: where the console is not a terminal, a line is written at most this often.
+        log_every_s: where the console is not a terminal, a line is written this often, and ever more seldom
+            while nothing is new; 0 writes one whenever something is.
     """
     # Imported late: help and most verbs show no progress.
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
@@ -47,7 +53,19 @@ def progress_display(console: Console, *, log_every_s: float = 30.0) -> Iterator
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        yield ProgressDisplay(bars, log_every_s)
+        display = ProgressDisplay(bars, log_every_s)
+        if not (bars.disable and log_every_s):
+            yield display
+            return
+        ended = threading.Event()
+        # What works may say nothing for minutes, as a program that fetches a package does.
+        logging = threading.Thread(target=display.log_until, args=(ended,), daemon=True)
+        logging.start()
+        try:
+            yield display
+        finally:
+            ended.set()
+            logging.join()
 
 
 class ProgressDisplay:
@@ -65,6 +83,9 @@ class ProgressDisplay:
         self._tasks: dict[str, TaskID] = {}
         self._done: dict[str, float] = {}
         self._log_every_s, self._logged_s, self._logged = log_every_s, time.monotonic(), ""
+        self._quiet_s = log_every_s
+        self._now: tuple[TaskID, str, str] | None = None
+        self._lock = threading.Lock()
 
     def __call__(self, what: str, done: float, total: float | None, *, amount: str | None = None) -> None:
         """Show one step. It starts anew, with an estimate of its own, when less is done than before.
@@ -85,8 +106,12 @@ class ProgressDisplay:
             archive: Name of the archive.
             done, total: Bytes that are there, and bytes in all; a total of None is unknown.
         """
+        if self._bars.disable and self._log_every_s and archive not in self._tasks and (total or 0) >= _LARGE:
+            self._logged_s = time.monotonic()
+            self.say(f"fetching {archive}, {size(total or 0)}")
         self._show(archive, archive[:48], done, total, size(done) + (f" of {size(total)}" if total else ""))
         if total is not None and done >= total:
+            self._now = None
             self._bars.remove_task(self._tasks.pop(archive))
 
     def part_of(self, whole: str) -> OnProgress:
@@ -105,10 +130,29 @@ class ProgressDisplay:
         self._done[key] = done
         task = self._tasks[key]
         self._bars.update(task, description=what, completed=done, total=total, amount=amount)
-        now = time.monotonic()
-        if self._bars.disable and amount != self._logged and now - self._logged_s >= self._log_every_s:
-            left_s = next(shown.time_remaining for shown in self._bars.tasks if shown.id == task)
-            self.say(
-                f"{amount}: {what}".removeprefix(": ") + (f", {duration(left_s)} left" if left_s else "")
-            )
-            self._logged_s, self._logged = now, amount
+        if self._bars.disable:
+            self._now = task, what, amount
+            if amount != self._logged:
+                self._log()
+
+    def log_until(self, ended: threading.Event) -> None:
+        """Write a line where none has been written for a while, also if nothing is new.
+
+        Args:
+            ended: set by another thread when there is nothing more to wait for.
+        """
+        while not ended.wait(self._log_every_s / 4):
+            self._log()
+
+    def _log(self) -> None:
+        with self._lock:
+            now, waited_s = self._now, time.monotonic() - self._logged_s
+            is_new = now is not None and now[2] != self._logged
+            if now is None or waited_s < (self._log_every_s if is_new else self._quiet_s):
+                return
+            task, what, amount = now
+            self._quiet_s = self._log_every_s if is_new else 2 * self._quiet_s
+            left_s = next((shown.time_remaining for shown in self._bars.tasks if shown.id == task), None)
+            left = f", {duration(left_s)} left" if left_s and is_new else ""
+            self.say(f"{amount}: {what}".removeprefix(": ") + left)
+            self._logged_s, self._logged = time.monotonic(), amount

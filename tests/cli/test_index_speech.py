@@ -86,9 +86,17 @@ def test_without_the_extra_pictures_are_indexed_and_asking_for_speech_says_how(
     assert (code, out) == (2, "")
     assert f"Install it with: {install_extra('speech')}" in err
     assert not (talk.parent / "library").exists()
-    code, out, _ = ask(capsys, tiny_bundle, talk)
+    code, out, err = ask(capsys, tiny_bundle, talk)
     assert code == 0
     assert "1 video indexed" in out
+    assert [line for line in err.splitlines() if "extra 'speech'" in line] == [
+        "What is said in the videos is not heard, without the extra 'speech'. Install it with: "
+        f"{install_extra('speech')} (--no-speech: this is not said)"
+    ]
+    # Nothing new, or nobody wants to: nothing is said of it.
+    assert "extra" not in ask(capsys, tiny_bundle, talk)[2]
+    films.film(talk / "silent.mp4", "red")
+    assert "extra" not in ask(capsys, tiny_bundle, talk, "--no-speech")[2]
 
 
 def test_weights_that_cannot_be_had_fail_a_run_only_if_speech_was_asked_for(

@@ -248,6 +248,17 @@ def test_m3u_and_csv_keep_names_lines_and_times():
 # Writing
 
 
+def test_films_of_varying_rates_are_told_of_in_one_line(tmp_path):
+    hits = []
+    for rank, each_s in enumerate((0.1, 0.1, 0.04), start=1):
+        times_s = [0, each_s, 5 * each_s, 5.5 * each_s, 30 * each_s]
+        path = videos.write_video(tmp_path / f"{rank}.mp4", times_s=times_s, size=(64, 48))
+        hits.append(hit(rank, str(path), 0, 0.5))
+    (remark,) = export_hits(hits, tmp_path / "list.edl", kind="edl", title="x")
+    assert remark.startswith(f"The frame rates of 3 films vary, as that of {tmp_path / '1.mp4'}: ")
+    assert remark.endswith(" a second), and may be off by one or two.")
+
+
 def test_an_export_leaves_out_what_is_gone_and_says_so(tmp_path):
     real = videos.write_video(tmp_path / "real.mp4", times_s=[0, 0.1, 0.5, 0.55, 3], size=(64, 48))
     hits = [hit(1, str(real), 0, 1), hit(2, str(tmp_path / "gone.mp4"), 0, 1)]

@@ -23,7 +23,7 @@ from polyreel.cli.options import (
     default_library,
     load_bundle,
 )
-from polyreel.cli.output import print_json, show_progress, stdout
+from polyreel.cli.output import print_json, show_progress, stderr, stdout
 from polyreel.cli.watching import index_and_watch
 from polyreel.errors import MediaError
 from polyreel.units import clock, count, printable
@@ -121,20 +121,43 @@ def index(
             readers=workers,
         )
 
+    def tell_all(report: IndexReport) -> None:
+        _print_report(report, folder)
+        if speech is None and report.indexed:
+            _say_if_unheard(folder)
+
     if watch:
-        tell = None if json else functools.partial(_print_report, folder=folder)
+        tell = None if json else tell_all
         return index_and_watch([absolute(path) for path in paths], folder, run, tell, makers)
     report = run(())
     if json:
         documents = [maker.document() for maker in makers]
         print_json(functools.reduce(operator.or_, documents, _document(report, folder)))
     else:
-        _print_report(report, folder)
+        tell_all(report)
         for maker in makers:
             maker.print_report()
     nothing_worked = report.failed and not (report.changed or report.unchanged)
     has_failed = any(maker.has_failed for maker in makers)
     return 1 if report.interrupted or nothing_worked or has_failed else 0
+
+
+def _say_if_unheard(folder: Path) -> None:
+    """Say what is not looked for in new videos, and how it would be."""
+    from polyreel.extras import install_extra
+    from polyreel.library.store.recognised import holds_sound
+    from polyreel.library.store.store import open_snapshot
+    from polyreel.library.store.tables import FILES
+    from polyreel.recognition.registry import has_speech
+
+    if has_speech() or not holds_sound(open_snapshot(folder).read(FILES, ["status", "health"]).to_pylist()):
+        return
+    stderr.print(
+        f"What is said in the videos is not heard, without the extra 'speech'. Install it with: "
+        f"{install_extra('speech')} (--no-speech: this is not said)",
+        style="dim",
+        soft_wrap=True,
+    )
 
 
 def _cluster_address(given: list[str]) -> str:

@@ -108,6 +108,6 @@ def print_error(message: str, *, as_json: bool, kind: str) -> None:
     stderr.print(f"polyreel: {message}", style="bold red", markup=False, soft_wrap=True)
 
 
-def show_progress(*, log_every_s: float = 30.0) -> AbstractContextManager[ProgressDisplay]:
+def show_progress(*, log_every_s: float = 10.0) -> AbstractContextManager[ProgressDisplay]:
     """Progress on stderr, until the block ends."""
     return progress_display(stderr, log_every_s=log_every_s)

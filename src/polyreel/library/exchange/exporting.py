@@ -114,8 +114,19 @@ def export_hits(
         ) from error
     return [
         *(f"Left out: {problem}" for problem in made.left_out),
-        *(
-            f"The frame rate of {path} varies: its frames are counted at {rate:g} a second."
-            for path, rate in (made.varying or {}).items()
-        ),
+        *_told_of_rates(made.varying or {}),
+    ]
+
+
+def _told_of_rates(varying: Mapping[Path, float]) -> list[str]:
+    """One line, however many films there are: recordings of telephones all vary."""
+    if not varying:
+        return []
+    path, rate = next(iter(varying.items()))
+    if len(varying) == 1:
+        return [f"The frame rate of {path} varies: its frames are counted at {rate:g} a second."]
+    rates = ", ".join(f"{each:g}" for each in sorted(set(varying.values())))
+    return [
+        f"The frame rates of {len(varying)} films vary, as that of {path}: their frames are counted at "
+        f"standard rates ({rates} a second), and may be off by one or two."
     ]

@@ -16,6 +16,7 @@ __all__ = [
     "FileProblem",
     "RecognisedHealth",
     "VideoRecognition",
+    "holds_sound",
     "recognised_health",
     "video_recognition",
 ]
@@ -114,6 +115,18 @@ def recognised_health(
             FileProblem(path=first[video]["path"], status=FAILED, message=rows[video]["message"])
             for video in videos.get("failed", ())
         ),
+    )
+
+
+def holds_sound(files: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a video of a library is known to have sound.
+
+    Args:
+        files: rows of its files, with their ``status`` and ``health``.
+    """
+    return any(
+        file["status"] == OK and (Health.model_validate_json(file["health"]).sound_tracks or 0) > 0
+        for file in files
     )
 
 

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -17,6 +18,7 @@ from polyreel.media.cuts.request import CutRequest
 from polyreel.media.cuts.writing import cut_video
 from polyreel.media.decode import VideoReader
 from polyreel.media.limited import DecodeOptions, DecodeWorker, Finished
+from polyreel.media.sampling import SAMPLINGS
 
 Pair = tuple[int, int]
 FPS = 25
@@ -74,7 +76,7 @@ def write_television(
     return path
 
 
-def lines_of(path: Path, **options: bool) -> list[tuple[str, float, float]]:
+def lines_of(path: Path, **options: Any) -> list[tuple[str, float, float]]:
     with DecodeWorker() as worker:
         finished = list(worker.decode(path, DecodeOptions(8, 8, **options)))[-1]
     assert isinstance(finished, Finished)
@@ -88,6 +90,7 @@ def test_captions_that_pop_on_have_the_times_at_which_they_are_shown(tmp_path, b
     script = {0.4: pop_on("THE DOG RUNS"), 4.0: CLEAR, 6.0: pop_on("and barks"), 9.0: pop_on("loudly")}
     path = write_television(tmp_path / "news.ts", script, seconds=12, bf=bf)
     lines = lines_of(path)
+    assert lines_of(path, sampling="near") == lines
     assert [text for text, _, _ in lines] == ["THE DOG RUNS", "and barks", "loudly"]
     # Half a second goes by until all pairs of a caption are there.
     assert [start_s for _, start_s, _ in lines] == pytest.approx([0.8, 6.4, 9.4], abs=0.2)
@@ -119,7 +122,8 @@ def test_captions_cost_no_frame_and_no_remark(tmp_path):
 def test_captions_that_begin_between_two_samples_are_found(tmp_path):
     script = {1.2: pop_on("a dog"), 1.8: CLEAR}
     path = write_television(tmp_path / "news.ts", script, seconds=4, from_s=1.2)
-    assert [text for text, _, _ in lines_of(path)] == ["a dog"]
+    for sampling in SAMPLINGS:
+        assert [text for text, _, _ in lines_of(path, sampling=sampling)] == ["a dog"]
 
 
 def test_captions_alone_are_those_that_come_with_the_pictures(tmp_path):

@@ -13,7 +13,8 @@ from av.video.frame import VideoFrame
 from polyreel.errors import DecodeError, MediaError
 from polyreel.media.appearance import on_white
 from polyreel.media.closed_captions import ClosedCaptions
-from polyreel.media.decode import Health, Picture, next_due_s, shown_for_s
+from polyreel.media.decode import Health, Picture, shown_for_s
+from polyreel.media.sampling import Sampling, next_due_s
 
 if TYPE_CHECKING:
     from PIL.WebPImagePlugin import WebPImageFile
@@ -83,8 +84,10 @@ class AnimationReader:
             bad_packets=0,
         )
 
-    def pictures(self, fps: float = 1.0) -> Iterator[Picture]:
+    def pictures(self, fps: float = 1.0, sampling: Sampling = "exact") -> Iterator[Picture]:
         """The first frame at or after each multiple of ``1 / fps`` seconds, on white where transparent.
+
+        Each frame builds on the one before, so that it is so whatever the ``sampling``.
 
         Raises:
             DecodeError: a frame does not decode; what comes after it builds on it.

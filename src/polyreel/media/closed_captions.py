@@ -14,12 +14,14 @@ from typing import Any
 
 import av
 import av.error
+from av.packet import Packet
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from polyreel.media.side_data import side_data_of
 
-__all__ = ["ClosedCaptions", "CodedCaption"]
+__all__ = ["ClosedCaptions", "CodedCaption", "carries_captions"]
 
 # Of A/53: a byte that says validity (4) and kind (0 is the first field, with the main language), and a pair.
 _VALID_FIRST_FIELD, _VALID_AND_KIND = 0x04, 0x07
@@ -29,6 +31,15 @@ _CLEAR = 0x942C
 # Thirty hours without a pause; what a crafted file may cost.
 _MAX_PAIRS = 3_000_000
 _FRAME_MS = 33  # of FFmpeg's reader of Scenarist files
+
+
+# What names them in H.264, HEVC and MPEG-2 alike stands in front of the picture.
+_NAME, _HEAD_BYTES = b"GA94", 2_048
+
+
+def carries_captions(packet: Packet[VideoStream]) -> bool:
+    """Whether a packet looks as if captions come with its picture, without decoding it."""
+    return packet.size > 0 and _NAME in bytes(memoryview(packet)[:_HEAD_BYTES])
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import av
 import av.error
@@ -41,7 +41,9 @@ from polyreel.media.appearance import (
     orientation_of,
     tone_mapped,
 )
-from polyreel.media.closed_captions import ClosedCaptions
+from polyreel.media.closed_captions import ClosedCaptions, carries_captions
+from polyreel.media.key_pictures import key_test_of
+from polyreel.media.sampling import PacketSelector, Sampling, SelectedPacket, next_due_s
 from polyreel.media.scaling import STRETCH, Scaling
 
 __all__ = [
@@ -51,7 +53,6 @@ __all__ = [
     "VideoReader",
     "clock_start_s",
     "is_sound_alone",
-    "next_due_s",
     "open_container",
     "out_of_memory",
     "shown_for_s",
@@ -94,6 +95,8 @@ _PLAYLIST = re.compile(
 # FFmpeg's own drop the second layer of pictures in which these codecs keep opacity.
 _DECODERS_WITH_OPACITY = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _CODECS_WITH_CAPTIONS = frozenset({"h264", "hevc", "mpeg2video"})
+# They count pictures by a few low bits: across a gap the order of showing comes out wrong.
+_CODECS_THAT_COUNT = frozenset({"h264", "hevc"})
 _STILL_CODECS = frozenset({"bmp", "gif", "mjpeg", "png", "tiff", "webp"})
 
 
@@ -111,6 +114,7 @@ class Health(BaseModel):
         closed_captions: whether captions came with the pictures.
         sound_tracks: how many sound tracks the file has; None where nobody looked, as older versions did not.
         damaged_frames: frames that came out with parts that the decoder had to make up.
+        sampling: how its pictures were chosen; older versions knew one way only.
         remarks: one sentence for each thing that was not as it should be.
     """
 
@@ -128,6 +132,7 @@ class Health(BaseModel):
     damaged_frames: int = 0
     closed_captions: bool = False
     sound_tracks: int | None = None
+    sampling: Sampling = "exact"
     remarks: tuple[str, ...] = ()
 
 
@@ -239,6 +244,10 @@ class VideoReader:
         self._gif_end_s = 0.0 if self._container.format.name == "gif" else None
         self._remarks: list[str] = []
         self._has_times = False
+        self._skipped: Literal["DEFAULT", "NONREF"] = "DEFAULT"
+        self._sampling: Sampling = "exact"
+        self._selector: PacketSelector | None = None
+        self._reading_failed: str | None = None
         # Of these FFmpeg hands out what accompanies the pictures.
         self._may_have_captions = codec.name in _CODECS_WITH_CAPTIONS
         self.closed_captions = ClosedCaptions()
@@ -274,7 +283,8 @@ class VideoReader:
         """What has come out so far; complete once ``pictures`` is exhausted."""
         remarks = list(self._remarks)
         asked = self.duration_asked_s
-        got = max(self._last_s + self._frame_length_s, self._repeated_until_s)
+        last_s = self._last_s if self._selector is None else max(self._last_s, self._selector.passed_s)
+        got = max(last_s + self._frame_length_s, self._repeated_until_s)
         if asked is not None and asked - got > max(_DURATION_TOLERANCE_S, 0.02 * asked):
             remarks.append(f"the pictures end at {got:.1f} s of the {asked:.1f} s that the file states")
         if self._jumps:
@@ -305,6 +315,7 @@ class VideoReader:
             damaged_frames=self._damaged,
             closed_captions=self.closed_captions.are_there,
             sound_tracks=len(self._container.streams.audio),
+            sampling=self._sampling,
             remarks=tuple(remarks),
         )
 
@@ -318,30 +329,39 @@ class VideoReader:
         stated = self._stream.sample_aspect_ratio
         return stated if stated and Fraction(1, 10) < stated < 10 else Fraction(1)
 
-    def pictures(self, fps: float = 1.0) -> Iterator[Picture]:
-        """The first frame at or after each multiple of ``1 / fps`` seconds.
+    def pictures(self, fps: float = 1.0, sampling: Sampling = "exact") -> Iterator[Picture]:
+        """Pictures at, or near, each multiple of ``1 / fps`` seconds: see ``Sampling``.
 
-        A video with fewer frames than that gives each of its frames once.
+        A video with fewer frames than that gives each of its frames once. A file that is damaged, or whose
+        time stamps jump, is sampled exactly from there on.
+
+        Args:
+            fps: pictures for each second of video.
+            sampling: how far from its time a picture may lie, so that less has to be decoded.
 
         Raises:
             DecodeError: no frame comes out of the file.
             LimitError: the decoder could not have the memory it asked for.
         """
+        self._sampling, self._selector = sampling, self._selector_for(fps, sampling)
         rate = self._stream.average_rate
         fast = rate is not None and float(rate) >= max(_SKIPPABLE_RATE_FPS, 4 * fps) and not self._is_avi
         dense = 0
         due_s = 0.0
         for time_s, frame in self._timed_frames():
+            if self._may_have_captions:
+                self.closed_captions.take(frame, time_s)
             # The rate is only what the file states: a screen recording may show one picture for minutes.
             # Frames without time stamps are counted, so none of those may be skipped.
             is_near = frame.pts is not None and time_s - self._last_s < 2 / _SKIPPABLE_RATE_FPS
-            dense = dense + 1 if is_near else 0
-            is_due = time_s >= due_s - _TIME_EPSILON_S
-            if self._may_have_captions:
-                self.closed_captions.take(frame, time_s)
-            skips = fast and dense > _SKIPPABLE_AFTER and not self.closed_captions.are_there
-            self._codec.skip_frame = "NONREF" if skips else "DEFAULT"
             self._last_s = max(self._last_s, time_s)
+            if (selector := self._selecting()) is not None:
+                is_due = selector.takes(time_s)
+            else:
+                dense = dense + 1 if is_near else 0
+                skips = fast and dense > _SKIPPABLE_AFTER and not self.closed_captions.are_there
+                self._skip("NONREF" if skips else "DEFAULT")
+                is_due = time_s >= due_s - _TIME_EPSILON_S
             if not is_due:
                 continue
             due_s = next_due_s(time_s, fps)
@@ -357,6 +377,28 @@ class VideoReader:
                 value=f"{self._codec.name}, {self._bad_packets} damaged packets",
                 remedy="Play the file elsewhere or convert it again from its source",
             )
+
+    def _selector_for(self, fps: float, sampling: Sampling) -> PacketSelector | None:
+        is_key = None if sampling == "exact" else key_test_of(self._stream)
+        # Without such times, or where frames are counted, every frame is needed to tell those of the others.
+        has_clock = self._stream.start_time is not None and self._unit_s > 0
+        if is_key is None or not has_clock or self._is_avi or self._gif_end_s is not None:
+            return None
+        return PacketSelector(
+            fps,
+            unit_s=self._unit_s,
+            zero_s=self._zero_s,
+            is_key=is_key,
+            key_frames_alone=sampling == "fast",
+        )
+
+    def _selecting(self) -> PacketSelector | None:
+        """What chooses pictures ahead of decoding; None once that could lose any."""
+        # What is damaged may hide what was chosen.
+        is_odd = self.closed_captions.are_there or self._jumps or self._bad_packets or self._damaged
+        if self._selector is not None and is_odd:
+            self._selector.is_off = True
+        return None if self._selector is None or self._selector.is_off else self._selector
 
     def timed_frames(self) -> Iterator[tuple[float, VideoFrame]]:
         """All frames as the decoder gives them, with their times in seconds; errors as in ``pictures``."""
@@ -422,22 +464,32 @@ class VideoReader:
         return None if stamp is None else stamp * self._unit_s
 
     def _all_frames(self) -> Iterator[VideoFrame]:
-        packets = self._container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except av.error.FFmpegError as error:
-                self._remarks.append(
-                    f"the file cannot be read on after {self._last_s:.1f} s: {error.strerror}"
-                )
-                packet = None
-            if packet is None:
-                break
-            if packet.size == 0:  # the frame before is shown on; a decoder would take it for the end
-                self._note_repeat(packet)
+        packets = self._packets()
+        selector = self._selector
+        for each in map(SelectedPacket, packets) if selector is None else selector.select(packets):
+            if each.packet.size == 0:  # the frame before is shown on; a decoder would take it for the end
+                self._note_repeat(each.packet)
                 continue
-            yield from self._decode(packet)
+            if each.is_after_cut and self._codec.name in _CODECS_THAT_COUNT:
+                yield from self._decode(None)
+                self._codec.flush_buffers()
+            if self._selecting() is not None:
+                self._skip("DEFAULT" if each.is_kept else "NONREF")
+            yield from self._decode(each.packet)
         yield from self._decode(None)
+        if self._reading_failed is not None:
+            self._remarks.append(
+                f"the file cannot be read on after {self._last_s:.1f} s: {self._reading_failed}"
+            )
+
+    def _packets(self) -> Iterator[Packet[VideoStream]]:
+        try:
+            for packet in self._container.demux(self._stream):
+                if self._selector is not None and self._may_have_captions and carries_captions(packet):
+                    self._selector.is_off = True  # they come with all pictures
+                yield packet
+        except av.error.FFmpegError as error:
+            self._reading_failed = error.strerror
 
     def _note_repeat(self, packet: Packet[VideoStream]) -> None:
         stamp = packet.pts if packet.pts is not None else packet.dts
@@ -457,6 +509,10 @@ class VideoReader:
                 raise out_of_memory(self._path) from error
             self._bad_packets += 1
             return []
+
+    def _skip(self, frames: Literal["DEFAULT", "NONREF"]) -> None:
+        if frames != self._skipped:
+            self._codec.skip_frame = self._skipped = frames
 
     def _memory_is_short(self) -> bool:
         # The H.264 decoder calls a frame that it finds no memory for "invalid data".
@@ -496,11 +552,6 @@ def _start_s(stream: VideoStream | AudioStream) -> float | None:
 def shown_for_s(delay_s: float) -> float:
     """How long browsers show a frame of an animated picture that asks for ``delay_s`` seconds."""
     return delay_s if delay_s > _SHORTEST_DELAY_S else _DEFAULT_DELAY_S
-
-
-def next_due_s(time_s: float, fps: float) -> float:
-    """The first multiple of ``1 / fps`` seconds after ``time_s``: when the next frame is to be taken."""
-    return (math.floor(time_s * fps + _TIME_EPSILON_S) + 1) / fps
 
 
 def open_container(path: Path, options: dict[str, str] | None = None) -> InputContainer:

@@ -25,6 +25,7 @@ from polyreel.clips import Caption
 from polyreel.errors import LimitError, MediaError, WorkerKilledError
 from polyreel.media.decode import Frame, Health
 from polyreel.media.forked import ForkedWorker, start_worker
+from polyreel.media.sampling import Sampling
 from polyreel.media.scaling import STRETCH, Scaling
 from polyreel.media.subtitles import SubtitleTrack
 from polyreel.media.windows import MAX_CLIP_S
@@ -82,6 +83,7 @@ class DecodeOptions:
         width_px, height_px: size that the upright picture is brought to.
         fps: frames for each second of video.
         scaling: how it gets there; by default the whole of it is stretched.
+        sampling: how near to their times pictures are taken.
         max_clip_s: longest clip.
         thumbnail_px: longest side of a thumbnail.
         pictures: False reads subtitles only, without those that come with the pictures.
@@ -100,12 +102,14 @@ class DecodeOptions:
     captions: bool = False
     sidecars: tuple[str, ...] | None = None
     scaling: Scaling = STRETCH
+    sampling: Sampling = "exact"
     from_s: float = 0.0
 
     @classmethod
-    def of(cls, frames: FrameInput) -> DecodeOptions:
+    def of(cls, frames: FrameInput, sampling: Sampling = "exact") -> DecodeOptions:
         """What the card of an encoder asks for."""
-        return cls(frames.width_px, frames.height_px, frames.fps, scaling=Scaling.of(frames))
+        scaling = Scaling.of(frames)
+        return cls(frames.width_px, frames.height_px, frames.fps, scaling=scaling, sampling=sampling)
 
 
 @dataclass(frozen=True, slots=True)

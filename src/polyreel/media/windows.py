@@ -70,6 +70,11 @@ class Windower:
         self._times.append(time_s)
         return closed
 
+    @property
+    def may_be_middle(self) -> bool:
+        """Whether the frame that was added last can still turn out to be the middle one of its span."""
+        return len(self._times) < 2 or self._times[-2] < self._start_s + self.max_s / 2
+
     def finish(self, end_s: float) -> Span | None:
         """The last span, which ends with the video at ``end_s``; None if there was no frame."""
         if not self._times:

@@ -89,7 +89,7 @@ def _decode(
     size, scaling = (request["width_px"], request["height_px"]), Scaling(**request["scaling"])
     with open_video(path) as reader:
         send("opened", duration_s=reader.duration_asked_s)
-        for picture in reader.pictures(request["fps"]):
+        for picture in reader.pictures(request["fps"], request["sampling"]):
             if picture.time_s < from_s:
                 send("passed", time_s=picture.time_s)
                 continue
@@ -99,7 +99,8 @@ def _decode(
                 send("clip", encode_jpeg(thumbnails[span.middle]), start_s=span.start_s, end_s=span.end_s)
                 thumbnails.clear()
             send("frame", image.reshape(-1).data, time_s=picture.time_s)
-            thumbnails.append(_thumbnail(picture, request["thumbnail_px"]))
+            thumbnail = _thumbnail(picture, request["thumbnail_px"]) if windower.may_be_middle else None
+            thumbnails.append(thumbnail)
         last = windower.finish(reader.health.duration_got_s)
         if last is not None:  # otherwise the last clip was known
             send("clip", encode_jpeg(thumbnails[last.middle]), start_s=last.start_s, end_s=last.end_s)

@@ -119,7 +119,7 @@ class Filler:
             workers: files that are decoded at once.
             limits: what one file may take.
         """
-        options = DecodeOptions.of(self._bundle.card.frames)
+        options = DecodeOptions.of(self._bundle.card.frames, "near")
         options = replace(options, thumbnail_px=_UNSEEN_PX, sidecars=())
         kept, others = part_by_features(gaps, self._features)
         jobs, readings = list[Job](), dict[str, _Reading]()

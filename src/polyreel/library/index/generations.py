@@ -424,7 +424,7 @@ def _trial(gap: VectorGap, sources: Sequence[FoundVideo], bundle: Encoder) -> tu
     blank = np.zeros((1, spec.height_px, spec.width_px, 3), np.uint8)
     bundle.encode_video([bundle.encode_frames(blank)])
     source = max(sources, key=lambda found: found.size_bytes)
-    options = replace(DecodeOptions.of(spec), sidecars=())
+    options = replace(DecodeOptions.of(spec, "near"), sidecars=())
     with suppress(MediaError), DecodeWorker() as worker:
         events = worker.decode(source.path, options)
         next(events)

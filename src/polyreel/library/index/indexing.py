@@ -151,7 +151,7 @@ def index(
         shown = ProgressFile(folder)
         run = _Run(writer, bundle.card, known, commit_every_s, shown.beside(on_event))
         kept_s = kept_of_half_read(writer.snapshot, rows)
-        options = DecodeOptions.of(bundle.card.frames)
+        options = DecodeOptions.of(bundle.card.frames, "near")
         here = _reading_here(bundle, workers=workers, limits=limits or Limits())
         read_files = functools.partial(read or here, seen=run.seen, kept_s=kept_s)
         try:

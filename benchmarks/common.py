@@ -28,6 +28,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from polyreel.memory import peak_memory_bytes
 from polyreel.metrics.ranks import Relevance, rank_scores
 from polyreel.metrics.retrieval import hits_at
 from polyreel.packages.members import cache_dir
@@ -207,14 +208,13 @@ class PeakMemory:
 def watching_memory(every_s: float = 0.05) -> Iterator[PeakMemory]:
     """Note the peak of this process, from its start on, and of the descendants that live at once.
 
-    As the kernel has it for each (VmHWM), so that nothing between two looks is missed. ``ru_maxrss`` would
-    not do: a process begins with that of the one that it was forked from, whatever it executes.
+    As the kernel has it for each, so that nothing between two looks is missed.
     """
     peak, over = PeakMemory(), threading.Event()
 
     def look() -> None:
-        peak.own_mb = _peak_mb(os.getpid())
-        living = sum(_peak_mb(each.pid) for each in family(psutil.Process())[1:])
+        peak.own_mb = peak_mb()
+        living = sum(peak_mb(each.pid) for each in family(psutil.Process())[1:])
         peak.descendants_mb = max(peak.descendants_mb, living)
 
     def watch() -> None:
@@ -231,12 +231,9 @@ def watching_memory(every_s: float = 0.05) -> Iterator[PeakMemory]:
         look()
 
 
-def _peak_mb(pid: int) -> float:
-    try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return 0.0  # it has just ended
-    return sum(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM:"))
+def peak_mb(process: int | None = None) -> float:
+    """Most memory that a process has held, MB; None is this one. 0 if it has ended."""
+    return peak_memory_bytes(process) / 2**20
 
 
 def family(root: psutil.Process) -> list[psutil.Process]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import resource
 import sys
 from collections.abc import Callable, Mapping
 
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common import Report, alternate, median_cpu_s, median_wall_s, options, paired_ratio, run, unit_rows
+from polyreel.memory import peak_memory_bytes
 from polyreel.metrics.ranks import Ranks, Relevance, rank_embeddings, rank_scores
 from polyreel.metrics.retrieval import METRICS, expected_rank, metric_bounds
 from polyreel.metrics.significance import bootstrap_mean, bootstrap_median
@@ -37,7 +37,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.peak:
         full_metrics(embeddings(arguments.peak, arguments.seed))
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        print(peak_memory_bytes())
         return 0
     report = Report("evaluation", arguments, ("torch", "torchmetrics", "ranx"))
     against_product(report, QUICK_SIZE if arguments.quick else SIZE)
@@ -107,7 +107,7 @@ def against_product(report: Report, size: int) -> None:
     columns = ["", "wall s", "CPU s", "wall / product", "CPU / product"]
     title = f"{size:,} queries x {size:,} items, {DIM}-d, blocks of {BLOCK_BYTES >> 20} MiB"
     report.table(title, columns, rows)
-    peak_gb = int(run([sys.executable, __file__, "--peak", str(size)])) * 1024 / 1e9
+    peak_gb = int(run([sys.executable, __file__, "--peak", str(size)])) / 1e9
     held_gb = sum(each.nbytes for each in vectors) / 1e9
     report.note(f"Peak memory {peak_gb:.2f} GB, of which the embeddings are {held_gb:.2f} GB.")
     report.target("CPU time by that of the product", rows[1][4], "<=", 1.5)

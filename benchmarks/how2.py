@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import json
 import random
-import resource
 import sys
 import time
 from pathlib import Path
@@ -91,7 +90,7 @@ def read(folder: Path) -> dict[str, float]:
         "clips": clips,
         "captions": sum(language.lines for language in report.languages.values()),
         "coverage": min(report.coverage(tag) for tag in report.languages),
-        "peak_mb": _peak_mb(),
+        "peak_mb": common.peak_mb(),
         "drop_s": _drop_s(files),
     }
 
@@ -113,11 +112,7 @@ def parse_whole(folder: Path) -> dict[str, float]:
     began = time.perf_counter()
     for path in sorted(folder.glob("how2_*.json")):
         json.loads(path.read_bytes())
-    return {"total_s": time.perf_counter() - began, "peak_mb": _peak_mb()}
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"total_s": time.perf_counter() - began, "peak_mb": common.peak_mb()}
 
 
 PARTS = {"read": read, "parse_whole": parse_whole}

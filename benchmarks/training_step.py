@@ -28,6 +28,7 @@ import torch
 
 from common import Report, alternate, median_cpu_s, median_wall_s, options, paired_ratio, run
 from polyreel.encoders.build.parts import load_e5, text_tokenizer
+from polyreel.memory import peak_memory_bytes
 from polyreel.training.assembly import build_engine
 from polyreel.training.batches import Batch
 from polyreel.training.distributed import Group
@@ -146,9 +147,7 @@ def print_peak(who: str, size: int, encoder: Path, seed: int) -> int:
     # Loading took more; getrusage would even tell of the process that started this one.
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     step()
-    status = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    (peak_kib,) = (int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
-    print(1024 * peak_kib)
+    print(peak_memory_bytes())
     return 0
 
 

@@ -23,6 +23,7 @@ GROUND = (
     "files",
     "interrupts",
     "languages",
+    "memory",
     "problems",
     "progress",
     "query_languages",

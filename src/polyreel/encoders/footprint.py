@@ -11,6 +11,7 @@ __all__ = ["resident_while_searching"]
 _QUERIES = ("a dog runs on the beach", "ein Hund rennt am Strand", "狗在海滩上奔跑")
 # Runs in a process of its own, which loads nothing but the text side, as a search does.
 _SEARCH = """
+import os
 import sys
 from pathlib import Path
 from polyreel.encoders.runtime import Bundle
@@ -18,19 +19,16 @@ from polyreel.encoders.runtime import Bundle
 bundle = Bundle(Path(sys.argv[1]), threads=1)
 for text in sys.argv[2:]:
     bundle.encode_text([text])
-try:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-except OSError:
-    import resource
-    pages = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 4
-print(pages * 4096)
+pages = int(Path("/proc/self/statm").read_text().split()[1])
+print(pages * os.sysconf("SC_PAGE_SIZE"))
 """
 
 
 def resident_while_searching(folder: Path) -> int | None:
     """Bytes that are resident in a process that encodes queries with the bundle and does nothing else.
 
-    None where such a process does not end well. Pages of files that it shares with others are counted.
+    None where such a process does not end well, or the system does not tell. Pages of files that it shares
+    with others are counted.
     """
     command = [sys.executable, "-c", _SEARCH, str(folder), *_QUERIES]
     subprocess.run(command, capture_output=True, check=False)  # makes what later processes start with

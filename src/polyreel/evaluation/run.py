@@ -15,7 +15,8 @@ from polyreel.evaluation.benchmarks import BENCHMARKS, Benchmark, Inputs
 from polyreel.evaluation.cards import BenchmarkCard
 from polyreel.evaluation.results import Result, SystemFacts
 from polyreel.evaluation.retrieval import Measured
-from polyreel.evaluation.summary import environment, gaps, macro_means, peak_memory_bytes
+from polyreel.evaluation.summary import environment, gaps, macro_means
+from polyreel.memory import peak_memory_bytes
 from polyreel.metrics.score_normalizers import SCORE_NORMALIZERS
 from polyreel.progress import OnProgress, ignore_progress
 

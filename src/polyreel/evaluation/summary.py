@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -32,7 +31,6 @@ __all__ = [
     "gaps",
     "language_result",
     "macro_means",
-    "peak_memory_bytes",
 ]
 
 _TOP = 10
@@ -129,8 +127,3 @@ def environment(packages: Sequence[str] = ("polyreel", "numpy", "onnxruntime", "
     facts = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
     facts["cores"] = str(len(os.sched_getaffinity(0)))
     return facts | {name: version(name) for name in packages}
-
-
-def peak_memory_bytes() -> int:
-    """Largest resident size that this process has had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

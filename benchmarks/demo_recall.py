@@ -121,7 +121,9 @@ def ablate(report: Report, clips: Sequence[DemoClip], files: Sequence[Path], shi
     """The same with bundles that lack one thing each, built by the bundle's own builder."""
     nothing_removed = LanguageNeutralProjection(np.zeros(384, np.float32), np.eye(384, dtype=np.float32))
     variants = {
-        "no language-free projection": {"estimate_language_free_space": lambda _texts: nothing_removed},
+        "no language-free projection": {
+            "estimate_language_neutral_projection": lambda _texts: nothing_removed
+        },
         "bare class names, no templates": {"_TEMPLATES": ("{}",)},
         "temperature 1": {"_TEMPERATURE": 1.0},
     }

@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from common import Report, interval, options, recall, unit_rows, work_dir
 from polyreel.encoders.build import small
 from polyreel.encoders.build.e5 import read_e5
+from polyreel.encoders.build.image_graph import class_layer
+from polyreel.encoders.build.image_networks import LITE0
 from polyreel.encoders.build.language_neutral import estimate_language_neutral_projection
-from polyreel.encoders.build.video_graph import class_layer, image_tower
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
 from polyreel.languages import STUDY_LANGUAGES, detect
@@ -140,10 +140,10 @@ class Scene:
 
     def __init__(self, galleries: Sequence[Gallery]) -> None:
         self.galleries = galleries
-        self._bundle = Bundle(locate_bundle())
+        self._bundle = Bundle(locate_bundle("training-free"))
         files = fetch(small._SOURCES, cache_dir() / "sources").files
         self._encode = remembering(small._plain_encoder(read_e5(files[small.E5]), Path()))
-        self._weights, self._bias = class_layer(onnx.load_model_from_string(image_tower()))
+        self._weights, self._bias = class_layer([LITE0])
         builder = small._Builder(files, Path(), lambda _what, _done, _total: None)
         self._names = builder._read(small._ENGLISH_NAMES)["imagenet1k"]
         self._ntrex = ntrex()

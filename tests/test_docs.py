@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from films import film, subtitles
-from polyreel.encoders.registry import DEFAULT_BUNDLE
+from polyreel.encoders.registry import DEFAULT_BUNDLE, list_bundles
 from tiny_bundle import write_tiny_bundle
 
 ROOT = Path(__file__).parents[1]
@@ -58,8 +58,9 @@ def reader(tmp_path, monkeypatch):
 
     The pages of examples make their own files; README and the first page speak of a folder of their reader's.
     """
-    write_tiny_bundle(tmp_path / "cache" / "bundles" / DEFAULT_BUNDLE, name=DEFAULT_BUNDLE)
     monkeypatch.setenv("POLYREEL_CACHE", str(tmp_path / "cache"))
+    (default,) = (entry for entry in list_bundles() if entry.name == DEFAULT_BUNDLE)
+    write_tiny_bundle(default.folder, name=DEFAULT_BUNDLE)
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.chdir(home)

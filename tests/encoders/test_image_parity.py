@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 
 import videos
-from polyreel.encoders.build.video_graph import IMAGE_TOWER_DIM, class_layer, frames_graph, image_tower
+from polyreel.encoders.build.image_graph import class_layer, frames_graph
+from polyreel.encoders.build.image_networks import LCNET, LITE0
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "export_image_tower.py"
 
@@ -27,7 +28,7 @@ def script():
 
 @pytest.fixture(scope="module")
 def tower(onnx_session):
-    return onnx_session(image_tower())
+    return onnx_session(LITE0.read())
 
 
 def landscapes(count: int) -> np.ndarray:
@@ -66,13 +67,27 @@ def test_features_and_logits_agree_with_pytorch(script, tower, pictures):
     np.testing.assert_array_equal(ours["logits"].argmax(1), logits.argmax(1))
 
 
-def test_the_frames_graph_is_the_tower_without_its_class_layer(tower, onnx_session):
-    model = onnx.load_model_from_string(image_tower())
+@pytest.mark.parametrize("network", [LITE0, LCNET], ids=lambda network: network.name)
+def test_a_network_is_the_file_that_is_named(network):
+    assert hashlib.sha256(network.read()).hexdigest() == network.sha256
+
+
+def test_networks_side_by_side_give_the_features_of_each_and_their_mean_logits(onnx_session):
+    pictures, networks = landscapes(2), (LITE0, LCNET)
+    (features,) = onnx_session(frames_graph(networks).SerializeToString()).run(None, {"frames": pictures})
+    alone = [onnx_session(each.read()).run(["features", "logits"], {"frames": pictures}) for each in networks]
+    np.testing.assert_allclose(features, np.concatenate([found for found, _ in alone], axis=1), atol=1e-5)
+    assert features.min() >= 0
+    weights, bias = class_layer(networks)
+    expected = np.mean([logits for _, logits in alone], axis=0)
+    np.testing.assert_allclose(features @ weights.T + bias, expected, atol=1e-3)
+
+
+def test_a_network_alone_is_the_graph_without_its_class_layer(tower, onnx_session):
     pictures = landscapes(2)
-    (features,) = onnx_session(frames_graph(model).SerializeToString()).run(None, {"frames": pictures})
+    (features,) = onnx_session(frames_graph([LITE0]).SerializeToString()).run(None, {"frames": pictures})
     expected, logits = tower.run(["features", "logits"], {"frames": pictures})
-    weights, bias = class_layer(model)
-    assert features.shape == (2, IMAGE_TOWER_DIM)
-    assert (weights.shape, bias.shape) == ((1000, IMAGE_TOWER_DIM), (1000,))
+    weights, bias = class_layer([LITE0])
+    assert (features.shape, weights.shape, bias.shape) == ((2, LITE0.dim), (1000, LITE0.dim), (1000,))
     np.testing.assert_allclose(features, expected, atol=1e-5)
     np.testing.assert_allclose(features @ weights.T + bias, logits, atol=1e-3)

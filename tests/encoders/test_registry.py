@@ -12,10 +12,17 @@ from hypothesis import strategies as st
 
 from polyreel.encoders import registry
 from polyreel.encoders.build.bundle_spec import BundleSpec
+from polyreel.encoders.build.small import made_of
 from polyreel.encoders.card import CARD_FILE, BundleCard, read_card
-from polyreel.encoders.registry import build_bundle, list_bundles, locate_bundle
+from polyreel.encoders.registry import (
+    build_bundle,
+    bundle_with_features,
+    earlier_build,
+    list_bundles,
+    locate_bundle,
+)
 from polyreel.encoders.runtime import Bundle
-from polyreel.errors import BundleError, FetchError, UnknownNameError
+from polyreel.errors import BundleError, FetchError, UnknownNameError, UsageError
 from tiny_bundle import write_tiny_bundle
 
 
@@ -31,7 +38,7 @@ def built(home, monkeypatch):
     """The default bundle's name stands for the tiny bundle; gives the folders that were built."""
     folders = []
 
-    def build(folder: Path, trained: BundleSpec, *, download: object, step: object) -> BundleCard:
+    def build(folder: Path, trained: BundleSpec, *, step: object, **_: object) -> BundleCard:
         folders.append(folder)
         shutil.rmtree(folder, ignore_errors=True)
         if step is not None:
@@ -95,10 +102,11 @@ def test_a_damaged_bundle_is_listed_with_its_problem(home):
 
 def test_a_bundle_is_built_on_first_use_only(built, home):
     told = []
-    assert locate_bundle("small", step=lambda *facts: told.append(facts)) == home / "small"
+    folder = locate_bundle("small", step=lambda *facts: told.append(facts))
+    assert (folder.parent, folder.name[:6]) == (home, "small-")
     assert Bundle(locate_bundle("small")).card.name == "small"
     assert build_bundle("small").name == "small"
-    assert built == [home / "small"]
+    assert built == [folder]
     assert told == [("painting", 1, 1)]
 
 
@@ -127,10 +135,40 @@ def test_sources_that_cannot_be_had_are_a_fetch_error_and_leave_nothing(home, mo
     assert [path.name for path in home.iterdir() if path.is_dir()] == []
 
 
-def test_a_bundle_as_it_ships_now_is_not_built_again_and_an_older_one_is(small_bundle, tmp_path, monkeypatch):
-    folder = tmp_path / "bundles" / "small"
-    shutil.copytree(small_bundle.folder, folder)
+@pytest.mark.parametrize("name", registry._BUILT)
+def test_a_bundle_lies_in_a_folder_of_what_it_is_made_of(name, home):
+    made_of_now = made_of(registry._BUILT[name]())
+    (entry,) = [entry for entry in list_bundles() if entry.name == name]
+    assert entry.folder == home / f"{name}-{made_of_now[:12]}", "run scripts/ship_small.py --made-of"
+
+
+def test_the_bundle_of_an_older_polyreel_is_not_taken_for_the_present_one(built, home):
+    older = [write_tiny_bundle(home / name, name="small") for name in ("small", "small-0123456789ab")]
+    assert locate_bundle("small") not in older
+    assert [entry.name for entry in list_bundles()] == ["small", "small-0123456789ab", "training-free"]
+
+
+def test_the_bundle_that_made_a_library_is_found_by_its_identity(built, home):
+    older = read_card(write_tiny_bundle(home / "small", name="small", revision=2)).identity
+    present = read_card(locate_bundle("small")).identity
+    assert earlier_build("small", older) == home / "small"
+    assert earlier_build("small", present) is None
+    assert earlier_build("small", "0" * 64) is None
+    assert earlier_build(str(home / "small"), older) is None
+
+
+def test_a_bundle_is_found_by_the_width_of_its_features():
+    assert [bundle_with_features(width) for width in (1280, 2560)] == ["training-free", "small"]
+    with pytest.raises(UsageError, match=r"no bundle.*77.*2,560 \(small\) or 1,280 \(training-free\)"):
+        bundle_with_features(77)
+
+
+def test_a_bundle_as_it_ships_now_is_not_built_again_and_a_changed_one_is(
+    small_bundle, tmp_path, monkeypatch
+):
     monkeypatch.setenv("POLYREEL_CACHE", str(tmp_path))
+    (folder,) = (entry.folder for entry in list_bundles() if entry.name == "small")
+    shutil.copytree(small_bundle.folder, folder)
     built = []
     monkeypatch.setattr(registry, "build_on_default", lambda folder, *_, **__: built.append(folder))
     assert build_bundle("small").identity == small_bundle.card.identity

@@ -14,7 +14,7 @@ from polyreel.datasets.registry import DATASETS
 from polyreel.datasets.store.bundle_features import add_bundle_features, bundle_features_name
 from polyreel.datasets.store.manifest import read_manifest
 from polyreel.datasets.store.table import DatasetTable, open_table
-from polyreel.encoders.registry import locate_bundle
+from polyreel.encoders.registry import DEFAULT_BUNDLE, locate_bundle
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import DatasetError, UnknownNameError
 from polyreel.packages.members import cache_dir
@@ -49,7 +49,7 @@ class DatasetCatalog:
         self._tell = tell or ignore_progress
         self._tables: dict[str, DatasetTable] = {}
         self._lexicons: dict[tuple[str, ...], dict[str, Lexicon]] = {}
-        self._bundle: Bundle | None = None
+        self._bundles: dict[str, Bundle] = {}
 
     def folder(self, name: str) -> Path:
         """Where the user has what ``name`` means, if anywhere."""
@@ -92,12 +92,18 @@ class DatasetCatalog:
             self._tables[name] = open_table(self.where(name) or self._build(name))
         return self._tables[name]
 
-    def features(self, name: str, wanted: Sequence[str]) -> tuple[str, ...]:
-        """The kinds of features of a dataset that a run reads: those ``wanted``, or else what the default
-        bundle makes of its pictures, now if they are not there; none for a dataset of text.
+    def features(self, name: str, wanted: Sequence[str], *, bundle: str = DEFAULT_BUNDLE) -> tuple[str, ...]:
+        """The kinds of features of a dataset that a run reads: those ``wanted``, or else what a bundle makes
+        of its pictures, now if they are not there; none for a dataset of text.
+
+        Args:
+            name: of the dataset.
+            wanted: kinds of features.
+            bundle: name or folder of the bundle.
 
         Raises:
             UnknownNameError: it has no such features.
+            FetchError: a package that the bundle is built from could not be had.
         """
         table = self.table(name)
         if wanted:
@@ -106,13 +112,13 @@ class DatasetCatalog:
             return tuple(wanted)
         if table.manifest.without_media == len(table):
             return ()
-        if self._bundle is None:
-            self._bundle = Bundle(locate_bundle())
-        own = bundle_features_name(self._bundle)
+        if bundle not in self._bundles:
+            self._bundles[bundle] = Bundle(locate_bundle(bundle))
+        own = bundle_features_name(self._bundles[bundle])
         if own not in table.manifest.features:
             add_bundle_features(
                 table.folder,
-                self._bundle,
+                self._bundles[bundle],
                 progress=lambda done, total: self._tell(f"features of {name}", done, total),
             )
             self._tables[name] = open_table(table.folder)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 from polyreel.encoders.build.bundle_spec import BundleSpec, shipped, training_free
@@ -22,6 +25,8 @@ __all__ = [
     "build_bundle",
     "build_on_default",
     "bundle_name",
+    "bundle_with_features",
+    "earlier_build",
     "list_bundles",
     "locate_bundle",
     "place_for",
@@ -53,9 +58,11 @@ class BundleEntry:
 
 def list_bundles() -> list[BundleEntry]:
     """Bundles that are installed or can be built, by name."""
-    home = _home()
-    installed = {path.parent.name for path in home.glob(f"[!.]*/{CARD_FILE}")}
-    return [_entry(name, home / name) for name in sorted(installed | _BUILT.keys())]
+    places = {path.parent.name: path.parent for path in _home().glob(f"[!.]*/{CARD_FILE}")}
+    for name in _BUILT:
+        places.pop(_place(name).name, None)
+        places[name] = _place(name)
+    return [_entry(name, places[name]) for name in sorted(places)]
 
 
 def _entry(name: str, folder: Path) -> BundleEntry:
@@ -75,6 +82,7 @@ def locate_bundle(
 ) -> Path:
     """Folder of a bundle named by registry name or by path; one that can be built is built on first use.
 
+    One that is built lies in a folder of what it is made of, so that no older polyreel's is taken for it.
     A library that an encoder of a Python program made has the name of that instead, which finds nothing.
 
     Args:
@@ -96,7 +104,7 @@ def locate_bundle(
                 "search from elsewhere, move the library to a bundle: polyreel bundles set NAME"
             ),
         )
-    folder = _home() / name_or_folder
+    folder = _place(name_or_folder)
     # No folder has a name that is too long for a path (OSError) or is in the home of nobody (RuntimeError).
     with contextlib.suppress(OSError, RuntimeError):
         given = Path(name_or_folder).expanduser()
@@ -131,14 +139,49 @@ def build_bundle(
     """
     if name not in _BUILT:
         raise UnknownNameError("bundle that can be built", name, _BUILT)
-    home = _home()
-    home.mkdir(parents=True, exist_ok=True)
+    folder = _place(name)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     # Two first uses at once: the second waits and finds the bundle of the first.
-    with exclusive_lock(home / f".{name}.lock"):
+    with exclusive_lock(folder.parent / f".{name}.lock"):
         trained = _BUILT[name]()
-        if not force and (card := _current(home / name, trained)) is not None:
+        if not force and (card := _current(folder, trained)) is not None:
             return card
-        return build_on_default(home / name, trained, download=download, step=step)
+        others = (_place(other) for other in _BUILT if other != name)
+        alike = None if force else next((other for other in others if (other / CARD_FILE).is_file()), None)
+        return build_on_default(folder, trained, alike=alike, download=download, step=step)
+
+
+def bundle_with_features(features: int) -> str:
+    """Name of the built bundle whose frames have so many features.
+
+    Raises:
+        UsageError: there is none.
+    """
+    widths = {name: make().features for name, make in _BUILT.items()}
+    for name, width in widths.items():
+        if width == features:
+            return name
+    raise UsageError(
+        "no bundle that is built here makes features of this width",
+        value=f"{features:,} a frame",
+        remedy="Set model.video.features to "
+        + " or ".join(f"{width:,} ({name})" for name, width in widths.items())
+        + ", or name features of the data",
+    )
+
+
+def earlier_build(name: str, identity: str) -> Path | None:
+    """Folder of the bundle of this identity that another version of polyreel built under this name.
+
+    None if the present one has the identity, or no bundle has, or none is built under this name.
+    """
+    if name not in _BUILT:
+        return None
+    for folder in (_place(name), *_home().glob(f"{name}*")):
+        with contextlib.suppress(BundleError):
+            if read_card(folder).identity == identity:
+                return None if folder == _place(name) else folder
+    return None
 
 
 def _current(folder: Path, trained: BundleSpec) -> BundleCard | None:
@@ -217,6 +260,18 @@ def place_for(name: str, *, force: bool = False) -> Iterator[Path]:
 
 def _home() -> Path:
     return cache_dir() / "bundles"
+
+
+def _place(name: str) -> Path:
+    """Folder of an installed bundle."""
+    return _home() / (f"{name}-{_digests()[name][:12]}" if name in _BUILT else name)
+
+
+@functools.cache
+def _digests() -> dict[str, str]:
+    """Name of a bundle that is built -> ``small.made_of``, which takes longer to compute than to read."""
+    path = resources.files("polyreel.encoders.build") / "assets" / "made_of.json"
+    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 _BUILT: dict[str, Callable[[], BundleSpec]] = {

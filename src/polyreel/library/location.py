@@ -7,12 +7,12 @@ from pathlib import Path
 
 from polyreel.encoders.card import CARD_FILE
 from polyreel.encoders.protocol import Encoder
-from polyreel.encoders.registry import DEFAULT_BUNDLE, OF_A_PROGRAM
+from polyreel.encoders.registry import DEFAULT_BUNDLE, OF_A_PROGRAM, earlier_build
 from polyreel.encoders.runtime import Bundle
 from polyreel.files import absolute
-from polyreel.library.store.state import read_state
+from polyreel.library.store.state import Generation, read_state
 
-__all__ = ["bundle_location", "location_of"]
+__all__ = ["bundle_location", "location_of", "own_location"]
 
 
 def bundle_location(library: Path, named: str | None = None) -> str:
@@ -21,11 +21,18 @@ def bundle_location(library: Path, named: str | None = None) -> str:
     That is the one that is named, else the library's own, else the default.
     """
     state = read_state(library)
-    location = named or (DEFAULT_BUNDLE if state is None else state.generation.location)
+    location = named or (DEFAULT_BUNDLE if state is None else own_location(state.generation))
     with contextlib.suppress(OSError):  # a name can be too long for a path
         if ((folder := absolute(Path(location))) / CARD_FILE).is_file():
             return str(folder)
     return location
+
+
+def own_location(generation: Generation) -> str:
+    """What finds the bundle that made a generation: the location that it states, or, where a newer polyreel
+    builds another bundle under that name, the folder of the one that is still there."""
+    earlier = earlier_build(generation.location, generation.identity)
+    return generation.location if earlier is None else str(earlier)
 
 
 def location_of(encoder: Encoder) -> str:

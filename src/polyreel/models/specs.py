@@ -217,11 +217,14 @@ class VideoTowerSpec(_Spec):
     """Frame or segment features, one a second -> a vector.
 
     Attributes:
-        features: width of the input, 1,280 for the image network of the default bundle.
+        features: width of the input: 2,560 for the image networks of the default bundle, 1,280 for that of
+            the training-free one.
         pooling: ``transformer``, ``mean``, or ``semantic``: the posterior-weighted class-name embeddings of
             the default bundle, frozen, plus a branch that starts at zero.
         branch: pooling of that branch.
         pooler: size of the transformer pooling.
+        power: each value of the mean of the frames is raised to it before the head, its sign kept (power
+            normalisation, Perronnin et al. 2010): 0.5 keeps a few strong values from drowning the others.
         time_encoding: what is added to each frame before transformer pooling (MMP: nothing).
         head, head_width: as in ``TextTowerSpec``.
     """
@@ -230,6 +233,7 @@ class VideoTowerSpec(_Spec):
     pooling: Literal["transformer", "mean", "semantic"] = "transformer"
     branch: Literal["transformer", "mean"] = "mean"
     pooler: PoolingSpec = PoolingSpec()
+    power: float = Field(default=1.0, gt=0, le=1)
     time_encoding: Literal["none", "sinusoidal"] = "none"
     head: HeadKind = "linear"
     head_width: int = Field(default=512, gt=0)
@@ -240,6 +244,8 @@ class VideoTowerSpec(_Spec):
             raise ValueError("pooling 'semantic' needs a head that maps its branch to the shared space")
         if self.time_encoding != "none" and self.trained_pooling == "mean":
             raise ValueError("'time_encoding' does nothing under mean pooling; choose 'none'")
+        if self.power != 1 and self.trained_pooling == "transformer":
+            raise ValueError("'power' is of the mean of the frames: it needs pooling 'mean'")
         return self
 
     @property

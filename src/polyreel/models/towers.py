@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from polyreel.encoders.build.language_neutral import LanguageNeutralProjection
 from polyreel.encoders.build.parts import read_language_neutral_projection, read_semantic_pooling
 from polyreel.encoders.build.semantic_pooling import SemanticPooling
-from polyreel.encoders.registry import locate_bundle
+from polyreel.encoders.registry import bundle_with_features, locate_bundle
 from polyreel.errors import UsageError
 from polyreel.models.encoders import load_encoder
 from polyreel.models.inputs import TextInputs
@@ -148,7 +148,7 @@ def build_model(
         spec: what it is made of.
         space: the language-free space of the text tower; the default bundle's for ``e5-small``. Of another
             encoder it can also be estimated later, by ``TextTower.estimate_language_neutral``.
-        semantic: the training-free video tower; the default bundle's if it is needed.
+        semantic: the training-free video tower; that of the built bundle with such features if it is needed.
 
     Raises:
         FetchError: weights of the default bundle could not be had.
@@ -164,7 +164,7 @@ def build_model(
         return TwoTowers(spec, text, None)
     needs_semantic = spec.video.pooling == "semantic" or spec.prior_weight is not None
     if needs_semantic and semantic is None:
-        semantic = read_semantic_pooling(locate_bundle())
+        semantic = read_semantic_pooling(locate_bundle(bundle_with_features(spec.video.features)))
     return TwoTowers(
         spec, text, VideoTower(spec.video, dim=spec.dim, semantic=semantic if needs_semantic else None)
     )

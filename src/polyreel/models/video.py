@@ -19,7 +19,7 @@ __all__ = ["VideoTower"]
 
 
 class VideoTower(nn.Module):
-    """``head(unit(pool(frames)))``, added to the training-free vector under ``semantic`` pooling.
+    """``head(unit(pool(frames) ** power))``, added to the training-free vector under ``semantic`` pooling.
 
     Args:
         spec: what it is made of.
@@ -49,7 +49,10 @@ class VideoTower(nn.Module):
 
         An item without frames gets a vector that depends on nothing; objectives leave it out.
         """
-        vectors: Tensor = self.head(unit(self.pooling(frames, mask)))
+        pooled = self.pooling(frames, mask)
+        if self.spec.power != 1:
+            pooled = pooled.sign() * pooled.abs() ** self.spec.power
+        vectors: Tensor = self.head(unit(pooled))
         if self.spec.pooling == "semantic":
             vectors = vectors + self.prior(frames, mask)
         return vectors

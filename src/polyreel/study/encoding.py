@@ -16,6 +16,7 @@ from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.encoders.registry import locate_bundle
 from polyreel.languages import Parts, parts_in
 from polyreel.packages.members import cache_dir
+from polyreel.study.study_data import FEATURES_BUNDLE
 from polyreel.training.batches import padded
 from polyreel.training.engine import Engine
 
@@ -64,7 +65,7 @@ class Towers:
     def clips(self, frames: Sequence[Rows]) -> Rows:
         """(clips, dim) unit vectors: of the video tower, or through the names of classes where there is none.
 
-        Without a tower the features have to be those of the default bundle.
+        Without a tower the features have to be those of ``FEATURES_BUNDLE``.
         """
         if self._model.video is None:
             return self._through_names(frames)
@@ -93,7 +94,7 @@ class Towers:
 @functools.cache
 def _class_layer() -> SemanticPooling:
     """The class layer of the image network."""
-    return read_semantic_pooling(locate_bundle())
+    return read_semantic_pooling(locate_bundle(FEATURES_BUNDLE))
 
 
 def _array(vectors: Tensor) -> Rows:

@@ -61,7 +61,7 @@ class SettingSpec(Spec):
         languages: English first, then those that its captions are switched into or compared to.
         require: languages without a caption in which a clip is not trained on; None takes those of
             ``languages`` in which any training clip has one.
-        features: kind of features; None takes what the image network of the default bundle makes.
+        features: kind of features; None takes what the image network of the training-free bundle makes.
         xnli: also measured on X-MNLI, in those of ``languages`` that it has.
         training: What of the study's training recipe is otherwise.
     """

@@ -29,7 +29,10 @@ from polyreel.study.arms import HALF_A, HALF_B
 from polyreel.study.recipe import SettingSpec, StudyRecipe
 from polyreel.training.training_set import texts_of
 
-__all__ = ["Part", "StudyData", "TestClips"]
+__all__ = ["FEATURES_BUNDLE", "Part", "StudyData", "TestClips"]
+
+FEATURES_BUNDLE = "training-free"
+"""Whose features settings read that name none: it stays what it is when the default bundle gets better."""
 
 TEST = "test"
 _MANIFEST = "manifest.json"
@@ -64,7 +67,7 @@ class TestClips:
         concepts: what makes clips answers to each other's queries.
         captions: language -> the first caption of each clip, None where it has none.
         frames: features of each clip, (frames, dim).
-        has_classes: whether the features are those of the default bundle, whose class layer reads them.
+        has_classes: whether the features are those of ``FEATURES_BUNDLE``, whose class layer reads them.
     """
 
     __test__ = False
@@ -107,7 +110,8 @@ class StudyData:
         setting, kind = self.recipe.settings[part.setting], self.features(part.setting)
         source = self.catalog.table(setting.corpus)
         if kind not in source.manifest.features:
-            self.catalog.features(setting.corpus, () if setting.features is None else (kind,))
+            wanted = () if setting.features is None else (kind,)
+            self.catalog.features(setting.corpus, wanted, bundle=FEATURES_BUNDLE)
             source = self.catalog.table(setting.corpus)
         train, test = self._rows(part, source, kind)
         halves = SourceSplit(source, "", (), train, train[:0]).halves()
@@ -307,7 +311,7 @@ def _unknown_parts(place: str, setting: SettingSpec, table: DatasetTable) -> lis
 
 @functools.cache
 def _default_features() -> str:
-    return bundle_features_name(Bundle(locate_bundle()))
+    return bundle_features_name(Bundle(locate_bundle(FEATURES_BUNDLE)))
 
 
 def _cache() -> Path:

@@ -10,6 +10,7 @@ import torch
 
 from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
 from polyreel.datasets.dataset_catalog import DatasetCatalog
+from polyreel.encoders.registry import DEFAULT_BUNDLE, bundle_with_features
 from polyreel.errors import TrainingError
 from polyreel.languages import Parts, parts_in
 from polyreel.losses.objectives import build_objectives
@@ -21,7 +22,7 @@ from polyreel.training.distributed import Group
 from polyreel.training.engine import Engine
 from polyreel.training.neighbours import Neighbours
 from polyreel.training.randomness import seed_everything
-from polyreel.training.recipe import HELD_OUT, CodeSwitchingSpec, DataSpec, Recipe
+from polyreel.training.recipe import HELD_OUT, CodeSwitchingSpec, DataSpec, Recipe, ValidationTable
 from polyreel.training.sampling import Position
 from polyreel.training.stable_random import stable_hash
 from polyreel.training.text_memo import TextMemo
@@ -63,7 +64,7 @@ def open_training_sets(recipe: Recipe, catalog: DatasetCatalog) -> list[Training
 
 
 def _training_set(recipe: Recipe, data: DataSpec, catalog: DatasetCatalog) -> TrainingSet:
-    features = catalog.features(data.corpus, data.features) if recipe.model.video is not None else ()
+    features = _features(recipe, data, catalog)
     return TrainingSet(
         catalog.table(data.corpus),
         data.split,
@@ -74,6 +75,15 @@ def _training_set(recipe: Recipe, data: DataSpec, catalog: DatasetCatalog) -> Tr
         held_out=data.held_out,
         without_sources_of=data.without_sources_of,
     )
+
+
+def _features(recipe: Recipe, spec: DataSpec | ValidationTable, catalog: DatasetCatalog) -> tuple[str, ...]:
+    """The kinds of features that the video tower reads; none for a model without one."""
+    video = recipe.model.video
+    if video is None:
+        return ()
+    bundle = DEFAULT_BUNDLE if spec.features else bundle_with_features(video.features)
+    return catalog.features(spec.corpus, spec.features, bundle=bundle)
 
 
 def step_count(recipe: Recipe, training_sets: Sequence[TrainingSet]) -> int:
@@ -93,7 +103,7 @@ def build_validator(recipe: Recipe, catalog: DatasetCatalog) -> Validator | None
     languages = recipe.validation.languages or recipe.languages
     shown = []
     for spec in recipe.validation.tables:
-        features = catalog.features(spec.corpus, spec.features) if recipe.model.video is not None else ()
+        features = _features(recipe, spec, catalog)
         table = catalog.table(spec.corpus)
         if spec.split == HELD_OUT:
             share = next(

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from polyreel.datasets.registry import DATASETS
-from polyreel.encoders.build.bundle_spec import BundleSpec
+from polyreel.encoders.build.bundle_spec import BundleSpec, networks_of, shipped
 from polyreel.encoders.build.trained_heads import TrainedHeads
 from polyreel.encoders.build.writing import GraphParts, write_bundle
 from polyreel.encoders.card import BundleCard, Licence, TextInput, read_card
-from polyreel.encoders.registry import build_on_default, locate_bundle
+from polyreel.encoders.registry import build_on_default, bundle_with_features, locate_bundle
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import UsageError
 from polyreel.files import new_folder
@@ -96,7 +96,9 @@ def export_checkpoint(source: Path, out: Path, *, name: str | None = None, int8:
     with new_folder(out) as made:
         heads = trained_heads(model)
         if heads is not None and not int8:
-            card = build_on_default(made, _bundle_spec(checkpoint, heads, label), alike=locate_bundle())
+            card = build_on_default(
+                made, _bundle_spec(checkpoint, model, heads, label), alike=locate_bundle()
+            )
         else:
             card = write_bundle(made, _parts(checkpoint, model, label, int8=int8))
         distances = _distances(model, Bundle(made))
@@ -131,6 +133,7 @@ def trained_heads(model: TwoTowers) -> TrainedHeads | None:
         model.video.trained_arrays(),
         prior_weight=weight,
         starts_semantic=model.video.spec.pooling == "semantic",
+        power=model.video.spec.power,
     )
 
 
@@ -146,31 +149,35 @@ def _require_exportable(model: TwoTowers, out: Path) -> None:
             item=model.text.spec.encoder,
             remedy="Train on another text encoder, such as e5-small",
         )
-    features = read_card(locate_bundle()).frames.dim
-    if model.video.spec.features != features:
+    if networks_of(model.video.spec.features) is None:
         raise UsageError(
             "the features of this model come from a network that is not at hand to read frames with",
             value=f"{model.video.spec.features:,} a frame",
-            remedy=f"Train on the features of the default bundle, {features:,} a frame",
+            remedy=f"Train on the features of the default bundle, {shipped().features:,} a frame",
         )
     if out.exists():
         raise UsageError("the folder of the bundle exists already", item=out, remedy="Name another one")
 
 
-def _bundle_spec(checkpoint: Checkpoint, heads: TrainedHeads, name: str) -> BundleSpec:
+def _bundle_spec(checkpoint: Checkpoint, model: TwoTowers, heads: TrainedHeads, name: str) -> BundleSpec:
     details = export_details(checkpoint)
+    assert model.video is not None
+    networks = networks_of(model.video.spec.features)
+    assert networks is not None  # see _require_exportable
     return BundleSpec(
         name=name,
         description=checkpoint.state.recipe.description or f"trained by the recipe {name}",
         training=details.training,
         learnt=heads,
+        networks=networks,
         licences=details.licences,
     )
 
 
 def _parts(checkpoint: Checkpoint, model: TwoTowers, name: str, *, int8: bool) -> GraphParts:
-    default, details = locate_bundle(), export_details(checkpoint)
-    reader = model.text.reader
+    assert model.video is not None
+    default = locate_bundle(bundle_with_features(model.video.spec.features))
+    details, reader = export_details(checkpoint), model.text.reader
     assert isinstance(reader, TextReader)  # see _require_exportable
     return GraphParts(
         name=name,

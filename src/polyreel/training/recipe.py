@@ -53,8 +53,9 @@ class DataSpec(_Spec):
         weight: how often a clip of this corpus is drawn, by one of weight 1.
         languages: only captions in these; None takes all of the recipe's.
         captions_per_language: of a clip with more captions in a language, the first so many; None takes all.
-        features: kinds of features whose rows stand side by side; empty takes those of the default bundle
-            where the corpus has pictures, and none where it has only text.
+        features: kinds of features whose rows stand side by side; empty takes those of the built bundle
+            that makes as many as the video tower reads (2,560: small, 1,280: training-free) where the corpus
+            has pictures, and none where it has only text.
         held_out: share of the split that is kept back for validation, whole sources and concepts together.
         without_sources_of: splits of the corpus with which no clip of this one may share a source, such as
             the upload that both were cut from: such clips are left out. Empty leaves them in.

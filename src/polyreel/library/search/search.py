@@ -20,7 +20,7 @@ from polyreel.encoders.runtime import Bundle
 from polyreel.encoders.text_roles import encode_queries
 from polyreel.errors import BundleMismatchError, LibraryError, NotFoundError, UsageError
 from polyreel.library.index.progress_file import LINES_FILE, PROGRESS_FILE, read_progress
-from polyreel.library.location import location_of
+from polyreel.library.location import location_of, own_location
 from polyreel.library.results import (
     ClipScore,
     Contents,
@@ -64,7 +64,8 @@ class Library:
     Args:
         folder: the library.
         load_bundle: gives the bundle for the location that the library states; by default the installed one,
-            or one built on first use.
+            or one built on first use. Of a library that an earlier build of the default bundle made, it is
+            asked for the folder of that one, as long as it is there.
         refresh: whether later commits show by themselves at each search, or "when asked" by ``refresh``, so
             that no search waits for a new commit to be laid out. A library that moves to another bundle is
             followed there at the next search; "when asked", it has to be opened anew.
@@ -86,7 +87,7 @@ class Library:
         self.folder = folder
         state = require_state(folder)
         self._load_bundle = load_bundle
-        self.bundle = load_bundle(state.generation.location)
+        self.bundle = load_bundle(own_location(state.generation))
         _require_own_bundle(folder, state, self.bundle)
         self._refresh_policy = refresh
         self._locator = locator or Locator()
@@ -431,7 +432,7 @@ class Library:
     def _take_up(self, state: LibraryState) -> None:
         bundle = self.bundle
         if bundle.card.identity != state.generation.identity and self._refresh_policy == "at each search":
-            bundle = self._load_bundle(state.generation.location)
+            bundle = self._load_bundle(own_location(state.generation))
         _require_own_bundle(self.folder, state, bundle)
         self._snapshot = LibrarySnapshot(self.folder, state, self._locator, bundle)
         self.bundle = bundle

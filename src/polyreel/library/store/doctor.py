@@ -12,7 +12,7 @@ from typing import Any
 
 from polyreel.encoders.card import BundleCard, read_card
 from polyreel.encoders.devices import CPU, chosen_device
-from polyreel.encoders.registry import list_bundles
+from polyreel.encoders.registry import earlier_build, list_bundles
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleError, LibraryError
 from polyreel.library.line_kinds import SCREEN, SPEECH
@@ -256,15 +256,19 @@ def _bundle_state(generation: Generation) -> tuple[str, bool]:
         return "an encoder of a Python program, which passes it: polyreel.open(LIBRARY, encoder=...)", True
     named = next((entry for entry in list_bundles() if entry.name == generation.location), None)
     folder = named.folder if named is not None else Path(generation.location)
+    earlier = earlier_build(generation.location, generation.identity)
     try:
-        card: BundleCard = read_card(folder)
+        card: BundleCard = read_card(folder if earlier is None else earlier)
         if card.identity != generation.identity:
             return f"another bundle of this name is installed: {card.label}", False
-        Bundle(folder, device=CPU).verify()  # nothing is run; of the device the report tells
+        Bundle(folder if earlier is None else earlier, device=CPU).verify()  # nothing is run
     except BundleError as error:
         if named is not None and named.card is None and named.problem is None:
             return "not installed yet; it is built on first use", True
         return str(error), False
+    if earlier is not None:
+        now = generation.location
+        return f"whole, of an earlier polyreel; to the present one: polyreel bundles set {now}", True
     return "installed and whole", True
 
 

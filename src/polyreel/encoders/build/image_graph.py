@@ -65,5 +65,5 @@ def class_layer(networks: Sequence[ImageNetwork]) -> tuple[NDArray[np.float32], 
             for name in (network.class_weights, network.class_bias)
         )
         for kept, array in zip((weights, biases), found, strict=True):
-            kept.append(array / len(networks))
+            kept.append(array / np.float32(len(networks)))
     return np.concatenate(weights, axis=1), np.stack(biases).sum(axis=0)

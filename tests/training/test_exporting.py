@@ -30,7 +30,14 @@ SMOKE = {
 POOLER = {"layers": 1, "heads": 2, "width": 16}
 ON_DEFAULT = {
     "text": {"encoder": "e5-small", "language_free": True, "head": "residual-mlp", "head_width": 8},
-    "video": {"pooling": "semantic", "branch": "mean", "head": "residual-mlp", "head_width": 8},
+    "video": {
+        "features": 2560,
+        "pooling": "semantic",
+        "branch": "mean",
+        "power": 0.5,
+        "head": "residual-mlp",
+        "head_width": 8,
+    },
     "dim": 384,
     "prior_weight": 0.3,
 }

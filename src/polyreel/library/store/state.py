@@ -198,9 +198,12 @@ def _way_out(own: Generation, given: Generation) -> str:
     if given.is_of_a_program:
         first = "Pass that one" if own.is_of_a_program else "Leave the encoder out"
         return f"{first}, or index into another folder"
+    if own.bundle == given.bundle and "/" not in own.location:
+        return (
+            "What is built under this name has changed, and the former one is gone: "
+            f"polyreel bundles set {own.location} moves the library to it"
+        )
     first = "Pass it as encoder=..." if own.is_of_a_program else f"Use --bundle {own.location}"
-    if own.location == given.location:  # what is built under that name has changed since
-        first = "Use the polyreel that made it"
     return (
         f"{first}, or move the library to the other one, which searches do not wait for: "
         f"polyreel bundles set {given.location}"

@@ -10,7 +10,7 @@ import torch
 
 from polyreel.codeswitch.switching import CodeSwitcher, SwitchRule
 from polyreel.datasets.dataset_catalog import DatasetCatalog
-from polyreel.encoders.registry import DEFAULT_BUNDLE, bundle_with_features
+from polyreel.encoders.registry import bundle_with_features
 from polyreel.errors import TrainingError
 from polyreel.languages import Parts, parts_in
 from polyreel.losses.objectives import build_objectives
@@ -82,8 +82,10 @@ def _features(recipe: Recipe, spec: DataSpec | ValidationTable, catalog: Dataset
     video = recipe.model.video
     if video is None:
         return ()
-    bundle = DEFAULT_BUNDLE if spec.features else bundle_with_features(video.features)
-    return catalog.features(spec.corpus, spec.features, bundle=bundle)
+    table = catalog.table(spec.corpus)
+    if spec.features or table.manifest.without_media == len(table):
+        return catalog.features(spec.corpus, spec.features)
+    return catalog.features(spec.corpus, (), bundle=bundle_with_features(video.features))
 
 
 def step_count(recipe: Recipe, training_sets: Sequence[TrainingSet]) -> int:

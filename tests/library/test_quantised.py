@@ -25,7 +25,7 @@ def test_products_are_those_of_the_codes_and_near_the_true_ones(dim, queries):
     rounded = quantise(asked)
     whole = rounded.numbers.astype(np.int64) @ codes.numbers.astype(np.int64).T
     assert np.allclose(found, whole * rounded.scales[:, None] * codes.scales, rtol=1e-6, atol=1e-9)
-    bounds = [codes.error_bounds(np.arange(len(rows)), query) for query in asked]
+    bounds = [codes.error_bounds(np.arange(len(rows)), np.ones(len(rows)), query) for query in asked]
     assert (np.abs(found - asked @ rows.T) <= bounds).all()
 
 

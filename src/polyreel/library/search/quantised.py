@@ -81,7 +81,7 @@ class Codes:
             np.multiply(sums.T, scales, out=found[:, rows], casting="unsafe")
             found[:, rows] *= asked.scales[:, None]
 
-    def error_bounds(self, rows: NDArray[np.int64], query: Vectors) -> Vectors:
+    def error_bounds(self, rows: NDArray[np.int64], norms: Vectors, query: Vectors) -> Vectors:
         """What the products of rows with a query may lack to the true ones at most, (rows,).
 
         Each number of a row is off by half a step at most, and each of the query; Cauchy and Schwarz do the
@@ -89,14 +89,14 @@ class Codes:
 
         Args:
             rows: which.
+            norms: (rows,) of them before they were quantised.
             query: (dim,).
         """
         asked = quantise(query[None])
         half = np.sqrt(np.float32(self.numbers.shape[1])) / 2
         off = half * self.scales[rows]
         asked_off = half * asked.scales[0]
-        norms = np.linalg.norm(self.numbers[rows].astype(np.float32), axis=1) * self.scales[rows]
-        bounds = off * np.linalg.norm(query) + asked_off * norms
+        bounds = off * np.linalg.norm(query) + asked_off * (norms + off)
         return np.asarray(bounds * 1.01 + 1e-6, np.float32)
 
     def checksum(self) -> NDArray[np.uint64]:

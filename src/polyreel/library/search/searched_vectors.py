@@ -203,8 +203,10 @@ class QuantisedVectors:
             DamagedVectorsError: they lie further apart than rounding explains.
         """
         # A sum of each row by itself: equal rows have equal cosines, wherever they lie.
-        exact = np.asarray((self[rows] * query).sum(axis=1), np.float32)
-        if not (np.abs(exact - nearly) <= self.codes.error_bounds(rows, query)).all():
+        vectors = self[rows]
+        exact = np.asarray((vectors * query).sum(axis=1), np.float32)
+        norms = np.sqrt(np.einsum("rd,rd->r", vectors, vectors))
+        if not (np.abs(exact - nearly) <= self.codes.error_bounds(rows, norms, query)).all():
             raise DamagedVectorsError("quantised vectors are not those of the vectors beside them")
         return exact
 

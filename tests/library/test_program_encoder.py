@@ -220,8 +220,8 @@ ONE_ROW = np.ones((1, 3))
         ),
         (Failing("encode_video", ValueError()), r"encode_video, for .*flag.mp4, 0:00 \(ValueError\)"),
         (
-            Failing("encode_frames", ONE_ROW),
-            r"another shape: Failing.encode_frames, for .*flag.mp4, 0:00 \(\(1,",
+            Failing("encode_frames", np.ones((3, 3))),
+            r"another shape: Failing.encode_frames, for .*flag.mp4, 0:00 \(\(3,",
         ),
         (
             Failing("encode_video", ONE_ROW * np.nan),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MAX_CLIP_S", "Span", "Windower"]
+__all__ = ["MAX_CLIP_S", "Span", "Windower", "cell_means"]
 
 MAX_CLIP_S = 10.0
 # A cut within this time of the clip's start would make clips too short to tell anything: flashes, fast
@@ -56,7 +56,7 @@ class Windower:
 
     def add(self, time_s: float, image: NDArray[np.uint8]) -> Span | None:
         """Take the next frame, (height, width, 3) uint8; return the span that it brings to an end, if any."""
-        signature = _signature(image)
+        signature = cell_means(image, _GRID)
         change = 0.0 if self._previous is None else float(np.abs(signature - self._previous).mean())
         self._previous = signature
         closed = None
@@ -96,7 +96,9 @@ def _middle(times: Sequence[float], centre_s: float) -> int:
     return min(range(len(times)), key=lambda index: abs(times[index] - centre_s))
 
 
-def _signature(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    rows, columns = (np.linspace(0, side, _GRID + 1).astype(int)[:-1] for side in image.shape[:2])
+def cell_means(image: NDArray[np.uint8], grid: int) -> NDArray[np.float32]:
+    """Mean colours, 0 to 1, of ``grid`` x ``grid`` cells of a picture; fewer where it has fewer pixels."""
+    rows, columns = (np.linspace(0, side, min(grid, side) + 1).astype(int)[:-1] for side in image.shape[:2])
     cells = np.add.reduceat(np.add.reduceat(image, rows, axis=0, dtype=np.float32), columns, axis=1)
-    return np.asarray(cells, np.float32) / np.float32(255 * image.shape[0] * image.shape[1] / _GRID**2)
+    pixels = image.shape[0] * image.shape[1] / (len(rows) * len(columns))
+    return np.asarray(cells, np.float32) / np.float32(255 * pixels)

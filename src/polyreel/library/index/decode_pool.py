@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.errors import MediaError, PolyreelError
+from polyreel.library.index.repeats import FrameEncoder
 from polyreel.library.index.scan import FoundVideo
 from polyreel.library.store.frame_features import KeptFeatures
 from polyreel.media.limited import DecodeEvent, DecodeOptions, DecodeStopped, DecodeWorker, Limits
@@ -48,6 +49,7 @@ class Job:
         duration_s: stated length, for progress.
         began_at: when decoding it began, by ``time.monotonic``.
         images: frames of the clip that is open.
+        frames: encodes them.
         clips: finished clips that no commit has yet, each its row, its vector (dim,), and the features of its
             frames where they are kept.
         lines: vectors of its subtitle lines, (lines, dim) each, in their order.
@@ -61,6 +63,7 @@ class Job:
     duration_s: float | None = None
     began_at: float = 0.0
     images: list[NDArray[np.uint8]] = field(default_factory=list)
+    frames: FrameEncoder = field(default_factory=FrameEncoder)
     clips: list[tuple[dict[str, Any], NDArray[np.float32], list[KeptFeatures]]] = field(default_factory=list)
     lines: list[NDArray[np.float32]] = field(default_factory=list)
     clips_s: float = 0.0

@@ -15,6 +15,7 @@ from polyreel.encoders.protocol import Encoder
 from polyreel.encoders.text_roles import encode_lines
 from polyreel.errors import MediaError, UsageError
 from polyreel.library.index.decode_pool import Changed, DecodePoolEvent, Duplicate, Job, ReadFailed
+from polyreel.library.index.repeats import FrameEncoder
 from polyreel.media.decode import Frame
 from polyreel.media.limited import ClipEnd, Finished, Opened
 from polyreel.units import clock
@@ -97,7 +98,9 @@ def encode_events(
             if isinstance(event, Frame):
                 job.images.append(event.image)
             elif isinstance(event, ClipEnd):
-                made = encode_clip(encoder, job.images, path=job.found.path, start_s=event.start_s)
+                made = encode_clip(
+                    encoder, job.images, job.frames, path=job.found.path, start_s=event.start_s
+                )
                 job.images.clear()
                 yield job, ClipEncoded(event.start_s, event.end_s, event.thumbnail, *made)
             else:
@@ -126,13 +129,19 @@ class EncodedClip(NamedTuple):
 
 
 def encode_clip(
-    encoder: Encoder, images: Sequence[NDArray[np.uint8]], *, path: Path, start_s: float
+    encoder: Encoder,
+    images: Sequence[NDArray[np.uint8]],
+    frames: FrameEncoder,
+    *,
+    path: Path,
+    start_s: float,
 ) -> EncodedClip:
     """A clip of these frames.
 
     Args:
         encoder: what encodes.
         images: the clip's frames, (height, width, 3) each.
+        frames: of its video, which knows what was encoded before.
         path: its file, for messages.
         start_s: where it begins, for messages.
 
@@ -140,7 +149,7 @@ def encode_clip(
         UsageError: the encoder failed, or its answer cannot be used.
     """
     with naming(path, at=clock(start_s)):
-        features = encoder.encode_frames(np.stack(images))
+        features = frames.encode(encoder, images)
         vector: NDArray[np.float32] = encoder.encode_video([features])[0]
     return EncodedClip(vector, features)
 

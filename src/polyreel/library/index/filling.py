@@ -35,6 +35,7 @@ from polyreel.library.index.decode_pool import (
 from polyreel.library.index.encoding import encode_clip
 from polyreel.library.index.events import IndexEvent, Planned, Progressed, Settled
 from polyreel.library.index.gaps import KnownClip, VideoGap, find_source, part_by_features
+from polyreel.library.index.repeats import FrameEncoder
 from polyreel.library.index.scan import FoundVideo, storable_mtime_ns
 from polyreel.library.store.frame_features import FrameFeatures, KeptFeatures
 from polyreel.library.store.store import Commit
@@ -130,7 +131,8 @@ class Filler:
                 self.done.left[gap.video] = source
                 return
             jobs.append(Job(source, options, video=gap.video))
-            readings[gap.video] = _Reading(gap.clips, functools.partial(self._encode, gap.video, source.path))
+            encode = functools.partial(self._encode, gap.video, source.path, FrameEncoder())
+            readings[gap.video] = _Reading(gap.clips, encode)
 
         for gap in others:
             decode(gap)
@@ -210,8 +212,15 @@ class Filler:
         else:
             self.done.left[job.video] = error
 
-    def _encode(self, video: str, path: Path, clip: KnownClip, images: list[NDArray[np.uint8]]) -> None:
-        made = encode_clip(self._bundle, images, path=path, start_s=clip.start_s)
+    def _encode(
+        self,
+        video: str,
+        path: Path,
+        frames: FrameEncoder,
+        clip: KnownClip,
+        images: list[NDArray[np.uint8]],
+    ) -> None:
+        made = encode_clip(self._bundle, images, frames, path=path, start_s=clip.start_s)
         features = self._features.row(clip.clip_id, made.features) if self._features.are_kept else None
         self._pending.append(_Made.of_clip(video, clip, made.vector, features))
 

@@ -161,8 +161,9 @@ class QuantisedVectors:
         if self._mapped is not None and isinstance(rows, slice):
             self._read_ahead(*rows.indices(len(self))[:2])
         found: Vectors = self._halves[rows].astype(np.float32)
-        if self._mapped is not None:
-            # What was read stays in the cache of files, and counts as memory of this process no longer.
+        if self._mapped is not None and found.ndim > 1:
+            # What was read stays in the cache of files, and counts as memory of this process no longer. Of
+            # one row that is not worth the time; the next rows let go of its page as well.
             self._mapped.madvise(mmap.MADV_DONTNEED)
         return found
 

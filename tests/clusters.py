@@ -27,9 +27,9 @@ class Nodes:
         """End one of the nodes, without a word, and all that runs on it."""
         self._cluster.remove_node(self._spare.pop(), allow_graceful=False)
 
-    def add_node(self) -> None:
+    def add_node(self, *, num_gpus: int = 0) -> None:
         """Let another one join."""
-        self._spare.append(self._cluster.add_node(num_cpus=1, **_ALONE))
+        self._spare.append(self._cluster.add_node(num_cpus=1, num_gpus=num_gpus, **_ALONE))
 
 
 _ALONE = {"node_ip_address": "127.0.0.1", "object_store_memory": 100 << 20}

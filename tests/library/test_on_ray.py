@@ -7,18 +7,23 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 
+import psutil
 import pyarrow as pa
 import pytest
 
 from clusters import Nodes, readers, three_nodes
 from films import film, holdings, index_films, orphans, subtitles
+from polyreel.errors import PolyreelError
 from polyreel.library.index.events import Settled
 from polyreel.library.index.on_ray import RayReading
 from polyreel.library.store.store import open_snapshot
 from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES
+from polyreel.scale.cluster import LOCAL
 from tiny_bundle import PALETTE
 
 pytestmark = [
@@ -160,3 +165,55 @@ def test_a_driver_that_is_ended_goes_on_where_it_was(nodes: Nodes, folder, alone
         said, _ = run.communicate(timeout=300)
     assert run.returncode == 0, said
     assert_equal(library, alone)
+
+
+@pytest.fixture
+def two(tmp_path) -> Path:
+    """A folder of two films."""
+    for name in ("red", "green"):
+        film(tmp_path / "two" / f"{name}.mp4", name)
+    return tmp_path / "two"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"version": "0.0.1"}, "has another version of polyreel"),
+        ({"identity": "0" * 64}, "has another bundle of that name"),
+    ],
+)
+def test_a_node_that_is_not_alike_is_named(nodes: Nodes, two, tiny_bundle, tmp_path, wrong, said):
+    read = replace(reading(nodes.address, tiny_bundle), **wrong)
+    with pytest.raises(PolyreelError, match=f"node .* {said}"):
+        index_films(two, tmp_path / "library", tiny_bundle, read=read)
+
+
+def test_readers_share_the_gpus_that_there_are(nodes: Nodes, two, tiny_bundle, tmp_path):
+    nodes.add_node(num_gpus=1)
+    read = reading(nodes.address, tiny_bundle, device="cuda")  # which no node has: the CPU does the work
+    report = index_films(two, tmp_path / "library", tiny_bundle, read=read)
+    nodes.kill_node()
+    assert report.indexed == 2
+    index_films(two, tmp_path / "alone", tiny_bundle)
+    assert_equal(tmp_path / "library", tmp_path / "alone")
+
+
+def test_nobody_else_reaches_a_cluster_of_this_machine(two, tiny_bundle, tmp_path):
+    """All of its servers listen on the loopback interface, and its sockets lie where only this user gets."""
+    listening, folders = set(), set()
+    before = set(Path("/tmp").glob("polyreel-ray-*"))
+
+    def look(event) -> None:
+        if isinstance(event, Settled) and not listening:
+            family = psutil.Process().children(recursive=True)
+            ports = [each for process in family for each in process.net_connections("tcp")]
+            listening.update(each.laddr.ip for each in ports if each.status == psutil.CONN_LISTEN)
+            folders.update(set(Path("/tmp").glob("polyreel-ray-*")) - before)
+            assert all(folder.stat().st_mode & 0o077 == 0 for folder in folders)
+
+    read = reading(LOCAL, tiny_bundle)
+    index_films(two, tmp_path / "library", tiny_bundle, read=read, on_event=look)
+    assert listening
+    assert all(ip_address(each.removeprefix("::ffff:")).is_loopback for each in listening), listening
+    assert folders
+    assert not any(folder.exists() for folder in folders)

@@ -38,6 +38,8 @@ _ALONE = {
     # interface; else they do on the machine's address.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_AUTH_MODE": "token",
+    # What else runs on this machine waits no more for a run with Ray than for one without.
+    "RAY_worker_niceness": "0",
 }
 
 

@@ -229,9 +229,10 @@ def test_fcpxml_is_read_by_the_adapter_of_opentimelineio(rate):
 def test_m3u_and_csv_keep_names_lines_and_times():
     hits = [
         hit(1, '/f/a\nb, "c".mp4', 1.5, 62.25, text="=HYPERLINK(1)\nsecond"),
-        hit(2, "/f/犬.mkv", 0, 3),
+        hit(2, "/f/犬.mkv", 0, 3).model_copy(update={"watch_end_s": 4.0}),
     ]
     lines = as_m3u(hits, "dogs").splitlines()
+    assert lines[-2] == "#EXTVLCOPT:stop-time=4.000"  # it is to be watched
     assert lines[0] == "#EXTM3U"
     assert lines[3:6] == [
         "#EXTVLCOPT:start-time=1.500",

@@ -41,11 +41,12 @@ def as_m3u(hits: Sequence[Hit], title: str) -> str:
     lines = ["#EXTM3U", f"#PLAYLIST:{_line(title)}"]
     for hit in hits:
         path = Path(hit.video)
-        length_s = max(1, round(hit.end_s - hit.start_s))
+        start_s, end_s = hit.watch_start_s, hit.watch_end_s  # it is to be watched
+        length_s = max(1, round(end_s - start_s))
         lines += [
-            f"#EXTINF:{length_s},{_line(path.stem)} {clock(hit.start_s)}",
-            f"#EXTVLCOPT:start-time={hit.start_s:.3f}",
-            f"#EXTVLCOPT:stop-time={hit.end_s:.3f}",
+            f"#EXTINF:{length_s},{_line(path.stem)} {clock(start_s)}",
+            f"#EXTVLCOPT:start-time={start_s:.3f}",
+            f"#EXTVLCOPT:stop-time={end_s:.3f}",
             address_of(path),
         ]
     return "\n".join(lines) + "\n"

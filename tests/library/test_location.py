@@ -8,9 +8,10 @@ import pytest
 
 import polyreel
 from films import film
+from polyreel.cli.app import main
 from polyreel.encoders.registry import DEFAULT_BUNDLE, list_bundles
 from polyreel.errors import BundleMismatchError
-from polyreel.library.location import bundle_location
+from polyreel.library.location import bundle_location, newer_build
 from polyreel.library.store.doctor import examine
 from tiny_bundle import write_tiny_bundle
 
@@ -29,13 +30,15 @@ def bundles(tmp_path, monkeypatch):
     return present, former
 
 
-def test_it_is_searched_and_indexed_with_the_former_build(bundles, tmp_path):
+def test_it_is_searched_and_indexed_with_the_former_build(bundles, tmp_path, capsys):
     _, former = bundles
     library = tmp_path / "library"
     assert bundle_location(library) == str(former)
+    assert newer_build(library) == DEFAULT_BUNDLE
     assert polyreel.open(library).search("red").hits[0].start_s == 0
     film(tmp_path / "videos" / "b.mp4", "green")
-    assert polyreel.index(tmp_path / "videos", library).changed
+    assert main(["index", str(tmp_path / "videos"), "--library", str(library)]) == 0
+    assert "goes on with the 'small' that made it" in capsys.readouterr().err
     assert polyreel.open(library).search("green").hits[0].video.endswith("b.mp4")
     health = examine(library)
     assert (health.usable, health.bundle_state[-26:]) == (True, "polyreel bundles set small")

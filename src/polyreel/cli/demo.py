@@ -55,7 +55,7 @@ def demo(
     clips, files = _fetch(everything)
     if not clips:
         raise FetchError("none of the demo's clips could be had", remedy="Check the network and try again")
-    folder = absolute(library) if library else cache_dir() / "demo" / "library"
+    folder = absolute(library) if library else _own_library()
     lines = LinesOfDemo(files)
     report = index_with_progress(
         [cache_dir() / "clips"],
@@ -122,6 +122,19 @@ def demo(
         f"\nFor videos of your own: {own}, and then search without --library.", markup=False, soft_wrap=True
     )
     return 1 if lines.interrupted else 0
+
+
+def _own_library() -> Path:
+    """The demo's library, which is of the bundle that is built now: one of an earlier build is left alone."""
+    from polyreel.encoders.registry import DEFAULT_BUNDLE, list_bundles
+    from polyreel.library.location import newer_build
+    from polyreel.packages.members import cache_dir
+
+    folder = cache_dir() / "demo" / "library"
+    if newer_build(folder) is None:
+        return folder
+    (present,) = (entry.folder for entry in list_bundles() if entry.name == DEFAULT_BUNDLE)
+    return folder.with_name(f"library-{present.name}")
 
 
 def demo_recall(

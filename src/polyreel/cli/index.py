@@ -125,6 +125,8 @@ def index(
         _print_report(report, folder)
         if speech is None and report.indexed:
             _say_if_unheard(folder)
+        if report.indexed:
+            _say_if_outdated(folder)
 
     if watch:
         tell = None if json else tell_all
@@ -158,6 +160,20 @@ def _say_if_unheard(folder: Path) -> None:
         style="dim",
         soft_wrap=True,
     )
+
+
+def _say_if_outdated(folder: Path) -> None:
+    """Say that the library goes on with an earlier build of its bundle, and what moves it."""
+    from polyreel.library.location import newer_build
+
+    if (name := newer_build(folder)) is not None:
+        stderr.print(
+            f"The library goes on with the {name!r} that made it; this polyreel builds another one. To move "
+            f"to that, while searches go on: polyreel bundles set {name}",
+            style="dim",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _cluster_address(given: list[str]) -> str:

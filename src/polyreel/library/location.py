@@ -12,7 +12,7 @@ from polyreel.encoders.runtime import Bundle
 from polyreel.files import absolute
 from polyreel.library.store.state import Generation, read_state
 
-__all__ = ["bundle_location", "location_of", "own_location"]
+__all__ = ["bundle_location", "location_of", "newer_build", "own_location"]
 
 
 def bundle_location(library: Path, named: str | None = None) -> str:
@@ -33,6 +33,14 @@ def own_location(generation: Generation) -> str:
     builds another bundle under that name, the folder of the one that is still there."""
     earlier = earlier_build(generation.location, generation.identity)
     return generation.location if earlier is None else str(earlier)
+
+
+def newer_build(library: Path) -> str | None:
+    """Name of the bundle that made a library, if polyreel builds another one under that name by now."""
+    state = read_state(library)
+    if state is None or own_location(state.generation) == state.generation.location:
+        return None
+    return state.generation.location
 
 
 def location_of(encoder: Encoder) -> str:

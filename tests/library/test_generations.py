@@ -383,7 +383,14 @@ def test_slow_commits_are_made_less_often(tmp_path, tiny_bundle, monkeypatch, ta
         return change
 
     features = FrameFeatures(tmp_path, tiny_bundle.card)
-    filler = Filler(tiny_bundle, commit, features=features, commit_every_s=1e-6, on_event=lambda _event: None)
+    filler = Filler(
+        tiny_bundle,
+        commit,
+        features=features,
+        sampling="near",
+        commit_every_s=1e-6,
+        on_event=lambda _event: None,
+    )
     lines = [
         {"subtitle_id": str(number), "video": "v", "text": "red", "language": "en"} for number in range(4)
     ]

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter, validators
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from polyreel.encoders.protocol import Encoder
     from polyreel.library.index.events import IndexEvent
     from polyreel.library.index.indexing import IndexReport
+    from polyreel.media.sampling import Sampling
     from polyreel.progress import ProgressDisplay
 
 __all__ = ["index", "index_with_progress"]
@@ -52,6 +53,7 @@ def index(
     prune: Annotated[bool, Parameter(negative="")] = False,
     exclude: Annotated[list[str] | None, Parameter(negative="")] = None,
     keep_features: bool | None = None,
+    sampling: Literal["near", "fast"] | None = None,
     watch: Annotated[bool, Parameter(negative="")] = False,
     speech: Annotated[bool | None, Parameter(negative="--no-speech")] = None,
     languages: Languages = None,
@@ -77,6 +79,9 @@ def index(
         exclude: Pattern of what to pass over, as in a .gitignore; repeatable.
         keep_features: Keep what the bundle makes of each frame, from now on: about 9 MB an hour of video, for
             moves to bundles that differ only behind it. The other form lets go of what is kept.
+        sampling: How pictures are chosen, in this run and later ones. near: one a second, up to half a second
+            beside it where that saves decoding. fast: key frames alone where they lie at most 5 s apart. What
+            is in the library stays as it is.
         watch: Go on until Ctrl-C: index again whenever something changes. A file that is still being written
             is waited for. With --json, a line for each run.
         speech: Then listen to the videos and make lines of what is said; by default if the extra
@@ -104,6 +109,9 @@ def index(
         for stage in stages
     ]
 
+    if sampling is not None:
+        _say_if_mixed(folder, sampling)
+
     def run(passed_over: Sequence[str]) -> IndexReport:
         return index_with_progress(
             paths,
@@ -116,6 +124,7 @@ def index(
             prune=prune,
             exclude=[*(exclude or ()), *passed_over],
             keep_features=keep_features,
+            sampling=sampling,
             after=in_turn(*makers),
             ray=address,
             readers=workers,
@@ -142,6 +151,20 @@ def index(
     nothing_worked = report.failed and not (report.changed or report.unchanged)
     has_failed = any(maker.has_failed for maker in makers)
     return 1 if report.interrupted or nothing_worked or has_failed else 0
+
+
+def _say_if_mixed(folder: Path, sampling: Sampling) -> None:
+    """Say that videos of the library were sampled otherwise than new ones will be."""
+    from polyreel.library.store.preferences import read_preferences
+    from polyreel.library.store.state import read_state
+
+    before = read_preferences(folder).sampling
+    if before != sampling and read_state(folder) is not None:
+        stderr.print(
+            f"New and changed videos are sampled by {sampling!r} from now on; those that are in the library "
+            f"stay as {before!r} made them. For all alike, index into a new library.",
+            soft_wrap=True,
+        )
 
 
 def _say_if_unheard(folder: Path) -> None:
@@ -194,6 +217,7 @@ def index_with_progress(
     prune: bool = False,
     exclude: Sequence[str] = (),
     keep_features: bool | None = None,
+    sampling: Sampling | None = None,
     after: Callable[[Path, Encoder, str, ProgressDisplay], None] | None = None,
     ray: str | None = None,
     readers: int | None = None,
@@ -238,6 +262,7 @@ def index_with_progress(
             prune=prune,
             exclude=exclude,
             keep_features=keep_features,
+            sampling=sampling,
             on_event=_follow(show),
             read=read,
         )

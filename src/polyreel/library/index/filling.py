@@ -41,6 +41,7 @@ from polyreel.library.store.frame_features import FrameFeatures, KeptFeatures
 from polyreel.library.store.store import Commit
 from polyreel.media.decode import Frame
 from polyreel.media.limited import ClipEnd, DecodeOptions, Finished, Limits, Opened
+from polyreel.media.sampling import Sampling
 
 __all__ = ["Filled", "Filler"]
 
@@ -79,6 +80,7 @@ class Filler:
         bundle: what encodes.
         commit: makes vectors part of the library.
         features: of frames, which it takes where they are kept, and keeps.
+        sampling: how pictures are chosen.
         commit_every_s: how much work, in seconds, a kill may cost; more where commits are slow.
         on_event: called with each step of the progress.
     """
@@ -89,10 +91,11 @@ class Filler:
         commit: Commits,
         *,
         features: FrameFeatures,
+        sampling: Sampling,
         commit_every_s: float,
         on_event: Callable[[IndexEvent], None],
     ) -> None:
-        self.done = Filled()
+        self.done, self._sampling = Filled(), sampling
         self._bundle, self._commit, self._features, self._on_event = bundle, commit, features, on_event
         self._commit_every_s, self._committed_at = commit_every_s, time.monotonic()
         self._slowness = 1.0
@@ -120,7 +123,7 @@ class Filler:
             workers: files that are decoded at once.
             limits: what one file may take.
         """
-        options = DecodeOptions.of(self._bundle.card.frames, "near")
+        options = DecodeOptions.of(self._bundle.card.frames, self._sampling)
         options = replace(options, thumbnail_px=_UNSEEN_PX, sidecars=())
         kept, others = part_by_features(gaps, self._features)
         jobs, readings = list[Job](), dict[str, _Reading]()

@@ -33,11 +33,13 @@ from polyreel.library.index.progress_file import ProgressFile, read_progress
 from polyreel.library.index.scan import FoundVideo
 from polyreel.library.search.search_index import load_search_index
 from polyreel.library.store.frame_features import FrameFeatures
+from polyreel.library.store.preferences import read_preferences
 from polyreel.library.store.state import Generation, LibraryState, generation_of, require_state
 from polyreel.library.store.store import MOVE_FILE, Commit, Writer, moving, open_snapshot, writing
 from polyreel.library.store.tables import CLIPS, FILES, PARTIAL, SUBTITLES, embedding_table
 from polyreel.media.decode import Frame
 from polyreel.media.limited import ClipEnd, DecodeOptions, DecodeWorker, Limits
+from polyreel.media.sampling import Sampling
 from polyreel.units import size
 
 __all__ = ["MoveEstimate", "MoveReport", "drop_generation", "estimate_move", "move_library"]
@@ -133,7 +135,9 @@ def estimate_move(folder: Path, bundle: Encoder, *, location: str) -> MoveEstima
     from_features = sum(video.lacking for video in kept)
     clips = from_features + sum(video.lacking for video, _ in found.values())
     video_s = sum(video.duration_s for video, _ in found.values())
-    per_line_s, per_second_s = _trial(gap, [place for _, place in found.values()], bundle)
+    per_line_s, per_second_s = _trial(
+        gap, [place for _, place in found.values()], bundle, read_preferences(folder).sampling
+    )
     return MoveEstimate(
         bundle=generation_of(bundle.card, location).label,
         previous=state.generation.label,
@@ -193,6 +197,7 @@ def move_library(
                 bundle,
                 move.commit,
                 features=_features_kept(folder, bundle),
+                sampling=read_preferences(folder).sampling,
                 commit_every_s=commit_every_s,
                 on_event=shown.beside(on_event),
             )
@@ -408,7 +413,9 @@ def _needed_bytes(rows: int, dim: int) -> int:
     return rows * (dim * (2 + 4) + _BYTES_BESIDE)
 
 
-def _trial(gap: VectorGap, sources: Sequence[FoundVideo], bundle: Encoder) -> tuple[float, float]:
+def _trial(
+    gap: VectorGap, sources: Sequence[FoundVideo], bundle: Encoder, sampling: Sampling
+) -> tuple[float, float]:
     """Seconds that a line takes, and a second of video, by what can be done of one file in a moment."""
     per_line = per_second = 0.0
     rows = gap.lines.slice(0, _TRIAL_LINES)
@@ -424,7 +431,7 @@ def _trial(gap: VectorGap, sources: Sequence[FoundVideo], bundle: Encoder) -> tu
     blank = np.zeros((1, spec.height_px, spec.width_px, 3), np.uint8)
     bundle.encode_video([bundle.encode_frames(blank)])
     source = max(sources, key=lambda found: found.size_bytes)
-    options = replace(DecodeOptions.of(spec, "near"), sidecars=())
+    options = replace(DecodeOptions.of(spec, sampling), sidecars=())
     with suppress(MediaError), DecodeWorker() as worker:
         events = worker.decode(source.path, options)
         next(events)

@@ -29,11 +29,13 @@ from polyreel.library.index.run_record import MOST_PROBLEMS, RunProblem, RunReco
 from polyreel.library.index.scan import FoundVideo, Scan, scan, storable_mtime_ns
 from polyreel.library.search.search_index import load_search_index
 from polyreel.library.store.frame_features import FrameFeatures
+from polyreel.library.store.preferences import read_preferences, write_preferences
 from polyreel.library.store.state import generation_of, read_state
 from polyreel.library.store.store import Commit, Writer, writing
 from polyreel.library.store.tables import FAILED, FILES, OK, PARTIAL, UNREADABLE
 from polyreel.media.decode import Health
 from polyreel.media.limited import DecodeOptions, Finished, Limits, Opened
+from polyreel.media.sampling import Sampling
 
 __all__ = ["IndexReport", "index"]
 
@@ -108,6 +110,7 @@ def index(
     prune: bool = False,
     exclude: Sequence[str] = (),
     keep_features: bool | None = None,
+    sampling: Sampling | None = None,
     commit_every_s: float = _COMMIT_EVERY_S,
     on_event: Callable[[IndexEvent], None] | None = None,
     read: ReadFiles | None = None,
@@ -126,6 +129,7 @@ def index(
         exclude: patterns, as in a ``.gitignore``, of what to pass over.
         keep_features: whether the features of all frames that are encoded are kept, from now on, for moves to
             bundles with the same image graph; None leaves that as it is. False lets go of those that are.
+        sampling: how pictures are chosen, in this run and later ones; None takes that of the library.
         commit_every_s: how much work, in seconds, a kill may cost.
         on_event: called with each step of the progress.
         read: what reads files, on other machines, say, with the same bundle; None reads them here.
@@ -145,13 +149,17 @@ def index(
             writer.drop_all_features()
         elif keep_features or FrameFeatures(folder, bundle.card).are_kept:
             writer.keep_features(bundle.card)
+        wishes = read_preferences(folder)
+        if sampling not in {None, wishes.sampling}:
+            wishes = wishes.model_copy(update={"sampling": sampling})
+            write_preferences(folder, wishes)
         rows = writer.snapshot.read(FILES).to_pylist()
         known = {row["path"]: row for row in rows}
         plan = make_plan(found, known, retry_failed=retry_failed, prune=prune)
         shown = ProgressFile(folder)
         run = _Run(writer, bundle.card, known, commit_every_s, shown.beside(on_event))
         kept_s = kept_of_half_read(writer.snapshot, rows)
-        options = DecodeOptions.of(bundle.card.frames, "near")
+        options = DecodeOptions.of(bundle.card.frames, wishes.sampling)
         here = _reading_here(bundle, workers=workers, limits=limits or Limits())
         read_files = functools.partial(read or here, seen=run.seen, kept_s=kept_s)
         try:
@@ -227,6 +235,7 @@ def _catch_up(
         bundle,
         commit,
         features=FrameFeatures(writer.folder, bundle.card),
+        sampling=read_preferences(writer.folder).sampling,
         commit_every_s=_COMMIT_EVERY_S,
         on_event=lambda _event: None,
     )

@@ -14,7 +14,7 @@ from polyreel.library.index.hearing import HearingPlan, HearingProgress, Hearing
 from polyreel.library.index.indexing import IndexReport
 from polyreel.library.index.progress_file import LINES_FILE, ProgressFile, drop_stopped
 from polyreel.library.line_kinds import SPEECH
-from polyreel.library.store.preferences import Preferences, read_preferences, write_preferences
+from polyreel.library.store.preferences import read_preferences, write_preferences
 from polyreel.media.limited import Limits
 from polyreel.progress import OnProgress
 from polyreel.recognition import registry
@@ -182,7 +182,8 @@ def make_lines(
         finally:
             shown.remove()
     if stage.languages is not None:
-        write_preferences(folder, Preferences(languages=stage.languages))
+        wishes = read_preferences(folder).model_copy(update={"languages": stage.languages})
+        write_preferences(folder, wishes)
     return report
 
 

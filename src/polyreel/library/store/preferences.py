@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from polyreel.errors import LibraryError
 from polyreel.files import read_regular, write_atomically
+from polyreel.media.sampling import Sampling
 
 __all__ = ["PREFERENCES_FILE", "Preferences", "read_preferences", "write_preferences"]
 
@@ -19,12 +20,14 @@ class Preferences(BaseModel):
 
     Attributes:
         languages: BCP-47 tags of languages that are likely to be spoken in the videos.
+        sampling: how pictures of new videos are chosen.
     """
 
     # A newer version may know more of them.
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     languages: tuple[str, ...] = ()
+    sampling: Sampling = "near"
 
 
 def read_preferences(folder: Path) -> Preferences:
@@ -44,7 +47,7 @@ def read_preferences(folder: Path) -> Preferences:
             "what the library remembers of its owner's wishes cannot be read",
             item=path,
             value=value,
-            remedy="Remove the file, and give --languages again",
+            remedy="Remove the file, and give --languages and --sampling again",
         ) from error
 
 

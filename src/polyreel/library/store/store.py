@@ -28,6 +28,7 @@ from polyreel.library.store.frame_features import (
     drop_features,
     drop_unused_features,
 )
+from polyreel.library.store.preferences import PREFERENCES_FILE
 from polyreel.library.store.state import (
     STATE_FILE,
     Generation,
@@ -233,6 +234,7 @@ def _remove_unused(folder: Path, *, with_folder: bool) -> None:
         shutil.rmtree(folder / f"{name}.lance", ignore_errors=True)
     for name in (THUMBNAILS, FEATURES):
         shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / PREFERENCES_FILE).unlink(missing_ok=True)
     with suppress(OSError):
         (folder / _LOCK).unlink()
         if with_folder:

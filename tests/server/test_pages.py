@@ -16,7 +16,7 @@ from servers import serving, wait_for
 from films import index_films
 from polyreel.errors import UsageError
 from polyreel.languages import STUDY_LANGUAGES
-from polyreel.library.index.events import Recognised
+from polyreel.library.index.events import Recognised, Settled
 from polyreel.library.index.hearing import HearingProgress
 from polyreel.library.index.progress_file import LINES_FILE, IndexProgress, ProgressFile
 from polyreel.library.results import ClipScore
@@ -239,6 +239,10 @@ def test_an_empty_library_teaches(tmp_path: Path, tiny_bundle):
         assert "Nothing is indexed yet." in client.get("/?q=red").text
         assert "--root FOLDER" in client.get("/library").text
         assert client.get("/api/v1/videos").json() == {"total": 0, "videos": []}
+        shown = ProgressFile(tmp_path / "library")
+        shown.take(Settled(tmp_path / "videos" / "first.mp4", None))
+        assert client.get("/api/v1/index").json()["current"] == "first.mp4"  # and nothing above it
+        shown.remove()
         wait_for(lambda: client.get("/api/v1/ready").status_code == 200)
 
 

@@ -400,8 +400,13 @@ class Library:
             failed=progress.failed,
             share=progress.share,
             left_s=progress.left_s,
-            current=self.snapshot.name(progress.current) if progress.current else "",
+            current=self._shown(progress.current),
         )
+
+    def _shown(self, path: str) -> str:
+        """A path from the common folder; where there is none yet, the bare name, which tells of no folder."""
+        snapshot = self.snapshot
+        return snapshot.name(path) if path and len(snapshot.index.videos) else Path(path).name
 
     @property
     def snapshot(self) -> LibrarySnapshot:

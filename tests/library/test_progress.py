@@ -85,7 +85,9 @@ def test_the_time_that_is_left_is_told_once_there_is_a_pace():
     now = datetime.now(UTC)
     told = IndexProgress(pid=1, host="h", started_at=now - timedelta(seconds=60), updated_at=now)
     told = told.model_copy(update={"source": "speech", "duration_s": 200.0, "duration_done_s": 50.0})
-    assert (told.share, told.left_s) == (0.25, pytest.approx(180, abs=5))
+    assert (told.share, told.left_s) == (0.25, 180.0)
+    earlier = {"started_at": now - timedelta(seconds=120), "updated_at": now - timedelta(seconds=60)}
+    assert told.model_copy(update=earlier).left_s == told.left_s  # it does not grow while nothing is told
     assert told.model_copy(update={"duration_done_s": 1.0}).left_s is None
     assert told.model_copy(update={"started_at": now}).left_s is None
 

@@ -75,7 +75,8 @@ class IndexProgress(BaseModel):
     @property
     def left_s(self) -> float | None:
         """Seconds that the rest will take at the pace so far; None where that cannot be told yet."""
-        took_s = (datetime.now(UTC) - self.started_at).total_seconds()
+        # Until the last word: of a long stretch that is being heard nothing is told, and yet it goes on.
+        took_s = (self.updated_at - self.started_at).total_seconds()
         if took_s < _ESTIMATE_FROM_S or self.share < _ESTIMATE_FROM_SHARE:
             return None
         return took_s * (1 - self.share) / self.share

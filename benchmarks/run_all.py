@@ -15,7 +15,7 @@ from pathlib import Path
 from common import SKIPPED, options
 
 HERE = Path(__file__).parent
-NOT_BENCHMARKS = {"ablation", "against", "common", "research_data", "indexing_peers", "run_all"}
+NOT_BENCHMARKS = {"ablation", "against", "common", "research_data", "indexing_peers", "run_all", "sampling"}
 
 
 def main() -> int:

@@ -147,6 +147,16 @@ def test_a_damaged_copy_is_made_anew(library, layouts, part, damage):
     assert len(layouts) == 1, "the copy was not repaired"
 
 
+@pytest.mark.parametrize("part", ["clips.arrow", "clips.npy"])
+def test_a_pipe_in_place_of_a_part_is_not_waited_for(library, layouts, part):
+    before = load(library)
+    (cached(library) / part).unlink()
+    os.mkfifo(cached(library) / part)
+    assert same(load(library), before)
+    assert len(layouts) == 1
+    assert (cached(library) / part).is_file(), "the copy was not repaired"
+
+
 def paths(library: Path) -> list[str]:
     return [Path(path).name for path in load(library).videos["path"].to_pylist()]
 

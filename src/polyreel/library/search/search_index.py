@@ -8,6 +8,7 @@ will, and what does not fit the state is made anew.
 from __future__ import annotations
 
 import contextlib
+import errno
 import shutil
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -115,6 +116,9 @@ def _in_the_making(folder: Path) -> bool:
 
 
 def _read(cached: Path) -> SearchIndex:
+    for part in cached.iterdir():
+        if not part.is_file():  # a pipe would be waited for
+            raise OSError(errno.EINVAL, "Not a regular file", str(part))
     subtitles = _read_table(cached / "subtitles.arrow")
     return SearchIndex(
         _read_table(cached / "clips.arrow"),

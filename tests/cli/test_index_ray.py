@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
+import yaml
 
 from films import film
 from polyreel.cli.app import main
@@ -56,3 +59,13 @@ def test_no_cluster_here_is_said(index, monkeypatch):
     code, said = index("--no-speech", "--ray", "auto")
     assert code == 2
     assert "the Ray cluster cannot be joined: auto" in said
+
+
+@pytest.mark.slow
+@needs_ray
+def test_ray_reads_the_cluster_of_the_docs():
+    from ray.autoscaler._private.util import prepare_config, validate_config
+
+    page = (Path(__file__).parents[2] / "docs" / "scale.md").read_text(encoding="utf-8")
+    (written,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    validate_config(prepare_config(yaml.safe_load(written)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +15,6 @@ from pathlib import Path
 import psutil
 import pyarrow as pa
 import pytest
-import yaml
 
 from clusters import Nodes, readers, three_nodes
 from films import film, holdings, index_films, orphans, subtitles
@@ -219,11 +217,3 @@ def test_nobody_else_reaches_a_cluster_of_this_machine(two, tiny_bundle, tmp_pat
     assert all(ip_address(each.removeprefix("::ffff:")).is_loopback for each in listening), listening
     assert folders
     assert not any(folder.exists() for folder in folders)
-
-
-def test_ray_reads_the_cluster_of_the_docs():
-    from ray.autoscaler._private.util import prepare_config, validate_config
-
-    page = (Path(__file__).parents[2] / "docs" / "scale.md").read_text(encoding="utf-8")
-    (written,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    validate_config(prepare_config(yaml.safe_load(written)))

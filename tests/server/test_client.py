@@ -69,6 +69,7 @@ def test_a_text_is_searched_for(library):
     assert (best.grade, best.evidence.picture is None) == ("strong", False)
     assert result.false_alarm_rate is not None
     assert names(library.search("rojo", mode="visual", language="es", top=1)) == ["red.mp4"]
+    assert names(library.search("dog runs", top=3, exact=True)) == names(result)
 
 
 def test_filters_hold(library):

@@ -39,6 +39,7 @@ class VideoLibrary(Protocol):
         likely: Sequence[str] = (),
         filters: Filter = EVERYTHING,
         per_video: int | None = None,
+        exact: bool = False,
     ) -> SearchResult:
         """The moments that match a text in any language best.
 
@@ -52,6 +53,7 @@ class VideoLibrary(Protocol):
         top: int = 10,
         filters: Filter = EVERYTHING,
         per_video: int | None = None,
+        exact: bool = False,
     ) -> SearchResult:
         """The moments that look most like a clip of the library, without that clip.
 
@@ -65,6 +67,7 @@ class VideoLibrary(Protocol):
         top: int = 10,
         filters: Filter = EVERYTHING,
         per_video: int | None = None,
+        exact: bool = False,
     ) -> SearchResult:
         """The moments that look most like a picture or a clip in a file.
 

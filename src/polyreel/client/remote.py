@@ -116,12 +116,18 @@ class RemoteLibrary:
         likely: Sequence[str] = (),
         filters: Filter = EVERYTHING,
         per_video: int | None = None,
+        exact: bool = False,
     ) -> SearchResult:
         """The moments that match ``query`` best.
 
         Args: those of ``Library.search``, as are the errors.
         """
-        parameters = {"q": query, "mode": mode, "lang": language, **_shown(top, per_video, filters)}
+        parameters = {
+            "q": query,
+            "mode": mode,
+            "lang": language,
+            **_shown(top, per_video, filters, exact=exact),
+        }
         headers = {"Accept-Language": ", ".join(likely)} if likely else {}
         return self._ask("GET", "search", SearchResult, params=parameters, headers=headers)
 
@@ -132,13 +138,14 @@ class RemoteLibrary:
         top: int = 10,
         filters: Filter = EVERYTHING,
         per_video: int | None = None,
+        exact: bool = False,
     ) -> SearchResult:
         """The moments that look most like a clip.
 
         Args: those of ``Library.search_like``, as are the errors.
         """
         address = f"search/like/{quote(clip_id, safe='@')}"
-        return self._get(address, SearchResult, _shown(top, per_video, filters))
+        return self._get(address, SearchResult, _shown(top, per_video, filters, exact=exact))
 
     def search_example(
         self,
@@ -147,6 +154,7 @@ class RemoteLibrary:
         top: int = 10,
         filters: Filter = EVERYTHING,
         per_video: int | None = None,
+        exact: bool = False,
     ) -> SearchResult:
         """The moments that look most like a picture or a clip, which is sent to the server.
 
@@ -158,7 +166,7 @@ class RemoteLibrary:
                 "POST",
                 "search/example",
                 SearchResult,
-                params=_shown(top, per_video, filters),
+                params=_shown(top, per_video, filters, exact=exact),
                 files={"file": (example.name, file)},
             )
 
@@ -227,10 +235,10 @@ class RemoteLibrary:
             raise _not_polyreel(self.url, response.status_code) from error
 
 
-def _shown(top: int, per_video: int | None, filters: Filter) -> dict[str, Any]:
-    """Parameters that say which hits come."""
+def _shown(top: int, per_video: int | None, filters: Filter, *, exact: bool) -> dict[str, Any]:
+    """Parameters that say which hits come; what is as by default is not sent."""
     counts = {"top": top} if per_video is None else {"top": top, "per_video": per_video}
-    return {**counts, **_conditions(filters)}
+    return {**counts, **({"exact": True} if exact else {}), **_conditions(filters)}
 
 
 def _conditions(filters: Filter) -> dict[str, Any]:

@@ -83,6 +83,7 @@ Top = Annotated[int, Query(ge=1, le=_MAX_TOP, description="How many hits")]
 PerVideo = Annotated[
     int | None, Query(ge=1, le=_MAX_TOP, description="How many hits of one video at most; all by default")
 ]
+Exact = Annotated[bool, Query(description="Compare with every vector as it is, in large libraries, too")]
 LanguageTag = Annotated[
     str,
     Query(alias="lang", max_length=35, description="Language of the query, a BCP-47 tag; auto detects it"),
@@ -112,36 +113,62 @@ async def search(
     ] = "hybrid",
     lang: LanguageTag = "auto",
     per_video: PerVideo = None,
+    exact: Exact = False,
 ) -> Response:
     """Moments that match a text in any language."""
     likely = [*spoken_languages(request), *server.snapshot.languages]
     query = text_query(
-        q, top=top, mode=mode, language=lang, likely=likely, filters=filters, per_video=per_video
+        q,
+        top=top,
+        mode=mode,
+        language=lang,
+        likely=likely,
+        filters=filters,
+        per_video=per_video,
+        exact=exact,
     )
     return await _answer(server, query)
 
 
 @router.get("/search/like/{clip_id}", response_model=SearchResult, responses=NOT_FOUND, tags=["search"])
 async def search_like(
-    server: ServerState, filters: Filters, clip_id: ClipId, top: Top = 10, per_video: PerVideo = None
+    server: ServerState,
+    filters: Filters,
+    clip_id: ClipId,
+    top: Top = 10,
+    per_video: PerVideo = None,
+    exact: Exact = False,
 ) -> Response:
     """Moments that look like a clip of the library, without that clip."""
     library = server.library
     vector, space = library.vector_of(clip_id), library.bundle.card.identity
     query = vector_query(
-        vector, top=top, filters=filters, exclude_clip=clip_id, space=space, per_video=per_video
+        vector,
+        top=top,
+        filters=filters,
+        exclude_clip=clip_id,
+        space=space,
+        per_video=per_video,
+        exact=exact,
     )
     return await _answer(server, query)
 
 
 @router.post("/search/example", response_model=SearchResult, openapi_extra=_UPLOAD, tags=["search"])
 async def search_example(
-    request: Request, server: ServerState, filters: Filters, top: Top = 10, per_video: PerVideo = None
+    request: Request,
+    server: ServerState,
+    filters: Filters,
+    top: Top = 10,
+    per_video: PerVideo = None,
+    exact: Exact = False,
 ) -> Response:
     """Moments that look like a picture or a clip."""
     async with form_in(request) as form:
         example = await read_example(form, server)
-    query = vector_query(example.vector, top=top, filters=filters, space=example.space, per_video=per_video)
+    query = vector_query(
+        example.vector, top=top, filters=filters, space=example.space, per_video=per_video, exact=exact
+    )
     return await _answer(server, query)
 
 

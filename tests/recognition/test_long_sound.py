@@ -18,8 +18,10 @@ pytestmark = pytest.mark.slow
 
 RATE, HOURS = 8_000, 10
 HEAR = """
-import json, os, sys
+import json, sys
 from pathlib import Path
+import psutil
+from polyreel.recognition.registry import load_speech
 def megabytes(process, what):
     status = Path(f"/proc/{process}/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith(what)).split()[1]) / 1024
@@ -27,8 +29,8 @@ engine, lines, decoder, peaks = load_speech(device="cpu"), [], 0.0, []
 for name in sys.argv[1:]:
     for stretch in engine.recognise(Path(name)):
         lines += [(line.start_s, line.text) for line in stretch.lines]
-        for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
-            decoder = max(decoder, megabytes(child, "VmHWM"))
+        for child in psutil.Process().children():
+            decoder = max(decoder, megabytes(child.pid, "VmHWM"))
     peaks.append((megabytes("self", "VmHWM"), decoder))
 print(json.dumps([lines, peaks]))
 """

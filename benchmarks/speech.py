@@ -4,8 +4,8 @@ Announcements: Debian's ``asterisk-core-sounds-{en,ru}-wav`` (8 kHz, read by pro
 ``POLYREEL_DATA/speech`` has the texts of sentences of six words and more. Captions: those of
 ``tuxpaint-stamps-default``, read by volunteers: of eight words and more, and the shorter ones.
 Sentences are drawn in random order and joined into recordings of about a minute and a half, with a second of
-silence between them. Words are compared as Whisper's authors do (``words``), and beside it with all that is
-written, brackets and all.
+silence between them. Words count alike in capitals and without punctuation; "ё" is "е". Beside it they are
+compared as Whisper's authors do, who leave out what stands in brackets.
 
 "alone" gives each sentence a file of its own, where its language has to be told from a few seconds.
 
@@ -115,9 +115,9 @@ def all_corpora(most: int, quick: bool) -> Iterable[tuple[str, tuple[str, list[S
     folder = fetched(STAMPS_ARCHIVE, lambda path: path.suffix in {".txt", ".ogg"})
     for language in CAPTIONS:
         spoken = list(captions(folder, language))
-        long = [each for each in spoken if len(written_words(each.text)) >= CAPTION_WORDS]
+        long = [each for each in spoken if len(words(each.text)) >= CAPTION_WORDS]
         yield f"captions {language}", (language, spread(long, most))
-        short = [each for each in spoken if len(written_words(each.text)) < CAPTION_WORDS]
+        short = [each for each in spoken if len(words(each.text)) < CAPTION_WORDS]
         yield f"short captions {language}", (language, spread(short, most))
 
 
@@ -156,8 +156,8 @@ def measure_errors(
     for name, (language, sentences) in corpora.items():
         order = np.random.default_rng(report.arguments.seed).permutation(len(sentences))
         drawn = [sentences[at] for at in order]
-        errors: dict[Splitting, list[int]] = {words: [], written_words: []}
-        counts: dict[Splitting, list[int]] = {words: [], written_words: []}
+        errors: dict[Splitting, list[int]] = {words: [], normalised_words: []}
+        counts: dict[Splitting, list[int]] = {words: [], normalised_words: []}
         right, total_s, spent_s = 0.0, 0.0, 0.0
         for number, group in enumerate(recordings(drawn)):
             path = folder / f"{number}.wav"
@@ -181,7 +181,7 @@ def measure_errors(
                 len(sentences),
                 sum(counts[words]),
                 f"{100 * rate:.1f} [{100 * low:.1f}, {100 * high:.1f}]",
-                f"{100 * sum(errors[written_words]) / sum(counts[written_words]):.1f}",
+                f"{100 * sum(errors[normalised_words]) / sum(counts[normalised_words]):.1f}",
                 f"{100 * right / len(counts[words]):.0f}",
                 f"{alone:.0f}",
                 f"{total_s / 60:.1f}",
@@ -198,7 +198,7 @@ def measure_errors(
         "n",
         "words",
         "word errors, % [95%]",
-        "with all written, %",
+        "by Whisper's normaliser, %",
         "language right, %",
     ]
     columns += [f"right alone, % of {report.arguments.alone}", "minutes", "CPU s a second"]
@@ -286,19 +286,19 @@ def write_wave(path: Path, samples: NDArray[np.int16]) -> float:
 
 
 def words(text: str) -> list[str]:
-    """Words as they are compared: what Whisper's authors do in all languages but English.
+    """Words as they are compared."""
+    return re.findall(r"\w+(?:['’]\w+)*", text.casefold().replace("ё", "е").replace("’", "'"))
 
-    Signs part words, and what stands in brackets is left out, since it is written and not read aloud, such as
-    the "(0,05 €)" behind "five cents" (Radford et al. 2022, appendix C). "ё" is "е".
+
+def normalised_words(text: str) -> list[str]:
+    """Words as Whisper's authors compare them in all languages but English (Radford et al. 2022, appendix C).
+
+    Signs part words, and what stands in brackets is left out, as is the "(0,05 €)" behind "five cents", which
+    nobody reads aloud; but of these captions some brackets are read.
     """
     unbracketed = re.sub(r"\([^)]*\)|\[[^\]]*\]|<[^>]*>", " ", unicodedata.normalize("NFKC", text))
     folded = unbracketed.casefold().replace("ё", "е")
     return "".join(" " if unicodedata.category(sign)[0] in "MSP" else sign for sign in folded).split()
-
-
-def written_words(text: str) -> list[str]:
-    """All that is written, brackets and all, words with apostrophes whole."""
-    return re.findall(r"\w+(?:['’]\w+)*", text.casefold().replace("ё", "е").replace("’", "'"))
 
 
 def distance(wanted: Sequence[str], got: Sequence[str]) -> int:

@@ -109,6 +109,7 @@ def test_sound_that_never_pauses_still_comes_in_blocks(monkeypatch):
 
 
 def test_a_long_file_takes_no_more_memory_than_a_short_one(monkeypatch):
+    """An hour as minutes do; ``test_long_sound`` hears ten."""
     second = spoken(monkeypatch, (3.0, 4.0))(10.0).astype(np.int16)
 
     def peak_bytes(minutes):

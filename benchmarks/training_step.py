@@ -186,10 +186,12 @@ def batch_of(pairs: list[tuple[str, str]]) -> Batch:
         frame_mask=None,
         has_video=torch.zeros(len(pairs), dtype=torch.bool),
         texts=tuple(text for pair in pairs for text in pair),
+        parts=tuple(((tag, text),) for pair in pairs for tag, text in zip(("en", "de"), pair, strict=True)),
         owner=items.repeat_interleave(2),
         language=torch.arange(2).repeat(len(pairs)),
         item_key=items,
         text_key=torch.arange(2 * len(pairs)),
+        switched=(),
         first=0,
         position=Position.start(1),
     )

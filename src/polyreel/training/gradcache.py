@@ -53,12 +53,14 @@ def backward(
     states: dict[str, list[_RandomState]] = {}
     leaves: dict[str, Tensor] = {}
     for name, chunked in encodings.items():
-        states[name], parts = [], []
+        states[name] = []
+        # Small tensors that stay between large ones that go would keep the allocator from reusing their room.
+        whole = torch.zeros(chunked.rows, chunked.dim, device=chunked.device)
         with torch.no_grad():
-            for _, run in chunked.chunks:
+            for rows, run in chunked.chunks:
                 states[name].append(_RandomState(chunked.device))
-                parts.append(run())
-        leaves[name] = _in_place(chunked, parts).requires_grad_()
+                whole[rows] = run().float()
+        leaves[name] = whole.requires_grad_()
     loss(leaves).backward()  # type: ignore[no-untyped-call]
     after = {chunked.device: _RandomState(chunked.device) for chunked in encodings.values()}
     for name, chunked in encodings.items():

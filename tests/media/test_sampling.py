@@ -122,6 +122,18 @@ def test_of_uneven_frames_none_that_stands_alone_is_missed(tmp_path, suffix):
     assert near[2].duration_got_s == exact[2].duration_got_s
 
 
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+@pytest.mark.parametrize("groups", ["closed", "open"])
+@pytest.mark.parametrize("fps", [1, 2])
+def test_of_few_frames_a_second_none_is_missed_that_comes_behind_a_later_one(tmp_path, fps, groups, codec):
+    options = {"g": "5", "bf": "2", "x264-params": f"scenecut=0:b-adapt=0:open-gop={groups == 'open':d}"}
+    options = options if codec == "libx264" else {"g": "100", "bf": "2"}
+    path = film(tmp_path / "film.mp4", codec, fps=fps, seconds=21, encoder_options=options)
+    times_s, _, _ = read(path, "near")
+    exact_s, _, _ = read(path, "exact")
+    assert all(min(abs(due_s - time_s) for time_s in times_s) <= 0.5 for due_s in exact_s)
+
+
 def test_intra_refresh_has_no_key_frames_but_the_first(tmp_path):
     path = film(
         tmp_path / "refresh.mp4",

@@ -101,6 +101,7 @@ class PacketSelector:
         self._has_ended = False
         self._last_dts: int | None = None
         self._latest_s = -math.inf  # of all that came in
+        self._complete_s = -math.inf  # whatever is shown before this came in
         self._group_s: float | None = None  # time of the key frame that began the group that is decoded
         self._is_cut = False  # packets of the group that is decoded were left out
         self._shown_from_s = -math.inf  # what is shown before this refers to pictures that were left out
@@ -141,7 +142,8 @@ class PacketSelector:
         """Let as many packets wait as it takes to know which one the next point takes."""
         key_s = max((_time(each) for each in self._waiting if each.is_key), default=-math.inf)
         while not self._has_ended and self._waiting_bytes <= _MOST_WAITING_BYTES:
-            if key_s >= self._due_s or self._latest_s >= self._horizon_s:
+            # Pictures that are shown before a key frame, or before any other, may come behind it.
+            if self._complete_s >= (self._due_s if key_s >= self._due_s else self._horizon_s):
                 return
             packet = next(source, None)
             if packet is None:
@@ -176,6 +178,9 @@ class PacketSelector:
             self.is_off = True
             return _Waiting(packet, None)
         self._latest_s = max(self._latest_s, time_s)
+        decoded_s = -math.inf if order is None else order * self._unit_s - self._zero_s
+        # Nothing is shown before it is decoded; a longer step back would end the selection.
+        self._complete_s = max(self._complete_s, decoded_s, self._latest_s - _BACK_S - _EPSILON_S)
         if packet.is_discard:
             return _Waiting(packet, None)
         return _Waiting(packet, time_s, packet.is_keyframe and self._is_key(packet))
@@ -203,7 +208,7 @@ class PacketSelector:
 
     @property
     def _is_decided(self) -> bool:
-        return self._has_ended or self._latest_s >= self._due_s
+        return self._has_ended or self._complete_s >= self._due_s
 
     def _can_show(self, each: _Waiting) -> bool:
         return _time(each) >= self._shown_from_s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -397,6 +398,43 @@ def test_nothing_outlives_a_program_that_is_killed(film):
         started.kill()
         _, alive = psutil.wait_procs([child, server], timeout=20)
         assert not alive
+
+
+def test_modules_are_not_taken_from_the_folder_that_it_is_called_in(film, tmp_path):
+    (tmp_path / "av.py").write_text("raise SystemExit(3)", encoding="utf-8")
+    program = (
+        "import sys\nsys.path.pop(0)  # as of an installed command\nfrom pathlib import Path\n"
+        "from polyreel.media.limited import *\n"
+        "with DecodeWorker() as worker: list(worker.decode(Path(sys.argv[1]), DecodeOptions(64, 48)))\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(film)], cwd=tmp_path, check=True)
+
+
+def test_a_program_that_was_forked_while_a_child_was_started_starts_its_own(film):
+    program = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom polyreel.media import forked\n"
+        "from polyreel.media.limited import *\n"
+        "with forked._starting: child = os.fork()\n"
+        "if child: sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+        "signal.alarm(60)\n"
+        "with DecodeWorker() as worker: list(worker.decode(Path(sys.argv[1]), DecodeOptions(64, 48)))\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(film)], check=True)
+
+
+def test_a_program_may_have_many_files_open(film):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(2048, hard), hard))
+    held = []
+    try:
+        while not held or held[-1] < 1_024:
+            held.append(os.open(os.devnull, os.O_RDONLY))
+        with DecodeWorker() as worker:
+            assert is_served(worker, film)
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.parametrize(

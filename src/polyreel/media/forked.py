@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from polyreel.media.wire import LONG
 
-__all__ = ["ForkedWorker", "start_worker"]
+__all__ = ["ForkedWorker", "is_readable", "start_worker"]
 
 
 class ForkedWorker:
@@ -43,8 +43,7 @@ class ForkedWorker:
     def wait(self, timeout: float | None = None) -> int:
         """Its exit code, once it has ended; ``subprocess.TimeoutExpired`` after so many seconds without."""
         if self.returncode is None:
-            ready, _, _ = select.select([self._told], [], [], timeout)
-            if not ready:
+            if not is_readable(self._told.fileno(), timeout):
                 raise subprocess.TimeoutExpired("worker", timeout or 0.0)
             said = self._told.read(LONG.size)
             self._told.close()
@@ -59,6 +58,13 @@ class ForkedWorker:
         if self.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
+
+
+def is_readable(descriptor: int, timeout_s: float | None) -> bool:
+    """Whether there is something to read, or the end, within so many seconds; None waits for it."""
+    waiting = select.poll()  # ``select`` takes no descriptor above 1,023, which a server can have
+    waiting.register(descriptor, select.POLLIN)
+    return bool(waiting.poll(None if timeout_s is None else timeout_s * 1000))
 
 
 def start_worker(memory_bytes: int) -> ForkedWorker:
@@ -92,13 +98,19 @@ class _ForkServer:
         self._control, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "polyreel.media.fork_server", str(theirs.fileno())],
+                # -P: else a file of the folder that it is called in could pass for a module of its name.
+                [sys.executable, "-P", "-m", "polyreel.media.fork_server", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 # Pictures are small: a pool of threads for linear algebra would only cost memory.
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),  # it has to find what this did
+                    "OPENBLAS_NUM_THREADS": "1",
+                    "OMP_NUM_THREADS": "1",
+                },
                 # Ctrl-C in a terminal is for the program, which knows what to do with workers.
                 process_group=0,
             )
@@ -138,5 +150,12 @@ def _close(*files: BinaryIO) -> None:
         file.close()
 
 
+def _renew_lock() -> None:
+    """A fork of the program has no thread that would let go of the lock."""
+    global _starting
+    _starting = threading.Lock()
+
+
 _starting = threading.Lock()
 _server: _ForkServer | None = None
+os.register_at_fork(after_in_child=_renew_lock)

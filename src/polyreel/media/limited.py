@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import json
 import os
-import select
 import signal
 import subprocess
 import threading
@@ -24,7 +23,7 @@ from polyreel import errors
 from polyreel.clips import Caption
 from polyreel.errors import LimitError, MediaError, WorkerKilledError
 from polyreel.media.decode import Frame, Health
-from polyreel.media.forked import ForkedWorker, start_worker
+from polyreel.media.forked import ForkedWorker, is_readable, start_worker
 from polyreel.media.sampling import Sampling
 from polyreel.media.scaling import STRETCH, Scaling
 from polyreel.media.subtitles import SubtitleTrack
@@ -349,16 +348,16 @@ class _PatientReader:
         allowed_s = limits.base_s + limits.per_video_s * self.video_s - self._waited_s
         began = time.monotonic()
         until = began + max(0.0, min(limits.silence_s, allowed_s))
-        ready: list[int] = []
-        while not ready:
+        is_ready = False
+        while not is_ready:
             if self._stop.is_set():
                 raise DecodeStopped
             left_s = max(0.0, until - time.monotonic())
-            ready, _, _ = select.select([self._pipe], [], [], min(left_s, _STOP_CHECK_S))
+            is_ready = is_readable(self._pipe, min(left_s, _STOP_CHECK_S))
             if not left_s:
                 break
         self._waited_s += time.monotonic() - began
-        if not ready:
+        if not is_ready:
             raise LimitError(
                 "decoding took too long and was stopped",
                 item=self._path,

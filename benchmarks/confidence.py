@@ -29,8 +29,10 @@ from numpy.typing import NDArray
 
 from common import Report, interval, options, work_dir
 from hybrid import lines_of
+from polyreel.encoders.card import EncoderCard
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
+from polyreel.encoders.text_roles import against_lines
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library.results import FAIR
 from polyreel.library.search.calibration import Background, load_background, scale_of
@@ -107,7 +109,7 @@ def subtitles(report: Report, bundle: Bundle) -> None:
     shipped, count = bundle.card.confidence.subtitle, len(vectors["en"])
     own, best_other, any_other = {}, {}, {}
     for tag in STUDY_LANGUAGES[1:]:
-        scores = vectors[tag] @ vectors["en"].T
+        scores = against_lines(bundle.card, vectors[tag]) @ vectors["en"].T
         own[tag] = np.diag(scores).copy()
         np.fill_diagonal(scores, -1.0)
         best_other[tag] = scores.max(axis=1)
@@ -141,6 +143,7 @@ def subtitles(report: Report, bundle: Bundle) -> None:
 def strength(report: Report, bundle: Bundle, *, fit: bool) -> None:
     """How much of what is shown with a hit is true, and what passes."""
     background = load_background(bundle, work_dir())
+    of_lines = asking_lines(bundle.card, background)
     gallery = msrvtt_dev()
     videos = bundle.encode_video(frame_features(gallery, bundle))
     news = {tag: text_vectors(lines, bundle) for tag, lines in ntrex().items()}
@@ -149,11 +152,13 @@ def strength(report: Report, bundle: Bundle, *, fit: bool) -> None:
     captions = {tag: text_vectors(gallery.captions[tag], bundle) for tag in STUDY_LANGUAGES}
     middle = len(videos) // 2
     if fit:
-        fit_lines(report, news, distractors[:1_000], background)
+        share_in_lines(report, bundle, news)
+        fit_lines(report, news, asking_lines(bundle.card, news), distractors[:1_000], of_lines)
         fit_pictures(report, news, captions, videos[:middle], background)
     rows, there, absent, seen = [], [], [], []
     for tag in STUDY_LANGUAGES:
-        read = asked_of_lines(tag, news, slice(500, 1_000), distractors[1_000:], background)
+        asking = asking_lines(bundle.card, news)
+        read = asked_of_lines(tag, news, asking, slice(500, 1_000), distractors[1_000:], of_lines)
         told = 1 - np.exp(-LINES.weigh(read.bare, read.own))
         there.append(told[read.there])
         absent.append(told[~read.there][:ABSENT])
@@ -228,14 +233,61 @@ def picture_curve(report: Report, asked: Asked) -> None:
     report.table("Pictures: the best one of a caption", columns, rows)
 
 
+def asking_lines(card: EncoderCard, vectors: Vectors) -> Vectors:
+    """Queries as they are compared with lines."""
+    return {tag: against_lines(card, each) for tag, each in vectors.items()}
+
+
+def share_in_lines(report: Report, bundle: Bundle, news: Vectors) -> None:
+    """What share of a line's cosine the trained part should have: the first half of the sentences says it."""
+    width = bundle.card.dim // 2
+    rows = []
+    for share in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0):
+        right: list[float] = []
+        margins: list[float] = []
+        others: list[float] = []
+        for tag in STUDY_LANGUAGES[1:]:
+            for half in (slice(500), slice(500, 1_000)):
+                prior, trained = (
+                    unit(news[tag][half, part]) @ unit(news["en"][half, part]).T
+                    for part in (slice(width), slice(width, None))
+                )
+                scores = (1 - share) * prior + share * trained
+                own = np.diag(scores).copy()
+                np.fill_diagonal(scores, -1)
+                found = 100 * float((own > scores.max(axis=1)).mean())
+                if half.start:
+                    others.append(found)
+                else:
+                    right.append(found)
+                    margins.append(area(own, scores.max(axis=1)))
+        means = f"{np.mean(right):.1f}", f"{np.mean(margins):.3f}", f"{np.mean(others):.1f}"
+        rows.append([f"{share:.1f}", *(f"{value:.1f}" for value in right), *means])
+    report.table(
+        "Lines by the share of what was trained: nearest is the own one, %",
+        ["share", *STUDY_LANGUAGES[1:], "mean", "area under the curve", "mean of the second half"],
+        rows,
+    )
+
+
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows of length 1."""
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+
+
 def fit_lines(
-    report: Report, news: Vectors, distractors: NDArray[np.float32], background: Background
+    report: Report,
+    news: Vectors,
+    asking: Vectors,
+    distractors: NDArray[np.float32],
+    background: Background,
 ) -> None:
     """Fit the curve of lines on the first 500 sentences, in libraries of 50, 125 and 1,125 lines.
 
     Args:
         report: takes it, and what it and others tell of the other half of those sentences.
         news: vectors of all sentences by language.
+        asking: the same as queries of lines.
         distractors: other lines of the largest library.
         background: of the scales.
     """
@@ -245,7 +297,7 @@ def fit_lines(
         libraries = ((whole, distractors), (whole, distractors[:0]), (some, distractors[:0]))
         halves.append(
             joined(
-                asked_of_lines(tag, news, *library, background)
+                asked_of_lines(tag, news, asking, *library, background)
                 for tag in STUDY_LANGUAGES
                 for library in libraries
             )
@@ -412,7 +464,8 @@ def asked_of(
 
 def asked_of_lines(
     tag: str,
-    news: Mapping[str, NDArray[np.float32]],
+    news: Vectors,
+    asking: Vectors,
     rows: slice,
     distractors: NDArray[np.float32],
     background: Background,
@@ -422,11 +475,12 @@ def asked_of_lines(
     Args:
         tag: of the queries; the lines are English, or German if the queries are English.
         news: vectors of all sentences by language.
+        asking: the same as queries of lines.
         rows: the sentences to ask.
         distractors: other lines of the library.
         background: of its scale.
     """
-    asked, lines = news[tag][rows], news["de" if tag == "en" else "en"][rows]
+    asked, lines = asking[tag][rows], news["de" if tag == "en" else "en"][rows]
     held = len(asked) // 2
     truth = np.where(np.arange(len(asked)) < held, np.arange(len(asked)), -1)
     return asked_of(asked, truth, np.concatenate([lines[:held], distractors]), background)

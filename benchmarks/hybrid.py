@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from common import Report, options, recall, work_dir
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
+from polyreel.encoders.text_roles import against_lines
 from polyreel.languages import STUDY_LANGUAGES, clean
 from polyreel.library.search.calibration import Background, Scale, load_background, scale_of
 from polyreel.library.search.evidence import LINES, PICTURES
@@ -56,7 +57,8 @@ def main() -> int:
     lines, owner = lines_of(len(clips), news["en"])
     vectors = text_vectors(lines, bundle)
     background = load_background(bundle, work_dir())
-    scales = [required_scale(each, background) for each in (clips, vectors)]
+    of_lines = {tag: against_lines(bundle.card, each) for tag, each in background.items()}
+    scales = [required_scale(clips, background), required_scale(vectors, of_lines)]
     count = 10 if report.arguments.quick else LINE_QUERIES
     spoken = {tag: news[tag][:count] for tag in STUDY_LANGUAGES if tag != "en"}
     shown = {
@@ -66,7 +68,8 @@ def main() -> int:
         rows, means = [], {}
         for tag, texts in queries.items():
             asked = text_vectors(texts, bundle)
-            found = ranked(asked, (clips, vectors), scales, owner)
+            both = asked, against_lines(bundle.card, asked)
+            found = ranked(both, (clips, vectors), scales, owner)
             truth = np.arange(len(texts))
             right = {name: recall(scores, truth, [1])[1].mean() for name, scores in found.items()}
             rows.append([tag, *(f"{value:.1f}" for value in right.values())])
@@ -110,7 +113,7 @@ def required_scale(matrix: NDArray[np.float32], background: Background) -> Scale
 
 
 def ranked(
-    asked: NDArray[np.float32],
+    asked: Sequence[NDArray[np.float32]],
     matrices: Sequence[NDArray[np.float32]],
     scales: Sequence[Scale],
     owner: NDArray[np.int64],
@@ -118,19 +121,19 @@ def ranked(
     """Scores of each rule, (queries, clips).
 
     Args:
-        asked: (queries, dim).
+        asked: (queries, dim), of clips and of lines.
         matrices: of clips and of lines.
         scales: of both.
         owner: (lines,) the clip of each.
     """
     clips = len(matrices[0])
-    picture, lines = (asked @ matrix.T for matrix in matrices)
+    picture, lines = (queries @ matrix.T for queries, matrix in zip(asked, matrices, strict=True))
     line = best_line(lines, owner, clips)
     below = [
         np.exp(-np.exp(-scale.deviations(each).astype(np.float64)))
         for scale, each in zip(scales, (picture, line), strict=True)
     ]
-    own = np.stack([scales[1].own_deviations(*each) for each in zip(asked, lines, strict=True)])
+    own = np.stack([scales[1].own_deviations(*each) for each in zip(asked[1], lines, strict=True)])
     weights = LINES.weigh(scales[1].deviations(lines), own)
     return {
         "picture only": picture,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from polyreel.encoders import registry
-from polyreel.encoders.build.bundle_spec import BundleSpec
+from polyreel.encoders.build.bundle_spec import BundleSpec, shipped
 from polyreel.encoders.build.small import made_of
-from polyreel.encoders.card import CARD_FILE, BundleCard, read_card
+from polyreel.encoders.card import CARD_FILE, BundleCard, Confidence, read_card
 from polyreel.encoders.registry import (
     build_bundle,
     bundle_with_features,
@@ -133,6 +134,18 @@ def test_sources_that_cannot_be_had_are_a_fetch_error_and_leave_nothing(home, mo
     with pytest.raises(FetchError, match="did not deliver"):
         locate_bundle("small")
     assert [path.name for path in home.iterdir() if path.is_dir()] == []
+
+
+def test_a_card_that_searches_read_otherwise_lies_in_another_folder():
+    """Its vectors are the same, so libraries keep them; yet what was built before says something else."""
+    spec = shipped()
+    halves, alone, as_clips = (replace(spec, trained_in_lines=share) for share in (0.5, 1.0, None))
+    unsure = replace(spec, confidence=Confidence(clip=0.1, subtitle=0.3))
+    assert len({made_of(each) for each in (spec, halves, alone, as_clips, unsure)}) == 5
+    # The factors take the stored shares, 0.3 and 0.7, to the wanted ones.
+    assert (halves.lines(384).first * 0.3, halves.lines(384).other * 0.7) == pytest.approx((0.5, 0.5))
+    assert (alone.lines(384).first, alone.lines(384).other * 0.7) == pytest.approx((0, 1))
+    assert as_clips.lines(384) is None
 
 
 @pytest.mark.parametrize("name", registry._BUILT)

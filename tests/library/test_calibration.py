@@ -14,12 +14,19 @@ import pytest
 
 from films import film, index_films, open_library, subtitles
 from polyreel.cli.app import main
-from polyreel.encoders.card import Confidence
+from polyreel.encoders.card import Confidence, LineParts
+from polyreel.encoders.text_roles import against_lines
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library.results import FAIR, STRONG
 from polyreel.library.search import calibration as calibrating
 from polyreel.library.search.asked_words import AskedWords
-from polyreel.library.search.calibration import BACKGROUND_QUERIES, load_background, provisional, scale_of
+from polyreel.library.search.calibration import (
+    BACKGROUND_QUERIES,
+    calibrate,
+    load_background,
+    provisional,
+    scale_of,
+)
 from polyreel.library.search.evidence import EXACT, LINES, PICTURES, WORDS, probability
 from polyreel.library.search.ranking import Ranking
 from polyreel.library.search.search_index import CACHE
@@ -229,6 +236,25 @@ def test_a_line_that_says_it_comes_first_before_anything_is_measured(own_library
     (cosines,) = ExactVectors(pictures).cosines(np.ones((1, 1), np.float32))
     best = Ranking(snapshot, card, asked, vector).result(cosines).hits[0]
     assert best.evidence.subtitle.text == "the dog runs"
+
+
+def test_lines_and_pictures_may_weigh_the_parts_of_a_query_otherwise(own_library):
+    """By the card: a part that only pictures were trained on says little of a line."""
+    library = open_library(own_library)
+    snapshot, card, width = library.snapshot, library.bundle.card, library.bundle.card.dim // 2
+    asked = text_query("dog")
+    (vector,) = library.encode([asked])
+    (line,) = np.asarray(snapshot.index.subtitle_vectors)
+    weighed = card.model_copy(update={"lines": LineParts(width=width, first=0.25, other=1.5)})
+    both = 0.25 * vector[:width] @ line[:width] + 1.5 * vector[width:] @ line[width:]
+    for own, wanted in ((card, vector @ line), (weighed, both)):
+        assert against_lines(own, vector) @ line == pytest.approx(wanted, abs=1e-6)
+        assert Ranking(snapshot, own, asked, vector)._line_cosines.every == pytest.approx([wanted], abs=1e-6)
+    background = load_background(library.bundle, own_library)
+    as_clips, as_lines = (calibrate(snapshot.index, background, each) for each in (card, weighed))
+    assert as_clips.clips.bare == as_lines.clips.bare
+    queries = {tag: against_lines(weighed, each) for tag, each in background.items()}
+    assert as_lines.lines.bare == scale_of(line[None], queries)[0].bare != as_clips.lines.bare
 
 
 def test_what_looks_like_a_picture_has_no_strength(own_library):

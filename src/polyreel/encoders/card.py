@@ -22,6 +22,7 @@ __all__ = [
     "EncoderCard",
     "FrameInput",
     "Licence",
+    "LineParts",
     "Measurement",
     "Origin",
     "Proof",
@@ -229,6 +230,22 @@ class Confidence(_Card):
     subtitle: float
 
 
+class LineParts(_Card):
+    """How the vector of a query is weighed against lines, where vectors are two parts side by side.
+
+    A part that was trained on pictures counts most among pictures, and less among lines, which stand nearer
+    to the text encoder that both parts are made of.
+
+    Attributes:
+        width: of the first part.
+        first, other: what each part of a query is multiplied with.
+    """
+
+    width: int = Field(gt=0)
+    first: float = Field(ge=0, allow_inf_nan=False)
+    other: float = Field(ge=0, allow_inf_nan=False)
+
+
 class EncoderCard(_Card):
     """What every encoder says of itself.
 
@@ -241,6 +258,7 @@ class EncoderCard(_Card):
         dim: width of the shared space of texts and clips.
         frames: pictures that it takes, and features that it makes of each.
         confidence: cosines from which on a match means something; 0 where that was never measured.
+        lines: how queries are weighed against lines; None as against clips.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -248,6 +266,7 @@ class EncoderCard(_Card):
     dim: int = Field(gt=0)
     frames: FrameInput
     confidence: Confidence = Confidence(clip=0.0, subtitle=0.0)
+    lines: LineParts | None = None
 
     @property
     def label(self) -> str:
@@ -268,6 +287,7 @@ class BundleCard(EncoderCard):
         pooling: how ``video.onnx`` makes a clip of its frames.
         scoring: what a cosine means to the encoder.
         confidence: from which cosines on a match means something.
+        lines: how queries are weighed against lines; None as against clips.
         measured: results on benchmarks, per language.
         licences: terms of every part.
         training: how it was made.

@@ -12,12 +12,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel.encoders.card import BundleCard, TextInput
+from polyreel.encoders.card import BundleCard, EncoderCard, TextInput
 from polyreel.encoders.protocol import Encoder
 from polyreel.encoders.runtime import Bundle
 from polyreel.encoders.text_rows import language_token
 
-__all__ = ["encode_lines", "encode_queries"]
+__all__ = ["against_lines", "encode_lines", "encode_queries"]
 
 
 def encode_queries(
@@ -44,6 +44,21 @@ def encode_lines(
         languages: as in ``encode_queries``; of a subtitle, what its file says.
     """
     return _encode(encoder, texts, languages, "line")
+
+
+def against_lines(card: EncoderCard, queries: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Vectors of queries as they are compared with those of lines: each part weighed as the card says.
+
+    Args:
+        card: of the encoder that made them.
+        queries: (queries, dim) or (dim,).
+    """
+    parts = card.lines
+    if parts is None:
+        return queries
+    weights = np.full(card.dim, parts.other, np.float32)
+    weights[: parts.width] = parts.first
+    return np.asarray(queries * weights, np.float32)
 
 
 def _encode(

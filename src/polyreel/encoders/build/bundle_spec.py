@@ -8,7 +8,7 @@ from importlib import resources
 
 from polyreel.encoders.build.image_networks import LCNET, LITE0, ImageNetwork
 from polyreel.encoders.build.trained_heads import TrainedHeads, read_trained_heads
-from polyreel.encoders.card import Confidence, Licence, Measurement
+from polyreel.encoders.card import Confidence, Licence, LineParts, Measurement
 
 __all__ = ["DEFAULT_CONFIDENCE", "BundleSpec", "networks_of", "shipped", "training_free"]
 
@@ -28,6 +28,7 @@ class BundleSpec:
         learnt: what training added; None for the training-free bundle.
         networks: what sees its frames; their features stand side by side.
         confidence: from which cosines on a match means something.
+        trained_in_lines: share of what was trained in a cosine of a query and a line; None as of a clip.
         measured: results on benchmarks.
         licences: of what it was trained on.
     """
@@ -38,6 +39,7 @@ class BundleSpec:
     learnt: TrainedHeads | None
     networks: tuple[ImageNetwork, ...]
     confidence: Confidence = DEFAULT_CONFIDENCE
+    trained_in_lines: float | None = None
     measured: tuple[Measurement, ...] = ()
     licences: tuple[Licence, ...] = ()
 
@@ -45,6 +47,13 @@ class BundleSpec:
     def features(self) -> int:
         """Width of what its networks make of a frame."""
         return sum(network.dim for network in self.networks)
+
+    def lines(self, prior: int) -> LineParts | None:
+        """How queries are weighed against lines, given the width of the training-free part."""
+        if self.learnt is None or self.trained_in_lines is None or self.learnt.prior_weight == 1:
+            return None
+        stored, wanted = self.learnt.prior_weight, self.trained_in_lines
+        return LineParts(width=prior, first=(1 - wanted) / (1 - stored), other=wanted / stored)
 
 
 def networks_of(features: int) -> tuple[ImageNetwork, ...] | None:
@@ -79,6 +88,7 @@ def shipped() -> BundleSpec:
         learnt=heads,
         networks=_SMALL,
         confidence=Confidence.model_validate(facts["confidence"]),
+        trained_in_lines=facts["trained_in_lines"],
         measured=tuple(map(Measurement.model_validate, facts["measured"])),
         licences=tuple(map(Licence.model_validate, facts["licences"])),
     )

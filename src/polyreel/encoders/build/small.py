@@ -17,7 +17,7 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from polyreel.encoders.build.bundle_spec import BundleSpec
+from polyreel.encoders.build.bundle_spec import DEFAULT_CONFIDENCE, BundleSpec
 from polyreel.encoders.build.e5 import E5, E5Weights, read_e5
 from polyreel.encoders.build.image_graph import class_layer, frames_graph
 from polyreel.encoders.build.language_neutral import (
@@ -92,9 +92,13 @@ def identity(heads: TrainedHeads | None, *, image: str) -> str:
 def made_of(spec: BundleSpec) -> str:
     """Digest of all that goes into a bundle, known before it is built: the name of its folder."""
     learnt = None if spec.learnt is None else spec.learnt.digest
-    return identity_of(
-        _inputs() | {"networks": [network.sha256 for network in spec.networks], "learnt": learnt}
-    )
+    inputs = _inputs() | {"networks": [network.sha256 for network in spec.networks], "learnt": learnt}
+    # In the card alone: not of the identity, so that libraries go on with the vectors that they have.
+    if spec.trained_in_lines is not None:
+        inputs["trained_in_lines"] = spec.trained_in_lines
+    if spec.confidence != DEFAULT_CONFIDENCE:
+        inputs["confidence"] = spec.confidence.model_dump()
+    return identity_of(inputs)
 
 
 def _inputs() -> dict[str, object]:
@@ -197,6 +201,7 @@ class _Builder:
             text=TextInput(prefix=E5_PREFIX, max_tokens=weights.positions, pad_id=vocabulary.pad_id),
             frames=FrameInput(width_px=224, height_px=224, fps=1.0, dim=spec.features),
             confidence=spec.confidence,
+            lines=spec.lines(weights.width),
             measured=spec.measured,
             licences=(*_LICENCES, *(network.licence for network in spec.networks), *spec.licences),
             training=spec.training,

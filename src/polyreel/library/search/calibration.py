@@ -32,8 +32,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from polyreel.encoders.card import short_identity
+from polyreel.encoders.card import EncoderCard, short_identity
 from polyreel.encoders.protocol import Encoder
+from polyreel.encoders.text_roles import against_lines
 from polyreel.files import open_regular, write_atomically
 from polyreel.library.results import FAIR
 from polyreel.library.search.asked_words import AskedWords
@@ -222,10 +223,17 @@ def _background_file(bundle: Encoder, cache_folder: Path) -> Path:
     return cache_folder / f"background-{short_identity(bundle.card.identity, 16)}-{_queries()[1]}.npz"
 
 
-def calibrate(index: SearchIndex, background: Background) -> Calibration:
-    """What the background queries reach in ``index``."""
+def calibrate(index: SearchIndex, background: Background, card: EncoderCard) -> Calibration:
+    """What the background queries reach in a library.
+
+    Args:
+        index: what was laid out of it.
+        background: the queries.
+        card: of the encoder that made them.
+    """
     clips, seen = scale_of(_encoded(index.clip_vectors, index.clips), background)
-    lines, read = scale_of(_encoded(index.subtitle_vectors, index.subtitles), background)
+    asked = {tag: against_lines(card, queries) for tag, queries in background.items()}
+    lines, read = scale_of(_encoded(index.subtitle_vectors, index.subtitles), asked)
     least = -np.log1p(-FAIR)
     by_sight, by_lines = PICTURES.weigh(seen[0]) >= least, LINES.weigh(*read) >= least
     return Calibration(clips, lines, _words(index), (_share(by_sight), _share(by_lines)))

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from polyreel.encoders.card import EncoderCard
+from polyreel.encoders.text_roles import against_lines
 from polyreel.library.line_kinds import LINE_KINDS
 from polyreel.library.results import FAIR, Evidence, Hit, SearchResult, SubtitleEvidence, Verdict, grade_of
 from polyreel.library.search.asked_words import AskedWords
@@ -224,8 +225,13 @@ class Ranking:
 
     @functools.cached_property
     def _line_cosines(self) -> Cosines:
-        (cosines,) = compare(self._snapshot.index.subtitle_vectors, [self._query], self._vector[None])
+        asked = self._asked_of_lines[None]
+        (cosines,) = compare(self._snapshot.index.subtitle_vectors, [self._query], asked)
         return cosines
+
+    @functools.cached_property
+    def _asked_of_lines(self) -> Vector:
+        return against_lines(self._card, self._vector)
 
     def _weights_of_words(self, rows: NDArray[np.int64]) -> dict[int, float]:
         """Lines, by row, and how much their words speak for them."""
@@ -254,7 +260,7 @@ class Ranking:
         if scale is None:
             return _nothing(rows), _nothing(rows)
         own = cosines.of(rows)
-        return scale.deviations(own), scale.own_deviations(self._vector, own)
+        return scale.deviations(own), scale.own_deviations(self._asked_of_lines, own)
 
     def _verdict(self, hits: tuple[Hit, ...]) -> Verdict:
         if self._calibration is None:

@@ -517,7 +517,7 @@ def calibrate_library(folder: Path, encoder: Encoder) -> None:
 
 
 def _measure(snapshot: LibrarySnapshot, background: Background) -> None:
-    calibration = calibrate(snapshot.index, background)
+    calibration = calibrate(snapshot.index, background, snapshot.bundle.card)
     with contextlib.suppress(OSError):
         calibration.write(snapshot.calibration_file)
     snapshot.calibration = calibration

@@ -35,7 +35,8 @@ from polyreel.encoders.runtime import Bundle
 from polyreel.encoders.text_roles import against_lines
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library.results import FAIR
-from polyreel.library.search.calibration import Background, load_background, scale_of
+from polyreel.library.search.background import Background, load_background
+from polyreel.library.search.calibration import scale_of
 from polyreel.library.search.evidence import LINES, PICTURES, UNSURE, Curve, LineCurve
 from research_data import frame_features, msrvtt_dev, ntrex, text_vectors
 

@@ -27,7 +27,8 @@ from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
 from polyreel.encoders.text_roles import against_lines
 from polyreel.languages import STUDY_LANGUAGES, clean
-from polyreel.library.search.calibration import Background, Scale, load_background, scale_of
+from polyreel.library.search.background import Background, load_background
+from polyreel.library.search.calibration import Scale, scale_of
 from polyreel.library.search.evidence import LINES, PICTURES
 from research_data import data_folder, frame_features, msrvtt_dev, ntrex, text_vectors
 

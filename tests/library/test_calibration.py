@@ -20,13 +20,8 @@ from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library.results import FAIR, STRONG
 from polyreel.library.search import calibration as calibrating
 from polyreel.library.search.asked_words import AskedWords
-from polyreel.library.search.calibration import (
-    BACKGROUND_QUERIES,
-    calibrate,
-    load_background,
-    provisional,
-    scale_of,
-)
+from polyreel.library.search.background import BACKGROUND_QUERIES, background_queries, load_background
+from polyreel.library.search.calibration import calibrate, provisional, scale_of
 from polyreel.library.search.evidence import EXACT, LINES, PICTURES, WORDS, probability
 from polyreel.library.search.ranking import Ranking
 from polyreel.library.search.search_index import CACHE
@@ -45,7 +40,7 @@ def library_folder(tmp_path_factory, tiny_bundle):
 
 
 def test_there_are_as_many_queries_in_each_language():
-    queries, _ = calibrating._queries()
+    queries, _ = background_queries()
     assert list(queries) == list(STUDY_LANGUAGES)
     assert {len(texts) for texts in queries.values()} == {BACKGROUND_QUERIES}
     for texts in queries.values():
@@ -294,21 +289,6 @@ def test_a_new_commit_is_measured_anew(library_folder, tmp_path, tiny_bundle):
     film(tmp_path / "videos" / "blue.mp4", "blue")
     index_films(tmp_path / "videos", tmp_path / "library", tiny_bundle)
     assert library.search("red").false_alarm_rate is None
-
-
-def test_vectors_are_encoded_once_and_kept_where_that_is_possible(tmp_path, tiny_bundle, monkeypatch):
-    first = load_background(tiny_bundle, tmp_path)
-    (kept,) = tmp_path.glob("background-*.npz")
-    monkeypatch.setattr(type(tiny_bundle), "encode_text", lambda *_: pytest.fail("encoded again"))
-    again = load_background(tiny_bundle, tmp_path)
-    for tag in STUDY_LANGUAGES:
-        assert np.array_equal(first[tag], again[tag])
-    monkeypatch.undo()
-    kept.write_bytes(b"PK\x03\x04 cut short")
-    assert len(load_background(tiny_bundle, tmp_path)) == 9
-    nowhere = tmp_path / "no folder"
-    assert len(load_background(tiny_bundle, nowhere)) == 9
-    assert not nowhere.exists()
 
 
 def test_an_empty_library_can_be_measured(tmp_path: Path, tiny_bundle):

@@ -19,7 +19,7 @@ from polyreel.cli.app import main
 from polyreel.encoders import EncoderCard, FrameInput
 from polyreel.errors import BundleError, BundleMismatchError, UsageError
 from polyreel.library.index.generations import move_library
-from polyreel.library.search.calibration import load_background
+from polyreel.library.search.background import load_background
 from polyreel.library.search.search_index import CACHE
 from polyreel.library.store.doctor import examine
 from polyreel.library.store.state import read_state

@@ -331,6 +331,18 @@ class BundleCard(EncoderCard):
         return identity_of({"graph": graph, "frames": self.frames.model_dump(mode="json")})[:16]
 
     @property
+    def text_parts(self) -> dict[str, str]:
+        """File name -> sha256 of what encodes texts: graph, weights and tokenizer."""
+        return {
+            name: digest for name, digest in self.files.items() if name.startswith(("text.", "tokenizer."))
+        }
+
+    @property
+    def text_key(self) -> str:
+        """The same for bundles that make the same vectors of texts: by ``text_parts`` and preparation."""
+        return identity_of({"parts": self.text_parts, "text": self.text.model_dump(mode="json")})
+
+    @property
     def non_commercial(self) -> bool:
         """Whether the licence of a part forbids commercial use."""
         return any(licence.non_commercial for licence in self.licences)

@@ -25,7 +25,7 @@ from polyreel.packages.members import sha256_of
 if TYPE_CHECKING:
     import onnxruntime as ort
 
-__all__ = ["FastStart", "find_fast_start", "make_fast_start"]
+__all__ = ["FastStart", "find_fast_start", "make_fast_start", "starts_at_once"]
 
 _LAYOUT = 1
 _FOLDER = ".fast-"
@@ -56,6 +56,12 @@ class FastStart:
         return None
 
 
+def starts_at_once(folder: Path) -> bool:
+    """Whether the text side of the bundle in ``folder`` is so small that nothing needs to be kept for it."""
+    parts = (path for path in folder.glob("text.onnx*") if path.is_file())
+    return sum(path.stat().st_size for path in parts) < _LEAST_BYTES
+
+
 def find_fast_start(folder: Path, card: BundleCard) -> FastStart | None:
     """What was made for a bundle, if it is there and whole.
 
@@ -82,7 +88,7 @@ def make_fast_start(folder: Path, card: BundleCard, options: Options) -> FastSta
     """
     # A full or read-only disk, a graph that ONNX Runtime cannot save: the bundle starts as before.
     with contextlib.suppress(Exception):
-        if sum(path.stat().st_size for path in folder.glob("text.onnx*")) < _LEAST_BYTES:
+        if starts_at_once(folder):
             return None
         with scratch_folder(folder) as made:
             _optimise(folder / "text.onnx", made, options())
@@ -112,6 +118,5 @@ def _optimise(graph: Path, made: Path, options: ort.SessionOptions) -> None:
 def _home(folder: Path, card: BundleCard) -> Path:
     import onnxruntime as ort
 
-    parts = {name: digest for name, digest in card.files.items() if name.startswith(("text.", "tokenizer."))}
-    key = json.dumps([_LAYOUT, ort.__version__, sorted(parts.items())])
+    key = json.dumps([_LAYOUT, ort.__version__, sorted(card.text_parts.items())])
     return folder / f"{_FOLDER}{hashlib.sha256(key.encode()).hexdigest()[:16]}"

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library.index.run_record import RunRecord
 from polyreel.library.results import ProblemFile
-from polyreel.library.search.calibration import BACKGROUND_QUERIES
+from polyreel.library.search.background import BACKGROUND_QUERIES
 from polyreel.library.search.recognitions import recognitions
 from polyreel.library.search.snapshot import LibrarySnapshot
 from polyreel.server.errors import RequestError

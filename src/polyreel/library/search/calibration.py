@@ -17,11 +17,8 @@ For words the background is the library's own lines: how many letters of a line 
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
-import importlib.resources
 import io
-import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,36 +29,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from polyreel.encoders.card import EncoderCard, short_identity
-from polyreel.encoders.protocol import Encoder
+from polyreel.encoders.card import EncoderCard
 from polyreel.encoders.text_roles import against_lines
 from polyreel.files import open_regular, write_atomically
 from polyreel.library.results import FAIR
 from polyreel.library.search.asked_words import AskedWords
+from polyreel.library.search.background import Background, background_queries
 from polyreel.library.search.evidence import LINES, PICTURES, WORDS
 from polyreel.library.search.search_index import SearchIndex
 from polyreel.library.search.searched_vectors import SearchedVectors
 from polyreel.library.store.words import indexed_words
 
 __all__ = [
-    "BACKGROUND_QUERIES",
-    "Background",
     "Calibration",
     "Scale",
     "calibrate",
     "calibration_file",
-    "kept_background",
-    "load_background",
     "provisional",
     "provisional_of_words",
     "read_calibration",
     "scale_of",
 ]
 
-BACKGROUND_QUERIES = 200
-"""How many there are in each language."""
-
-_FILE = "background.json"
 _ROWS_AT_ONCE = 8_192
 # Products of queries and clips that one calibration may cost for each language; beyond 250,000 clips fewer
 # queries are asked, never under the smaller number.
@@ -76,10 +65,6 @@ _USUAL_SHARE, _USUAL_SPREAD_OF_SHARES = 0.38, 0.14
 _UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 Vectors = NDArray[np.float32]
-
-
-Background = Mapping[str, Vectors]
-"""Vectors of the background queries: BCP-47 tag -> (queries, dim)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +139,7 @@ class Calibration:
 def calibration_file(folder: Path) -> Path:
     """Where the calibration of what is laid out in ``folder`` is kept; by curves and queries, too."""
     curves = hashlib.sha256(repr((PICTURES, LINES, WORDS, FAIR)).encode()).hexdigest()[:8]
-    return folder / f"calibration-{_queries()[1]}-{curves}.npz"
+    return folder / f"calibration-{background_queries()[1]}-{curves}.npz"
 
 
 def read_calibration(path: Path, dim: int) -> Calibration | None:
@@ -187,40 +172,6 @@ def _read_scale(kept: Mapping[str, NDArray[np.generic]], name: str, dim: int) ->
         raise ValueError("a scale that measures nothing")
     moments = mean.astype(np.float32), covariance.astype(np.float32)
     return Scale(*moments, (location, spread), (own_location, own_spread))
-
-
-def load_background(bundle: Encoder, cache_folder: Path) -> Background:
-    """The background queries as ``bundle`` encodes them, kept in ``cache_folder`` where that can be written.
-
-    Encoding takes seconds, reading what was kept milliseconds.
-    """
-    found = kept_background(bundle, cache_folder)
-    if found is not None:
-        return found
-    vectors = {tag: bundle.encode_text(texts) for tag, texts in _queries()[0].items()}
-    data = io.BytesIO()
-    np.savez(data, **vectors)  # type: ignore[arg-type]
-    with contextlib.suppress(OSError):
-        write_atomically(_background_file(bundle, cache_folder), data.getvalue())
-    return vectors
-
-
-def kept_background(bundle: Encoder, cache_folder: Path) -> Background | None:
-    """As ``load_background``, but None where they would have to be encoded."""
-    # Opened here, because numpy leaves a file open that it cannot read.
-    with (
-        contextlib.suppress(*_UNREADABLE),
-        open_regular(_background_file(bundle, cache_folder)) as file,
-        np.load(file, allow_pickle=False) as found,
-    ):
-        vectors = {tag: found[tag] for tag in _queries()[0]}
-        if all(each.ndim == 2 and each.shape[1] == bundle.card.dim for each in vectors.values()):
-            return vectors
-    return None
-
-
-def _background_file(bundle: Encoder, cache_folder: Path) -> Path:
-    return cache_folder / f"background-{short_identity(bundle.card.identity, 16)}-{_queries()[1]}.npz"
 
 
 def calibrate(index: SearchIndex, background: Background, card: EncoderCard) -> Calibration:
@@ -345,9 +296,3 @@ def _words(index: SearchIndex) -> NDArray[np.float64]:
         others = [asked.share_in(text) for text in found if not asked.stand_in(text)]
         shares.append(max(others, default=0.0))
     return np.sort(np.array(shares))
-
-
-@functools.cache
-def _queries() -> tuple[dict[str, list[str]], str]:
-    data = (importlib.resources.files("polyreel.library.search") / _FILE).read_bytes()
-    return json.loads(data)["queries"], hashlib.sha256(data).hexdigest()[:8]

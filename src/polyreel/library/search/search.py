@@ -33,7 +33,8 @@ from polyreel.library.results import (
     Video,
     VideoPooling,
 )
-from polyreel.library.search.calibration import Background, calibrate, kept_background, load_background
+from polyreel.library.search.background import Background, kept_background, load_background
+from polyreel.library.search.calibration import calibrate
 from polyreel.library.search.filters import EVERYTHING, Filter
 from polyreel.library.search.locator import Locator
 from polyreel.library.search.ranking import Ranking
@@ -445,8 +446,8 @@ class Library:
     def calibrate(self) -> None:
         """Measure what unrelated queries reach, so that results can say how much a match means.
 
-        The first time takes seconds; it is kept beside what is laid out for searching, where that can be
-        written, until the next commit.
+        The first time with a bundle takes seconds; it is kept beside what is laid out for searching, where
+        that can be written, until the next commit.
         """
         snapshot = self.snapshot
         if snapshot.calibration is None:

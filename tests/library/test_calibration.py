@@ -252,6 +252,35 @@ def test_lines_and_pictures_may_weigh_the_parts_of_a_query_otherwise(own_library
     assert as_lines.lines.bare == scale_of(line[None], queries)[0].bare != as_clips.lines.bare
 
 
+def test_lines_below_the_threshold_are_ranked_and_said_to_be_weak(own_library):
+    """Before anything is measured, they could not be told from a match."""
+    library = open_library(own_library)
+    assert library.search("qwrtz", mode="subtitles").hits == ()
+    library.calibrate()
+    found = library.search("qwrtz", mode="subtitles")
+    assert [hit.evidence.subtitle.text for hit in found.hits] == ["the dog runs"]
+    assert (found.hits[0].grade, found.verdict, found.confident) == ("weak", "poor", False)
+    # Nor are they matches of what is searched among pictures, or has to be said just so.
+    assert {hit.evidence.subtitle for hit in library.search("qwrtz").hits} == {None}
+    assert library.search('"qwrtz"', mode="subtitles").hits == ()
+
+
+def test_a_fair_match_below_the_threshold_is_evidence(own_library):
+    """A threshold that was found among many lines hides what stands out among few."""
+    library = open_library(own_library)
+    snapshot = library.snapshot
+    card = library.bundle.card.model_copy(update={"confidence": Confidence(clip=0.2, subtitle=1.1)})
+    asked = text_query("mbwa anakimbia")
+    (vector,) = library.encode([asked])
+    (cosines,) = ExactVectors(snapshot.index.clip_vectors).cosines(vector[None])
+    assert {hit.evidence.subtitle for hit in Ranking(snapshot, card, asked, vector).result(cosines).hits} == {
+        None
+    }
+    library.calibrate()
+    found = Ranking(library.snapshot, card, asked, vector).result(cosines)
+    assert (found.hits[0].evidence.subtitle.text, found.verdict) == ("the dog runs", "good")
+
+
 def test_what_looks_like_a_picture_has_no_strength(own_library):
     """What texts reach is no scale for pictures."""
     library = open_library(own_library)

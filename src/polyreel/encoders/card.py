@@ -223,7 +223,8 @@ class Confidence(_Card):
 
     Attributes:
         clip: of a query and the best clip.
-        subtitle: of a query and a subtitle line; a line below it is no evidence.
+        subtitle: of a query and a subtitle line; one below it is evidence only where a library's calibration
+            says that it stands out.
     """
 
     clip: float

@@ -35,7 +35,7 @@ from polyreel.files import open_regular, write_atomically
 from polyreel.library.results import FAIR
 from polyreel.library.search.asked_words import AskedWords
 from polyreel.library.search.background import Background, background_queries
-from polyreel.library.search.evidence import LINES, PICTURES, WORDS
+from polyreel.library.search.evidence import LINES, PICTURES, WORDS, weight_of
 from polyreel.library.search.search_index import SearchIndex
 from polyreel.library.search.searched_vectors import SearchedVectors
 from polyreel.library.store.words import indexed_words
@@ -185,7 +185,7 @@ def calibrate(index: SearchIndex, background: Background, card: EncoderCard) -> 
     clips, seen = scale_of(_encoded(index.clip_vectors, index.clips), background)
     asked = {tag: against_lines(card, queries) for tag, queries in background.items()}
     lines, read = scale_of(_encoded(index.subtitle_vectors, index.subtitles), asked)
-    least = -np.log1p(-FAIR)
+    least = weight_of(FAIR)
     by_sight, by_lines = PICTURES.weigh(seen[0]) >= least, LINES.weigh(*read) >= least
     return Calibration(clips, lines, _words(index), (_share(by_sight), _share(by_lines)))
 

@@ -17,7 +17,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EXACT", "LINES", "PICTURES", "UNSURE", "WORDS", "Curve", "LineCurve", "Weights", "probability"]
+__all__ = [
+    "EXACT",
+    "LINES",
+    "PICTURES",
+    "UNSURE",
+    "WORDS",
+    "Curve",
+    "LineCurve",
+    "Weights",
+    "probability",
+    "weight_of",
+]
 
 Weights = NDArray[np.float64]
 """Of evidence: ``-log(1 - probability)``, 0 and up."""
@@ -93,3 +104,8 @@ EXACT = 4.0
 def probability(weight: float) -> float:
     """What a sum of weights stands for, 0 to 1; to nine places, because the order of summation differs."""
     return round(float(-np.expm1(-weight)), 9)
+
+
+def weight_of(probability: float) -> float:
+    """The weight that stands for a probability under 1."""
+    return float(-np.log1p(-probability))

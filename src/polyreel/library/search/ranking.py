@@ -18,7 +18,7 @@ from polyreel.library.line_kinds import LINE_KINDS
 from polyreel.library.results import FAIR, Evidence, Hit, SearchResult, SubtitleEvidence, Verdict, grade_of
 from polyreel.library.search.asked_words import AskedWords
 from polyreel.library.search.calibration import Calibration, provisional, provisional_of_words
-from polyreel.library.search.evidence import EXACT, LINES, PICTURES, UNSURE, WORDS, probability
+from polyreel.library.search.evidence import EXACT, LINES, PICTURES, UNSURE, WORDS, probability, weight_of
 from polyreel.library.search.fusion import Moment, Ranked, merge_adjacent
 from polyreel.library.search.moments import Folded, best_of_each_video, watchable, without_repeats
 from polyreel.library.search.search_query import SearchQuery, Vector, compare
@@ -203,11 +203,15 @@ class Ranking:
         encoded = _both(within, self._snapshot.encoded_lines)
         cosines = self._line_cosines
         rows, scores = cosines.best(self._depth, encoded)
-        near = scores >= self._card.confidence.subtitle
+        worded = index.words.search(self._query.text, self._depth, within)
+        near = self._near(rows, scores)
+        # Hits are ranked however weak they are, as by sight: the verdict says that they are. With pictures or
+        # words to rank, lines that mean something else would be noise among them.
+        if self._calibration is not None and not (self._query.by_sight or worded or near.any()):
+            near = np.ones(len(rows), bool)
         if self._asked.phrases:  # what lacks them is not what was asked for, whatever it means
             said = index.subtitles["text"].take(pa.array(rows)).to_pylist()
             near &= np.array([self._asked.allow(line) for line in said], bool)
-        worded = index.words.search(self._query.text, self._depth, within)
         by_words = Ranked(
             np.array([row for row, _ in worded], np.int64),
             np.array([score for _, score in worded], np.float32),
@@ -222,6 +226,21 @@ class Ranking:
         for row, weight in self._weights_of_words(by_words.rows).items():
             weights[row] += weight
         return Ranked(rows[near], scores[near]), by_words, weights
+
+    def _near(self, rows: NDArray[np.int64], scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Which lines are evidence by their meaning, (rows,): by the bundle's threshold, or as fair matches.
+
+        In a library of few lines unrelated queries reach little, so a cosine below the threshold, which was
+        found among many, can stand out.
+
+        Args:
+            rows: of the lines.
+            scores: their cosines, (rows,).
+        """
+        near = scores >= self._card.confidence.subtitle
+        if self._calibration is not None:
+            near |= LINES.weigh(*self._lines_stand_out(self._line_cosines, rows)) >= weight_of(FAIR)
+        return near
 
     @functools.cached_property
     def _line_cosines(self) -> Cosines:

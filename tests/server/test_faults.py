@@ -163,6 +163,8 @@ def test_progress_of_a_run_elsewhere_shows(own_library):
             "failed": 0,
             "share": 0.25,
             "current": "red.mp4",
+            "stage": "pictures",
+            "left_s": None,
         }
         answer = client.get("/library/progress?was=reading")
         assert "1 of 4 files" in answer.text

@@ -75,7 +75,10 @@ def set_(
         )
         if not report.interrupted:
             show("measuring what a match means", 0, None)
-            calibrate_library(folder, bundle)
+            try:
+                calibrate_library(folder, bundle)
+            except KeyboardInterrupt:  # what was encoded before is told all the same
+                report.interrupted = True
     if json:
         left = [str(error) for error in report.left]
         print_json(asdict(report) | {"left": left, "library": str(folder)})

@@ -176,9 +176,9 @@ def masked_frames(mask: Tensor, keys: Tensor, rate: float) -> Tensor:
 
 def _text_encoding(inputs: TextInputs, views: Views) -> ChunkedEncoding:
     length = inputs.mask.sum(dim=1) if inputs.mask is not None else torch.zeros(len(inputs))
-    # Texts of like length share a chunk, so that little of it is padding. The longest come first: what memory
-    # their chunk has taken is enough for all that follow.
-    order = length.argsort(stable=True, descending=True)
+    # Texts of like length share a chunk, so that little of it is padding. The shortest come first: dropout is
+    # drawn in this order, and with another the cells of a study would not come out as they were published.
+    order = length.argsort(stable=True)
 
     def run(rows: Tensor) -> Callable[[], Tensor]:
         def compute() -> Tensor:

@@ -202,6 +202,8 @@ def move_library(
                 on_event=shown.beside(on_event),
             )
             move.run(filler, workers=workers, limits=limits)
+        except KeyboardInterrupt:  # before anything was encoded
+            report.interrupted = True
         finally:
             shown.remove()
     report.took_s = time.monotonic() - began

@@ -131,6 +131,24 @@ def test_a_lock_is_held_by_one_process_and_names_it(tmp_path):
                 pass
 
 
+def test_who_waits_for_a_lock_can_say_so_once(tmp_path):
+    lock, told, done = tmp_path / ".lock", [], threading.Event()
+
+    def wait() -> None:
+        with exclusive_lock(lock, waiting=lambda: told.append("waiting")):
+            done.set()
+
+    with exclusive_lock(lock, waiting=lambda: told.append("free")):
+        thread = threading.Thread(target=wait)
+        thread.start()
+        while not told:
+            time.sleep(0.01)
+        assert not done.is_set()
+    thread.join(60)
+    assert done.is_set()
+    assert told == ["waiting"]
+
+
 def kill_while_holding(lock: Path, how: str = "") -> None:
     code = f"""
 import os, pathlib, polyreel.files

@@ -11,7 +11,7 @@ import stat
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -191,7 +191,12 @@ def absolute(path: Path) -> Path:
 
 @contextmanager
 def exclusive_lock(
-    file: Path, *, busy: PolyreelError | None = None, briefly: bool = False, patience_s: float = 0.0
+    file: Path,
+    *,
+    busy: PolyreelError | None = None,
+    briefly: bool = False,
+    patience_s: float = 0.0,
+    waiting: Callable[[], object] | None = None,
 ) -> Iterator[None]:
     """Hold a lock that one process has at a time; the system frees it when the process ends, even by a kill.
 
@@ -200,6 +205,7 @@ def exclusive_lock(
         busy: raised, with the process that holds the lock as its ``value``, if the lock is taken; None waits.
         briefly: the lock will be free again within seconds, which its file says.
         patience_s: how long to wait, before ``busy`` is raised, for a process that holds it briefly.
+        waiting: called once if the lock is taken and there is no ``busy``, before it is waited for.
     """
     # Imported late: it brings asyncio, which most commands do without.
     from filelock import FileLock, Timeout
@@ -209,11 +215,14 @@ def exclusive_lock(
     step_s = min(_LOOK_EVERY_S, patience_s)
     while True:
         try:
-            lock.acquire(timeout=-1 if busy is None else step_s)
+            lock.acquire(timeout=step_s)
             break
         except Timeout:
             if busy is None:
-                raise
+                if waiting is not None:
+                    waiting()
+                lock.acquire()
+                break
             with contextlib.suppress(OSError, UnicodeDecodeError):
                 busy.value = read_regular(file).decode() or None
             if time.monotonic() >= deadline or not str(busy.value).endswith(_BRIEFLY):

@@ -633,6 +633,14 @@ def test_a_real_failure(tmp_path):
     assert done.stderr.startswith(b"polyreel: no library is here: ")
 
 
+def test_a_path_is_looked_at_before_a_bundle_is_built(tmp_path, monkeypatch):
+    monkeypatch.setenv("POLYREEL_CACHE", str(tmp_path / "cache"))
+    done = run("index", tmp_path / "nowhere", "--library", tmp_path / "library")
+    assert done.returncode == 2
+    assert b"no such file or folder" in done.stderr
+    assert not (tmp_path / "cache" / "bundles").exists()
+
+
 @pytest.mark.parametrize("as_json", [[], ["--json"]])
 def test_names_that_are_not_utf8_in_arguments(tmp_path, as_json):
     name = os.fsdecode(b"caf\xe9")

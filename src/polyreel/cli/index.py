@@ -93,7 +93,10 @@ def index(
             videos and the bundle at the same place. Speech and text on the screen are read on this machine.
     """
     from polyreel.library.index.line_stages import line_stages, require_wishes
+    from polyreel.library.index.scan import require_paths
 
+    if not prune:
+        require_paths(paths)
     folder = default_library(library)
     address = None if ray is None else _cluster_address(ray)
     stages = line_stages(

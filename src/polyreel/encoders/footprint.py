@@ -30,7 +30,7 @@ def resident_while_searching(folder: Path) -> int | None:
     None where such a process does not end well, or the system does not tell. Pages of files that it shares
     with others are counted.
     """
-    command = [sys.executable, "-c", _SEARCH, str(folder), *_QUERIES]
+    command = [sys.executable, "-P", "-c", _SEARCH, str(folder), *_QUERIES]
     subprocess.run(command, capture_output=True, check=False)  # makes what later processes start with
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return int(done.stdout) if done.returncode == 0 and done.stdout.strip().isdigit() else None

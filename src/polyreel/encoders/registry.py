@@ -16,7 +16,7 @@ from polyreel.encoders.card import CARD_FILE, BundleCard, read_card
 from polyreel.errors import BundleError, UnknownNameError, UsageError
 from polyreel.files import exclusive_lock
 from polyreel.packages.members import cache_dir
-from polyreel.progress import OnProgress
+from polyreel.progress import OnProgress, ignore_progress
 
 __all__ = [
     "DEFAULT_BUNDLE",
@@ -142,7 +142,11 @@ def build_bundle(
     folder = _place(name)
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Two first uses at once: the second waits and finds the bundle of the first.
-    with exclusive_lock(folder.parent / f".{name}.lock"):
+    report = step or ignore_progress
+    with exclusive_lock(
+        folder.parent / f".{name}.lock",
+        waiting=lambda: report("waiting for another process that builds it", 0, 4),
+    ):
         trained = _BUILT[name]()
         if not force and (card := _current(folder, trained)) is not None:
             return card

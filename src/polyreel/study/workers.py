@@ -177,7 +177,7 @@ def _asked(process: subprocess.Popen[bytes], job: TrialJob) -> TrialJob | Polyre
 
 def _start(recipe: StudyRecipe, data: Path | None) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "polyreel.study.workers"],
+        [sys.executable, "-P", "-m", "polyreel.study.workers"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         # Read when PyTorch is loaded: on a shared machine its threads would wait for each other.

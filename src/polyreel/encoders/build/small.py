@@ -169,10 +169,12 @@ class _Builder:
     def _computed(self, weights: E5Weights) -> tuple[LanguageNeutralProjection, NDArray[np.float32]]:
         """The language-free space, and the class names in it."""
         encode = _plain_encoder(weights, self._folder)
-        self._report("learning what languages have in common", 1, 4)
-        space = estimate_language_neutral_projection(
-            {language: encode(self._prompted_names(language)) for language in STUDY_LANGUAGES}
-        )
+        names: dict[str, NDArray[np.float32]] = {}
+        for number, language in enumerate(STUDY_LANGUAGES, 1):
+            here = f"{number} of {len(STUDY_LANGUAGES)}"
+            self._report(f"learning what languages have in common, {here}", 1, 4)
+            names[language] = encode(self._prompted_names(language))
+        space = estimate_language_neutral_projection(names)
         self._report("embedding the class names", 2, 4)
         return space, _class_embeddings(encode, self._read(_ENGLISH_NAMES)["imagenet1k"], space)
 

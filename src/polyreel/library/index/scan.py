@@ -19,7 +19,7 @@ from polyreel.library.index.ignoring import IGNORE_FILE, SERVICE_FOLDERS, Ignore
 from polyreel.media.subtitles import sidecars_in, stem_key
 from polyreel.media.suffixes import VIDEO_SUFFIXES
 
-__all__ = ["VIDEO_SUFFIXES", "FoundVideo", "Scan", "scan", "shown_path", "storable_mtime_ns"]
+__all__ = ["VIDEO_SUFFIXES", "FoundVideo", "Scan", "require_paths", "scan", "shown_path", "storable_mtime_ns"]
 
 # What 64 bits of nanoseconds can say, 1677 to 2262. Some file systems know later dates.
 _OLDEST_NS, _NEWEST_NS = -(2**63), 2**63 - 1
@@ -94,6 +94,16 @@ def scan(paths: Iterable[Path], *, exclude: Sequence[str] = (), missing: bool = 
             _examine(path, result, found, subtitles)
     result.videos = [found[path] for path in sorted(found)]
     return result
+
+
+def require_paths(paths: Iterable[Path]) -> None:
+    """That all of them are there, before anything that takes long.
+
+    Raises:
+        UsageError: a path does not exist.
+    """
+    for path in paths:
+        _root(path, missing=False)
 
 
 def _root(given: Path, missing: bool) -> Path:

@@ -380,6 +380,13 @@ def test_the_report_says_what_was_used():
     }
 
 
+def test_lines_that_begin_shortly_after_one_another_do_not_reach_into_the_next_clip():
+    """Each begins together with the one before it, and the third not with the first."""
+    lines = track(("one", 0.0, 3.0), ("two", 0.2, 3.0), ("three", 0.4, 3.0))
+    clips = [record.clip for record in align_video(VideoTracks("v", {"en": lines}), AlignmentReport())]
+    assert [(clip.start_s, clip.end_s) for clip in clips] == [(0.0, 0.4), (0.4, 3.0)]
+
+
 spans = st.lists(st.tuples(st.integers(0, 300), st.integers(1, 40)), min_size=1, max_size=30)
 
 

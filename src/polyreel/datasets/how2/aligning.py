@@ -198,23 +198,29 @@ def _count(report: AlignmentReport, video: VideoTracks, base: str, clips: int) -
 
 @dataclass(frozen=True, slots=True)
 class _Timed:
-    """Times of a track's lines, none of which reaches into the next."""
+    """Times of a track's lines, none of which reaches into the next that does not begin together with it.
+
+    Attributes:
+        starts_s, ends_s: seconds, a line each.
+        firsts: place of the first line of those that begin together with this one.
+    """
 
     starts_s: list[float]
     ends_s: list[float]
+    firsts: list[int]
 
     @classmethod
     def of(cls, track: Track) -> _Timed:
-        ends_s = list(track.ends_s)
-        limit_s = following_s = math.inf
-        for place in range(len(ends_s) - 1, -1, -1):
-            start_s = track.starts_s[place]
-            if following_s - start_s >= _TOGETHER_S:
-                limit_s = following_s
-            if ends_s[place] > limit_s:
-                ends_s[place] = limit_s
-            following_s = start_s
-        return cls(track.starts_s, ends_s)
+        firsts: list[int] = []
+        for place, start_s in enumerate(track.starts_s):
+            is_new = not firsts or start_s - track.starts_s[firsts[-1]] >= _TOGETHER_S
+            firsts.append(place if is_new else firsts[-1])
+        ends_s, limit_s = list(track.ends_s), math.inf
+        for place in reversed(range(len(ends_s))):
+            ends_s[place] = min(ends_s[place], limit_s)
+            if firsts[place] == place:
+                limit_s = track.starts_s[place]
+        return cls(track.starts_s, ends_s, firsts)
 
     def span(self, members: Sequence[int]) -> tuple[float, float]:
         return self.starts_s[members[0]], max(self.ends_s[member] for member in members)
@@ -232,11 +238,11 @@ class _Span(NamedTuple):
 def _begun_together(lines: _Timed) -> list[_Span]:
     spans: list[_Span] = []
     for place, (start_s, end_s) in enumerate(zip(lines.starts_s, lines.ends_s, strict=True)):
-        if spans and start_s - spans[-1].start_s < _TOGETHER_S:
+        if lines.firsts[place] == place:
+            spans.append(_Span(start_s, end_s, place, place + 1))
+        else:
             last = spans[-1]
             spans[-1] = _Span(last.start_s, max(last.end_s, end_s), last.first, place + 1)
-        else:
-            spans.append(_Span(start_s, end_s, place, place + 1))
     return spans
 
 

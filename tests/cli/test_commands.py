@@ -343,6 +343,10 @@ def test_search_says_when_nothing_matches_well(films_folder, capsys):
     assert code == 0
     assert err.startswith(("Nothing matches well", "The model cannot tell whether these match"))
     code, out, err = ask(capsys, "search", "zzzz", *where(films_folder), "--mode", "subtitles")
+    assert code == 0
+    assert "talk.mp4" in out  # the nearest line
+    assert err.startswith("Nothing matches well")
+    code, out, err = ask(capsys, "search", '"zzzz"', *where(films_folder), "--mode", "subtitles")
     assert (code, out) == (0, "")
     assert err.strip() == "Nothing found: no line of subtitles matches."
     _, _, err = ask(capsys, "search", "zzzz", *where(films_folder), "--in", "speech")

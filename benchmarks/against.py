@@ -17,7 +17,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 
@@ -44,30 +44,54 @@ def main() -> int:
     folder = excerpts(files)
     roots = {"this": Path(__file__).parents[1], "other": arguments.checkout.resolve()}
     left_out = {name: other_stages(root) for name, root in roots.items()}
+    compare(
+        report,
+        folder,
+        roots,
+        left_out,
+        pairs=pairs,
+        table=f"CPU seconds of indexing {files} videos of up to {SECONDS:g} s",
+        target=("CPU by the other checkout's, median of pairs", BOUND),
+    )
+    return report.close()
+
+
+def compare(
+    report: Report,
+    folder: Path,
+    roots: Mapping[str, Path],
+    told: Mapping[str, Sequence[str]],
+    *,
+    pairs: int,
+    table: str,
+    target: tuple[str, float],
+) -> None:
+    """CPU of two checkouts over a folder, in turn.
+
+    Args:
+        report: filled.
+        folder: of videos.
+        roots: "this" and "other" -> root of the checkout.
+        told: what each one's command is told beside the folder.
+        pairs: runs of each; the one that begins changes.
+        table: what the table is called.
+        target: what the ratio is called, and the most that it may be.
+    """
     costs: dict[str, list[Cost]] = {name: [] for name in roots}
     kept: dict[str, int] = {}
     for pair in range(pairs):
         for name in list(roots) if pair % 2 == 0 else list(roots)[::-1]:
-            work = functools.partial(index, roots[name], folder, left_out[name])
+            work = functools.partial(index, roots[name], folder, told[name])
             costs[name].append(cost_of(lambda name=name, work=work: kept.update({name: work()})))
-            print(f"{name}: {costs[name][-1].cpu_s:.1f} CPU s", file=sys.stderr, flush=True)
+            print(f"{folder.name}, {name}: {costs[name][-1].cpu_s:.1f} CPU s", file=sys.stderr, flush=True)
     rows = [[name, kept[name], *(f"{cost.cpu_s:.1f}" for cost in costs[name])] for name in roots]
-    report.table(
-        f"CPU seconds of indexing {files} videos of up to {SECONDS:g} s",
-        ["checkout", "videos kept", *(f"pair {pair + 1}" for pair in range(pairs))],
-        rows,
-    )
+    report.table(table, ["checkout", "videos kept", *(f"pair {pair + 1}" for pair in range(pairs))], rows)
     ratios = [mine.cpu_s / theirs.cpu_s for mine, theirs in zip(costs["this"], costs["other"], strict=True)]
     report.note(f"Ratios of the pairs: {', '.join(f'{ratio:.3f}' for ratio in ratios)}.")
     if kept["this"] < kept["other"]:
         report.note("This checkout keeps fewer videos: the times do not compare.")
-    report.target(
-        "CPU by the other checkout's, median of pairs",
-        paired_ratio(costs["this"], costs["other"]),
-        "<=",
-        BOUND,
-    )
-    return report.close()
+    what, bound = target
+    report.target(what, paired_ratio(costs["this"], costs["other"]), "<=", bound)
 
 
 def excerpts(count: int) -> Path:

@@ -14,7 +14,6 @@ with an encoder of 60 ms a picture, in this process, decoding included.
 
 from __future__ import annotations
 
-import functools
 import os
 import subprocess
 import sys
@@ -30,8 +29,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from against import PROGRAM, index, other_stages
-from common import Cost, Report, cost_of, interval, options, paired_ratio, work_dir
+from against import PROGRAM, compare, other_stages
+from common import Report, interval, options, work_dir
 from demo_recall import fetched_clips, mean_of, recalls
 from indexing import FPS, HEIGHT_PX, WIDTH_PX, endless_frames, landscape_clips, real_videos
 from polyreel.encoders.runtime import Bundle
@@ -63,7 +62,7 @@ def main() -> int:
         elif part == "still":
             still(report)
         else:
-            compare(report, part, folder_of(part, quick=arguments.quick), roots, pairs)
+            compare_part(report, part, folder_of(part, quick=arguments.quick), roots, pairs)
     return report.close()
 
 
@@ -106,24 +105,14 @@ def write(path: Path, frames: Iterable[av.VideoFrame], encoder: dict[str, str]) 
     scratch.replace(path)
 
 
-def compare(report: Report, part: str, folder: Path, roots: dict[str, Path], pairs: int) -> None:
-    """CPU of both checkouts over a folder."""
+def compare_part(report: Report, part: str, folder: Path, roots: dict[str, Path], pairs: int) -> None:
+    """CPU of both checkouts over a folder, with the bundle of the other one."""
     bundle = default_bundle(roots["other"])
     told = {name: ["--bundle", str(bundle), *other_stages(root)] for name, root in roots.items()}
     if part == "phone":
         told["this"] += ["--sampling", "fast"]
-    costs: dict[str, list[Cost]] = {name: [] for name in roots}
-    kept: dict[str, int] = {}
-    for pair in range(pairs):
-        for name in list(roots) if pair % 2 == 0 else list(roots)[::-1]:
-            work = functools.partial(index, roots[name], folder, told[name])
-            costs[name].append(cost_of(lambda name=name, work=work: kept.update({name: work()})))
-            print(f"{part}, {name}: {costs[name][-1].cpu_s:.1f} CPU s", file=sys.stderr, flush=True)
-    rows = [[name, kept[name], *(f"{cost.cpu_s:.1f}" for cost in costs[name])] for name in roots]
-    columns = ["checkout", "videos kept", *(f"pair {pair + 1}" for pair in range(pairs))]
-    report.table(f"{part}: CPU seconds of indexing", columns, rows)
-    what = f"{part}: CPU by the other checkout's"
-    report.target(what, paired_ratio(costs["this"], costs["other"]), "<=", BOUNDS[part])
+    target = (f"{part}: CPU by the other checkout's", BOUNDS[part])
+    compare(report, folder, roots, told, pairs=pairs, table=f"{part}: CPU seconds of indexing", target=target)
 
 
 def default_bundle(root: Path) -> Path:

@@ -20,8 +20,10 @@ import pytest
 
 import videos
 from decoders import fork_servers, running_decoders
-from polyreel.errors import DecodeError, LimitError, MediaError, WorkerKilledError
-from polyreel.media import limited
+from polyreel.errors import DecodeError, LimitError, MediaError, PolyreelError, WorkerKilledError
+from polyreel.library.index.decode_pool import Job, run_decode_pool
+from polyreel.library.index.scan import FoundVideo
+from polyreel.media import forked, limited
 from polyreel.media.decode import Frame
 from polyreel.media.limited import (
     ClipEnd,
@@ -383,6 +385,25 @@ def test_a_fork_server_that_is_killed_is_replaced(worker, film):
     assert child_of_this_process() != child
     with pytest.raises(psutil.NoSuchProcess):  # nobody would wait for it any more
         psutil.wait_procs([psutil.Process(child)], timeout=5)[0][0].status()
+
+
+def test_a_fork_server_that_is_stopped_is_replaced(worker, film, monkeypatch):
+    monkeypatch.setattr(forked, "_STARTS_WITHIN_S", 5.0)
+    assert is_served(worker, film)
+    (server,) = fork_servers()
+    server.suspend()
+    with DecodeWorker() as other:
+        assert is_served(other, film)
+    assert not server.is_running()
+
+
+def test_a_program_that_can_start_no_process_blames_no_file(film, monkeypatch):
+    monkeypatch.setattr(forked, "_server", None)
+    monkeypatch.setattr(sys, "executable", "nothing-of-this-name")
+    job = Job(FoundVideo(film, 1, 1, ""), SMALL, video="known")
+    with pytest.raises(PolyreelError, match=r"no process .* started \(.*nothing-of-this-name.*\)\.") as told:
+        list(run_decode_pool([job], workers=1, limits=Limits(), seen=set(), kept_s={}))
+    assert not isinstance(told.value, MediaError)
 
 
 def test_nothing_outlives_a_program_that_is_killed(film):

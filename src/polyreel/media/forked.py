@@ -13,9 +13,14 @@ import sys
 import threading
 from typing import BinaryIO
 
+from polyreel.errors import PolyreelError
 from polyreel.media.wire import LONG
 
 __all__ = ["ForkedWorker", "is_readable", "start_worker"]
+
+
+# Loading PyAV takes a third of a second, on a machine that pages some more; a stopped process never ends it.
+_STARTS_WITHIN_S = 60.0
 
 
 class ForkedWorker:
@@ -71,23 +76,37 @@ def start_worker(memory_bytes: int) -> ForkedWorker:
     """A new worker with a limit of its data memory.
 
     Raises:
-        OSError: no process could be made.
+        PolyreelError: no process could be made, which says nothing about the file that it was for.
     """
+    try:
+        return _started(memory_bytes)
+    except (OSError, EOFError) as error:
+        raise PolyreelError(
+            "no process that decodes videos could be started",
+            value=str(error) or "the one that starts them ended",
+            remedy="See whether memory, processes or open files run out here (ulimit -a), then try again",
+        ) from error
+
+
+def _started(memory_bytes: int) -> ForkedWorker:
     global _server
     with _starting:
-        for is_last_try in (False, True):
-            if _server is not None and _server.owner != os.getpid():
-                _server.close()
-                _server = None
-            _server = _server or _ForkServer()
+        if _server is not None and _server.owner != os.getpid():
+            _server.close()
+            _server = None
+        if _server is not None:
             try:
                 return _server.fork(memory_bytes)
-            except (BrokenPipeError, EOFError) as error:  # it was killed
+            except (BrokenPipeError, EOFError, TimeoutError):  # it was killed or stopped
                 _server.close()
                 _server = None
-                if is_last_try:
-                    raise OSError("the process that starts decoders ended") from error
-        raise AssertionError
+        _server = _ForkServer()
+        try:
+            return _server.fork(memory_bytes)
+        except (OSError, EOFError):
+            _server.close()
+            _server = None
+            raise
 
 
 class _ForkServer:
@@ -129,6 +148,9 @@ class _ForkServer:
         finally:
             for descriptor in (their_stdin, their_stdout, teller):
                 os.close(descriptor)
+        if not is_readable(ours[-1].fileno(), _STARTS_WITHIN_S):
+            _close(*ours)
+            raise TimeoutError(f"nothing was started within {_STARTS_WITHIN_S:.0f} s")
         pid = ours[-1].read(LONG.size)
         if not pid:
             _close(*ours)

@@ -115,7 +115,8 @@ class _ForkServer:
     def __init__(self) -> None:
         self.owner = os.getpid()  # a fork of the program must not talk into what its parent says
         self._control, theirs = socket.socketpair()
-        with theirs:
+        with theirs, contextlib.ExitStack() as unless_started:
+            unless_started.callback(self._control.close)
             self._process = subprocess.Popen(
                 # -P: else a file of the folder that it is called in could pass for a module of its name.
                 [sys.executable, "-P", "-m", "polyreel.media.fork_server", str(theirs.fileno())],
@@ -133,6 +134,7 @@ class _ForkServer:
                 # Ctrl-C in a terminal is for the program, which knows what to do with workers.
                 process_group=0,
             )
+            unless_started.pop_all()
         atexit.register(self.close)
 
     def fork(self, memory_bytes: int) -> ForkedWorker:

@@ -137,7 +137,7 @@ def index(
         _print_report(report, folder)
         if speech is None and report.indexed:
             _say_if_unheard(folder)
-        if report.indexed:
+        if report.changed:
             _say_if_outdated(folder)
 
     if watch:

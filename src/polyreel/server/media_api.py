@@ -92,12 +92,10 @@ def transcript(server: ServerState, video_id: VideoId, to: SubtitleFormat = "srt
             remedy="Index it with 'polyreel index --speech'; the library page says what was heard",
         )
     if to == "json":
-        heard = next(
-            each for each in recognitions(server.snapshot, [video_id])[video_id] if each.source == SPEECH
-        )
+        made = recognitions(server.snapshot, [video_id]).get(video_id, [])
         document = {
             "video": video.name,
-            "engine": heard.engine,
+            "engine": next((each.engine for each in made if each.source == SPEECH), None),
             "lines": [line.model_dump(mode="json") for line in lines],
         }
         text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"

@@ -3,7 +3,9 @@
 Sixty of the demo's clips are indexed into new libraries: by two workers without Ray, and by two readers and
 by one on a local cluster, start-up included. CPU time is that of all processes, Ray's own among them, looked
 at ten times a second. Then the driver is fed with ready answers as fast as it takes them: files of clips with
-pictures and vectors of the bundle's size, collected and committed as in any run.
+pictures and vectors of the bundle's size, collected and committed as in any run. On two idle cores all of it
+takes about six minutes: the runs are repeated as often as ``--minutes`` allow, and none of them may take more
+than ten minutes.
 
 What was measured feeds a simulation of 1, 10 and 100 nodes of 16 CPUs that index 100,000 hours: readers, the
 driver, its link and its disk, and the mount that all videos are read from each have a rate, and the slowest
@@ -12,6 +14,7 @@ is what saturates. The same simulation says how long the runs with one and two r
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
 import subprocess
@@ -38,8 +41,10 @@ from polyreel.library.store.tables import CLIPS
 from polyreel.media.decode import Health
 from polyreel.media.limited import Finished, Opened
 
-VIDEOS = 60
+VIDEOS, VIDEOS_QUICK = 60, 2
+FED, FED_QUICK = 1500, 20
 LOOK_EVERY_S = 0.1
+LONGEST_RUN_S = 600.0
 PLAIN, TWO, ONE = "2 workers, without Ray", "--ray, 2 readers", "--ray, 1 reader"
 HOURS, CPUS_A_NODE = 100_000, 16
 # Assumed, not measured: ten gigabits a second, and a good solid state disk.
@@ -102,7 +107,8 @@ class Rates:
 def main() -> int:
     """Run, feed the driver, and reckon."""
     parser = options(__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="how often each run is repeated")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each run is repeated, at most")
+    parser.add_argument("--minutes", type=float, default=5.0, help="no round begins that would end later")
     arguments = parser.parse_args()
     if find_spec("ray") is None:
         print("scale_out.py needs the extra polyreel[scale]", file=sys.stderr)
@@ -110,22 +116,28 @@ def main() -> int:
     report = Report("scale_out", arguments, ("ray",))
     bundle = Bundle(locate_bundle())
     _, files = fetched_clips(pypi_only=False)
-    videos = files[: 4 if arguments.quick else VIDEOS]
+    videos = files[: VIDEOS_QUICK if arguments.quick else VIDEOS]
     rounds = 1 if arguments.quick else arguments.rounds
-    ran = side_by_side(videos, rounds)
+    ran = side_by_side(videos, rounds, limit_s=60 * arguments.minutes)
     with tempfile.TemporaryDirectory(prefix="polyreel-library-") as library:
         smallest = min(videos, key=lambda path: path.stat().st_size)
         start = watched([smallest], Path(library), ("--workers", "2", "--ray"))
-    costs(report, ran, start, rounds, len(videos))
+    costs(report, ran, start, len(videos))
     with tempfile.TemporaryDirectory(prefix="polyreel-fed-") as folder:
-        fed = feed(Path(folder), bundle, files=40 if arguments.quick else 3000)
+        fed = feed(Path(folder), bundle, files=FED_QUICK if arguments.quick else FED)
     rates = rates_of(ran, start, fed, videos, bundle)
     simulate(report, rates, ran, fed)
     return report.close()
 
 
-def side_by_side(videos: list[Path], rounds: int) -> dict[str, list[Ran]]:
-    """Each kind of run in turn, each round beginning with another."""
+def side_by_side(videos: list[Path], rounds: int, *, limit_s: float) -> dict[str, list[Ran]]:
+    """Each kind of run in turn, each round beginning with another.
+
+    Args:
+        videos: what is indexed.
+        rounds: how many, at most; there is always one.
+        limit_s: seconds within which all rounds end, if each takes as long as those before.
+    """
     kinds: dict[str, tuple[str, ...]] = {
         PLAIN: ("--workers", "2"),
         TWO: ("--workers", "2", "--ray"),
@@ -133,7 +145,10 @@ def side_by_side(videos: list[Path], rounds: int) -> dict[str, list[Ran]]:
     }
     names = list(kinds)
     ran: dict[str, list[Ran]] = {name: [] for name in names}
+    began = time.perf_counter()
     for turn in range(rounds):
+        if turn and (time.perf_counter() - began) * (turn + 1) / turn > limit_s:
+            break
         for name in names[turn % 3 :] + names[: turn % 3]:
             with tempfile.TemporaryDirectory(prefix="polyreel-library-") as library:
                 ran[name].append(watched(videos, Path(library), kinds[name]))
@@ -150,6 +165,11 @@ def watched(videos: list[Path], library: Path, more: tuple[str, ...]) -> Ran:
     )
     root, spent = psutil.Process(process.pid), dict[int, float]()
     while process.poll() is None:
+        if time.perf_counter() - began > LONGEST_RUN_S:
+            for member in family(root):
+                with contextlib.suppress(psutil.Error):
+                    member.kill()
+            raise SystemExit(f"{' '.join(map(str, command))} has not ended within {LONGEST_RUN_S:.0f} s")
         for member in family(root):
             try:
                 times = member.cpu_times()
@@ -166,7 +186,7 @@ def watched(videos: list[Path], library: Path, more: tuple[str, ...]) -> Ran:
     return Ran(wall_s, sum(spent.values()), spent[process.pid], float(lengths.sum()), len(lengths), size)
 
 
-def costs(report: Report, ran: Mapping[str, list[Ran]], start: Ran, rounds: int, videos: int) -> None:
+def costs(report: Report, ran: Mapping[str, list[Ran]], start: Ran, videos: int) -> None:
     """CPU time of the runs, and what Ray adds."""
     rows = [
         [
@@ -180,7 +200,7 @@ def costs(report: Report, ran: Mapping[str, list[Ran]], start: Ran, rounds: int,
     ]
     seconds = ran[PLAIN][0].video_s
     report.table(
-        f"{videos} videos, {seconds:.0f} s in all; median of {rounds}",
+        f"{videos} videos, {seconds:.0f} s in all; median of {len(ran[PLAIN])}",
         ["", "CPU s", "of which the first process", "wall s", "CPU by that without Ray"],
         rows,
     )
@@ -194,15 +214,28 @@ def _median(runs: Iterable[Ran], of: Callable[[Ran], float]) -> float:
     return statistics.median(map(of, runs))
 
 
-def feed(folder: Path, bundle: Bundle, *, files: int) -> list[float]:
-    """CPU seconds for a clip that the driver takes, in each fifth of so many files, and all in all.
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """What the driver takes for a clip, in seconds.
+
+    Attributes:
+        cpu_s: CPU time, in each fifth of the files, and all in all.
+        wall_s: all in all, waits for the disk among them.
+    """
+
+    cpu_s: list[float]
+    wall_s: float
+
+
+def feed(folder: Path, bundle: Bundle, *, files: int) -> Fed:
+    """Let the driver take so many files, as fast as it can.
 
     It commits once a second: in a minute as often as a run that is fed by a cluster does in five.
     """
     (folder / "videos").mkdir()
     for number in range(files):
         (folder / "videos" / f"{number:05}.mp4").write_bytes(number.to_bytes(8, "big"))
-    thumbnail, marks = os.urandom(10_000), [time.process_time()]
+    thumbnail, marks, began = os.urandom(10_000), [time.process_time()], time.perf_counter()
     features = np.zeros(frame_features(bundle), np.float32)
     vector = np.full(bundle.card.dim, bundle.card.dim**-0.5, np.float32)
 
@@ -221,8 +254,10 @@ def feed(folder: Path, bundle: Bundle, *, files: int) -> list[float]:
 
     library = folder / "library"
     index([folder / "videos"], library, bundle, location=str(bundle.folder), read=ready, commit_every_s=1.0)
-    in_all = (time.process_time() - marks[0]) / (files * CLIPS_A_FILE)
-    return [float(spent) / (files // 5 * CLIPS_A_FILE) for spent in np.diff(marks)] + [in_all]
+    clips = files * CLIPS_A_FILE
+    fifths = [float(spent) * 5 / clips for spent in np.diff(marks)]
+    in_all = (time.process_time() - marks[0]) / clips
+    return Fed([*fifths, in_all], (time.perf_counter() - began) / clips)
 
 
 def whole(seconds: float) -> dict[str, object]:
@@ -247,9 +282,7 @@ def frame_features(bundle: Bundle) -> tuple[int, int]:
     return round(10 * frames.fps), bundle.encode_frames(picture).shape[1]
 
 
-def rates_of(
-    ran: Mapping[str, list[Ran]], start: Ran, fed: list[float], videos: list[Path], bundle: Bundle
-) -> Rates:
+def rates_of(ran: Mapping[str, list[Ran]], start: Ran, fed: Fed, videos: list[Path], bundle: Bundle) -> Rates:
     """Rates for an hour of video, by the medians."""
     run = sorted(ran[TWO], key=lambda each: each.cpu_s)[len(ran[TWO]) // 2]
     hours = run.video_s / 3600
@@ -260,19 +293,23 @@ def rates_of(
     return Rates(
         start_s=start.wall_s,
         hours_a_reader_s=hours / reading_s,
-        hours_a_driver_s=hours / (run.clips * max(fed[-1], (run.driver_s - start.driver_s) / run.clips)),
+        hours_a_driver_s=hours / (run.clips * max(fed.wall_s, (run.driver_s - start.driver_s) / run.clips)),
         source_bytes=sum(path.stat().st_size for path in videos) / hours,
         answer_bytes=run.clips / hours * clip_bytes,
         library_bytes=run.library_bytes / hours,
     )
 
 
-def simulate(report: Report, rates: Rates, ran: Mapping[str, list[Ran]], fed: list[float]) -> None:
+def simulate(report: Report, rates: Rates, ran: Mapping[str, list[Ran]], fed: Fed) -> None:
     """The driver's growth, the runs that were real, and those that are not."""
     report.table(
         f"A driver fed with ready answers, {CLIPS_A_FILE} clips a file: CPU ms a clip",
-        [*(f"fifth {number} of 5" for number in range(1, 6)), "all, with its begin and end"],
-        [[1000 * each for each in fed]],
+        [*(f"fifth {number} of 5" for number in range(1, 6)), "all, with begin and end"],
+        [[1000 * each for each in fed.cpu_s]],
+    )
+    report.note(
+        f"It takes {1000 * fed.wall_s:.2f} ms a clip on the clock, waits for the disk among them: by that "
+        "the driver's share below is reckoned."
     )
     hours = ran[PLAIN][0].video_s / 3600
     rows = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import re
 import subprocess
@@ -88,27 +89,49 @@ def room_of(file: Path) -> str:
     return file.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
-def imports_of(file: Path) -> Iterator[Import]:
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+@functools.cache
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def imports_of(file: Path) -> tuple[Import, ...]:
+    return tuple(_imports_in(file))
+
+
+def _imports_in(file: Path) -> Iterator[Import]:
+    for node in ast.walk(tree_of(file)):
         if isinstance(node, ast.Import):
             yield from (Import(file, node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file}:{node.lineno}: imports are absolute here"
             # "from polyreel.media import decode" may name a module or something in the package.
             yield from (Import(file, node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+        elif isinstance(node, ast.Call) and called(node).endswith(("import_module", "__import__")):
             yield Import(file, node.lineno, f"{BY_NAME}{ast.unparse(node)}")
 
 
+def called(node: ast.Call) -> str:
+    """The last name of what is called; empty where that has none."""
+    return str(getattr(node.func, "attr", getattr(node.func, "id", "")))
+
+
 FILES = sorted(SOURCE.rglob("*.py"))
-IMPORTS = [found for file in FILES for found in imports_of(file)]
-OURS = [found for found in IMPORTS if found.target.partition(".")[0] == "polyreel"]
 PACKAGES = sorted(file.parent for file in FILES if file.name == "__init__.py")
+
+
+# Read where they are wanted: every worker collects these tests, and one runs them.
+def imports() -> list[Import]:
+    return [found for file in FILES for found in imports_of(file)]
+
+
+def ours() -> list[Import]:
+    return [found for found in imports() if found.target.partition(".")[0] == "polyreel"]
 
 
 def test_every_file_has_its_place():
     assert len(FILES) > 40
-    assert len(OURS) > 100
+    assert len(ours()) > 100
     places = {*GROUND, *ABOVE_BOTH, *OWNERS, *RESEARCHERS, *BOTH_USE}
     assert {room_of(file) for file in FILES} <= places
 
@@ -129,7 +152,7 @@ def may_import(room: str, target: str) -> bool:
 
 
 def test_imports_run_downward_and_never_from_wing_to_wing():
-    assert sorted(found.where for found in OURS if not may_import(found.room, found.target_room)) == []
+    assert sorted(found.where for found in ours() if not may_import(found.room, found.target_room)) == []
 
 
 def test_no_files_import_each_other_in_a_circle():
@@ -179,7 +202,7 @@ def test_a_circle_would_be_seen():
 
 
 def test_main_enters_by_the_front_door_too():
-    assert [found.target for found in OURS if found.room == "__main__"] == ["polyreel.cli.app.main"]
+    assert [found.target for found in ours() if found.room == "__main__"] == ["polyreel.cli.app.main"]
 
 
 def may_have_torch(file: Path) -> bool:
@@ -188,7 +211,7 @@ def may_have_torch(file: Path) -> bool:
 
 def test_torch_is_imported_where_models_are_trained_or_imported_and_nowhere_else():
     assert [
-        found.where for found in IMPORTS if TORCH.match(found.target) and not may_have_torch(found.file)
+        found.where for found in imports() if TORCH.match(found.target) and not may_have_torch(found.file)
     ] == []
 
 
@@ -198,7 +221,7 @@ def test_the_corner_with_torch_is_entered_from_functions_only():
     entered = [
         f"{file.relative_to(SOURCE.parent)} imports {node.module}"
         for file in outside
-        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        for node in tree_of(file).body
         if isinstance(node, ast.ImportFrom)
         and str(node.module).startswith("polyreel.encoders.importing.weights")
     ]
@@ -207,17 +230,16 @@ def test_the_corner_with_torch_is_entered_from_functions_only():
 
 def test_nothing_imports_what_a_string_names():
     """Registries are closed dicts: no dotted path is imported out of a file or a variable."""
-    assert [found.where for found in IMPORTS if found.target.startswith(BY_NAME)] == []
+    assert [found.where for found in imports() if found.target.startswith(BY_NAME)] == []
 
 
 def test_nothing_unpickles():
     risky = re.compile(r"(pickle|dill|cloudpickle|joblib|marshal|shelve)(\.|$)")
-    assert [found.where for found in IMPORTS if risky.match(found.target)] == []
+    assert [found.where for found in imports() if risky.match(found.target)] == []
 
 
 def public_names(package: Path) -> list[str]:
-    tree = ast.parse((package / "__init__.py").read_text(encoding="utf-8"))
-    for node in tree.body:
+    for node in tree_of(package / "__init__.py").body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
             return list(ast.literal_eval(node.value))
     return []
@@ -266,7 +288,7 @@ def test_a_room_costs_only_what_it_needs(imported, absent):
 def test_no_class_name_stands_for_two_things():
     places: dict[str, list[str]] = {}
     for file in FILES:
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(file)):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, []).append(str(file.relative_to(SOURCE)))
     assert {name: files for name, files in places.items() if len(files) > 1} == {}

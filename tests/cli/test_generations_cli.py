@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -122,7 +123,7 @@ def test_ctrl_c_pauses_a_move(home):
     ]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not (home / "library" / "move.json").exists() and run.poll() is None:
-        pass
+        time.sleep(0.005)
     run.send_signal(signal.SIGINT)
     out, err = run.communicate(timeout=60)
     assert run.returncode == 1, (out, err)

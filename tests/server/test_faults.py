@@ -91,6 +91,7 @@ def test_a_new_commit_shows_without_restart_and_searches_go_on(own_library, tiny
             count += 1
             if answer.status_code != 200:
                 failures.append(answer.text)
+            time.sleep(0.01)  # the run between is to have its turn
         return count
 
     with serving(own_library) as client, ThreadPoolExecutor(2) as crew:

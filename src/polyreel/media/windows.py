@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MAX_CLIP_S", "Span", "Windower", "cell_means"]
+__all__ = ["MAX_CLIP_S", "Span", "Windower", "cell_maxima", "cell_means"]
 
 MAX_CLIP_S = 10.0
 # A cut within this time of the clip's start would make clips too short to tell anything: flashes, fast
@@ -98,7 +98,17 @@ def _middle(times: Sequence[float], centre_s: float) -> int:
 
 def cell_means(image: NDArray[np.uint8], grid: int) -> NDArray[np.float32]:
     """Mean colours, 0 to 1, of ``grid`` x ``grid`` cells of a picture; fewer where it has fewer pixels."""
-    rows, columns = (np.linspace(0, side, min(grid, side) + 1).astype(int)[:-1] for side in image.shape[:2])
+    rows, columns = _cell_starts(image, grid)
     cells = np.add.reduceat(np.add.reduceat(image, rows, axis=0, dtype=np.float32), columns, axis=1)
     pixels = image.shape[0] * image.shape[1] / (len(rows) * len(columns))
     return np.asarray(cells, np.float32) / np.float32(255 * pixels)
+
+
+def cell_maxima(values: NDArray[np.uint8], grid: int) -> NDArray[np.uint8]:
+    """Largest value of each of the cells of ``cell_means``, of (height, width) uint8."""
+    rows, columns = _cell_starts(values, grid)
+    return np.maximum.reduceat(np.maximum.reduceat(values, rows, axis=0), columns, axis=1)
+
+
+def _cell_starts(image: NDArray[np.uint8], grid: int) -> list[NDArray[np.int64]]:
+    return [np.linspace(0, side, min(grid, side) + 1).astype(np.int64)[:-1] for side in image.shape[:2]]

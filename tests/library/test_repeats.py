@@ -127,6 +127,8 @@ def test_slides_of_a_recording_are_encoded_once_each_with_the_words_that_appear(
     encoder, frames = Means(), FrameEncoder()
     with VideoReader(path) as reader:
         images = [each.image((224, 224)) for each in reader.pictures(1.0, "near")]
-    features = np.concatenate([frames.encode(encoder, images[start : start + 5]) for start in range(0, 12, 5)])
+    features = np.concatenate(
+        [frames.encode(encoder, images[start : start + 5]) for start in range(0, 12, 5)]
+    )
     assert encoder.seen == 3
     assert len(np.unique(features, axis=0)) == 3

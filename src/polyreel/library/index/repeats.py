@@ -18,11 +18,11 @@ from polyreel.media.windows import cell_maxima, cell_means
 __all__ = ["FrameEncoder"]
 
 _GRID = 32
-# The largest difference of a cell, 0 to 1, in any colour. Noise lies below it; a word that appears, or somebody
-# who moves a hand, changes some cell by many times as much.
+# The largest difference of a cell, 0 to 1, in any colour. Noise lies below it; a word that appears, or
+# somebody who moves a hand, changes some cell by many times as much.
 _UNSEEN = 2 / 255
-# A key frame sharpens or shifts what stands still: cells by up to 2.8 of 255, no pixel of them by more than 5.
-# Of words that change a cell by so little, even faint and small ones, some pixel changes by 10 and more.
+# A key frame sharpens or shifts what stands still: cells by up to 2.8 of 255, no pixel of them by more than
+# 5. Of words that change a cell by so little, even faint and small ones, some pixel changes by 10 and more.
 _UNSEEN_WHERE_PIXELS_AGREE, _AGREE = 3 / 255, 7
 
 

@@ -89,6 +89,16 @@ def test_each_subtitle_belongs_to_the_clip_that_holds_its_middle(library):
     }
 
 
+def test_lines_lie_in_order_of_clip_and_time_whenever_they_were_indexed(library, tmp_path, tiny_bundle):
+    videos = Path(load(library).videos["path"][0].as_py()).parent
+    late = tmp_path / "late"
+    for name in ("b", "a"):
+        index_films(videos / f"{name}.mp4", late, tiny_bundle)
+    texts = load(late).subtitles["text"].to_pylist()
+    assert texts == load(library).subtitles["text"].to_pylist()
+    assert texts == ["early", "late", "after the end", "the dog"]
+
+
 def test_indexing_leaves_it_ready(library, layouts):
     load(library)
     assert layouts == []

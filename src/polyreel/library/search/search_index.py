@@ -41,7 +41,7 @@ from polyreel.library.store.words import WORDS, indexed_words
 __all__ = ["CACHE", "SearchIndex", "cache_of", "load_search_index"]
 
 CACHE = "cache"
-_LAYOUT = 8
+_LAYOUT = 9
 _CLIP_COLUMNS = ["clip_id", "video", "path", "start_s", "end_s", "thumbnail", "encoded"]
 _SUBTITLE_COLUMNS = ["subtitle_id", "text", "language", "kind", "clip", "encoded"]
 _VIDEO_FACTS = ["path", "video", "size_bytes", "mtime_ns"]
@@ -59,7 +59,7 @@ class SearchIndex:
             of the generation that searches use; else its row there is zero); by path and time.
         clip_vectors: (clips, dim).
         subtitles: a row a line: subtitle_id, text, language, kind (see ``line_kinds``), clip (row of the clip
-            that holds its middle), encoded.
+            that holds its middle), encoded; by clip and time.
         subtitle_vectors: (subtitles, dim).
         videos: a row a video: path, video, first (row of its first clip) and clips (how many, one after the
             other), duration_s, size_bytes and mtime_ns (of the file as it was indexed), languages (of its
@@ -190,6 +190,9 @@ def _lay_out(snapshot: TableReader) -> SearchIndex:
     subtitles = _with_words(snapshot.read(SUBTITLES))
     subtitles = subtitles.append_column("clip", pa.array(_clip_of_each(subtitles, clips), pa.int64()))
     subtitles = subtitles.filter(pc.greater_equal(subtitles["clip"], 0))
+    # Lance promises no order, and lines of equal score come in theirs: it must not tell when a line was
+    # added, to which library, or by which machine.
+    subtitles = subtitles.sort_by([(key, "ascending") for key in ("clip", "start_s", "subtitle_id")])
     kinds = [line_kind(source) for source in subtitles["source"].to_pylist()]
     subtitles = subtitles.append_column("kind", pa.array(kinds, pa.string()))
     clips = clips.append_column("encoded", pc.is_in(clips["clip_id"], value_set=encoded))

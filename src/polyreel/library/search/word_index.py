@@ -1,18 +1,21 @@
 """Lines by the words they share with a query, and by the exact words that it has in quotes.
 
-An inverted index: each word's lines, and the share of its BM25 score that the word gives to each of them. It
-is laid out beside the matrices of ``search_index``, mapped into memory like them, and made anew as they are,
-so that a search loads no database. A word is what stands between spaces in what ``words`` of the store makes
-of a text. Chinese, Japanese, Thai and others that put no spaces between words are indexed by letter and by
-pair of neighbours, and searched by pairs (or by the letter, if there is but one), which needs no dictionary.
+An inverted index: each word's lines, and how often it stands in each of them. What it adds to their BM25
+scores is reckoned from these and from how long and how many all lines are, so that the indexes of several
+libraries can be searched as one. It is laid out beside the matrices of ``search_index``, mapped into memory
+like them, and made anew as they are, so that a search loads no database. A word is what stands between spaces
+in what ``words`` of the store makes of a text. Chinese, Japanese, Thai and others that put no spaces between
+words are indexed by letter and by pair of neighbours, and searched by pairs (or by the letter, if there is
+but one), which needs no dictionary.
 """
 
 from __future__ import annotations
 
 import unicodedata
+from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -29,7 +32,10 @@ from polyreel.library.store.words import indexed_words
 __all__ = [
     "UNSPACED",
     "WORD_PARTS",
+    "LineLengths",
+    "SearchedWords",
     "WordIndex",
+    "lengths_of",
     "make_word_index",
     "phrases_in",
     "query_terms",
@@ -40,8 +46,8 @@ __all__ = [
     "write_word_index",
 ]
 
-_TERMS, _ROWS, _WEIGHTS = "terms.arrow", "term-rows.npy", "term-weights.npy"
-WORD_PARTS = (_TERMS, _ROWS, _WEIGHTS)
+_TERMS, _ROWS, _TIMES, _LENGTHS = "terms.arrow", "term-rows.npy", "term-times.npy", "line-lengths.npy"
+WORD_PARTS = (_TERMS, _ROWS, _TIMES, _LENGTHS)
 """The files of an index."""
 
 # Okapi BM25 (Robertson and Zaragoza 2009), and Lucene's logarithm, which is never negative.
@@ -61,25 +67,30 @@ _AS_TYPED = {"æ": "ae", "œ": "oe", "ð": "d", "þ": "th", "ı": "i", "ĸ": "q"
 _LATIN_BLOCKS = (range(0xC0, 0x250), range(0x250, 0x2B0), range(0x1D80, 0x1DC0), range(0x2C60, 0x2C80))
 # Lines that hold all words of a phrase are looked at so many at a time, the best first.
 _LOOKED_AT = 256
+# A word that stands in a line more often counts no more.
+_MOST_TIMES = np.iinfo(np.uint16).max
 
 
 @dataclass(frozen=True, slots=True)
-class WordIndex:
-    """Which lines hold which words.
+class LineLengths:
+    """How many lines there are, how many have terms, and how many terms they have in all."""
 
-    Attributes:
-        terms: (terms,) sorted by code points.
-        first: (terms + 1,) where the entries of each term begin, and where the last ends.
-        rows: (entries,) int32, lines by row, ascending within a term.
-        weights: (entries,) float32, what the term adds to a line's BM25 score.
-        texts: (lines,) the lines, for what stands in quotes.
-    """
+    lines: int
+    worded: int
+    terms: int
 
-    terms: pa.StringArray
-    first: NDArray[np.int64]
-    rows: NDArray[np.int32]
-    weights: NDArray[np.float32]
-    texts: pa.ChunkedArray
+    def rarity(self, held_by: int) -> float:
+        """What a term counts that so many lines hold."""
+        return float(np.log1p((self.lines - held_by + 0.5) / (held_by + 0.5)))
+
+    def norms(self, lengths: NDArray[np.int32]) -> NDArray[np.float64]:
+        """What the length of lines, (lines,), takes from their scores."""
+        mean = max(self.terms / max(self.worded, 1), 1.0)
+        return _K1 * (1 - _B + _B * lengths / mean)
+
+
+class SearchedWords(ABC):
+    """Lines that can be searched by their words."""
 
     def search(
         self, text: str, limit: int, allowed: NDArray[np.bool_] | None = None
@@ -93,20 +104,18 @@ class WordIndex:
             limit: how many lines at most.
             allowed: which lines may be returned, (lines,); None for all.
         """
-        scores = np.zeros(len(self.texts), np.float32)
-        for term in dict.fromkeys(query_terms(indexed_words(text))):
-            entries = self._entries(term)
-            scores[self.rows[entries]] += self.weights[entries]
+        scores = self.scores(list(dict.fromkeys(query_terms(indexed_words(text)))))
         found_in = scores > 0 if allowed is None else allowed & (scores > 0)
         phrases = phrases_in(text)
         if not phrases:
             rows, found = best_rows(scores, limit, found_in)
             return list(zip(rows.tolist(), found.tolist(), strict=True))
-        rows, found = best_rows(scores, len(scores), self._lines_with_all(phrases) & found_in)
+        terms = {term for phrase in phrases for term in query_terms(phrase)}
+        rows, found = best_rows(scores, len(scores), self.lines_with_all(terms) & found_in)
         said: list[tuple[int, float]] = []
         for start in range(0, len(rows), _LOOKED_AT):
             part = slice(start, start + _LOOKED_AT)
-            lines = self.texts.take(pa.array(rows[part])).to_pylist()
+            lines = self.texts_of(rows[part])
             said += [
                 (row, score)
                 for row, score, line in zip(rows[part].tolist(), found[part].tolist(), lines, strict=True)
@@ -116,16 +125,80 @@ class WordIndex:
                 break
         return said[:limit]
 
-    def _lines_with_all(self, phrases: Sequence[str]) -> NDArray[np.bool_]:
-        """Which lines hold every word of the phrases, (lines,)."""
+    @abstractmethod
+    def scores(self, terms: Sequence[str]) -> NDArray[np.float32]:
+        """BM25 scores of all lines, (lines,), for terms of which none comes twice."""
+
+    @abstractmethod
+    def lines_with_all(self, terms: Iterable[str]) -> NDArray[np.bool_]:
+        """Which lines hold every term, (lines,)."""
+
+    @abstractmethod
+    def texts_of(self, rows: NDArray[np.int64]) -> list[str]:
+        """Lines by row."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordIndex(SearchedWords):
+    """Which lines hold which words.
+
+    Attributes:
+        terms: (terms,) sorted by code points.
+        first: (terms + 1,) where the entries of each term begin, and where the last ends.
+        rows: (entries,) int32, lines by row, ascending within a term.
+        times: (entries,) uint16, how often the term stands in the line.
+        lengths: (lines,) int32, terms of each line.
+        texts: (lines,) the lines, for what stands in quotes.
+        all_lengths: of ``lengths``.
+    """
+
+    terms: pa.StringArray
+    first: NDArray[np.int64]
+    rows: NDArray[np.int32]
+    times: NDArray[np.uint16]
+    lengths: NDArray[np.int32]
+    texts: pa.ChunkedArray
+    all_lengths: LineLengths
+
+    def scores(self, terms: Sequence[str]) -> NDArray[np.float32]:
+        """BM25 scores of all lines, (lines,), for terms of which none comes twice."""
+        entries = [self.entries(term) for term in terms]
+        rarities = [self.all_lengths.rarity(own.stop - own.start) for own in entries]
+        return self.scores_of(entries, rarities, self.all_lengths)
+
+    def scores_of(
+        self, entries: Sequence[slice], rarities: Sequence[float], among: LineLengths
+    ) -> NDArray[np.float32]:
+        """BM25 scores of all lines, (lines,).
+
+        Args:
+            entries: of each term.
+            rarities: what each term counts.
+            among: all lines that these are searched with.
+        """
+        scores = np.zeros(len(self.texts), np.float32)
+        for own, rarity in zip(entries, rarities, strict=True):
+            rows, times = self.rows[own], self.times[own]
+            norms = among.norms(self.lengths[rows])
+            scores[rows] += (rarity * times * (_K1 + 1) / (times + norms)).astype(np.float32)
+        return scores
+
+    def lines_with_all(self, terms: Iterable[str]) -> NDArray[np.bool_]:
+        """Which lines hold every term, (lines,)."""
         held = np.ones(len(self.texts), bool)
-        for term in {term for phrase in phrases for term in query_terms(phrase)}:
+        for term in terms:
             own = np.zeros(len(held), bool)
-            own[self.rows[self._entries(term)]] = True
+            own[self.rows[self.entries(term)]] = True
             held &= own
         return held
 
-    def _entries(self, term: str) -> slice:
+    def texts_of(self, rows: NDArray[np.int64]) -> list[str]:
+        """Lines by row."""
+        found: list[str] = self.texts.take(pa.array(rows)).to_pylist()
+        return found
+
+    def entries(self, term: str) -> slice:
+        """Where in ``rows`` those of a term stand; nowhere if no line holds it."""
         place = bisect_left(self.terms, term, key=lambda each: each.as_py())
         if place == len(self.terms) or self.terms[place].as_py() != term:
             return slice(0, 0)
@@ -160,12 +233,15 @@ def make_word_index(texts: pa.ChunkedArray, words: pa.ChunkedArray) -> WordIndex
     # An entry for each term of a line, in order of term and line.
     keys, times = np.unique(places[found] * max(len(words), 1) + lines, return_counts=True)
     term_of, rows = np.divmod(keys, max(len(words), 1))
+    lengths = np.bincount(rows, times, minlength=len(words)).astype(np.int32)
     return WordIndex(
         pa.array(terms, pa.string()),
         np.searchsorted(term_of, np.arange(len(terms) + 1)).astype(np.int64),
         rows.astype(np.int32),
-        _bm25(term_of, rows, times, terms=len(terms), lines=len(words)),
+        np.minimum(times, _MOST_TIMES).astype(np.uint16),
+        lengths,
         texts,
+        lengths_of(lengths),
     )
 
 
@@ -191,22 +267,9 @@ def _spread(
     return numbers[first + np.arange(len(first))], np.repeat(lines, lengths)
 
 
-def _bm25(
-    term_of: NDArray[np.int64], rows: NDArray[np.int64], times: NDArray[np.int64], *, terms: int, lines: int
-) -> NDArray[np.float32]:
-    """What each entry adds to the score of its line, (entries,).
-
-    Args:
-        term_of, rows, times: (entries,) term, line, and how often it stands there.
-        terms, lines: how many there are.
-    """
-    lengths = np.bincount(rows, times, minlength=lines)
-    mean = lengths.sum() / max(np.count_nonzero(lengths), 1)
-    held_by = np.bincount(term_of, minlength=terms)
-    rarity = np.log1p((lines - held_by + 0.5) / (held_by + 0.5))
-    norms = _K1 * (1 - _B + _B * lengths / max(mean, 1.0))
-    weights: NDArray[np.float64] = rarity[term_of] * times * (_K1 + 1) / (times + norms[rows])
-    return weights.astype(np.float32)
+def lengths_of(lengths: NDArray[np.int32]) -> LineLengths:
+    """What the lengths of lines, (lines,), come to."""
+    return LineLengths(len(lengths), int(np.count_nonzero(lengths)), int(lengths.sum(dtype=np.int64)))
 
 
 def write_word_index(index: WordIndex, folder: Path) -> None:
@@ -216,7 +279,8 @@ def write_word_index(index: WordIndex, folder: Path) -> None:
     with pa.OSFile(str(folder / _TERMS), "wb") as file, pa.ipc.new_file(file, table.schema) as out:
         out.write_table(table)
     np.save(folder / _ROWS, index.rows, allow_pickle=False)
-    np.save(folder / _WEIGHTS, index.weights, allow_pickle=False)
+    np.save(folder / _TIMES, index.times, allow_pickle=False)
+    np.save(folder / _LENGTHS, index.lengths, allow_pickle=False)
 
 
 def read_word_index(folder: Path, texts: pa.ChunkedArray) -> WordIndex:
@@ -231,20 +295,24 @@ def read_word_index(folder: Path, texts: pa.ChunkedArray) -> WordIndex:
     """
     with pa.memory_map(str(folder / _TERMS)) as file:
         table = pa.ipc.open_file(file).read_all()
-    rows, weights = (np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in (_ROWS, _WEIGHTS))
+    rows, times, lengths = (
+        np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in (_ROWS, _TIMES, _LENGTHS)
+    )
     fits = (
         table.schema.equals(_term_schema(lines=len(texts), entries=len(rows)), check_metadata=True)
         and rows.ndim == 1
-        and rows.shape == weights.shape
-        and (rows.dtype, weights.dtype) == (np.int32, np.float32)
-        and (not len(rows) or (rows.min() >= 0 and rows.max() < len(texts)))
+        and rows.shape == times.shape
+        and lengths.shape == (len(texts),)
+        and (rows.dtype, times.dtype, lengths.dtype) == (np.int32, np.uint16, np.int32)
+        and (not len(rows) or (rows.min() >= 0 and rows.max() < len(texts) and times.min() > 0))
+        and (not len(lengths) or lengths.min() >= 0)
     )
     if not fits:
         raise ValueError("the parts of an index of words do not belong together")
     first = np.append(table["first"].to_numpy(), len(rows))
     if first[0] != 0 or (np.diff(first) <= 0).any():
         raise ValueError("an index of words is of other lines")
-    return WordIndex(table["term"].combine_chunks(), first, rows, weights, texts)
+    return WordIndex(table["term"].combine_chunks(), first, rows, times, lengths, texts, lengths_of(lengths))
 
 
 def _term_schema(*, lines: int, entries: int) -> pa.Schema:

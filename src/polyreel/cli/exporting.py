@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,19 +37,22 @@ def check_export(kind: str | None, out: Path | None) -> None:
         raise UnknownNameError("format", kind, EXPORT_FORMATS)
 
 
-def export_found(result: SearchResult, kind: str, target: Path, library: Path, *, overwrite: bool) -> None:
+def export_found(
+    result: SearchResult, kind: str, target: Path, libraries: Sequence[Path], *, overwrite: bool
+) -> None:
     """Write what a search found, and say so.
 
     Args:
         result: of the search.
         kind, target: checked by ``check_export``.
-        library: that was searched; nothing is written into it.
+        libraries: that were searched; nothing is written into them.
         overwrite: whether a file may be replaced.
     """
     from polyreel.library.exchange.exporting import export_hits
     from polyreel.library.own_files import require_not_own
 
-    require_not_own(library, target)
+    for library in libraries:
+        require_not_own(library, target)
     title = result.query or "polyreel"
     remarks = export_hits(result.hits, target, kind=kind, title=title, overwrite=overwrite)
     for remark in remarks:

@@ -24,6 +24,7 @@ __all__ = [
     "Device",
     "Json",
     "Languages",
+    "LibrariesOption",
     "LibraryOption",
     "Seed",
     "SpeechDevice",
@@ -76,6 +77,15 @@ LibraryOption = Annotated[
     Path | None,
     Parameter(
         name="--library", help="Folder of the library; by default $POLYREEL_LIBRARY or a folder of yours."
+    ),
+]
+LibrariesOption = Annotated[
+    list[Path] | None,
+    Parameter(
+        name="--library",
+        negative="",
+        help="Folder of the library; by default $POLYREEL_LIBRARY or a folder of yours. Several are searched "
+        "as one: --library DIR --library DIR.",
     ),
 ]
 

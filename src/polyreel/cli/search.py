@@ -15,7 +15,14 @@ from rich.table import Table
 from rich.text import Text
 
 from polyreel.cli.exporting import check_export, export_found
-from polyreel.cli.options import Device, Json, LibraryOption, default_library, load_bundle, spoken_languages
+from polyreel.cli.options import (
+    Device,
+    Json,
+    LibrariesOption,
+    default_library,
+    load_bundle,
+    spoken_languages,
+)
 from polyreel.cli.output import print_json, print_lines, stderr, stdout, write_paths
 from polyreel.errors import QueryError, UsageError
 from polyreel.files import absolute
@@ -26,6 +33,7 @@ from polyreel.units import clock, count, printable
 if TYPE_CHECKING:
     from polyreel.library.results import Hit, SearchResult
     from polyreel.library.search.filters import Filter
+    from polyreel.library.search.joined_library import JoinedLibrary
     from polyreel.library.search.search import Library
 
 __all__ = ["hit_table", "search"]
@@ -40,7 +48,7 @@ _GAP, _LEAST_SUBTITLE, _WRAPPED_SUBTITLE = 2, len("subtitle"), 40
 
 def search(
     *query: Annotated[str, Parameter(allow_leading_hyphen=True)],
-    library: LibraryOption = None,
+    library: LibrariesOption = None,
     top: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000))] = 10,
     lang: str = "auto",
     mode: Annotated[str, Parameter(name=["--in", "--mode"])] = "hybrid",
@@ -97,7 +105,8 @@ def search(
         server: Ask the server of the library, if one runs on this machine, which is faster.
     """
     check_export(export, out)
-    own = default_library(library)
+    libraries = [absolute(each) for each in library or ()] or [default_library(None)]
+    own = libraries[0]
     if open_hit is not None and not query and image is None and like is None:
         if export is not None:
             raise UsageError("an export needs a search", value="--open alone", remedy="Give a query too")
@@ -118,7 +127,7 @@ def search(
     shown: dict[str, Any] = {"top": top, "per_video": None if all_moments else 1, "exact": exact}
     asked: dict[str, Any] = {"mode": mode, "language": lang, "likely": spoken_languages()}
     answer = None
-    if server and text and device is None:
+    if server and text and device is None and len(libraries) == 1:
         answer = ask_server(own, {"query": text, "filters": filters, **shown, **asked})
     if json and answer is not None and open_hit is None and out is None:
         remember_hits(own, answer["hits"])
@@ -127,15 +136,18 @@ def search(
     if answer is not None:
         result = _answered(answer)
     else:
-        opened, shown = _opened(own, device), {**shown, "filters": _filter(filters)}
-        if image is not None or like is not None:
-            result = _alike(opened, image, like, shown)
+        opened, shown = _opened(libraries, device), {**shown, "filters": _filter(filters)}
+        if image is not None:
+            result = opened.search_example(absolute(image), **shown)
+        elif like is not None:
+            result = opened.search_like(_clip(own, like), **shown)
         else:
             opened.calibrate_if_quick()
             result = opened.search(text, **shown, **asked)
-    remember_hits(own, (hit.model_dump(mode="json") for hit in result.hits))
+    for each in libraries:
+        remember_hits(each, (hit.model_dump(mode="json") for hit in result.hits))
     if export is not None and out is not None:
-        export_found(result, export, absolute(out), own, overwrite=overwrite)
+        export_found(result, export, absolute(out), libraries, overwrite=overwrite)
     chosen = None if open_hit is None else _chosen(result.hits, open_hit)
     if json:
         if chosen is not None:  # before the document: what fails is the only one
@@ -203,17 +215,15 @@ def _answered(document: dict[str, Any]) -> SearchResult:
     return SearchResult.model_validate(document)
 
 
-def _opened(folder: Path, device: str | None) -> Library:
-    from polyreel.library.search.search import Library
+def _opened(folders: Sequence[Path], device: str | None) -> Library | JoinedLibrary:
+    load = functools.partial(load_bundle, device=device)
+    if len(folders) == 1:
+        from polyreel.library.search.search import Library
 
-    return Library(folder, functools.partial(load_bundle, device=device))
+        return Library(folders[0], load)
+    from polyreel.library.search.joined_library import open_joined
 
-
-def _alike(library: Library, image: Path | None, like: str | None, shown: Mapping[str, Any]) -> SearchResult:
-    """What looks like a picture, a clip or a moment."""
-    if image is not None:
-        return library.search_example(absolute(image), **shown)
-    return library.search_like(_clip(library.folder, str(like)), **shown)
+    return open_joined(folders, load)
 
 
 def _chosen(hits: Sequence[Hit], number: int) -> Hit:
@@ -276,6 +286,7 @@ def hit_table(hits: tuple[Hit, ...], *, width: int) -> Table:
         width: of the terminal, in characters.
     """
     subtitles = any(hit.evidence.subtitle for hit in hits)
+    libraries = any(hit.library for hit in hits)
     heads: tuple[str, ...] = ("#", "from", "to", "match")
     numbers: list[tuple[str, ...]] = [
         (str(hit.rank), clock(hit.watch_start_s), clock(math.ceil(hit.watch_end_s)), _match(hit, width))
@@ -284,6 +295,11 @@ def hit_table(hits: tuple[Hit, ...], *, width: int) -> Table:
     if any(hit.more for hit in hits):
         heads = (*heads, "more")
         numbers = [(*row, f"+{hit.more}" if hit.more else "") for row, hit in zip(numbers, hits, strict=True)]
+    if libraries:
+        heads = (*heads, "library")
+        numbers = [
+            (*row, printable(_short(Path(str(hit.library))))) for row, hit in zip(numbers, hits, strict=True)
+        ]
     names = [printable(_short(Path(hit.video))) for hit in hits]
     widest = max(map(cell_len, [*names, "video"]))
     before = sum(max(map(len, column)) + _GAP for column in zip(heads, *numbers, strict=True)) + widest + _GAP

@@ -110,26 +110,35 @@ class VideoLibrary(Protocol):
 
 
 def open_library(
-    path_or_url: str | Path, *, token: str | None = None, encoder: Encoder | None = None
+    path_or_url: str | Path | Sequence[str | Path],
+    *,
+    token: str | None = None,
+    encoder: Encoder | None = None,
 ) -> VideoLibrary:
-    """Open the library in a folder, or the one that a server has.
+    """Open the library in a folder, or the one that a server has; or those in several folders, as one.
 
     The bundle of a folder's library is found by what the library says; one that is not installed is built.
+    Several libraries answer as one would that holds all their files; each hit says which it is from.
 
     Args:
-        path_or_url: folder that ``polyreel index`` made, or ``http://`` address of a ``polyreel serve``.
+        path_or_url: folder that ``polyreel index`` made, or ``http://`` address of a ``polyreel serve``; or
+            several folders of libraries that one bundle made.
         token: what a server asks for beyond its own machine.
         encoder: the encoder of one's own that the library was indexed with.
 
     Raises:
-        UsageError: the encoder lacks a method or a card; from a search, it fails or gives wrong answers.
+        UsageError: the encoder lacks a method or a card; from a search, it fails or gives wrong answers. Of
+            several libraries, one is named twice, or a server's is among them.
         LibraryError: there is no library in that folder, or it cannot be read.
-        BundleMismatchError: the library was made by another encoder or bundle.
+        BundleMismatchError: the library was made by another encoder or bundle, or several by different ones.
         BundleError: its bundle is damaged, or it was made by an encoder and none is given.
         RemoteError: the server cannot be reached or refuses the token.
     """
+    if isinstance(path_or_url, list | tuple):
+        return _open_several(path_or_url, encoder)
     require_type(path_or_url, (str, os.PathLike), "a library's place")
-    if str(path_or_url).startswith(("http://", "https://")):
+    assert isinstance(path_or_url, str | Path)
+    if _is_address(path_or_url):
         if encoder is not None:
             raise UsageError("a server has its encoder already", item=path_or_url, remedy="Leave it out")
         return connect(str(path_or_url), token=token)
@@ -142,3 +151,28 @@ def open_library(
     from polyreel.library.search.search import Library
 
     return Library(folder)
+
+
+def _open_several(places: Sequence[str | Path], encoder: Encoder | None) -> VideoLibrary:
+    for place in places:
+        require_type(place, (str, os.PathLike), "a library's place")
+        if _is_address(place):
+            raise UsageError(
+                "a server's library cannot be searched as one with others",
+                item=place,
+                remedy="Open it by itself, or name the folder of its library",
+            )
+    if len(places) == 1:
+        return open_library(places[0], encoder=encoder)
+    folders = [Path(place).expanduser() for place in places]
+    from polyreel.library.search.joined_library import JoinedLibrary, open_joined
+
+    if encoder is None:
+        return open_joined(folders)
+    from polyreel.library.own_encoder import open_with
+
+    return JoinedLibrary([open_with(folder, encoder) for folder in folders])
+
+
+def _is_address(place: str | Path) -> bool:
+    return str(place).startswith(("http://", "https://"))

@@ -133,6 +133,7 @@ class Hit(LibraryResult):
         grade: the word for it.
         thumbnail: JPEG of the best clip's middle.
         media: the video's file, at the moment if it is an address.
+        library: folder of the library that it is from, where several are searched as one; else None.
         evidence: why it was found.
     """
 
@@ -150,6 +151,7 @@ class Hit(LibraryResult):
     grade: Grade | None
     thumbnail: Place
     media: Place
+    library: str | None = None
     evidence: Evidence
 
     @property

@@ -26,7 +26,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from polyreel.encoders.card import EncoderCard
@@ -258,7 +257,8 @@ def _share(passed: NDArray[np.bool_]) -> float:
 
 def _gumbel(best: Vectors) -> tuple[float, float] | None:
     """Location and spread by the method of moments; None if all are equal."""
-    spread = float(best.std()) * np.sqrt(6) / np.pi
+    # A number of Python, as one that was kept is: with one of numpy the same scale would round otherwise.
+    spread = float(best.std() * np.sqrt(6) / np.pi)
     return None if spread < _EQUAL else (float(best.mean()) - np.euler_gamma * spread, spread)
 
 
@@ -285,7 +285,7 @@ def _best_of(matrix: SearchedVectors | Vectors, queries: Vectors) -> Vectors:
 def _words(index: SearchIndex) -> NDArray[np.float64]:
     """For lines all over the library the share of their letters that the best other line has, ascending."""
     texts = index.subtitles["text"]
-    if pc.count_distinct(texts).as_py() < _FEWEST:
+    if len(texts.unique()) < _FEWEST:
         return np.zeros(0)
     shares = []
     for row in np.linspace(0, len(texts) - 1, min(len(texts), _SAMPLED_LINES)).astype(int):

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from polyreel.encoders.card import EncoderCard
@@ -23,7 +22,7 @@ from polyreel.library.search.fusion import Moment, Ranked, merge_adjacent
 from polyreel.library.search.moments import Folded, best_of_each_video, watchable, without_repeats
 from polyreel.library.search.search_query import SearchQuery, Vector, compare
 from polyreel.library.search.searched_vectors import Cosines
-from polyreel.library.search.snapshot import LibrarySnapshot
+from polyreel.library.search.snapshot import Snapshot
 
 __all__ = ["Ranking"]
 
@@ -78,9 +77,7 @@ class Ranking:
         vector: (dim,) unit vector of the query.
     """
 
-    def __init__(
-        self, snapshot: LibrarySnapshot, card: EncoderCard, query: SearchQuery, vector: Vector
-    ) -> None:
+    def __init__(self, snapshot: Snapshot, card: EncoderCard, query: SearchQuery, vector: Vector) -> None:
         self._snapshot, self._card, self._query, self._vector = snapshot, card, query, vector
         self._asked = AskedWords.of(query.text)
         self._allowed = _allowed_clips(snapshot, query)
@@ -198,8 +195,7 @@ class Ranking:
         index = self._snapshot.index
         within = None if self._allowed is None else self._allowed[index.subtitles["clip"].to_numpy()]
         if len(self._query.lines) < len(LINE_KINDS):
-            kinds = pa.array(sorted(self._query.lines), pa.string())
-            within = _both(within, pc.is_in(index.subtitles["kind"], value_set=kinds).to_numpy())
+            within = _both(within, index.lines_of(self._query.lines))
         encoded = _both(within, self._snapshot.encoded_lines)
         cosines = self._line_cosines
         rows, scores = cosines.best(self._depth, encoded)
@@ -340,6 +336,7 @@ class Ranking:
             grade=None if strength is None else grade_of(strength),
             thumbnail=snapshot.thumbnail(clip),
             media=snapshot.locator.media(clip["video"], path, moment.start_s),
+            library=snapshot.library_of(clip["video"]),
             evidence=Evidence(
                 visual=found.cosines[moment.best] if by_sight else None,
                 picture=probability(found.pictures[moment.best]) if can_see else None,
@@ -367,7 +364,7 @@ def _both(one: NDArray[np.bool_] | None, other: NDArray[np.bool_] | None) -> NDA
     return other if one is None else one if other is None else one & other
 
 
-def _allowed_clips(snapshot: LibrarySnapshot, query: SearchQuery) -> NDArray[np.bool_] | None:
+def _allowed_clips(snapshot: Snapshot, query: SearchQuery) -> NDArray[np.bool_] | None:
     """Which clips may be found, (clips,); None for all."""
     if not query.filters and query.exclude_clip is None:
         return None

@@ -1,54 +1,24 @@
-"""Search a library: text, a picture or another clip in; moments with their evidence out."""
+"""One library opened for searching, and followed from commit to commit."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, Self
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Literal
 
 from polyreel.encoders.protocol import Encoder
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
-from polyreel.encoders.text_roles import encode_queries
-from polyreel.errors import BundleMismatchError, LibraryError, NotFoundError, UsageError
+from polyreel.errors import LibraryError
 from polyreel.library.index.progress_file import LINES_FILE, PROGRESS_FILE, read_progress
 from polyreel.library.location import location_of, own_location
-from polyreel.library.results import (
-    ClipScore,
-    Contents,
-    IndexStatus,
-    LibraryClip,
-    LibraryLine,
-    Mode,
-    SearchResult,
-    Timeline,
-    Video,
-    VideoPooling,
-)
-from polyreel.library.search.background import Background, kept_background, load_background
-from polyreel.library.search.calibration import calibrate
-from polyreel.library.search.filters import EVERYTHING, Filter
+from polyreel.library.results import IndexStatus
+from polyreel.library.search.background import kept_background, load_background
 from polyreel.library.search.locator import Locator
-from polyreel.library.search.ranking import Ranking
 from polyreel.library.search.search_index import CACHE
-from polyreel.library.search.search_query import (
-    SearchQuery,
-    Vector,
-    compare,
-    example_file,
-    text_query,
-    vector_query,
-)
-from polyreel.library.search.searched_vectors import DamagedVectorsError, Vectors
-from polyreel.library.search.snapshot import LibrarySnapshot
+from polyreel.library.search.searching import SearchedLibrary, measure
+from polyreel.library.search.snapshot import LibrarySnapshot, Snapshot
 from polyreel.library.store.state import LibraryState, generation_of, require_bundle, require_state
 
 __all__ = ["Library", "calibrate_library", "load_bundle"]
@@ -59,7 +29,7 @@ def load_bundle(location: str) -> Bundle:
     return Bundle(locate_bundle(location))
 
 
-class Library:
+class Library(SearchedLibrary):
     """A library opened for searching, by any number of threads.
 
     Args:
@@ -95,293 +65,18 @@ class Library:
         self._snapshot: LibrarySnapshot | None = None
         self._refreshing = threading.Lock()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.close()
-
     def close(self) -> None:
         """Let go of the commit that is open; a search opens it again."""
         self._snapshot = None
 
-    def search(
-        self,
-        query: str,
-        *,
-        top: int = 10,
-        mode: Mode = "hybrid",
-        language: str = "auto",
-        likely: Sequence[str] = (),
-        filters: Filter = EVERYTHING,
-        per_video: int | None = None,
-        exact: bool = False,
-    ) -> SearchResult:
-        """The moments that match ``query`` best.
-
-        Args:
-            query: text in any language.
-            top: how many hits to return.
-            mode: "visual" looks at pictures, "speech", "subtitles" and "screen" at lines of that kind;
-                several are joined by commas, and "hybrid" is all of them.
-            language: BCP-47 tag of the query; "auto" detects it.
-            likely: BCP-47 tags that help to detect it: of who asks, the likeliest first.
-            filters: which videos may be found.
-            per_video: how many hits of one video at most, the best of which says how ``more`` there are; None
-                for all.
-            exact: compare with every vector as it is. Small libraries are always searched so; large ones
-                (see ``searched_vectors``) in one byte a number first.
-
-        Raises:
-            QueryError: the query is empty or too long.
-            UsageError: ``top`` or ``per_video`` is below 1, or ``language`` is not a language tag.
-            UnknownNameError: there is no such mode.
-        """
-        likely = [*likely, *self.snapshot.languages]
-        checked = text_query(
-            query,
-            top=top,
-            mode=mode,
-            language=language,
-            likely=likely,
-            filters=filters,
-            per_video=per_video,
-            exact=exact,
-        )
-        return self.answer([checked])[0]
-
-    def search_vector(
-        self,
-        vector: Vector,
-        *,
-        top: int = 10,
-        filters: Filter = EVERYTHING,
-        exclude_clip: str | None = None,
-        per_video: int | None = None,
-        exact: bool = False,
-    ) -> SearchResult:
-        """The moments whose pictures are nearest to a unit vector (dim,) of the bundle's space.
-
-        Args:
-            vector: of a picture, a clip or anything else that the bundle encodes.
-            top: how many hits to return.
-            filters: which videos may be found.
-            exclude_clip: ``clip_id`` of a clip that is not to be found.
-            per_video, exact: as in ``search``.
-        """
-        query = vector_query(
-            vector, top=top, filters=filters, exclude_clip=exclude_clip, per_video=per_video, exact=exact
-        )
-        return self.answer([query])[0]
-
-    def search_like(
-        self,
-        clip_id: str,
-        *,
-        top: int = 10,
-        filters: Filter = EVERYTHING,
-        per_video: int | None = None,
-        exact: bool = False,
-    ) -> SearchResult:
-        """The moments that look most like a clip of the library, without that clip.
-
-        Args:
-            clip_id: key of the clip.
-            top: how many hits to return.
-            filters: which videos may be found.
-            per_video, exact: as in ``search``.
-
-        Raises:
-            NotFoundError: the library holds no such clip.
-        """
-        snapshot = self.snapshot
-        query = vector_query(
-            _vector_of(snapshot, clip_id),
-            top=top,
-            filters=filters,
-            exclude_clip=clip_id,
-            space=snapshot.bundle.card.identity,
-            per_video=per_video,
-            exact=exact,
-        )
-        return self._answer(snapshot, [query])[0]
-
-    def search_example(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        top: int = 10,
-        filters: Filter = EVERYTHING,
-        per_video: int | None = None,
-        exact: bool = False,
-    ) -> SearchResult:
-        """The moments that look most like a picture or a clip in a file.
-
-        Args:
-            path: file of the picture or clip; it is decoded in a limited process, whoever it comes from.
-            top: how many hits to return.
-            filters: which videos may be found.
-            per_video, exact: as in ``search``.
-
-        Raises:
-            UsageError: no file is there.
-            MediaError: the file is neither a picture nor a video.
-            LimitError: decoding it took too much time or memory.
-        """
-        # Imported late: it brings the decoder of videos.
-        from polyreel.library.search.examples import encode_example
-
-        snapshot = self.snapshot
-        vector = encode_example(example_file(path), snapshot.bundle).vector
-        query = vector_query(
-            vector,
-            top=top,
-            filters=filters,
-            space=snapshot.bundle.card.identity,
-            per_video=per_video,
-            exact=exact,
-        )
-        return self._answer(snapshot, [query])[0]
-
-    def answer(self, queries: Sequence[SearchQuery]) -> list[SearchResult]:
-        """Answer many queries at once: one run of the encoder and one scan of the clips for all of them."""
-        return self._answer(self.snapshot, queries)
-
-    def _answer(self, snapshot: LibrarySnapshot, queries: Sequence[SearchQuery]) -> list[SearchResult]:
-        began = time.perf_counter()
-        vectors = _encode(snapshot.bundle, queries)
-        try:
-            return self._ranked(snapshot, queries, vectors, began)
-        except DamagedVectorsError:
-            exactly = [replace(query, exact=True) for query in queries]
-            return self._ranked(self._laid_out_anew(snapshot), exactly, vectors, began)
-
-    def _laid_out_anew(self, snapshot: LibrarySnapshot) -> LibrarySnapshot:
+    def _laid_out_anew(self, snapshot: Snapshot) -> Snapshot:
+        assert isinstance(snapshot, LibrarySnapshot)
         """The same commit from its tables; what was laid out of it before is damaged."""
         with self._refreshing:
             anew = LibrarySnapshot(self.folder, snapshot.state, self._locator, snapshot.bundle, anew=True)
             if self._snapshot is snapshot:
                 self._snapshot = anew
         return anew
-
-    def _ranked(
-        self, snapshot: LibrarySnapshot, queries: Sequence[SearchQuery], vectors: Vectors, began: float
-    ) -> list[SearchResult]:
-        cosines = compare(snapshot.index.clip_vectors, queries, vectors)
-        results = []
-        for query, vector, own in zip(queries, vectors, cosines, strict=True):
-            result = Ranking(snapshot, snapshot.bundle.card, query, vector).result(own)
-            took_ms = round((time.perf_counter() - began) * 1000, 2)
-            results.append(result.model_copy(update={"took_ms": took_ms}))
-        return results
-
-    def encode(self, queries: Sequence[SearchQuery]) -> NDArray[np.float32]:
-        """Vectors of queries, (queries, dim).
-
-        Raises:
-            BundleMismatchError: the vector of a picture or clip was made by another bundle.
-        """
-        return _encode(self.bundle, queries)
-
-    def timeline(self, video_id: str, query: str, *, language: str = "auto") -> Timeline:
-        """How well each clip of a video matches ``query``, in order of time.
-
-        Args:
-            video_id: hash of the video's content.
-            query: text in any language.
-            language: BCP-47 tag of the query; "auto" detects it.
-
-        Raises:
-            NotFoundError: the library holds no such video.
-            QueryError: the query is empty or too long.
-        """
-        checked = text_query(query, language=language, likely=self.snapshot.languages)
-        clips = tuple(self.score_clips(video_id, checked))
-        return Timeline(
-            video=self.video(video_id), query=checked.text, language=checked.language, clips=clips
-        )
-
-    def score_clips(self, video_id: str, query: SearchQuery | None) -> list[ClipScore]:
-        """The clips of a video in order of time, each scored by a query.
-
-        Args:
-            video_id: hash of the video's content.
-            query: a checked query; without one every ``visual`` is 0.
-
-        Raises:
-            NotFoundError: the library holds no such video.
-        """
-        snapshot = self.snapshot
-        rows = snapshot.clip_rows(snapshot.video_row(video_id))
-        clips = snapshot.index.clips.slice(rows.start, rows.stop - rows.start).to_pylist()
-        cosines = np.zeros(len(clips), np.float32)
-        strengths: Sequence[float | None] | None = None
-        if query is not None:
-            cosines = snapshot.index.clip_vectors[rows] @ _encode(snapshot.bundle, [query])[0]
-            # What texts reach is no scale for pictures.
-            strengths = snapshot.picture_strengths(cosines) if query.text else None
-        return [
-            ClipScore(
-                clip_id=clip["clip_id"],
-                start_s=clip["start_s"],
-                end_s=clip["end_s"],
-                visual=cosine,
-                strength=strength,
-                thumbnail=snapshot.thumbnail(clip),
-            )
-            for clip, cosine, strength in zip(
-                clips, cosines.tolist(), strengths or [None] * len(clips), strict=True
-            )
-        ]
-
-    def lines(self, video_id: str) -> list[LibraryLine]:
-        """The lines of a video, in order of time.
-
-        Raises:
-            NotFoundError: the library holds no such video.
-        """
-        return self.snapshot.lines(video_id)
-
-    def vector_of(self, clip_id: str) -> Vector:
-        """The vector of a clip, (dim,).
-
-        Raises:
-            NotFoundError: the library holds no such clip, or its bundle has not encoded it.
-        """
-        return _vector_of(self.snapshot, clip_id)
-
-    def clip(self, clip_id: str) -> LibraryClip:
-        """A clip and its video.
-
-        Raises:
-            NotFoundError: the library holds no such clip.
-        """
-        return self.snapshot.clip(clip_id)
-
-    def video(self, video_id: str) -> Video:
-        """A video of the library.
-
-        Raises:
-            NotFoundError: the library holds no such video.
-        """
-        snapshot = self.snapshot
-        return snapshot.video(snapshot.video_row(video_id))
-
-    def videos(self, *, skip: int = 0, top: int = 100, filters: Filter = EVERYTHING) -> list[Video]:
-        """Videos in order of path.
-
-        Args:
-            skip: how many to leave out at the beginning.
-            top: how many to return at most.
-            filters: which videos to list.
-        """
-        snapshot = self.snapshot
-        rows = np.flatnonzero(snapshot.allowed_videos(filters))[skip : skip + top]
-        return [snapshot.video(int(row)) for row in rows]
-
-    def contents(self) -> Contents:
-        """What can be searched, and which files were left out or read in part."""
-        return self.snapshot.contents
 
     def index_status(self) -> IndexStatus:
         """How far a running index of this library has come; its pictures first, if they and lines go on."""
@@ -453,7 +148,7 @@ class Library:
         if snapshot.calibration is None:
             # Nothing is encoded for a library that has nothing to be found.
             empty = not len(snapshot.index.clips)
-            _measure(snapshot, {} if empty else load_background(snapshot.bundle, self.folder / CACHE))
+            measure(snapshot, {} if empty else load_background(snapshot.bundle, self.folder / CACHE))
 
     def calibrate_if_quick(self) -> bool:
         """As ``calibrate``, but only where nothing has to be encoded: where it was done before, and what was
@@ -467,40 +162,8 @@ class Library:
             background = kept_background(snapshot.bundle, self.folder / CACHE)
             if background is None:
                 return False
-            _measure(snapshot, background)
+            measure(snapshot, background)
         return True
-
-    def score_videos(
-        self, vectors: NDArray[np.float32], *, pooling: VideoPooling = "best"
-    ) -> tuple[list[str], NDArray[np.float32]]:
-        """How well each whole video matches, for benchmarks whose gallery is videos.
-
-        Args:
-            vectors: (queries, dim) unit vectors.
-            pooling: "best" takes a video's best clip, "mean" the mean of its clips.
-
-        Returns:
-            Paths of the videos in order, and scores (queries, videos).
-
-        Raises:
-            LibraryError: the library's bundle has not encoded all clips, so that the gallery is not whole.
-        """
-        index = self.snapshot.index
-        if left_out := self.snapshot.pictures_left_out:
-            raise LibraryError(
-                "the library's bundle has not encoded all clips",
-                item=self.folder,
-                value=f"{left_out} of {len(index.videos)} videos",
-                remedy="Run 'polyreel index' on their folders",
-            )
-        paths = index.videos["path"].to_pylist()
-        starts = index.videos["first"].to_numpy()
-        if pooling == "mean":
-            sums = np.add.reduceat(np.asarray(index.clip_vectors), starts, axis=0)
-            means = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), np.float32(1e-12))
-            return paths, vectors @ means.T
-        scores = np.stack([each.every for each in index.clip_vectors.exact_cosines(vectors)])
-        return paths, np.maximum.reduceat(scores, starts, axis=1)
 
 
 def calibrate_library(folder: Path, encoder: Encoder) -> None:
@@ -517,47 +180,5 @@ def calibrate_library(folder: Path, encoder: Encoder) -> None:
     Library(folder, lambda _location: encoder).calibrate()
 
 
-def _measure(snapshot: LibrarySnapshot, background: Background) -> None:
-    calibration = calibrate(snapshot.index, background, snapshot.bundle.card)
-    with contextlib.suppress(OSError):
-        calibration.write(snapshot.calibration_file)
-    snapshot.calibration = calibration
-
-
 def _require_own_bundle(folder: Path, state: LibraryState, bundle: Encoder) -> None:
     require_bundle(folder, state, generation_of(bundle.card, location_of(bundle)))
-
-
-def _encode(bundle: Encoder, queries: Sequence[SearchQuery]) -> NDArray[np.float32]:
-    """Vectors of queries, (queries, dim); those that another bundle made are made anew from their texts."""
-    made = [None if query.space not in {"", bundle.card.identity} else query.vector for query in queries]
-    texts, languages = [], []
-    for query, vector in zip(queries, made, strict=True):
-        if vector is None and query.vector is not None and not query.text:
-            raise BundleMismatchError(
-                "the library has moved to another bundle since this was encoded",
-                value=bundle.card.label,
-                remedy="Search with the picture or clip again",
-            )
-        if vector is None:
-            texts.append(query.text)
-            languages.append(query.language)
-        elif vector.shape != (bundle.card.dim,):
-            raise UsageError(
-                "a vector to search with is not of the bundle's width",
-                value=f"{vector.shape}, expected {(bundle.card.dim,)}",
-                remedy=f"Encode it with {bundle.card.label}",
-            )
-    encoded: Iterator[Vector] = iter(encode_queries(bundle, texts, languages) if texts else ())
-    return np.stack([next(encoded) if vector is None else vector for vector in made])
-
-
-def _vector_of(snapshot: LibrarySnapshot, clip_id: str) -> Vector:
-    row = snapshot.clip_row(clip_id)
-    if snapshot.encoded_clips is not None and not snapshot.encoded_clips[row]:
-        raise NotFoundError(
-            "the library's bundle has not encoded this moment",
-            item=repr(clip_id[:64]),
-            remedy="Its file was not there when the library moved to the bundle: run 'polyreel index' on it",
-        )
-    return np.array(snapshot.index.clip_vectors[row])

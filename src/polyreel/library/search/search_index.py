@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from polyreel.files import SCRATCH, scratch_folder
 from polyreel.library.line_kinds import line_kind
+from polyreel.library.search.joined_rows import is_among
 from polyreel.library.search.quantised import quantise
 from polyreel.library.search.searched_vectors import (
     ExactVectors,
@@ -32,7 +33,13 @@ from polyreel.library.search.searched_vectors import (
     read_vectors,
     write_vectors,
 )
-from polyreel.library.search.word_index import WordIndex, make_word_index, read_word_index, write_word_index
+from polyreel.library.search.word_index import (
+    SearchedWords,
+    WordIndex,
+    make_word_index,
+    read_word_index,
+    write_word_index,
+)
 from polyreel.library.store.state import LibraryState
 from polyreel.library.store.store import TableReader
 from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES
@@ -72,7 +79,11 @@ class SearchIndex:
     subtitles: pa.Table
     subtitle_vectors: SearchedVectors
     videos: pa.Table
-    words: WordIndex
+    words: SearchedWords
+
+    def lines_of(self, kinds: Collection[str]) -> NDArray[np.bool_]:
+        """Which lines are of some kinds, (lines,)."""
+        return is_among(self.subtitles["kind"], kinds)
 
 
 def load_search_index(
@@ -173,6 +184,7 @@ def _write(laid_out: SearchIndex, cached: Path) -> None:
                 out.write_table(table)
         write_vectors(made, "clips", laid_out.clip_vectors)
         write_vectors(made, "subtitles", laid_out.subtitle_vectors)
+        assert isinstance(laid_out.words, WordIndex)
         write_word_index(laid_out.words, made)
         made.replace(cached)  # fails, as it should, if another process was first
 

@@ -36,6 +36,8 @@ EXACT_BYTES = 1 << 30
 search by exact products takes no more than some 40 ms on two cores."""
 _COMPARED, _COMPARED_FOR_EACH, _COMPARED_AT_MOST = 500, 2.5, 20_000
 _ROWS_AT_ONCE = 8_192
+# How far a cosine may be off in a product of float32.
+_ROUNDED = np.float32(2e-6)
 _CODES, _SCALES, _CHECK = "codes", "scales", "check"
 
 Vectors = NDArray[np.float32]
@@ -98,15 +100,32 @@ def is_large(rows: int, dim: int) -> bool:
     return rows * dim * 4 > EXACT_BYTES and can_scan()
 
 
+def _each_by_itself(vectors: Vectors, query: Vectors) -> Vectors:
+    """Cosines of some rows, (rows,), as a sum of each by itself.
+
+    In a product of all rows the last bits of one depend on where it lies. So equal rows have equal cosines,
+    wherever they lie, and in whichever library.
+    """
+    return np.asarray((vectors * query).sum(axis=1), np.float32)
+
+
 class _ExactCosines:
-    def __init__(self, every: Vectors) -> None:
-        self.every = every
+    def __init__(self, among: SearchedVectors, query: Vectors, every: Vectors) -> None:
+        self._among, self._query, self.every = among, query, every
 
     def of(self, rows: Rows) -> Vectors:
-        return self.every[rows]
+        return _each_by_itself(self._among[np.asarray(rows, np.int64)], self._query)
 
     def best(self, count: int, allowed: NDArray[np.bool_] | None = None) -> tuple[Rows, Vectors]:
-        return best_rows(self.every, count, allowed)
+        rows, found = best_rows(self.every, count, allowed)
+        if not len(rows):
+            return rows, found
+        could = self.every >= found[-1] - _ROUNDED
+        near = np.flatnonzero(could if allowed is None else could & allowed)
+        # Of so many that are all but equal, any are as good.
+        rows = near if len(near) <= max(_COMPARED_AT_MOST, count) else np.sort(rows)
+        places, exact = best_rows(self.of(rows), count)
+        return rows[places].astype(np.int64), exact
 
 
 class ExactVectors:
@@ -133,7 +152,7 @@ class ExactVectors:
         """One product for all queries."""
         # For one vector the product that reads the matrix only once is the faster one.
         every = (self._matrix @ queries[0])[None] if len(queries) == 1 else queries @ self._matrix.T
-        return [_ExactCosines(row) for row in every]
+        return [_ExactCosines(self, query, row) for query, row in zip(queries, every, strict=True)]
 
     exact_cosines = cosines
 
@@ -190,7 +209,7 @@ class QuantisedVectors:
         for start in range(0, len(self), _ROWS_AT_ONCE):
             part = slice(start, start + _ROWS_AT_ONCE)
             every[:, part] = queries @ self[part].T
-        return [_ExactCosines(row) for row in every]
+        return [_ExactCosines(self, query, row) for query, row in zip(queries, every, strict=True)]
 
     def compare(self, query: Vectors, rows: Rows, nearly: Vectors) -> Vectors:
         """Exact cosines of some rows, (rows,).
@@ -203,9 +222,8 @@ class QuantisedVectors:
         Raises:
             DamagedVectorsError: they lie further apart than rounding explains.
         """
-        # A sum of each row by itself: equal rows have equal cosines, wherever they lie.
         vectors = self[rows]
-        exact = np.asarray((vectors * query).sum(axis=1), np.float32)
+        exact = _each_by_itself(vectors, query)
         norms = np.sqrt(np.einsum("rd,rd->r", vectors, vectors))
         if not (np.abs(exact - nearly) <= self.codes.error_bounds(rows, norms, query)).all():
             raise DamagedVectorsError("quantised vectors are not those of the vectors beside them")

@@ -7,14 +7,16 @@ import functools
 import os
 import re
 import stat
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
@@ -36,7 +38,7 @@ from polyreel.library.store.state import LibraryState
 from polyreel.library.store.store import TableReader
 from polyreel.library.store.tables import FILES, OK, RECOGNISED, SUBTITLES
 
-__all__ = ["IndexedFile", "LibrarySnapshot"]
+__all__ = ["IndexedFile", "LibrarySnapshot", "Snapshot"]
 
 _LINE_COLUMNS = ["start_s", "end_s", "text", "language", "source"]
 _FACTS_KEPT = 1_000
@@ -62,29 +64,38 @@ class IndexedFile:
         return same and stat.S_ISREG(found.st_mode)
 
 
-class LibrarySnapshot:
-    """A library as of one commit; nothing here changes.
+class Snapshot(ABC):
+    """What searches see, of one library or several as one; nothing here changes.
 
     Args:
-        folder: the library.
-        state: its state.
+        index: what is searched.
         locator: names the files in results.
         bundle: what made the embeddings that searches use, and encodes queries.
-        anew: what was laid out of it is damaged.
+        calibration_file: where ``calibration`` is kept.
     """
 
-    def __init__(
-        self, folder: Path, state: LibraryState, locator: Locator, bundle: Encoder, *, anew: bool = False
-    ) -> None:
-        self.folder, self.state, self.locator, self.bundle = folder, state, locator, bundle
-        self.index: SearchIndex = load_search_index(folder, state, anew=anew)
-        self.calibration: Calibration | None = read_calibration(self.calibration_file, state.generation.dim)
+    def __init__(self, index: SearchIndex, locator: Locator, bundle: Encoder, calibration_file: Path) -> None:
+        self.index, self.locator, self.bundle = index, locator, bundle
+        self.calibration_file = calibration_file
+        self.calibration: Calibration | None = read_calibration(calibration_file, bundle.card.dim)
         self._facts: dict[int, Mapping[str, Any]] = {}
 
     @property
-    def calibration_file(self) -> Path:
-        """Where ``calibration`` is kept, beside what is laid out of this commit."""
-        return calibration_file(cache_of(self.folder, self.state))
+    @abstractmethod
+    def parts(self) -> Sequence[LibrarySnapshot]:
+        """The libraries that are searched."""
+
+    @abstractmethod
+    def part_of(self, video_id: str) -> LibrarySnapshot:
+        """The library that a video's clips and lines are from.
+
+        Raises:
+            NotFoundError: none holds such a video.
+        """
+
+    def library_of(self, video_id: str) -> str | None:
+        """Folder of the library that a video is from, where several are searched; else None."""
+        return str(self.part_of(video_id).folder) if len(self.parts) > 1 else None
 
     @functools.cached_property
     def root(self) -> Path:
@@ -122,20 +133,17 @@ class LibrarySnapshot:
     @functools.cached_property
     def contents(self) -> Contents:
         """What can be searched, and which files were not as they should be."""
-        files = (
-            TableReader(self.folder, self.state)
-            .read(FILES, ["path", "status", "message", "indexed_at"])
-            .sort_by("path")
-        )
+        columns = ["path", "status", "message", "indexed_at"]
+        files = pa.concat_tables([part.tables().read(FILES, columns) for part in self.parts]).sort_by("path")
         updated_at = pc.max(files["indexed_at"]).as_py()
-        lines = pc.value_counts(self.index.subtitles["language"]).to_pylist()
+        lines = self.index.subtitles["language"].value_counts().to_pylist()
         return Contents(
-            commit=self.state.commit,
-            bundle=self.state.generation.label,
+            commit=sum(part.state.commit for part in self.parts),
+            bundle=self.parts[0].state.generation.label,
             videos=len(self.index.videos),
             clips=len(self.index.clips),
             subtitles=len(self.index.subtitles),
-            paths=len(files),
+            paths=pc.count_distinct(files["path"]).as_py(),
             duration_s=pc.sum(self.index.videos["duration_s"]).as_py() or 0.0,
             lines={pair["values"]: pair["counts"] for pair in lines},
             folders=self.folders,
@@ -166,8 +174,8 @@ class LibrarySnapshot:
         """Number of videos whose pictures cannot be ranked, or not all of them."""
         if self.encoded_clips is None:
             return 0
-        lacking = self.index.clips["video"].filter(pc.invert(self.index.clips["encoded"]))
-        return len(lacking.unique())
+        firsts = self.index.videos["first"].to_numpy()
+        return int(np.count_nonzero(~np.logical_and.reduceat(self.encoded_clips, firsts)))
 
     def picture_strengths(self, cosines: NDArray[np.float32]) -> list[float] | None:
         """Probabilities that clips show what a text asks for, given its cosines with them, (clips,).
@@ -293,7 +301,8 @@ class LibrarySnapshot:
 
     def thumbnail(self, clip: Mapping[str, Any]) -> str:
         """Where the picture of a clip is, given its row."""
-        return self.locator.thumbnail(clip["clip_id"], f"{self.folder}/{clip['thumbnail']}")
+        folder = self.part_of(clip["video"]).folder
+        return self.locator.thumbnail(clip["clip_id"], f"{folder}/{clip['thumbnail']}")
 
     def thumbnail_file(self, clip_id: str) -> Path:
         """The JPEG of a clip.
@@ -301,11 +310,11 @@ class LibrarySnapshot:
         Raises:
             NotFoundError: the clip or its picture is not there, or is not a regular file of the library.
         """
-        path = self.folder / str(self.clip_facts(clip_id)["thumbnail"])
+        facts = self.clip_facts(clip_id)
+        folder = self.part_of(facts["video"]).folder
+        path = folder / str(facts["thumbnail"])
         try:
-            is_own = stat.S_ISREG(path.lstat().st_mode) and path.resolve().is_relative_to(
-                self.folder.resolve()
-            )
+            is_own = stat.S_ISREG(path.lstat().st_mode) and path.resolve().is_relative_to(folder.resolve())
         except OSError:
             is_own = False
         if not is_own:
@@ -318,31 +327,10 @@ class LibrarySnapshot:
         Raises:
             NotFoundError: the library holds no such video.
         """
-        self.video_row(video_id)
-        tables = TableReader(self.folder, self.state)  # loads Lance, which no search needs
+        tables = self.part_of(video_id).tables()  # loads Lance, which no search needs
         rows = tables.read_of_videos(SUBTITLES, _LINE_COLUMNS, [video_id])
         rows = rows.sort_by([("start_s", "ascending"), ("end_s", "ascending")])
         return [LibraryLine(**row) for row in rows.to_pylist()]
-
-    @functools.cached_property
-    def recognised(self) -> Mapping[LineKind, RecognisedHealth]:
-        """What was heard and read in all videos, which are named from ``root``; only what was begun."""
-        tables = TableReader(self.folder, self.state)
-        rows = (
-            tables.read(RECOGNISED, RECOGNISED_COLUMNS).to_pylist() if RECOGNISED in self.state.tables else []
-        )
-        begun = {row["source"] for row in rows}
-        if not begun:
-            return {}
-        files = tables.read(FILES, ["path", "video", "status", "health"]).sort_by("path").to_pylist()
-        files = [{**file, "path": self.name(file["path"])} for file in files]
-        rows = [{**row, "message": self._below_root(row["message"])} for row in rows]
-        kinds = Counter(self.index.subtitles["kind"].to_pylist())
-        return {
-            source: recognised_health(source, files, rows, lines=kinds[source])
-            for source in (SPEECH, SCREEN)
-            if source in begun
-        }
 
     def _below_root(self, message: str) -> str:
         return message.replace(f"{self.root}/", "")
@@ -394,6 +382,59 @@ class LibrarySnapshot:
         copies = self.index.videos["copies"]
         several = np.flatnonzero(pc.list_value_length(copies).to_numpy())
         return {copy["path"]: int(row) for row in several for copy in copies[int(row)].as_py()}
+
+
+class LibrarySnapshot(Snapshot):
+    """A library as of one commit.
+
+    Args:
+        folder: the library.
+        state: its state.
+        locator: names the files in results.
+        bundle: what made the embeddings that searches use, and encodes queries.
+        anew: what was laid out of it is damaged.
+    """
+
+    def __init__(
+        self, folder: Path, state: LibraryState, locator: Locator, bundle: Encoder, *, anew: bool = False
+    ) -> None:
+        self.folder, self.state = folder, state
+        index = load_search_index(folder, state, anew=anew)
+        super().__init__(index, locator, bundle, calibration_file(cache_of(folder, state)))
+
+    @property
+    def parts(self) -> Sequence[LibrarySnapshot]:
+        """This one."""
+        return (self,)
+
+    def part_of(self, video_id: str) -> LibrarySnapshot:
+        """This one. Raises as ``video_row``."""
+        self.video_row(video_id)
+        return self
+
+    def tables(self) -> TableReader:
+        """The tables of this commit."""
+        return TableReader(self.folder, self.state)
+
+    @functools.cached_property
+    def recognised(self) -> Mapping[LineKind, RecognisedHealth]:
+        """What was heard and read in all videos, which are named from ``root``; only what was begun."""
+        tables = self.tables()
+        rows = (
+            tables.read(RECOGNISED, RECOGNISED_COLUMNS).to_pylist() if RECOGNISED in self.state.tables else []
+        )
+        begun = {row["source"] for row in rows}
+        if not begun:
+            return {}
+        files = tables.read(FILES, ["path", "video", "status", "health"]).sort_by("path").to_pylist()
+        files = [{**file, "path": self.name(file["path"])} for file in files]
+        rows = [{**row, "message": self._below_root(row["message"])} for row in rows]
+        kinds = Counter(self.index.subtitles["kind"].to_pylist())
+        return {
+            source: recognised_health(source, files, rows, lines=kinds[source])
+            for source in (SPEECH, SCREEN)
+            if source in begun
+        }
 
 
 def _unless_all(encoded: NDArray[np.bool_]) -> NDArray[np.bool_] | None:

@@ -86,7 +86,7 @@ class LineLengths:
     def norms(self, lengths: NDArray[np.int32]) -> NDArray[np.float64]:
         """What the length of lines, (lines,), takes from their scores."""
         mean = max(self.terms / max(self.worded, 1), 1.0)
-        return _K1 * (1 - _B + _B * lengths / mean)
+        return np.asarray(_K1 * (1 - _B + _B * lengths / mean), np.float64)
 
 
 class SearchedWords(ABC):

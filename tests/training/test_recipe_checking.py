@@ -133,6 +133,16 @@ def test_chunks_need_less_memory_and_more_time(world, tmp_path):
     assert (whole.texts, chunked.texts) == (144, 144)
 
 
+def test_keywords_are_counted_and_their_lexicons_looked_for(world, tmp_path):
+    objectives = [{"name": "inter_modal"}]
+    path = world.write(tmp_path / "toy.yaml", batch={"batch_size": 48}, objectives=objectives)
+    found = check(path, ["keywords={languages: [de], copies: 2}"], data=world.home)
+    assert (found.problems, found.estimate.texts) == ((), 240)
+    (problem,) = check(path, ["keywords={languages: [cs]}"], data=world.home).problems
+    assert "keywords.lexicons" in problem
+    assert "no lexicon for a language" in problem
+
+
 def wide_table(folder: Path, features: dict[str, int], languages=STUDY_LANGUAGES) -> Path:
     """A corpus with features as wide as those of real networks, and with captions a tiny encoder can read."""
     rng = np.random.default_rng(0)

@@ -22,6 +22,8 @@ class Encoded:
         has_video: (items,) whether the item has a video.
         video: (items, dim); rows without video mean nothing. None if no item has one.
         text_masked, video_masked: masked views, only where an objective requires them.
+        also: (texts, items) items that a keyword describes, its own among them; none of a caption. None where
+            there are no keywords.
         text_changed, video_changed: (texts,) and (items,) whether the view lost anything; None if all did.
     """
 
@@ -35,6 +37,7 @@ class Encoded:
     video_masked: Float[Tensor, "items dim"] | None = None
     text_changed: Bool[Tensor, " texts"] | None = None
     video_changed: Bool[Tensor, " items"] | None = None
+    also: Bool[Tensor, "texts items"] | None = None
 
     @property
     def text_concept(self) -> Int[Tensor, " texts"]:

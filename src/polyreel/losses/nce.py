@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  PyTorch's own abbreviation
 from torch.utils.checkpoint import checkpoint
@@ -39,6 +39,7 @@ def log_negatives(
     candidates: Float[Tensor, "candidates dim"],
     candidate_concept: Int[Tensor, " candidates"],
     temperature: Float[Tensor, ""],
+    also: Bool[Tensor, "anchors candidates"] | None = None,
 ) -> Float[Tensor, " anchors"]:
     """``N(a)`` of every anchor: over the candidates of other concepts. Very negative where there are none.
 
@@ -46,17 +47,19 @@ def log_negatives(
         anchors, candidates: Unit vectors.
         anchor_concept, candidate_concept: Concept of each.
         temperature: Scalar that divides cosines.
+        also: Further candidates that are not negatives of an anchor.
     """
 
-    def of_block(anchors: Tensor, concept: Tensor) -> Tensor:
+    def of_block(anchors: Tensor, concept: Tensor, also: Tensor | None = None) -> Tensor:
         scores = (anchors / temperature) @ candidates.T
         # Not minus infinity: an anchor without negatives would have a gradient of NaN.
         nothing = torch.finfo(scores.dtype).min / 2
-        return scores.masked_fill(concept[:, None] == candidate_concept, nothing).logsumexp(dim=1)
+        positive = concept[:, None] == candidate_concept
+        return scores.masked_fill(positive if also is None else positive | also, nothing).logsumexp(dim=1)
 
     if not len(candidates):
         return anchors.new_full((len(anchors),), torch.finfo(anchors.dtype).min / 2)
-    return by_blocks(of_block, anchors, anchor_concept)
+    return by_blocks(of_block, anchors, anchor_concept, *(() if also is None else (also,)))
 
 
 def log_negatives_in(

@@ -116,9 +116,10 @@ class InterModal(Objective):
         1/2 [ NCE(x -> v_i; negatives: videos of other concepts)
             + NCE(v_i -> x; negatives: texts in l about items of other concepts) ]
 
-    averaged over the texts of each language and over the languages. The two directions have denominators of
-    their own: videos are compared for a text, and texts for a video, never both in one sum. Source: Huang et
-    al. 2021 (MMP), inter-modal objective; multiple positives are ours.
+    averaged over the texts of each language and over the languages. Of a keyword there is the first direction
+    alone, without the videos that it describes as well among the negatives (``Encoded.also``). The two
+    directions have denominators of their own: videos are compared for a text, and texts for a video, never
+    both in one sum. Source: Huang et al. 2021 (MMP), inter-modal objective; multiple positives are ours.
 
     Requirements:
         ``Encoded.video``. Items with the same ``concept`` are not negatives of each other.
@@ -140,11 +141,15 @@ class InterModal(Objective):
         concept, owner = encoded.text_concept[seen], encoded.owner[seen]
         video, video_concept = encoded.video[encoded.has_video], encoded.concept[encoded.has_video]
         own = (text * encoded.video[owner]).sum(dim=1) / temperature
-        to_video = log_negatives(text, concept, video, video_concept, temperature)
+        also = None if encoded.also is None else encoded.also[seen]
+        shared = None if also is None else also[:, encoded.has_video]
+        to_video = log_negatives(text, concept, video, video_concept, temperature, shared)
         to_text = log_negatives_in(
             language, owner, encoded.video, encoded.concept, text, concept, language, temperature
         )
         losses = (pair_losses(own, to_video) + pair_losses(own, to_text)) / 2
+        if also is not None:  # a video has many keywords, so it looks for none
+            losses = torch.where(also.any(dim=1), pair_losses(own, to_video), losses)
         return self._mean(losses, language)
 
 

@@ -20,6 +20,7 @@ from polyreel.training.batches import Batches, Switching
 from polyreel.training.checkpoints import Checkpoint, load_checkpoint
 from polyreel.training.distributed import Group
 from polyreel.training.engine import Engine
+from polyreel.training.keywords import Keywords
 from polyreel.training.neighbours import Neighbours
 from polyreel.training.randomness import seed_everything
 from polyreel.training.recipe import HELD_OUT, CodeSwitchingSpec, DataSpec, Recipe, ValidationTable
@@ -195,6 +196,14 @@ def build_batches(
         switching=None
         if recipe.code_switching is None
         else _switching(recipe, recipe.code_switching, training_sets, catalog),
+        keywords=None
+        if recipe.keywords is None
+        else Keywords(
+            training_sets,
+            catalog.lexicons(recipe.keywords.lexicons, recipe.keywords.languages),
+            recipe.keywords,
+            seed=recipe.seed,
+        ),
         neighbours=Neighbours(training_sets, encode, seed=recipe.seed) if hard else None,
         rank=engine.group.rank,
         size=engine.group.size,

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from polyreel.codeswitch.switching import Switched
 from polyreel.languages import Parts
-from polyreel.training.recipe import MIXED, BatchSpec
+from polyreel.training.keywords import Keyword, Keywords
+from polyreel.training.recipe import KEYWORD, MIXED, BatchSpec
 from polyreel.training.sampling import Draw, Position, Sampler
 from polyreel.training.stable_random import stable_hash
 from polyreel.training.switch_rates import SwitchedIn
@@ -39,6 +40,7 @@ class Batch:
         switched: of each code-switched text, how much of it was switched.
         first: place of the first of these items in the whole batch.
         position: where the run stands after this batch.
+        also: (texts, items of the whole batch) bool, which clips a keyword describes; of captions, none.
     """
 
     items: tuple[str, ...]
@@ -55,6 +57,7 @@ class Batch:
     switched: tuple[SwitchedIn, ...]
     first: int
     position: Position
+    also: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class Batches:
         languages: that ``Batch.language`` indexes, ``MIXED`` among them where there is switching.
         seed: of the run.
         switching: None for none.
+        keywords: None for none.
         neighbours: (number of the training set, row) -> rows of the same set that make hard negatives; None
             for none.
         rank, size: which of how many processes this is; each makes an equal part of every batch.
@@ -97,6 +101,7 @@ class Batches:
         languages: Sequence[str],
         seed: int,
         switching: Switching | None = None,
+        keywords: Keywords | None = None,
         neighbours: Callable[[int, int], NDArray[np.int64]] | None = None,
         rank: int = 0,
         size: int = 1,
@@ -104,7 +109,7 @@ class Batches:
     ) -> None:
         self._training_sets, self._spec, self._seed = training_sets, spec, seed
         self._language = {tag: number for number, tag in enumerate(languages)}
-        self._switching, self._neighbours = switching, neighbours
+        self._switching, self._neighbours, self._keywords = switching, neighbours, keywords
         self._part = slice(rank * spec.batch_size // size, (rank + 1) * spec.batch_size // size)
         self._hard = int(spec.batch_size * spec.hard_negatives) if neighbours else 0
         self._sampler = Sampler(
@@ -121,7 +126,7 @@ class Batches:
         drawn = self._sampler.draw()
         drawn += self._hard_negatives(drawn)
         concepts = self._concepts(drawn)
-        return self._batch(drawn[self._part], concepts[self._part], self._sampler.position)
+        return self._batch(drawn, concepts[self._part], self._sampler.position)
 
     def _identity(self, draw: Draw) -> tuple[str, int]:
         return self._training_sets[draw.training_set].clip_id(draw.row), draw.epoch
@@ -165,8 +170,10 @@ class Batches:
             names[find(concept)] = min(concept, names.get(find(concept), concept))
         return [names[find(concept)] for concept in own]
 
-    def _batch(self, drawn: Sequence[Draw], concepts: Sequence[int], position: Position) -> Batch:
+    def _batch(self, whole: Sequence[Draw], concepts: Sequence[int], position: Position) -> Batch:
+        drawn = whole[self._part]
         parts: list[Parts] = []
+        keys: list[Keyword | None] = []
         switched: list[SwitchedIn] = []
         owner, language, text_key, item_key = [], [], [], []
         for item, draw in enumerate(drawn):
@@ -175,6 +182,11 @@ class Batches:
             plain, mixed = self._texts(draw)
             texts = [(tag, ((tag, text),)) for tag, text in plain] + [(MIXED, text.parts) for text in mixed]
             switched += [SwitchedIn.of(text, draw.epoch) for text in mixed]
+            keys += [None] * len(texts)
+            if self._keywords is not None:
+                for key, tag, word in self._keywords.draw(draw.training_set, draw.row, *identity):
+                    texts.append((KEYWORD, ((tag, word),)))
+                    keys.append(key)
             for number, (tag, text) in enumerate(texts):
                 parts.append(text)
                 owner.append(item)
@@ -196,7 +208,16 @@ class Batches:
             switched=tuple(switched),
             first=self._part.start,
             position=position,
+            also=self._described(keys, whole),
         )
+
+    def _described(self, keys: Sequence[Keyword | None], whole: Sequence[Draw]) -> Tensor | None:
+        """(texts, items) which of the whole batch's clips have a text's keyword."""
+        if self._keywords is None:
+            return None
+        held = [frozenset(self._keywords.of(draw.training_set, draw.row)) for draw in whole]
+        rows = [[key in each for each in held] if key else [False] * len(held) for key in keys]
+        return torch.tensor(rows, dtype=torch.bool).reshape(len(keys), len(held))
 
     def _texts(self, draw: Draw) -> tuple[list[tuple[str, str]], list[Switched]]:
         """The texts of one clip: (language, text) as they are, and the code-switched ones.

@@ -138,6 +138,7 @@ def encoded_of(
         language=whole(batch.language),
         concept=whole(batch.concept),
         has_video=whole(batch.has_video),
+        also=None if batch.also is None else whole(batch.also),
         text_changed=None if masked is None else whole(masked.text_changed),
         video_changed=None if masked is None else whole(masked.video_changed),
         **{name: whole(part) for name, part in vectors.items()},

@@ -205,6 +205,7 @@ class _NoMemo:
 
 def _texts_each(recipe: Recipe) -> int:
     texts = len(recipe.languages) if recipe.batch.captions == "all" else recipe.batch.captions
+    texts += 0 if recipe.keywords is None else recipe.keywords.copies
     switching = recipe.code_switching
     return texts if switching is None else texts + switching.copies - (switching.place == "instead")
 

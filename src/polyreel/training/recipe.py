@@ -14,11 +14,13 @@ from polyreel.recipes import Name, Problem, Reading, Seed, examine_recipe, read_
 
 __all__ = [
     "HELD_OUT",
+    "KEYWORD",
     "MIXED",
     "VALIDATION_SPLITS",
     "BatchSpec",
     "CodeSwitchingSpec",
     "DataSpec",
+    "KeywordSpec",
     "OptimiserSpec",
     "Recipe",
     "ValidationSpec",
@@ -35,6 +37,9 @@ VALIDATION_SPLITS = ("dev", "val", "valid", "validation", HELD_OUT)
 
 MIXED = "mixed"
 """What stands for the language of code-switched text."""
+
+KEYWORD = "keyword"
+"""What stands for the language of keywords, so that they are no negatives of captions."""
 
 _Share = Annotated[float, Field(gt=0, lt=1)]
 _Probability = Annotated[float, Field(ge=0, le=1)]
@@ -99,6 +104,25 @@ class CodeSwitchingSpec(_Spec):
     place: Literal["beside", "instead"] = "beside"
     copies: int = Field(default=1, ge=1)
     variants: int | None = Field(default=None, ge=1)
+
+
+class KeywordSpec(_Spec):
+    """Queries of one or two words beside the captions, from the English captions of training clips.
+
+    Attributes:
+        lexicons: folder of lexicons, relative to ``--data``; words that they lack are left out.
+        languages: of the queries beside English.
+        copies: how many a clip brings in an epoch, at most.
+        p: probability that it brings each of them.
+        least_clips, most_clips: how many clips have to have a word, and may.
+    """
+
+    lexicons: str = Field(default="lexicons", min_length=1)
+    languages: tuple[str, ...] = Field(default=tuple(STUDY_LANGUAGES[1:]), min_length=1)
+    copies: int = Field(default=1, ge=1)
+    p: _Probability = 1.0
+    least_clips: int = Field(default=4, ge=1)
+    most_clips: int = Field(default=400, ge=1)
 
 
 class BatchSpec(_Spec):
@@ -212,6 +236,7 @@ class Recipe(_Spec):
         data: what is trained on.
         folders: name of a corpus -> its folder below ``--data``, where that has another name.
         code_switching: None for none.
+        keywords: None for none.
         model: the two towers.
         objectives: terms of the loss, each at most once.
         batch, optimiser: see there.
@@ -230,6 +255,7 @@ class Recipe(_Spec):
     data: tuple[DataSpec, ...] = Field(min_length=1)
     folders: dict[str, str] = {}
     code_switching: CodeSwitchingSpec | None = None
+    keywords: KeywordSpec | None = None
     model: ModelSpec = ModelSpec()
     objectives: tuple[ObjectiveSpec, ...] = Field(min_length=1)
     batch: BatchSpec = BatchSpec()
@@ -242,8 +268,10 @@ class Recipe(_Spec):
 
     @property
     def text_languages(self) -> tuple[str, ...]:
-        """What ``Batch.language`` indexes: the languages, and ``MIXED`` where there is code-switching."""
-        return self.languages if self.code_switching is None else (*self.languages, MIXED)
+        """What ``Batch.language`` indexes: the languages, ``MIXED`` where there is code-switching, and
+        ``KEYWORD`` where there are keywords."""
+        mixed = () if self.code_switching is None else (MIXED,)
+        return (*self.languages, *mixed, *(() if self.keywords is None else (KEYWORD,)))
 
     def contradictions(self) -> list[Problem]:
         """Where parts that are valid by themselves do not go together."""
@@ -260,6 +288,10 @@ class Recipe(_Spec):
             found += _wrong_tags("code_switching.languages", self.code_switching.languages)
             if "en" not in self.languages:
                 found.append(("code_switching", "it switches words of English, which is not in 'languages'"))
+        if self.keywords is not None:
+            found += _wrong_tags("keywords.languages", self.keywords.languages)
+            if names != ["inter_modal"]:
+                found.append(("keywords", "they go with the objective 'inter_modal' alone"))
         if self.validation is not None:
             found += _wrong_tags("validation.languages", self.validation.languages or ())
         kept_back = {data.corpus for data in self.data if data.held_out is not None}

@@ -42,12 +42,12 @@ def problems_of(recipe: Recipe, catalog: DatasetCatalog) -> list[Problem]:
             found += problems
             if table is not None:
                 found += _of_features(recipe, spec, table, place)
-    for place, spec in (("code_switching", recipe.code_switching), ("keywords", recipe.keywords)):
-        if spec is not None:
+    for name, reads in (("code_switching", recipe.code_switching), ("keywords", recipe.keywords)):
+        if reads is not None:
             try:
-                catalog.require_lexicons(spec.lexicons, spec.languages)
+                catalog.require_lexicons(reads.lexicons, reads.languages)
             except PolyreelError as error:
-                found.append((f"{place}.lexicons", str(error)))
+                found.append((f"{name}.lexicons", str(error)))
     if recipe.start_from is not None and find_checkpoint(Path(recipe.start_from), "best") is None:
         found.append(("start_from", f"no checkpoint is in {recipe.start_from}: train that run first"))
     try:

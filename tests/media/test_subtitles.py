@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 import videos
 from polyreel.clips import Caption
 from polyreel.errors import MediaError
+from polyreel.languages import UNKNOWN
 from polyreel.media import subtitles
 from polyreel.media.limited import DecodeOptions, DecodeWorker, Finished
-from polyreel.media.subtitles import SubtitleTrack, read_sidecars, read_subtitles, sidecars
+from polyreel.media.subtitles import SubtitleTrack, read_sidecars, read_subtitles, read_tracks, sidecars
 
 DOG_DE = "Ein größerer Hund läuft über die Straße"
 GIRLS_DE = "Zwei Mädchen üben für das schöne Fest"
@@ -143,6 +144,23 @@ def test_the_ending_of_the_video_in_the_name_is_no_language(tmp_path):
         "film.ts.srt": "ru",
         "film.TS.de.srt": "de",
     }
+
+
+def test_a_decoder_leaves_the_detection_of_languages_to_the_program(film):
+    beside(film, "film.srt", srt(DOG_DE, GIRLS_DE))
+    beside(film, "film.cs.srt", srt(DOG_DE, GIRLS_DE))
+    tracks, _ = read_tracks(film, None, [])
+    assert {track.source: track.captions[0].language for track in tracks} == {
+        "film.srt": UNKNOWN,
+        "film.cs.srt": "cs",
+    }
+    assert [{caption.language for caption in track.with_language().captions} for track in tracks] == [
+        {"cs"},
+        {"de"},
+    ]
+    with DecodeWorker() as worker:
+        (finished,) = worker.decode(film, DecodeOptions(32, 32, pictures=False))
+    assert [track.captions[0].language for track in finished.subtitles] == ["cs", "de"]
 
 
 def test_only_files_of_the_same_name_belong_to_a_video(film):

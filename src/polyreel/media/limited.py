@@ -373,7 +373,9 @@ def _image(payload: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
 def _finished(header: dict[str, Any]) -> Finished:
     health = None if header["health"] is None else Health.model_validate(header["health"])
     tracks = tuple(
-        SubtitleTrack(printable(str(track["source"])), tuple(map(_caption, track["captions"])))
+        SubtitleTrack(
+            printable(str(track["source"])), tuple(map(_caption, track["captions"]))
+        ).with_language()
         for track in header["subtitles"]
     )
     return Finished(health, tracks, tuple(printable(str(problem)) for problem in header["problems"]))

@@ -11,7 +11,7 @@ import stat
 import threading
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -35,6 +35,7 @@ __all__ = [
     "SubtitleTrack",
     "read_sidecars",
     "read_subtitles",
+    "read_tracks",
     "sidecars",
     "sidecars_in",
     "stem_key",
@@ -90,6 +91,13 @@ class SubtitleTrack:
     source: str
     captions: tuple[Caption, ...]
 
+    def with_language(self) -> SubtitleTrack:
+        """The track in the language that is detected in its texts, unless it has one."""
+        if any(caption.language != UNKNOWN for caption in self.captions):
+            return self
+        language = detect(" ".join(caption.text for caption in self.captions)[:_DETECTION_CHARS]).language
+        return replace(self, captions=tuple(replace(each, language=language) for each in self.captions))
+
 
 def stem_key(path: Path) -> str:
     """The name of a video without its ending, alike for both ways to write an accent and for capitals."""
@@ -136,6 +144,13 @@ def read_sidecars(
     A language is taken from the file's name; where that says nothing it is detected. ``beside`` are the files
     if they are known already: a folder may be long to list.
     """
+    tracks, problems = _read_sidecars(video, beside)
+    return [track.with_language() for track in tracks], problems
+
+
+def _read_sidecars(
+    video: Path, beside: Sequence[Path] | None
+) -> tuple[list[SubtitleTrack], list[MediaError]]:
     tracks: list[SubtitleTrack] = []
     problems: list[MediaError] = []
     for path in sidecars(video) if beside is None else beside:
@@ -166,7 +181,21 @@ def read_subtitles(
         beside: that of ``read_sidecars``.
         closed_captions: what decoding its pictures brought.
     """
-    tracks, problems = read_sidecars(video, beside)
+    tracks, problems = read_tracks(video, beside, closed_captions)
+    return [track.with_language() for track in tracks], problems
+
+
+def read_tracks(
+    video: Path, beside: Sequence[Path] | None, closed_captions: Iterable[CodedCaption]
+) -> tuple[list[SubtitleTrack], list[MediaError]]:
+    """As ``read_subtitles``, but nothing is detected: what no name tells the language of is ``UNKNOWN``.
+
+    Args:
+        video: the file.
+        beside: that of ``read_sidecars``.
+        closed_captions: what decoding its pictures brought.
+    """
+    tracks, problems = _read_sidecars(video, beside)
     try:
         tracks.extend(_read_embedded(video, problems))
     except (av.error.FFmpegError, OSError) as error:
@@ -418,8 +447,7 @@ def _captions(cues: Iterable[_Cue], tag: str | None, remarks: list[str]) -> list
             text = text[:_MAX_LINE_CHARS].rstrip()
         if text:
             kept.append((text, max(0.0, cue.start_s), cue.end_s))
-    language = tag or _detect_language(text for text, _, _ in kept)
-    return [Caption(text, language, start_s, end_s) for text, start_s, end_s in kept]
+    return [Caption(text, tag or UNKNOWN, start_s, end_s) for text, start_s, end_s in kept]
 
 
 def _unrolled(cues: list[_Cue]) -> list[_Cue]:
@@ -442,8 +470,3 @@ def _unrolled(cues: list[_Cue]) -> list[_Cue]:
             last = kept[-1]
             kept[-1] = _Cue(last.text, last.start_s, max(last.end_s, cue.end_s), last.line)
     return kept
-
-
-def _detect_language(texts: Iterable[str]) -> str:
-    joined = " ".join(texts)[:_DETECTION_CHARS]
-    return detect(joined).language if joined else UNKNOWN

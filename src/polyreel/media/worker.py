@@ -28,7 +28,7 @@ from polyreel.media.looks import looks
 from polyreel.media.readers import open_video
 from polyreel.media.scaling import Scaling
 from polyreel.media.sound import SAMPLE_RATE, SoundReader
-from polyreel.media.subtitles import read_subtitles
+from polyreel.media.subtitles import read_tracks
 from polyreel.media.windows import Windower
 from polyreel.media.wire import write_message
 
@@ -70,7 +70,8 @@ def _read(path: Path, request: dict[str, Any], send: Send) -> None:
         captions = _captions_alone(path, send)
     names = request["sidecars"]
     beside = None if names is None else [path.with_name(name) for name in names]
-    tracks, failures = read_subtitles(path, beside, captions)
+    # The program detects languages: what that takes is half a second of CPU to load, here in each worker.
+    tracks, failures = read_tracks(path, beside, captions)
     send(
         "done",
         health=health,

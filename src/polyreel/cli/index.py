@@ -25,7 +25,8 @@ from polyreel.cli.options import (
 )
 from polyreel.cli.output import print_json, show_progress, stderr, stdout
 from polyreel.cli.watching import index_and_watch
-from polyreel.errors import MediaError
+from polyreel.errors import MediaError, UsageError
+from polyreel.media.hwaccel import Hwaccel, HwaccelUse
 from polyreel.units import clock, count, printable
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def index(
     exclude: Annotated[list[str] | None, Parameter(negative="")] = None,
     keep_features: bool | None = None,
     sampling: Literal["near", "fast"] | None = None,
+    hwaccel: Hwaccel = "none",
     watch: Annotated[bool, Parameter(negative="")] = False,
     speech: Annotated[bool | None, Parameter(negative="--no-speech")] = None,
     languages: Languages = None,
@@ -82,6 +84,8 @@ def index(
         sampling: How pictures are chosen, in this run and later ones. near: one a second, up to half a second
             beside it where that saves decoding. fast: key frames alone where they lie at most 5 s apart. What
             is in the library stays as it is.
+        hwaccel: Device that decodes, in this run, if FFmpeg can open it and it makes the pictures that the
+            CPU makes; else the CPU, the default, does. auto: the first such device.
         watch: Go on until Ctrl-C: index again whenever something changes. A file that is still being written
             is waited for. With --json, a line for each run.
         speech: Then listen to the videos and make lines of what is said; by default if the extra
@@ -98,6 +102,12 @@ def index(
     if not prune:
         require_paths(paths)
     folder = default_library(library)
+    if ray is not None and hwaccel != "none":
+        raise UsageError(
+            "--hwaccel decodes on a device of this machine, --ray on other machines",
+            item=f"--hwaccel {hwaccel}",
+            remedy="Leave one of the two out",
+        )
     address = None if ray is None else _cluster_address(ray)
     stages = line_stages(
         speech=speech,
@@ -115,6 +125,8 @@ def index(
     if sampling is not None:
         _say_if_mixed(folder, sampling)
 
+    device_use = HwaccelUse(hwaccel)
+
     def run(passed_over: Sequence[str]) -> IndexReport:
         return index_with_progress(
             paths,
@@ -128,6 +140,7 @@ def index(
             exclude=[*(exclude or ()), *passed_over],
             keep_features=keep_features,
             sampling=sampling,
+            hwaccel=device_use,
             after=in_turn(*makers),
             ray=address,
             readers=workers,
@@ -221,6 +234,7 @@ def index_with_progress(
     exclude: Sequence[str] = (),
     keep_features: bool | None = None,
     sampling: Sampling | None = None,
+    hwaccel: HwaccelUse | None = None,
     after: Callable[[Path, Encoder, str, ProgressDisplay], None] | None = None,
     ray: str | None = None,
     readers: int | None = None,
@@ -266,6 +280,7 @@ def index_with_progress(
             exclude=exclude,
             keep_features=keep_features,
             sampling=sampling,
+            hwaccel=hwaccel,
             on_event=_follow(show),
             read=read,
         )

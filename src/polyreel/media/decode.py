@@ -22,7 +22,9 @@ import av.error
 import av.logging
 import numpy as np
 from av.audio.stream import AudioStream
+from av.codec.codec import Codec
 from av.codec.context import CodecContext
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
@@ -47,6 +49,7 @@ from polyreel.media.sampling import PacketSelector, Sampling, SelectedPacket, ne
 from polyreel.media.scaling import STRETCH, Scaling
 
 __all__ = [
+    "DeviceFailed",
     "Frame",
     "Health",
     "Picture",
@@ -98,6 +101,10 @@ _CODECS_WITH_CAPTIONS = frozenset({"h264", "hevc", "mpeg2video"})
 # They count pictures by a few low bits: across a gap the order of showing comes out wrong.
 _CODECS_THAT_COUNT = frozenset({"h264", "hevc"})
 _STILL_CODECS = frozenset({"bmp", "gif", "mjpeg", "png", "tiff", "webp"})
+
+
+class DeviceFailed(Exception):  # noqa: N818  nothing is wrong with the file, so far
+    """A device did not decode a packet; the CPU may."""
 
 
 class Health(BaseModel):
@@ -213,6 +220,8 @@ class VideoReader:
     Args:
         path: the file.
         threads: decoding threads; 0 lets the decoder choose.
+        hwaccel: device that decodes; its pictures come to ordinary memory. What it does not decode raises
+            ``DeviceFailed`` where a CPU passes over a damaged packet.
 
     Attributes:
         closed_captions: those that came with the pictures; complete once ``pictures`` is exhausted.
@@ -221,9 +230,9 @@ class VideoReader:
         MediaError: the file is missing, unreadable, empty, no video, or of a codec that cannot be decoded.
     """
 
-    def __init__(self, path: Path, *, threads: int = 1) -> None:
-        self._path = path
-        self._container = open_container(path)
+    def __init__(self, path: Path, *, threads: int = 1, hwaccel: HWAccel | None = None) -> None:
+        self._path, self._is_on_device = path, hwaccel is not None
+        self._container = open_container(path, hwaccel=hwaccel)
         try:
             self._stream = video_stream(self._container, path)
         except MediaError:
@@ -258,7 +267,22 @@ class VideoReader:
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         self._container.close()
+
+    @property
+    def codec(self) -> Codec:
+        """What decodes it."""
+        return self._codec.codec
+
+    @property
+    def kind(self) -> tuple[str, str | None, str | None, int, int]:
+        """What a decoder has to know beforehand: codec, profile, format of pixels, width and height."""
+        codec = self._codec
+        return codec.name, codec.profile, codec.pix_fmt, codec.width, codec.height
 
     @property
     def duration_asked_s(self) -> float | None:
@@ -500,12 +524,12 @@ class VideoReader:
     def _decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         try:
             return self._codec.decode(packet)
-        except (MemoryError, av.error.MemoryError) as error:
-            raise out_of_memory(self._path) from error
         except av.error.EOFError:
             return []
-        except av.error.FFmpegError as error:
-            if error.errno == errno.ENOMEM or self._memory_is_short():
+        except (MemoryError, av.error.FFmpegError) as error:
+            if self._is_on_device:
+                raise DeviceFailed(str(getattr(error, "strerror", None) or error)) from error
+            if getattr(error, "errno", errno.ENOMEM) == errno.ENOMEM or self._memory_is_short():
                 raise out_of_memory(self._path) from error
             self._bad_packets += 1
             return []
@@ -554,12 +578,15 @@ def shown_for_s(delay_s: float) -> float:
     return delay_s if delay_s > _SHORTEST_DELAY_S else _DEFAULT_DELAY_S
 
 
-def open_container(path: Path, options: dict[str, str] | None = None) -> InputContainer:
+def open_container(
+    path: Path, options: dict[str, str] | None = None, *, hwaccel: HWAccel | None = None
+) -> InputContainer:
     """A media file, opened by FFmpeg but for formats that name other files.
 
     Args:
         path: the file.
         options: those of FFmpeg's demuxer.
+        hwaccel: device that decodes, which has to be there.
 
     Raises:
         MediaError: it is missing, unreadable, empty, or not a video.
@@ -590,7 +617,7 @@ def open_container(path: Path, options: dict[str, str] | None = None) -> InputCo
     try:
         with _logged_errors() as log:
             # The "file:" prefix keeps a name such as "http:x" or "concat:x" from being read as a protocol.
-            return av.open(f"file:{path}", options=options or {}, metadata_errors="replace")
+            return av.open(f"file:{path}", options=options or {}, metadata_errors="replace", hwaccel=hwaccel)
     except (MemoryError, av.error.MemoryError) as error:
         raise out_of_memory(path) from error
     except (av.error.FFmpegError, OSError) as error:

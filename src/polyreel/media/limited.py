@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from polyreel import errors
 from polyreel.clips import Caption
-from polyreel.errors import LimitError, MediaError, WorkerKilledError
+from polyreel.errors import DecodeError, LimitError, MediaError, WorkerKilledError
 from polyreel.media.decode import Frame, Health
 from polyreel.media.forked import ForkedWorker, is_readable, start_worker
+from polyreel.media.hwaccel import DeviceLeft, Hwaccel, HwaccelUse
 from polyreel.media.sampling import Sampling
 from polyreel.media.scaling import STRETCH, Scaling
 from polyreel.media.subtitles import SubtitleTrack
@@ -166,10 +166,18 @@ class DecodeWorker:
     Args:
         limits: what one file may take.
         stop: once it is set, waiting for the child ends with ``DecodeStopped``.
+        hwaccel: device that ``decode`` uses; where it crashes or hangs, the CPU goes on with the file.
     """
 
-    def __init__(self, limits: Limits | None = None, *, stop: threading.Event | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        *,
+        stop: threading.Event | None = None,
+        hwaccel: HwaccelUse | None = None,
+    ) -> None:
         self._limits, self._stop = limits or Limits(), stop or threading.Event()
+        self._hwaccel = hwaccel or HwaccelUse()
         self._process: ForkedWorker | None = None
 
     def __enter__(self) -> Self:
@@ -204,9 +212,31 @@ class DecodeWorker:
             WorkerKilledError: the child was killed from outside, and so was its replacement.
             DecodeStopped: ``stop`` was set.
         """
+        device, sent = self._hwaccel.wanted, _Sent(options.from_s)
+        try:
+            with contextlib.closing(self._decode(path, options, device)) as events:
+                for event in events:
+                    yield event
+                    sent.note(event)
+        except (DecodeError, LimitError, WorkerKilledError) as error:
+            if device == "none" or self._process is not None:  # the child is well: it is the file
+                raise
+            # A file that harms any decoder costs its time twice; no device that hangs costs a file.
+            self._hwaccel.leave(DeviceLeft(f"the device failed on {path.name} ({error.what})", for_good=True))
+            rest = replace(options, from_s=sent.end_s)
+            with contextlib.closing(self._decode(path, rest, "none")) as events:
+                yield from filter(sent.lacks, events)
+
+    def _decode(self, path: Path, options: DecodeOptions, device: Hwaccel) -> Generator[DecodeEvent]:
         shape = (options.height_px, options.width_px, 3)
-        request = {"task": "decode", **asdict(options)}
-        return self.ask_again(path, request, lambda said: _events(said, shape))
+        request = {"task": "decode", "hwaccel": device, **asdict(options)}
+        events = self.ask_again(path, request, lambda said: _events(said, shape))
+        with contextlib.closing(events):
+            for event in events:
+                if isinstance(event, DeviceLeft):
+                    self._hwaccel.leave(event)
+                else:
+                    yield event
 
     def ask_again(
         self, path: Path, request: Mapping[str, Any], understand: Callable[[Messages], Iterator[_Event]]
@@ -264,7 +294,7 @@ class DecodeWorker:
                     value=signal.Signals(-ended_by).name,
                     remedy="Check that memory does not run out; the file is tried again at every run",
                 ) from error
-            raise errors.DecodeError(
+            raise DecodeError(
                 "the decoder crashed on this file",
                 item=path,
                 value=f"exit status {process.returncode}",
@@ -305,7 +335,31 @@ def _messages(reader: _PatientReader) -> Messages:
             return
 
 
-def _events(messages: Messages, shape: tuple[int, int, int]) -> Iterator[DecodeEvent]:
+class _Sent:
+    """How far a file was read before its device failed: what came since the last clip comes twice."""
+
+    def __init__(self, from_s: float) -> None:
+        self.end_s, self._is_opened, self._frames = from_s, False, 0
+
+    def note(self, event: DecodeEvent) -> None:
+        """Take note of an event that was passed on."""
+        match event:
+            case Opened():
+                self._is_opened = True
+            case Frame():
+                self._frames += 1
+            case ClipEnd():
+                self.end_s, self._frames = event.end_s, 0
+
+    def lacks(self, event: DecodeEvent) -> bool:
+        """Whether an event of the file, read on from ``end_s``, was not passed on before."""
+        if isinstance(event, Frame) and self._frames:
+            self._frames -= 1
+            return False
+        return not (isinstance(event, Opened) and self._is_opened)
+
+
+def _events(messages: Messages, shape: tuple[int, int, int]) -> Iterator[DecodeEvent | DeviceLeft]:
     for header, payload in messages:
         match header["kind"]:
             case "opened":
@@ -316,6 +370,8 @@ def _events(messages: Messages, shape: tuple[int, int, int]) -> Iterator[DecodeE
                 pass
             case "clip":
                 yield ClipEnd(float(header["start_s"]), float(header["end_s"]), payload)
+            case "device left":
+                yield DeviceLeft(printable(str(header["why"])), bool(header["for_good"]))
             case "done":
                 yield _finished(header)
             case kind:
@@ -387,7 +443,7 @@ def _caption(said: dict[str, Any]) -> Caption:
 
 
 def _rebuilt_error(header: dict[str, Any]) -> MediaError:
-    kinds = {kind.__name__: kind for kind in (MediaError, errors.DecodeError, LimitError)}
+    kinds = {kind.__name__: kind for kind in (MediaError, DecodeError, LimitError)}
     kind = kinds.get(str(header["error"]), MediaError)
     facts = {name: header.get(name) for name in ("item", "value", "remedy")}
     return kind(str(header["what"]), **facts)

@@ -1,9 +1,10 @@
 """The child process that touches media files, a fork of ``fork_server``.
 
 It reads one JSON request a line from stdin and answers each with messages (``wire``) on stdout: for the task
-"decode" ``opened``, ``frame`` and ``clip`` (``passed`` in place of frames that are known), for "hear"
-``sound`` or ``passed``, for "look" ``look`` or ``passed``, for those of ``browser_tasks`` and ``cuts.task``
-what stands there; then ``done`` or ``failed``. It keeps no state between requests.
+"decode" ``opened``, ``frame``, ``clip`` and ``device left`` (``passed`` in place of frames that are known),
+for "hear" ``sound`` or ``passed``, for "look" ``look`` or ``passed``, for those of ``browser_tasks`` and
+``cuts.task`` what stands there; then ``done`` or ``failed``. Between requests it keeps nothing but which
+devices decode.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from polyreel.media.browser_tasks import BROWSER_TASKS, Send
 from polyreel.media.closed_captions import CodedCaption
 from polyreel.media.cuts.task import CUT_TASKS
 from polyreel.media.decode import Picture, is_sound_alone
+from polyreel.media.device_reader import DeviceReader
 from polyreel.media.jpeg import encode_jpeg, fit_within
 from polyreel.media.looks import looks
 from polyreel.media.readers import open_video
@@ -88,7 +90,7 @@ def _decode(
     windower = Windower(request["max_clip_s"], follows_s=from_s or None)
     thumbnails: list[Any] = []  # small pictures of the open clip, of which the middle one is kept
     size, scaling = (request["width_px"], request["height_px"]), Scaling(**request["scaling"])
-    with open_video(path) as reader:
+    with DeviceReader(path, request["hwaccel"]) as reader:
         send("opened", duration_s=reader.duration_asked_s)
         for picture in reader.pictures(request["fps"], request["sampling"]):
             if picture.time_s < from_s:
@@ -105,6 +107,8 @@ def _decode(
         last = windower.finish(reader.health.duration_got_s)
         if last is not None:  # otherwise the last clip was known
             send("clip", encode_jpeg(thumbnails[last.middle]), start_s=last.start_s, end_s=last.end_s)
+        if reader.left is not None:
+            send("device left", **asdict(reader.left))
         health = reader.health
         return health.model_dump(), reader.closed_captions.decode(health.duration_got_s)
 

@@ -17,6 +17,7 @@ from polyreel.errors import MediaError, PolyreelError
 from polyreel.library.index.repeats import FrameEncoder
 from polyreel.library.index.scan import FoundVideo
 from polyreel.library.store.frame_features import KeptFeatures
+from polyreel.media.hwaccel import HwaccelUse
 from polyreel.media.limited import DecodeEvent, DecodeOptions, DecodeStopped, DecodeWorker, Limits
 
 __all__ = [
@@ -91,7 +92,13 @@ DecodePoolEvent = DecodeEvent | Changed | Duplicate | ReadFailed | MediaError
 
 
 def run_decode_pool(
-    jobs: Iterable[Job], *, workers: int, limits: Limits, seen: set[str], kept_s: Mapping[str, float]
+    jobs: Iterable[Job],
+    *,
+    workers: int,
+    limits: Limits,
+    seen: set[str],
+    kept_s: Mapping[str, float],
+    hwaccel: HwaccelUse | None = None,
 ) -> Generator[tuple[Job, DecodePoolEvent]]:
     """Events of all ``jobs``, those of one job in order; each job's last is not ``Opened``, ``Frame`` or
     ``ClipEnd``.
@@ -102,13 +109,14 @@ def run_decode_pool(
         limits: what one file may take.
         seen: hashes that need no decoding; those of ``jobs`` are added.
         kept_s: hash -> end of its last known clip, for videos whose beginning is known.
+        hwaccel: device that decodes; None is the CPU.
     """
     todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
     count = 0
     for job in jobs:
         todo.put(job)
         count += 1
-    pool = _DecodePool(todo, seen, limits, kept_s)
+    pool = _DecodePool(todo, seen, limits, kept_s, hwaccel)
     threads = [threading.Thread(target=pool.run, name=f"decode-{i}") for i in range(min(workers, count))]
     for thread in threads:
         thread.start()
@@ -130,8 +138,14 @@ def run_decode_pool(
 
 class _DecodePool:
     def __init__(
-        self, todo: queue.SimpleQueue[Job], seen: set[str], limits: Limits, kept_s: Mapping[str, float]
+        self,
+        todo: queue.SimpleQueue[Job],
+        seen: set[str],
+        limits: Limits,
+        kept_s: Mapping[str, float],
+        hwaccel: HwaccelUse | None,
     ) -> None:
+        self._hwaccel = hwaccel
         self._todo, self._seen, self._limits, self._kept_s = todo, seen, limits, kept_s
         self._claiming = threading.Lock()
         self.out: queue.Queue[tuple[Job, DecodePoolEvent] | BaseException | None] = queue.Queue(
@@ -141,7 +155,7 @@ class _DecodePool:
 
     def run(self) -> None:
         try:
-            with DecodeWorker(self._limits, stop=self.stop) as worker:
+            with DecodeWorker(self._limits, stop=self.stop, hwaccel=self._hwaccel) as worker:
                 while not self.stop.is_set():
                     try:
                         job = self._todo.get_nowait()

@@ -34,6 +34,7 @@ from polyreel.library.store.state import generation_of, read_state
 from polyreel.library.store.store import Commit, Writer, writing
 from polyreel.library.store.tables import FAILED, FILES, OK, PARTIAL, UNREADABLE
 from polyreel.media.decode import Health
+from polyreel.media.hwaccel import HwaccelUse
 from polyreel.media.limited import DecodeOptions, Finished, Limits, Opened
 from polyreel.media.sampling import Sampling
 
@@ -111,6 +112,7 @@ def index(
     exclude: Sequence[str] = (),
     keep_features: bool | None = None,
     sampling: Sampling | None = None,
+    hwaccel: HwaccelUse | None = None,
     commit_every_s: float = _COMMIT_EVERY_S,
     on_event: Callable[[IndexEvent], None] | None = None,
     read: ReadFiles | None = None,
@@ -130,6 +132,7 @@ def index(
         keep_features: whether the features of all frames that are encoded are kept, from now on, for moves to
             bundles with the same image graph; None leaves that as it is. False lets go of those that are.
         sampling: how pictures are chosen, in this run and later ones; None takes that of the library.
+        hwaccel: device that decodes, in this run; None is the CPU. Not for ``read``.
         commit_every_s: how much work, in seconds, a kill may cost.
         on_event: called with each step of the progress.
         read: what reads files, on other machines, say, with the same bundle; None reads them here.
@@ -160,7 +163,7 @@ def index(
         run = _Run(writer, bundle.card, known, commit_every_s, shown.beside(on_event))
         kept_s = kept_of_half_read(writer.snapshot, rows)
         options = DecodeOptions.of(bundle.card.frames, wishes.sampling)
-        here = _reading_here(bundle, workers=workers, limits=limits or Limits())
+        here = _reading_here(bundle, workers=workers, limits=limits or Limits(), hwaccel=hwaccel)
         read_files = functools.partial(read or here, seen=run.seen, kept_s=kept_s)
         try:
             with _noting_interrupts(run.report):
@@ -181,11 +184,13 @@ def index(
     return run.report
 
 
-def _reading_here(bundle: Encoder, *, workers: int, limits: Limits) -> ReadFiles:
+def _reading_here(bundle: Encoder, *, workers: int, limits: Limits, hwaccel: HwaccelUse | None) -> ReadFiles:
     def read(
         jobs: Iterable[Job], *, seen: set[str], kept_s: Mapping[str, float]
     ) -> Generator[tuple[Job, ReadEvent]]:
-        decoded = run_decode_pool(jobs, workers=workers, limits=limits, seen=seen, kept_s=kept_s)
+        decoded = run_decode_pool(
+            jobs, workers=workers, limits=limits, seen=seen, kept_s=kept_s, hwaccel=hwaccel
+        )
         return encode_events(decoded, bundle)
 
     return read

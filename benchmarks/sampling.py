@@ -11,7 +11,8 @@ side by side as in against.py:
 ``recall`` is R@10 on the demo clips by each sampling, paired; ``still`` what two minutes that stand still
 cost with an encoder of 60 ms a picture, in this process, decoding included: one page of words and slides of
 half a minute as x264 writes them by default, and the hard case, fields with a camera's noise of which every
-frame refers to the one before.
+frame refers to the one before. ``batches`` is what a picture costs by how many are encoded at once, with the
+default bundle, which takes at most 16, and with a graph of the size of CLIP ViT-B/32, random weights.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from itertools import islice
@@ -29,13 +31,15 @@ from typing import get_args
 
 import av
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from against import PROGRAM, compare, other_stages
-from common import Report, interval, options, work_dir
+from common import Report, alternate, interval, median_cpu_s, options, paired_ratio, work_dir
 from demo_recall import fetched_clips, mean_of, recalls
 from indexing import FPS, HEIGHT_PX, WIDTH_PX, endless_frames, landscape_clips, real_videos
+from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
 from polyreel.library.index.indexing import index as index_library
 from polyreel.library.index.repeats import FrameEncoder
@@ -43,10 +47,11 @@ from polyreel.library.search.search import Library
 from polyreel.media.decode import VideoReader
 from polyreel.media.sampling import Sampling
 
-PARTS = ("minutes", "demo", "phone", "recall", "still")
+PARTS = ("minutes", "demo", "phone", "recall", "still", "batches")
 BOUNDS = {"minutes": 0.67, "demo": 0.76, "phone": 0.35}
 KEY_FRAMES_S = (1, 2, 5)
 STILL_S, SLIDE_S, CLIP_FRAMES, SLOW_S = 120, 30, 10, 0.06
+BATCHES, CLIP = (1, 2, 5, 10, 20, 40), "10"
 
 
 def main() -> int:
@@ -64,6 +69,8 @@ def main() -> int:
             recall_by_sampling(report, Bundle(default_bundle(roots["other"])))
         elif part == "still":
             still(report)
+        elif part == "batches":
+            batches(report)
         else:
             compare_part(report, part, folder_of(part, quick=arguments.quick), roots, pairs)
     return report.close()
@@ -234,6 +241,67 @@ def noisy_slides() -> list[list[av.VideoFrame]]:
 def shown(pixels: NDArray[np.uint8]) -> av.VideoFrame:
     """A frame of RGB pixels."""
     return av.VideoFrame.from_ndarray(pixels, format="rgb24")
+
+
+def batches(report: Report) -> None:
+    """CPU of a picture by how many are encoded at once."""
+    random = np.random.default_rng(report.arguments.seed)
+    pictures = random.integers(0, 256, (BATCHES[-1], 224, 224, 3), np.uint8)
+    bundle, options = Bundle(locate_bundle()), onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "frames.onnx"
+        export_vision(path, layers=1 if report.arguments.quick else 12, seed=report.arguments.seed)
+        large = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        floats = random.standard_normal((BATCHES[-1], 3, 224, 224), np.float32)
+        encoders: dict[str, Callable[[slice], object]] = {
+            "default bundle": lambda each: bundle.encode_frames(pictures[each]),
+            "ViT-B/32, random weights": lambda each: large.run(None, {"pixels": floats[each]}),
+        }
+        rows = [[name, *per_picture(report, name, encode)] for name, encode in encoders.items()]
+    report.table("CPU ms of a picture, by pictures at once", ["", *map(str, BATCHES)], rows)
+
+
+def per_picture(report: Report, name: str, encode: Callable[[slice], object]) -> list[float]:
+    """CPU milliseconds of a picture in batches of each size, in turn; medians."""
+    parts = {
+        str(size): lambda size=size: [encode(slice(at, at + size)) for at in range(0, BATCHES[-1], size)]
+        for size in BATCHES
+    }
+    costs = alternate(parts, 2 if report.arguments.quick else 5)
+    ratio = paired_ratio(costs[str(BATCHES[-1])], costs[CLIP])
+    report.note(f"{name}: {BATCHES[-1]} at once by {CLIP}, a clip's, median of pairs: {ratio:.3f}.")
+    return [1000 * median_cpu_s(costs[str(size)]) / BATCHES[-1] for size in BATCHES]
+
+
+def export_vision(path: Path, *, layers: int, seed: int) -> None:
+    """The image tower of CLIP ViT-B/32 with random weights: (pictures, 3, 224, 224) -> (pictures, 512)."""
+    import torch
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    torch.manual_seed(seed)
+    config = CLIPVisionConfig(hidden_size=768, intermediate_size=3072, num_hidden_layers=layers)
+
+    class Vision(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = CLIPVisionModelWithProjection(config)
+
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            return self.model(pixel_values=pixels).image_embeds
+
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of tracing
+        torch.onnx.export(
+            Vision().eval(),
+            (torch.zeros((2, 3, 224, 224)),),
+            str(path),
+            input_names=["pixels"],
+            output_names=["features"],
+            dynamic_axes={"pixels": {0: "pictures"}, "features": {0: "pictures"}},
+            opset_version=20,
+            dynamo=False,
+        )
 
 
 if __name__ == "__main__":

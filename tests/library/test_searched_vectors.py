@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.resources
 import json
 
@@ -10,7 +11,7 @@ import pytest
 
 from polyreel.library.search import searched_vectors as searched
 from polyreel.library.search.exact import best_rows
-from polyreel.library.search.quantised import Codes, can_scan, quantise
+from polyreel.library.search.quantised import can_scan, quantise
 from polyreel.library.search.searched_vectors import (
     DamagedVectorsError,
     ExactVectors,
@@ -71,6 +72,52 @@ def test_the_best_are_those_of_exact_products(rows, dim, count):
     same_best(vectors, queries[:1], count)
 
 
+@pytest.fixture(scope="module")
+def looked_at():
+    """Rows in clusters around a point far from the origin, their queries, and the numbers of both."""
+    rng = np.random.default_rng(5)
+    away, centres = 2 * rng.standard_normal(96), rng.standard_normal((300, 96))
+    vectors = unit(away + centres[rng.integers(300, size=40_000)] + 0.7 * rng.standard_normal((40_000, 96)))
+    queries = unit(centres[:8] + 0.3 * away + 0.5 * rng.standard_normal((8, 96)))
+    return both(vectors), queries
+
+
+@pytest.mark.parametrize("few", [0, 20_000])
+@pytest.mark.parametrize("one_in", [1, 2, 10, 1_000])
+def test_a_look_at_the_signs_leaves_out_none_of_the_first(looked_at, monkeypatch, one_in, few):
+    monkeypatch.setattr(searched, "SIGNS_FROM", 1_000)
+    monkeypatch.setattr(searched, "_FEW", few)
+    (exact, quantised), queries = looked_at
+    allowed = None if one_in == 1 else np.random.default_rng(1).permutation(40_000) % one_in == 0
+    for one, other in zip(exact.cosines(queries), quantised.cosines(queries), strict=True):
+        wanted, found = one.best(200, allowed)[0].tolist(), other.best(200, allowed)[0].tolist()
+        assert set(found[:10]) == set(wanted[:10])
+        assert len(found) == len(wanted)
+        assert len(set(found) & set(wanted)) >= (0.995 if few else 0.95) * len(wanted)
+        assert allowed is None or allowed[found].all()
+
+
+def test_only_some_rows_are_looked_at_in_all_their_bits(looked_at, monkeypatch):
+    (_, quantised), queries = looked_at
+    read = []
+    products = type(quantised.codes).products
+    monkeypatch.setattr(
+        type(quantised.codes),
+        "products",
+        lambda self, asked, rows: read.append(len(rows)) or products(self, asked, rows),
+    )
+    for cosines in quantised.cosines(queries):
+        cosines.best(10)
+    assert sum(read) < 8 * 6_000
+
+
+def test_a_look_at_rows_that_are_all_alike_leaves_out_none():
+    rows = np.repeat(unit(np.random.default_rng(0).standard_normal((1, 32))), 25_000, axis=0)
+    _, quantised = both(rows)
+    (cosines,) = quantised.cosines(rows[:1])
+    assert cosines.best(10)[0].tolist() == list(range(10))
+
+
 @pytest.mark.parametrize("one_in", [10, 1_000])
 def test_filtered_rows_are_found_as_exactly(one_in):
     rng = np.random.default_rng(one_in)
@@ -102,7 +149,7 @@ def test_a_thousand_rows_closer_than_a_byte_can_tell_are_all_compared(monkeypatc
 
 def test_runs_and_batches_agree_to_the_last_bit():
     rng = np.random.default_rng(0)
-    vectors, queries = (unit(rng.standard_normal((many, 48))) for many in (4_000, 6))
+    vectors, queries = (unit(rng.standard_normal((many, 48))) for many in (24_000, 6))
     _, quantised = both(vectors)
     together = [each.best(50) for each in quantised.cosines(queries)]
     for query, (rows, found) in zip(queries, together, strict=True):
@@ -121,16 +168,16 @@ def test_exact_cosines_are_those_of_float32():
         assert other.best(10)[0].tolist() == best_rows(other.every, 10)[0].tolist()
 
 
-@pytest.mark.parametrize("what", ["numbers", "scales", "halves"])
+@pytest.mark.parametrize("what", ["upper", "scales", "halves"])
 def test_vectors_that_do_not_agree_are_noticed_before_they_are_told(what):
     rng = np.random.default_rng(0)
     halves = unit(rng.standard_normal((2_000, 64))).astype(np.float16)
     codes = quantise(halves)
     query = halves[7:8].astype(np.float32)
-    if what == "numbers":
-        codes = Codes(np.roll(codes.numbers, 1, axis=0), codes.scales)
+    if what == "upper":
+        codes = dataclasses.replace(codes, upper=np.roll(codes.upper, 1, axis=0))
     elif what == "scales":
-        codes = Codes(codes.numbers, codes.scales * 2)
+        codes = dataclasses.replace(codes, scales=codes.scales * 2)
     else:
         halves = np.zeros_like(halves)
     (cosines,) = QuantisedVectors(halves, codes).cosines(query)

@@ -36,7 +36,7 @@ from polyreel.library.search.asked_words import AskedWords
 from polyreel.library.search.background import Background, background_queries
 from polyreel.library.search.evidence import LINES, PICTURES, WORDS, weight_of
 from polyreel.library.search.search_index import SearchIndex
-from polyreel.library.search.searched_vectors import SearchedVectors
+from polyreel.library.search.searched_vectors import Cosines, SearchedVectors
 from polyreel.library.store.words import indexed_words
 
 __all__ = [
@@ -221,7 +221,7 @@ def scale_of(
     return Scale(mean, covariance, bare, own), (_beyond(best, bare), _beyond(standardised, own))
 
 
-def provisional(cosines: Vectors, threshold: float, among: Vectors) -> Vectors:
+def provisional(cosines: Vectors, threshold: float, among: Cosines) -> Vectors:
     """Deviations for the time before a calibration: from the bundle's own threshold, in a usual spread.
 
     Where that was never measured, from what so many random rows would reach at best.
@@ -229,16 +229,17 @@ def provisional(cosines: Vectors, threshold: float, among: Vectors) -> Vectors:
     Args:
         cosines: (rows,) of a query and some rows.
         threshold: cosine from which on a match means something; 0 if nobody knows.
-        among: (all rows,) of the same query and all rows.
+        among: of the same query and all rows.
     """
     if threshold > 0:
         return np.asarray((cosines - threshold) / _USUAL_SPREAD, np.float32)
+    every = among.every
     # The location of the maximum of so many normal variates, and the inverse of its scale.
-    steep = np.sqrt(2 * np.log(max(len(among), 2)))
-    spread = float(among.std()) if len(among) else 0.0
+    steep = np.sqrt(2 * np.log(max(len(every), 2)))
+    spread = float(every.std()) if len(every) else 0.0
     if spread < _EQUAL:
         return np.zeros(cosines.shape, np.float32)
-    return np.asarray(((cosines - among.mean()) / spread - steep) * steep, np.float32)
+    return np.asarray(((cosines - every.mean()) / spread - steep) * steep, np.float32)
 
 
 def provisional_of_words(shares: NDArray[np.float64]) -> NDArray[np.float64]:

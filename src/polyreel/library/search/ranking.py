@@ -262,14 +262,14 @@ class Ranking:
     def _pictures_stand_out(self, cosines: Cosines, rows: NDArray[np.int64]) -> Deviations:
         """How far clips stand out, (rows,), by the cosines of all clips; before a calibration, a guess."""
         if self._calibration is None:
-            return provisional(cosines.of(rows), self._card.confidence.clip, cosines.every)
+            return provisional(cosines.of(rows), self._card.confidence.clip, cosines)
         scale = self._calibration.clips
         return _nothing(rows) if scale is None else scale.deviations(cosines.of(rows))
 
     def _lines_stand_out(self, cosines: Cosines, rows: NDArray[np.int64]) -> tuple[Deviations, Deviations]:
         """The same of lines: from what other queries reach, and from what this one has with other lines."""
         if self._calibration is None:
-            guess = provisional(cosines.of(rows), self._card.confidence.subtitle, cosines.every)
+            guess = provisional(cosines.of(rows), self._card.confidence.subtitle, cosines)
             return guess, guess
         scale = self._calibration.lines
         if scale is None:

@@ -48,7 +48,7 @@ from polyreel.library.store.words import WORDS, indexed_words
 __all__ = ["CACHE", "SearchIndex", "cache_of", "load_search_index"]
 
 CACHE = "cache"
-_LAYOUT = 9
+_LAYOUT = 10
 _CLIP_COLUMNS = ["clip_id", "video", "path", "start_s", "end_s", "thumbnail", "encoded"]
 _SUBTITLE_COLUMNS = ["subtitle_id", "text", "language", "kind", "clip", "encoded"]
 _VIDEO_FACTS = ["path", "video", "size_bytes", "mtime_ns"]

@@ -4,10 +4,17 @@ As they are, one product of float32 gives all cosines. In one byte a number a sc
 the best are read as they are, in float16, and compared again, which puts them in their exact order. How far
 the scan was off with those tells which others could still belong among them, and these are compared, too. So
 both give the same rows, but for a row that the scan puts further off than twice any of the hundreds compared.
+
+Where more than 20,000 rows may be found, a scan of their signs comes first. The best of these, in all their
+bits, set a mark, and only rows that the signs put less than two or three standard deviations below it go on.
+That is the one step that is not exact: of the best 10 of a million it leaves out less than one in a thousand,
+of those beyond them some in a hundred (benchmarks/exact_search.py).
 """
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import mmap
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,10 +42,20 @@ EXACT_BYTES = 1 << 30
 """Vectors that take more than this in float32 are quantised: about 350,000 clips of 768 numbers. Below, a
 search by exact products takes no more than some 40 ms on two cores."""
 _COMPARED, _COMPARED_FOR_EACH, _COMPARED_AT_MOST = 500, 2.5, 20_000
+SIGNS_FROM = 20_000
+"""More rows than this are looked at by their signs first."""
+_FIRST_LOOK, _FIRST_FOR_EACH, _SAMPLED = 2_000, 8, 32_768
+# Deviations below the mark; the smaller number where with the larger one more than a few rows, or more than
+# this share of all, would go on.
+_WIDE, _NARROW, _FEW, _SHARE = 3.0, 2.0, 20_000, 1 / 64
+# What four bits of a row and of a query leave open is known well enough to be cut further off.
+_CLOSER = 3.0
+# Of a smaller share of all rows the signs are read one by one.
+_READ_ALONE = 0.2
 _ROWS_AT_ONCE = 8_192
 # How far a cosine may be off in a product of float32.
 _ROUNDED = np.float32(2e-6)
-_CODES, _SCALES, _CHECK = "codes", "scales", "check"
+_CHECK = "check"
 
 Vectors = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -90,7 +107,7 @@ class SearchedVectors(Protocol):
 def way_of_search(rows: int, dim: int) -> str:
     """How so many vectors are searched on this machine, for a person to read."""
     if is_large(rows, dim):
-        return "in one byte a number, the best compared exactly"
+        return "by signs, then in one byte a number, the best compared exactly"
     wanted = rows * dim * 4 > EXACT_BYTES
     return "exactly, since numkong is not installed" if wanted else "exactly"
 
@@ -199,9 +216,9 @@ class QuantisedVectors:
         return np.asarray(self[:], dtype)
 
     def cosines(self, queries: Vectors) -> Sequence[Cosines]:
-        """One scan for all queries."""
-        nearly = self.codes.products(queries)
-        return [_NearCosines(self, query, row) for query, row in zip(queries, nearly, strict=True)]
+        """At most one scan for all queries, once it is needed."""
+        looked = _Looked(self.codes, queries)
+        return [_NearCosines(self, looked, place) for place in range(len(queries))]
 
     def exact_cosines(self, queries: Vectors) -> Sequence[Cosines]:
         """Products with all rows as they are, a block at a time."""
@@ -230,41 +247,96 @@ class QuantisedVectors:
         return exact
 
 
+class _Looked:
+    """What the signs of all rows say about some queries."""
+
+    def __init__(self, codes: Codes, queries: Vectors) -> None:
+        self._codes, self.queries = codes, queries
+
+    @functools.cached_property
+    def estimates(self) -> Vectors:
+        """(queries, rows)."""
+        return self._codes.estimates(self.queries)
+
+
 class _NearCosines:
-    def __init__(self, among: QuantisedVectors, query: Vectors, every: Vectors) -> None:
-        self._among, self._query, self.every = among, query, every
+    def __init__(self, among: QuantisedVectors, looked: _Looked, place: int) -> None:
+        self._among, self._looked, self._place = among, looked, place
+        self._query = looked.queries[place]
         # What was compared, by ascending row: a ranking asks for the same rows several times.
         self._known = (np.zeros(0, np.int64), np.zeros(0, np.float32))
+
+    @functools.cached_property
+    def every(self) -> Vectors:
+        return self._among.codes.products(self._query[None])[0]
 
     def of(self, rows: Rows) -> Vectors:
         rows = np.asarray(rows, np.int64)
         if len(new := np.setdiff1d(rows, self._known[0])):
-            compared = self._among.compare(self._query, new, self.every[new])
+            nearly = self._among.codes.products(self._query[None], new)[0]
+            compared = self._among.compare(self._query, new, nearly)
             known = np.concatenate([self._known[0], new])
             order = np.argsort(known)
             self._known = known[order], np.concatenate([self._known[1], compared])[order]
         return self._known[1][np.searchsorted(self._known[0], rows)]
 
     def best(self, count: int, allowed: NDArray[np.bool_] | None = None) -> tuple[Rows, Vectors]:
+        among, nearly = self._favoured(count, allowed)
         wanted = max(_COMPARED, int(_COMPARED_FOR_EACH * count))
         while True:
-            rows = self._nearest(wanted, allowed)
-            exact = self.of(rows)
-            if len(rows) < wanted or wanted >= _COMPARED_AT_MOST:
+            # In their order, so that those of equal cosine keep it.
+            places = np.sort(best_rows(nearly, wanted)[0])
+            exact = self.of(among[places])
+            if len(places) < wanted or wanted >= _COMPARED_AT_MOST:
                 break  # these are all, or as many as may be
-            off = np.abs(exact - self.every[rows]).max()
-            could = self.every >= np.partition(exact, len(exact) - count)[len(exact) - count] - 2 * off
-            wanted = int(np.count_nonzero(could if allowed is None else could & allowed))
-            if wanted <= len(rows):
+            off = np.abs(exact - nearly[places]).max()
+            mark = np.partition(exact, len(exact) - count)[len(exact) - count]
+            wanted = int(np.count_nonzero(nearly >= mark - 2 * off))
+            if wanted <= len(places):
                 break
             # With more of them, it may prove to be further off: the first are those that it favours.
             wanted = min(wanted, _COMPARED_AT_MOST)
-        places, found = best_rows(exact, count)
-        return rows[places], found
+        first, found = best_rows(exact, count)
+        return among[places][first], found
 
-    def _nearest(self, count: int, allowed: NDArray[np.bool_] | None) -> Rows:
-        """The rows that the scan puts first, ascending, so that those of equal cosine keep their order."""
-        return np.sort(best_rows(self.every, count, allowed)[0])
+    def _favoured(self, count: int, allowed: NDArray[np.bool_] | None) -> tuple[Rows, Vectors]:
+        """Rows among which the best are, ascending, and their products in all bits."""
+        codes, query = self._among.codes, self._query[None]
+        rows = None if allowed is None else np.flatnonzero(allowed)
+        passing = len(codes) if rows is None else len(rows)
+        if passing <= max(SIGNS_FROM, _FIRST_FOR_EACH * count):
+            rows = np.arange(passing) if rows is None else rows
+            return rows, codes.products(query, rows)[0]
+        if rows is None:
+            looks, spreads = self._looked.estimates[self._place], codes.spreads
+        elif passing < _READ_ALONE * len(codes):
+            looks, spreads = codes.estimates(query, rows)[0], codes.spreads[rows]
+        else:
+            looks, spreads = self._looked.estimates[self._place][rows], codes.spreads[rows]
+        first = _highest(looks, count, max(_FIRST_LOOK, _FIRST_FOR_EACH * count))
+        products = codes.products(query, first if rows is None else rows[first])[0]
+        mark = np.partition(products, len(products) - count)[len(products) - count]
+        for deviations in (_WIDE, _NARROW):
+            places = np.flatnonzero(looks + np.float32(deviations) * spreads >= mark)
+            if len(places) <= max(_FEW, _SHARE * passing):
+                break
+        rows = places if rows is None else rows[places]
+        near, spreads = codes.closer(self._query, rows)
+        rows = rows[near + np.float32(_CLOSER) * spreads >= mark]
+        return rows, codes.products(query, rows)[0]
+
+
+def _highest(values: Vectors, least: int, about: int) -> Rows:
+    """Where about so many of the highest values are, and at least so many of them, ascending."""
+    sample = np.sort(values[:: max(1, len(values) // _SAMPLED)])
+    while True:
+        place = len(sample) - round(len(sample) * about / len(values))
+        found = np.flatnonzero(values >= sample[max(0, min(place, len(sample) - 1))])
+        if len(found) >= min(least, len(values)):
+            return found
+        if place <= 0:
+            return np.arange(len(values))
+        about *= 8
 
 
 def write_vectors(folder: Path, name: str, vectors: SearchedVectors) -> None:
@@ -277,12 +349,7 @@ def write_vectors(folder: Path, name: str, vectors: SearchedVectors) -> None:
     """
     if isinstance(vectors, QuantisedVectors):
         codes = vectors.codes
-        parts: dict[str, NDArray[Any]] = {
-            _CODES: codes.numbers,
-            _SCALES: codes.scales,
-            _CHECK: codes.checksum(),
-        }
-        for part, array in parts.items():
+        for part, array in {**codes.arrays(), _CHECK: codes.checksum()}.items():
             np.save(folder / f"{name}.{part}.npy", array, allow_pickle=False)
     np.save(folder / f"{name}.npy", vectors.stored, allow_pickle=False)
 
@@ -303,7 +370,7 @@ def read_vectors(folder: Path, name: str) -> SearchedVectors:
         raise ValueError("not vectors")
     if vectors.dtype == np.float32:
         return ExactVectors(vectors)
-    codes = Codes(mapped(f".{_CODES}"), mapped(f".{_SCALES}"))
+    codes = Codes(**{field.name: mapped(f".{field.name}") for field in dataclasses.fields(Codes)})
     if (
         not can_scan()
         or not codes.fit(vectors.shape)

@@ -92,7 +92,7 @@ class SearchedLibrary(ABC):
             per_video: how many hits of one video at most, the best of which says how ``more`` there are; None
                 for all.
             exact: compare with every vector as it is. Small libraries are always searched so; large ones
-                (see ``searched_vectors``) in one byte a number first.
+                (see ``searched_vectors``) by their signs and in one byte a number first.
 
         Raises:
             QueryError: the query is empty or too long.

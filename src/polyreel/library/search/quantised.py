@@ -76,18 +76,21 @@ class Codes:
     def fit(self, shape: tuple[int, int]) -> bool:
         """Whether they can be those of vectors of a shape."""
         (rows, dim), width = shape, -(-shape[1] // 8)
-        bits = {
+        bits: dict[str, tuple[int, ...]] = {
             "signs": (rows, width),
             "upper": (rows, _UPPER, width),
             "lower": (rows, _BITS - 1 - _UPPER, width),
         }
-        wanted: dict[str, tuple[type, tuple[int, ...]]] = {
-            **{name: (np.uint8, shape) for name, shape in bits.items()},
-            **dict.fromkeys(("scales", "lengths", "spreads"), (np.float32, (rows,))),
-            "centre": (np.float32, (dim,)),
+        numbers: dict[str, tuple[int, ...]] = {
+            **dict.fromkeys(("scales", "lengths", "spreads"), (rows,)),
+            "centre": (dim,),
         }
         found = self.arrays()
-        return all((found[name].dtype, found[name].shape) == each for name, each in wanted.items())
+        return all(
+            found[name].dtype == kind and found[name].shape == wanted
+            for kind, shapes in ((np.uint8, bits), (np.float32, numbers))
+            for name, wanted in shapes.items()
+        )
 
     def products(self, queries: Vectors, rows: Rows | None = None) -> Vectors:
         """About ``queries @ rows.T``, (queries, rows), the same on every processor and in every run.

@@ -268,7 +268,8 @@ class _NearCosines:
 
     @functools.cached_property
     def every(self) -> Vectors:
-        return self._among.codes.products(self._query[None])[0]
+        (found,) = self._among.codes.products(self._query[None])
+        return np.asarray(found, np.float32)
 
     def of(self, rows: Rows) -> Vectors:
         rows = np.asarray(rows, np.int64)

@@ -296,7 +296,8 @@ def rates_of(ran: Mapping[str, list[Ran]], start: Ran, fed: Fed, videos: list[Pa
         hours_a_driver_s=hours / (run.clips * max(fed.wall_s, (run.driver_s - start.driver_s) / run.clips)),
         source_bytes=sum(path.stat().st_size for path in videos) / hours,
         answer_bytes=run.clips / hours * clip_bytes,
-        library_bytes=run.library_bytes / hours,
+        # What every library has, however small, is no part of an hour.
+        library_bytes=(run.library_bytes - start.library_bytes) / (hours - start.video_s / 3600),
     )
 
 

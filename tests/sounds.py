@@ -17,10 +17,23 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
+from polyreel.packages.members import Member
+
 _FRAME = 1_024
 _LOUDNESS = 0.4
 _HEARD = 0.05
 _STEP_S = 0.02
+
+CONGRATULATIONS = Member(
+    registry="debian",
+    package="asterisk-core-sounds-en-wav",
+    archive="asterisk-core-sounds-en-wav_1.6.1-1_all.deb",
+    archive_bytes=18_272_864,
+    member="usr/share/asterisk/sounds/en_US_f_Allison/demo-congrats.wav",
+    sha256="c47bcc0dfb442cf40ab833e442843a9be0c3558458ab3e1c403f602e00546afc",
+    bytes=484_472,
+)
+"""A recording in which somebody speaks English for half a minute, 8 kHz."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ word; ``tiny_bundle`` knows the words.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -65,3 +66,20 @@ class ToneRecogniser:
         if self._before is not None:
             self._before(until)
         return Stretch(tuple(lines), until)
+
+
+class PoisonedTones(ToneRecogniser):
+    """Ends its process, as a crash of native code does, behind the first stretch of one file.
+
+    Args:
+        poisoned: its name.
+    """
+
+    def __init__(self, poisoned: str) -> None:
+        super().__init__(before=self._end)
+        self._poisoned = poisoned
+
+    def _end(self, until: Place) -> None:
+        name, _, begin = self.asked[-1]
+        if name == self._poisoned and (until.time_s > 11 or begin > START):
+            os._exit(3)

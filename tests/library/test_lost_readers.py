@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,10 @@ import pytest
 from polyreel.errors import WorkerKilledError
 from polyreel.library.index.decode_pool import Job
 from polyreel.library.index.encoding import ClipEncoded
-from polyreel.library.index.on_ray import _READERS_FOR_A_FILE, _Reading
+from polyreel.library.index.on_ray import _Reading
 from polyreel.library.index.scan import FoundVideo
 from polyreel.media.limited import DecodeOptions, Finished, Opened
-from polyreel.scale.crew import Crew, Lost
+from polyreel.scale.crew import ACTORS_FOR_A_FILE, Crew, Lost, Todo
 
 VECTOR = np.zeros(2, np.float32)
 FIRST, SECOND = (ClipEncoded(start_s, start_s + 5, b"", VECTOR, VECTOR) for start_s in (0.0, 5.0))
@@ -31,8 +30,8 @@ def job() -> Job:
 
 
 @pytest.fixture
-def todo() -> deque[Job]:
-    return deque()
+def todo() -> Todo[Job]:
+    return Todo((), count=0)
 
 
 @pytest.fixture
@@ -43,7 +42,7 @@ def reading(todo) -> _Reading:
 def test_a_file_goes_on_after_the_last_clip_that_came(reading, todo, job):
     opened = Opened(10.0)
     assert answers(reading, job, [opened, FIRST], LOST) == [opened, FIRST]
-    assert list(todo) == [job]
+    assert todo.peek(2) == [job]
     assert job.options.from_s == 5.0
     finished = Finished(None, (), ())
     assert answers(reading, job, [Opened(10.0), SECOND, finished], None) == [SECOND, finished]
@@ -56,9 +55,9 @@ def test_a_reader_that_is_lost_behind_its_last_word_has_read_the_file(reading, t
 
 
 def test_a_file_that_its_readers_end_at_is_left_out_with_a_message(reading, todo, job):
-    for _ in range(_READERS_FOR_A_FILE - 1):
+    for _ in range(ACTORS_FOR_A_FILE - 1):
         assert answers(reading, job, LOST) == []
-        assert todo.popleft() is job
+        assert todo.take() is job
     (failure,) = answers(reading, job, LOST)
     assert isinstance(failure, WorkerKilledError)
     assert "film.mp4 (the node is gone)" in str(failure)

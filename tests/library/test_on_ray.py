@@ -8,31 +8,24 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 
 import psutil
-import pyarrow as pa
 import pytest
 
-from clusters import Nodes, readers, three_nodes
-from films import film, holdings, index_films, orphans, subtitles
+from clusters import Nodes, assert_equal, needs_ray, readers, three_nodes
+from films import film, index_films, subtitles
+from polyreel.encoders.on_node import NodeBundle
 from polyreel.errors import PolyreelError
 from polyreel.library.index.events import Settled
 from polyreel.library.index.on_ray import RayReading
 from polyreel.library.store.store import open_snapshot
-from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES
-from polyreel.scale.cluster import LOCAL
+from polyreel.library.store.tables import FILES
+from polyreel.scale.cluster import LOCAL, Cluster
 from tiny_bundle import PALETTE
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: the extra polyreel[scale]"),
-    # Ray's own, of files and processes that it leaves to the garbage collector.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = [pytest.mark.slow, *needs_ray]
 FILES_IN_ALL = 200
 BROKEN = {"text.mp4", "cut.mp4", "empty.mp4"}
 
@@ -70,29 +63,7 @@ def alone(folder, tiny_bundle) -> Path:
 
 
 def reading(address: str, bundle, **options) -> RayReading:
-    return RayReading(address, str(bundle.folder), bundle.card.identity, **options)
-
-
-def rows(library: Path) -> dict[str, pa.Table]:
-    """Everything in a library but when it came there, each row where its key puts it."""
-    snapshot = open_snapshot(library)
-    keys = {FILES: "path", CLIPS: "clip_id", SUBTITLES: "subtitle_id", snapshot.embeddings: "id"}
-    read = {name: snapshot.read(name).sort_by(key) for name, key in keys.items()}
-    read[FILES] = read[FILES].drop_columns("indexed_at")
-    return read
-
-
-def assert_equal(library: Path, expected: Path) -> None:
-    """Row by row, types included, each file and clip once; and the pictures of the clips, too."""
-    holdings(library)
-    assert not orphans(library)
-    ours, theirs = rows(library), rows(expected)
-    assert ours.keys() == theirs.keys()
-    for name, table in theirs.items():
-        assert ours[name].schema == table.schema
-        assert ours[name].to_pylist() == table.to_pylist(), name
-    for name in theirs[CLIPS]["thumbnail"].to_pylist():
-        assert (library / name).read_bytes() == (expected / name).read_bytes()
+    return RayReading(Cluster(address), NodeBundle(str(bundle.folder), bundle.card.identity, **options))
 
 
 def after(count: int, act):
@@ -183,7 +154,8 @@ def two(tmp_path) -> Path:
     ],
 )
 def test_a_node_that_is_not_alike_is_named(nodes: Nodes, two, tiny_bundle, tmp_path, wrong, said):
-    read = replace(reading(nodes.address, tiny_bundle), **wrong)
+    read = reading(nodes.address, tiny_bundle)
+    read = replace(read, bundle=replace(read.bundle, **wrong))
     with pytest.raises(PolyreelError, match=f"node .* {said}"):
         index_films(two, tmp_path / "library", tiny_bundle, read=read)
 

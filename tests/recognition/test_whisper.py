@@ -11,23 +11,14 @@ import pytest
 
 from polyreel.errors import PolyreelError, UsageError
 from polyreel.packages.fetch import fetch
-from polyreel.packages.members import Member, cache_dir
+from polyreel.packages.members import cache_dir
 from polyreel.recognition.protocol import Place
 from polyreel.recognition.registry import load_speech
-from sounds import write_sounds
+from sounds import CONGRATULATIONS, write_sounds
 
 pytestmark = pytest.mark.slow
 
 RATE = 16_000
-CONGRATULATIONS = Member(
-    registry="debian",
-    package="asterisk-core-sounds-en-wav",
-    archive="asterisk-core-sounds-en-wav_1.6.1-1_all.deb",
-    archive_bytes=18_272_864,
-    member="usr/share/asterisk/sounds/en_US_f_Allison/demo-congrats.wav",
-    sha256="c47bcc0dfb442cf40ab833e442843a9be0c3558458ab3e1c403f602e00546afc",
-    bytes=484_472,
-)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import functools
 import operator
 import os
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from polyreel.library.index.indexing import IndexReport
     from polyreel.media.sampling import Sampling
     from polyreel.progress import ProgressDisplay
+    from polyreel.scale.cluster import Cluster
 
 __all__ = ["index", "index_with_progress"]
 
@@ -94,7 +96,7 @@ def index(
             it (27 MB) are there, which the first run with --screen-text fetches.
         ray: Read and encode on a Ray cluster, with the extra scale: auto for the one that this machine is a
             node of, HOST:PORT, or nothing, behind the paths, for this machine alone. Every node sees the
-            videos and the bundle at the same place. Speech and text on the screen are read on this machine.
+            videos and the bundle at the same place, and has what speech and text on the screen need.
     """
     from polyreel.library.index.line_stages import line_stages, require_wishes
     from polyreel.library.index.scan import require_paths
@@ -108,7 +110,8 @@ def index(
             item=f"--hwaccel {hwaccel}",
             remedy="Leave one of the two out",
         )
-    address = None if ray is None else _cluster_address(ray)
+    at_once = workers or len(os.sched_getaffinity(0))
+    cluster = None if ray is None else _cluster(ray, cpus=at_once)
     stages = line_stages(
         speech=speech,
         screen_text=screen_text,
@@ -118,10 +121,16 @@ def index(
     )
     require_wishes(stages, folder)
     makers = [
-        LineMaker(stage, paths=paths, retry_failed=retry_failed, memory_limit_mb=memory_limit)
+        LineMaker(
+            stage,
+            paths=paths,
+            retry_failed=retry_failed,
+            memory_limit_mb=memory_limit,
+            cluster=cluster,
+            readers=workers,
+        )
         for stage in stages
     ]
-
     if sampling is not None:
         _say_if_mixed(folder, sampling)
 
@@ -133,7 +142,7 @@ def index(
             folder,
             bundle=bundle,
             device=device,
-            workers=workers or len(os.sched_getaffinity(0)),
+            workers=at_once,
             memory_limit_mb=memory_limit,
             retry_failed=retry_failed,
             prune=prune,
@@ -142,7 +151,7 @@ def index(
             sampling=sampling,
             hwaccel=device_use,
             after=in_turn(*makers),
-            ray=address,
+            cluster=cluster,
             readers=workers,
         )
 
@@ -215,10 +224,10 @@ def _say_if_outdated(folder: Path) -> None:
         )
 
 
-def _cluster_address(given: list[str]) -> str:
-    from polyreel.scale.cluster import LOCAL, require_address
+def _cluster(given: list[str], *, cpus: int) -> Cluster:
+    from polyreel.scale.cluster import LOCAL, Cluster
 
-    return require_address(given[0] if given else LOCAL)
+    return Cluster(given[0] if given else LOCAL, cpus=cpus)
 
 
 def index_with_progress(
@@ -236,14 +245,14 @@ def index_with_progress(
     sampling: Sampling | None = None,
     hwaccel: HwaccelUse | None = None,
     after: Callable[[Path, Encoder, str, ProgressDisplay], None] | None = None,
-    ray: str | None = None,
+    cluster: Cluster | None = None,
     readers: int | None = None,
 ) -> IndexReport:
     """Index with a progress bar on stderr.
 
     Args: those of ``polyreel.index``, as are the errors; ``memory_limit_mb`` is for each file, and ``after``
         goes on with the library, its encoder and that one's location once the pictures are searchable.
-        ``ray`` is the address of a cluster that reads the files, ``readers`` of them at once.
+        ``cluster`` reads the files, ``readers`` of them at once; it is left at the end, after ``after``.
     """
     from polyreel.encoders.devices import DEVICE_VARIABLE
     from polyreel.library.index.indexing import index as index_library
@@ -252,22 +261,17 @@ def index_with_progress(
     from polyreel.media.limited import Limits
 
     location = bundle_location(folder, bundle)
-    loaded = load_bundle(location, device if ray is None else None)
+    loaded = load_bundle(location, device if cluster is None else None)
     limits = Limits(memory_bytes=memory_limit_mb << 20)
     read = None
-    if ray is not None:
+    if cluster is not None:
+        from polyreel.encoders.on_node import NodeBundle
         from polyreel.library.index.on_ray import RayReading
 
-        read = RayReading(
-            ray,
-            location,
-            loaded.card.identity,
-            device=device or os.environ.get(DEVICE_VARIABLE),
-            readers=readers,
-            local_cpus=workers,
-            limits=limits,
-        )
-    with show_progress() as show:
+        wanted = device or os.environ.get(DEVICE_VARIABLE)
+        bundle_there = NodeBundle(location, loaded.card.identity, wanted)
+        read = RayReading(cluster, bundle_there, readers=readers, limits=limits)
+    with cluster or nullcontext(), show_progress() as show:
         report = index_library(
             paths,
             folder,

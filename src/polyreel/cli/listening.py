@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from polyreel.library.index.hearing import HearingPlan, HearingProgress, HearingReport
     from polyreel.library.index.line_stages import LineStage
     from polyreel.progress import ProgressDisplay
+    from polyreel.scale.cluster import Cluster
 
 __all__ = ["LineMaker", "in_turn"]
 
@@ -48,6 +49,8 @@ class LineMaker:
         paths: videos and folders of them.
         retry_failed: try again what failed before.
         memory_limit_mb: what decoding one file may take.
+        cluster: whose nodes make them; None makes them here.
+        readers: videos that they recognise at once; None for one each CPU.
 
     Attributes:
         stage: as given.
@@ -62,10 +65,13 @@ class LineMaker:
         paths: Sequence[Path],
         retry_failed: bool,
         memory_limit_mb: int,
+        cluster: Cluster | None = None,
+        readers: int | None = None,
     ) -> None:
         self.stage, self._words = stage, _WORDS[stage.source]
         self._paths, self._retry_failed = [absolute(path) for path in paths], retry_failed
         self._memory_limit_mb = memory_limit_mb
+        self._cluster, self._readers = cluster, readers
         self.report: HearingReport | None = None
         self.has_failed = False
 
@@ -121,6 +127,8 @@ class LineMaker:
             download=show.download,
             on_plan=announce,
             on_progress=_follow(show, words),
+            cluster=self._cluster,
+            readers=self._readers,
         )
         if self.report is None:
             return

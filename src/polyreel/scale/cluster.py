@@ -14,12 +14,13 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
+from typing import Self
 
 from polyreel.errors import UsageError
 from polyreel.extras import missing_extra
 from polyreel.interrupts import uninterrupted
 
-__all__ = ["LOCAL", "joined", "require_address"]
+__all__ = ["LOCAL", "Cluster", "require_address"]
 
 LOCAL = "local"
 """Address that starts a cluster of this machine, which ends with the run."""
@@ -60,9 +61,8 @@ def require_address(address: str) -> str:
     return address
 
 
-@contextlib.contextmanager
-def joined(address: str, *, cpus: int) -> Iterator[None]:
-    """Be the driver of a cluster.
+class Cluster:
+    """A cluster that this process is the driver of, from ``join`` to the end of the outermost ``with`` block.
 
     A local one listens on this machine alone, takes nobody without its token, reports to nobody, has no
     dashboard, and is gone at the end.
@@ -72,9 +72,37 @@ def joined(address: str, *, cpus: int) -> Iterator[None]:
         cpus: how many a local cluster has.
 
     Raises:
-        UsageError: there is no such cluster, it does not let us in, or Ray is not installed.
+        UsageError: this is no address, or Ray is not installed.
     """
-    require_address(address)
+
+    def __init__(self, address: str, *, cpus: int = 2) -> None:
+        self._address, self._cpus = require_address(address), cpus
+        self._blocks, self._is_joined = 0, False
+        self._undo = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        self._blocks += 1
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self._blocks -= 1
+        if not self._blocks:
+            self._is_joined = False
+            self._undo.close()
+
+    def join(self) -> None:
+        """Join it, or start it, unless that is done.
+
+        Raises:
+            UsageError: there is no such cluster, or it does not let us in.
+        """
+        if not self._is_joined:
+            self._undo.enter_context(_joined(self._address, cpus=self._cpus))
+            self._is_joined = True
+
+
+@contextlib.contextmanager
+def _joined(address: str, *, cpus: int) -> Iterator[None]:
     with contextlib.ExitStack() as undo:
         options: dict[str, object] = {"address": address}
         if address == LOCAL:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from polyreel.errors import UsageError
+from polyreel.errors import UsageError, WorkerKilledError
 
-__all__ = ["Call", "Crew", "Lost"]
+__all__ = ["ACTORS_FOR_A_FILE", "Call", "Crew", "Lost", "Todo", "given_up", "work_through"]
+
+ACTORS_FOR_A_FILE = 3
+"""So many may end while they read a file before it is the file that is blamed."""
 
 _LOOK_EVERY_S = 0.5
 _COUNT_EVERY_S = 5.0
@@ -19,6 +25,7 @@ _MOST_FAILED_STARTS = 10
 
 _log = logging.getLogger("polyreel")
 _Item = TypeVar("_Item")
+_Event = TypeVar("_Event")
 
 
 @dataclass(slots=True, eq=False)
@@ -41,6 +48,53 @@ class Lost:
     """The answer of an actor that is gone with its process or its node."""
 
     why: str
+
+
+def given_up(path: Path, why: str) -> WorkerKilledError:
+    """What becomes of a file that ``ACTORS_FOR_A_FILE`` have ended at, for the reason ``why`` at last."""
+    return WorkerKilledError(
+        f"{ACTORS_FOR_A_FILE} readers ended while they read this file",
+        item=path,
+        value=why,
+        remedy="Check the memory of the nodes; the file is tried again at every run",
+    )
+
+
+class Todo(Generic[_Item]):
+    """Items whose turn has not come yet; each is asked for when it does.
+
+    Args:
+        items: all of them.
+        count: how many there are, at most.
+    """
+
+    def __init__(self, items: Iterable[_Item], *, count: int) -> None:
+        self._items, self._left = iter(items), count
+        self._next: deque[_Item] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self.peek(1))
+
+    def __len__(self) -> int:
+        """How many are left, at most."""
+        return len(self._next) + self._left
+
+    def peek(self, count: int) -> list[_Item]:
+        """The next ones, as many or as there are."""
+        lacking = max(0, count - len(self._next))
+        came = [*itertools.islice(self._items, lacking)]
+        self._next += came
+        self._left = self._left - len(came) if len(came) == lacking else 0
+        return [*itertools.islice(self._next, count)]
+
+    def take(self) -> _Item:
+        """The next one; there has to be one."""
+        self.peek(1)
+        return self._next.popleft()
+
+    def put_back(self, item: _Item) -> None:
+        """Let this one be the next."""
+        self._next.appendleft(item)
 
 
 class Crew(Generic[_Item]):
@@ -187,6 +241,34 @@ class Crew(Generic[_Item]):
                 "the cluster has no CPU free for polyreel: waiting for one ('ray status' tells more)"
             )
             self._has_warned = True
+
+
+def work_through(
+    crew: Crew[_Item],
+    todo: Todo[_Item],
+    *,
+    give: Callable[[Any, _Item], None],
+    take: Callable[[Any, _Item, Any], Iterator[_Event]],
+) -> Generator[tuple[_Item, _Event]]:
+    """Have a crew work until nothing is to be done; what comes of each item, as it comes.
+
+    Args:
+        crew: actors; closed at the end.
+        todo: what to do.
+        give: asks an idle actor for an item.
+        take: makes an actor's answer about an item events; puts the item back if it is ``Lost``.
+    """
+    try:
+        while todo or len(crew):
+            crew.grow(len(todo) + len(crew))
+            while todo and (actor := crew.take_idle()) is not None:
+                give(actor, todo.take())
+            for call, answer in crew.answers():
+                assert call.item is not None
+                for event in take(call.actor, call.item, answer):
+                    yield call.item, event
+    finally:
+        crew.close()
 
 
 def _first_line(error: BaseException) -> str:

@@ -12,16 +12,28 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
+
+import numpy as np
+from numpy.typing import NDArray
 
 from polyreel.encoders.protocol import Encoder
-from polyreel.encoders.text_roles import encode_lines
 from polyreel.errors import LibraryBusyError, MediaError
-from polyreel.library.index.encoding import naming
+from polyreel.library.index.found_lines import (
+    FindLines,
+    LineEvent,
+    LineJob,
+    LinesEnded,
+    LinesFound,
+    NotRead,
+    find_lines,
+    primary,
+)
 from polyreel.library.index.gaps import VideoGap, find_source
 from polyreel.library.line_kinds import SPEECH, line_kind
 from polyreel.library.search.search_index import load_search_index
@@ -34,8 +46,6 @@ from polyreel.recognition.protocol import START, LineRecogniser, Place, Recognis
 __all__ = ["HearingPlan", "HearingProgress", "HearingReport", "hear", "plan_hearing"]
 
 _COMMIT_EVERY_S, _LOOK_EVERY_S = 10.0, 1.0
-# So much speech in languages of its subtitles, and the rest of a video is taken to be said by those, too.
-_TOLD_S = 30.0
 # However little is said in a video, it costs about as much as half a minute of speech.
 _LEAST_S = 30.0
 
@@ -51,6 +61,11 @@ class _Unheard:
     is_begun: bool
     has_lines: bool
     subtitled: frozenset[str]
+
+    @property
+    def left_s(self) -> float:
+        """Seconds of it that are not heard yet."""
+        return max(0.0, self.duration_s - self.begin.time_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +160,7 @@ def hear(
     retry_failed: bool = False,
     commit_every_s: float = _COMMIT_EVERY_S,
     on_progress: Callable[[HearingProgress], None] | None = None,
+    find: FindLines | None = None,
 ) -> HearingReport:
     """Hear what has not been heard by this recogniser yet, and make lines of it part of the library.
 
@@ -160,6 +176,7 @@ def hear(
         retry_failed: hear videos again that failed before and have not changed.
         commit_every_s: how much work, in seconds, a kill may cost, beside the stretch that is being heard.
         on_progress: called with each step.
+        find: what recognises the videos in the recogniser's stead, with the same lines; None does it here.
 
     Raises:
         UsageError: the recogniser cannot be used, or knows no such language.
@@ -173,9 +190,11 @@ def hear(
     with recognising(folder):
         unheard = _unheard(open_snapshot(folder), recogniser, paths, retry_failed)
         run = _Hearing(folder, encoder, recogniser, location, commit_every_s, unheard, on_progress)
+        found = (find or _finding_here(recogniser, encoder, languages))(run.jobs(), count=len(unheard))
         try:
-            for each in unheard:
-                run.hear(each, languages)
+            with closing(found):
+                for job, event in found:
+                    run.take(job, event)
         except KeyboardInterrupt:
             run.report.interrupted = True
         finally:
@@ -184,6 +203,16 @@ def hear(
         load_search_index(folder, require_state(folder))  # the first search need not wait for it
     run.report.took_s = time.monotonic() - began
     return run.report
+
+
+def _finding_here(recogniser: LineRecogniser, encoder: Encoder, languages: Sequence[str]) -> FindLines:
+    def find(jobs: Iterator[LineJob], *, count: int) -> Generator[tuple[LineJob, LineEvent]]:
+        del count
+        for job in jobs:
+            for event in find_lines(job, recogniser, encoder, languages):
+                yield job, event
+
+    return find
 
 
 def _unheard(
@@ -199,7 +228,7 @@ def _unheard(
     subtitled: dict[str, set[str]] = {}
     for line in snapshot.read(SUBTITLES, ["video", "language", "source"]).to_pylist():
         if recogniser.source == SPEECH and line_kind(line["source"]) == "subtitles":
-            subtitled.setdefault(line["video"], set()).add(_primary(line["language"]))
+            subtitled.setdefault(line["video"], set()).add(primary(line["language"]))
     found = []
     for video, own in files.items():
         health = Health.model_validate_json(own[0]["health"])
@@ -233,16 +262,12 @@ def _is_asked_for(files: Sequence[Mapping[str, Any]], roots: Sequence[str]) -> b
     )
 
 
-def _primary(tag: str) -> str:
-    return tag.partition("-")[0]
-
-
 def _seconds_of(unheard: Iterable[_Unheard]) -> float:
-    return sum(max(0.0, each.duration_s - each.begin.time_s) for each in unheard)
+    return sum(each.left_s for each in unheard)
 
 
 class _Hearing:
-    """Hears one video after another and commits what came of it now and then."""
+    """Hands out videos, takes what is found in them, and commits it now and then."""
 
     def __init__(
         self,
@@ -255,42 +280,52 @@ class _Hearing:
         on_progress: Callable[[HearingProgress], None] | None,
     ) -> None:
         self.report = HearingReport()
-        self._folder, self._encoder, self._recogniser = folder, encoder, recogniser
+        self._folder, self._recogniser = folder, recogniser
         self._generation = generation_of(encoder.card, location)
         self._commit_every_s, self._committed_at = commit_every_s, time.monotonic()
         # A part for each stretch, appended at once: wherever an interrupt comes, none is pending by half.
         self._pending: list[Commit] = []
         self._on_progress = on_progress
-        self._videos, self._videos_done = len(unheard), 0
+        self._unheard = unheard
+        self._being_heard: dict[str, _Heard] = {}
+        self._videos_done = 0
         self._sound_s, self._sound_done_s = _seconds_of(unheard), 0.0
 
-    def hear(self, each: _Unheard, languages: Sequence[str]) -> None:
-        """Hear one video, from where it was left."""
-        self._tell(each, 0.0)
-        source = find_source(VideoGap(each.video, (), each.files))
-        if isinstance(source, MediaError):
-            self._end(each, source)  # tried again at every run, as nothing is noted
-            return
-        heard = _Heard(each.begin)
-        try:
-            for stretch in self._recogniser.recognise(source.path, languages=languages, begin=each.begin):
-                spared = heard.takes(stretch.lines, each.subtitled)
-                self.report.remarks += [f"{source.path}: {remark}" for remark in stretch.remarks]
-                heard.until = stretch.until
-                self._keep(each, SPARED if spared else PARTIAL, heard)
-                self._tell(each, heard.until.time_s - each.begin.time_s)
-                if spared:
+    def jobs(self) -> Iterator[LineJob]:
+        """The videos that can be heard, in their turn."""
+        for each in self._unheard:
+            source = find_source(VideoGap(each.video, (), each.files))
+            self._being_heard[each.video] = _Heard(each, each.begin)
+            if isinstance(source, MediaError):
+                self.take(LineJob(each.video, Path(each.files[0]["path"])), NotRead(source))
+                continue
+            self._tell(each)
+            yield LineJob(each.video, source.path, each.begin, each.subtitled)
+
+    def take(self, job: LineJob, event: LineEvent) -> None:
+        """Deal with one event of one video."""
+        heard = self._being_heard[job.video]
+        match event:
+            case LinesFound():
+                self.report.remarks += [f"{job.path}: {remark}" for remark in event.remarks]
+                heard.until, heard.is_spared = event.rest.begin, event.rest.is_told
+                self._keep(heard, SPARED if heard.is_spared else PARTIAL, event.lines, event.vectors)
+                self._tell(heard.what)
+            case LinesEnded():
+                if heard.is_spared:
                     self.report.spared += 1
-                    self._end(each)
-                    return
-        except MediaError as error:
-            self._keep(each, FAILED, heard, message=str(error))
-            self._end(each, error)
-            return
-        self._keep(each, OK, heard)
-        self.report.heard += 1
-        self.report.sound_s += max(0.0, each.duration_s - each.begin.time_s)
-        self._end(each)
+                else:
+                    self._keep(heard, OK)
+                    self.report.heard += 1
+                    self.report.sound_s += heard.what.left_s
+                self._end(heard)
+            case NotRead(error):
+                self._end(heard, error)  # tried again at every run, as nothing is noted
+            case MediaError():
+                self._keep(heard, FAILED, message=str(event))
+                self._end(heard, event)
+            case _:
+                assert_never(event)
 
     def commit(self, *, is_last: bool = False) -> None:
         """Make what is pending part of the library, but for videos that have left it meanwhile.
@@ -317,10 +352,18 @@ class _Hearing:
             writer.tidy()
         self.report.lines += sum(len(part.subtitles) for part in kept)
 
-    def _keep(self, each: _Unheard, status: str, heard: _Heard, *, message: str = "") -> None:
-        lines, heard.lines = heard.lines, []
+    def _keep(
+        self,
+        heard: _Heard,
+        status: str,
+        lines: Sequence[RecognisedLine] = (),
+        vectors: Iterable[NDArray[np.float32]] = (),
+        *,
+        message: str = "",
+    ) -> None:
+        video = heard.what.video
         row = {
-            "video": each.video,
+            "video": video,
             "source": self._recogniser.source,
             "engine": self._recogniser.engine,
             "status": status,
@@ -330,64 +373,57 @@ class _Hearing:
             "recognised_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         part = Commit(recognised=[row])
-        if each.has_lines and not heard.dropped_before:
-            part.dropped_lines.append((self._recogniser.source, each.video))
+        if heard.what.has_lines and not heard.dropped_before:
+            part.dropped_lines.append((self._recogniser.source, video))
             heard.dropped_before = True
-        part.subtitles = [_line_row(each.video, heard.until, n, line) for n, line in enumerate(lines)]
-        if lines:
-            texts, tags = [line.text for line in lines], [line.language for line in lines]
-            with naming(Path(each.files[0]["path"]), at="what is said or shown"):
-                part.vectors = list(encode_lines(self._encoder, texts, tags))
-            part.embeddings = [
-                {"id": line["subtitle_id"], "video": each.video, "kind": "subtitle"}
-                for line in part.subtitles
-            ]
+        part.subtitles = [_line_row(video, heard.until, n, line) for n, line in enumerate(lines)]
+        part.vectors = list(vectors)
+        part.embeddings = [
+            {"id": line["subtitle_id"], "video": video, "kind": "subtitle"} for line in part.subtitles
+        ]
         self._pending.append(part)
         if part.dropped_lines or time.monotonic() - self._committed_at > self._commit_every_s:
             self.commit()
 
-    def _end(self, each: _Unheard, error: MediaError | None = None) -> None:
+    def _end(self, heard: _Heard, error: MediaError | None = None) -> None:
+        del self._being_heard[heard.what.video]
         self._videos_done += 1
-        self._sound_done_s += max(0.0, each.duration_s - each.begin.time_s)
+        self._sound_done_s += heard.what.left_s
         if error is not None:
             self.report.failed.append(error)
-        self._tell(each, 0.0, error)
+        self._tell(heard.what, error)
 
-    def _tell(self, each: _Unheard, seconds: float, error: MediaError | None = None) -> None:
-        if self._on_progress is not None:
-            done_s = min(self._sound_s, self._sound_done_s + max(0.0, seconds))
-            path = each.files[0]["path"]
-            self._on_progress(
-                HearingProgress(self._videos, self._videos_done, self._sound_s, done_s, path, error)
-            )
+    def _tell(self, each: _Unheard, error: MediaError | None = None) -> None:
+        if self._on_progress is None:
+            return
+        begun_s = sum(heard.done_s for heard in self._being_heard.values())
+        done_s = min(self._sound_s, self._sound_done_s + begun_s)
+        path = each.files[0]["path"]
+        self._on_progress(
+            HearingProgress(len(self._unheard), self._videos_done, self._sound_s, done_s, path, error)
+        )
 
 
 @dataclass(slots=True)
 class _Heard:
-    """What came of a video so far.
+    """A video that is being heard.
 
     Attributes:
+        what: the video.
         until: up to where.
-        lines: those that are not pending yet.
-        subtitled_s, other_s: seconds of speech in languages of its subtitles, and in others.
+        is_spared: whether its subtitles say the rest.
         dropped_before: whether lines of another engine have left.
     """
 
+    what: _Unheard
     until: Place
-    lines: list[RecognisedLine] = field(default_factory=list)
-    subtitled_s: float = 0.0
-    other_s: float = 0.0
+    is_spared: bool = False
     dropped_before: bool = False
 
-    def takes(self, lines: Sequence[RecognisedLine], subtitled: frozenset[str]) -> bool:
-        """Take lines that no subtitles say; whether the rest of the video can be left out."""
-        for line in lines:
-            if _primary(line.language) in subtitled:
-                self.subtitled_s += line.end_s - line.start_s
-            else:
-                self.other_s += line.end_s - line.start_s
-                self.lines.append(line)
-        return self.subtitled_s >= _TOLD_S and not self.other_s
+    @property
+    def done_s(self) -> float:
+        """Seconds that were heard in this run."""
+        return max(0.0, self.until.time_s - self.what.begin.time_s)
 
 
 def _line_row(video: str, until: Place, number: int, line: RecognisedLine) -> dict[str, Any]:

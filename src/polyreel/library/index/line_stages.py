@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+import os
+import platform
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from polyreel.encoders.devices import CPU, DEVICE_VARIABLE
+from polyreel.encoders.on_node import NodeBundle
 from polyreel.encoders.protocol import Encoder
-from polyreel.errors import FetchError, UsageError, require_type
+from polyreel.errors import FetchError, PolyreelError, UsageError, require_type
+from polyreel.extras import install_extra
 from polyreel.languages import parse_tag
 from polyreel.library.index.events import Recognised
+from polyreel.library.index.found_lines import FindLines
 from polyreel.library.index.hearing import HearingPlan, HearingProgress, HearingReport, hear, plan_hearing
 from polyreel.library.index.indexing import IndexReport
+from polyreel.library.index.lines_on_ray import RayLines
 from polyreel.library.index.progress_file import LINES_FILE, ProgressFile, drop_stopped
 from polyreel.library.line_kinds import SPEECH
 from polyreel.library.store.preferences import read_preferences, write_preferences
@@ -19,6 +27,7 @@ from polyreel.media.limited import Limits
 from polyreel.progress import OnProgress
 from polyreel.recognition import registry
 from polyreel.recognition.protocol import LineRecogniser, Source
+from polyreel.scale.cluster import Cluster
 
 __all__ = ["LineStage", "add_lines", "line_stages", "make_lines", "require_wishes"]
 
@@ -57,6 +66,41 @@ class LineStage:
         if self.source == SPEECH:
             return registry.load_speech(self.model, device=self.device, limits=limits, download=download)
         return registry.load_screen(limits=limits, download=download)
+
+    @property
+    def device_on_nodes(self) -> str:
+        """What recognises on a cluster: its GPUs only where they are asked for, as for pictures."""
+        return (self.device or os.environ.get(DEVICE_VARIABLE) or CPU) if self.source == SPEECH else CPU
+
+    def load_on_node(self, limits: Limits) -> LineRecogniser:
+        """What recognises them on a node of a cluster, for a process that has one CPU; nothing is fetched.
+
+        Args:
+            limits: what decoding one file may take.
+
+        Raises:
+            UsageError: the node lacks the extra, the weights or the model.
+        """
+        node = f"node {platform.node()}"
+        if self.source == SPEECH and not registry.has_speech():
+            raise UsageError(
+                f"{node} lacks the extra 'speech'",
+                remedy=f"Install it there with: {install_extra('speech')}; or leave it out: --no-speech",
+            )
+        try:
+            if not registry.has_weights(self.source, self.model):
+                raise UsageError(
+                    f"{node} lacks the weights for {self.source}",
+                    item=self.model,
+                    remedy="Copy polyreel's cache folder from this machine to it",
+                )
+            if self.source == SPEECH:
+                return registry.load_speech(self.model, device=self.device, threads=1, limits=limits)
+            return registry.load_screen(threads=1, limits=limits)
+        except PolyreelError as error:
+            if node not in error.what:
+                error.what = f"{node}: {error.what}"
+            raise
 
 
 def line_stages(
@@ -133,6 +177,8 @@ def make_lines(
     download: OnProgress | None = None,
     on_plan: Callable[[HearingPlan], None] = lambda _plan: None,
     on_progress: Callable[[HearingProgress], None] | None = None,
+    cluster: Cluster | None = None,
+    readers: int | None = None,
 ) -> HearingReport | None:
     """Do one stage; None if it is off, or there is nothing to do.
 
@@ -149,6 +195,8 @@ def make_lines(
         download: called with what arrives of the weights.
         on_plan: called once there is something to do.
         on_progress: called with each step.
+        cluster: whose nodes recognise, each with weights that it has already; None does it here.
+        readers: videos that they recognise at once; None for one each CPU.
 
     Raises:
         UsageError: the recogniser cannot be used, or knows no such language.
@@ -166,7 +214,20 @@ def make_lines(
         report = None
         drop_stopped(folder, LINES_FILE)
     else:
-        on_plan(plan)
+        on_plan(plan if cluster is None else replace(plan, estimate_s=None))
+        find: FindLines | None = None
+        if cluster is not None:
+            registry.fetch_weights(stage.source, stage.model, download=download)
+            device = stage.device_on_nodes
+            find = RayLines(
+                cluster,
+                NodeBundle(location, encoder.card.identity),
+                functools.partial(replace(stage, device=device).load_on_node, limits),
+                recogniser.engine,
+                likely,
+                device=device,
+                readers=readers,
+            )
         shown = ProgressFile(folder, LINES_FILE)
         try:
             report = hear(
@@ -178,6 +239,7 @@ def make_lines(
                 languages=likely,
                 retry_failed=retry_failed,
                 on_progress=_beside(shown, stage.source, on_progress),
+                find=find,
             )
         finally:
             shown.remove()

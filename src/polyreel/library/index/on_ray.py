@@ -9,23 +9,16 @@ trace: a file whose reader is lost goes on, at another one, after the last clip 
 from __future__ import annotations
 
 import errno
-import itertools
-import math
 import platform
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from polyreel._version import __version__
-from polyreel.encoders.card import read_card
-from polyreel.encoders.devices import CPU
-from polyreel.encoders.registry import locate_bundle
-from polyreel.encoders.runtime import Bundle
-from polyreel.errors import BundleError, UsageError, WorkerKilledError
+from polyreel.encoders.on_node import NodeBundle, actor_of, require_seen
 from polyreel.library.index.decode_pool import (
     Changed,
     Duplicate,
@@ -37,15 +30,13 @@ from polyreel.library.index.decode_pool import (
 from polyreel.library.index.encoding import ClipEncoded, LinesEncoded, ReadEvent, encode_events
 from polyreel.library.index.scan import FoundVideo
 from polyreel.media.limited import DecodeOptions, DecodeWorker, Limits, Opened
-from polyreel.scale.cluster import joined
-from polyreel.scale.crew import Crew, Lost
+from polyreel.scale.cluster import Cluster
+from polyreel.scale.crew import ACTORS_FOR_A_FILE, Crew, Lost, Todo, given_up, work_through
 
-__all__ = ["RayReading", "read_on_ray"]
+__all__ = ["RayReading"]
 
 # Clips travel together: the driver deals with some hundred answers a second.
 _TELL_EVERY_S = 1.0
-# So many readers may end while they read a file before it is the file that is blamed.
-_READERS_FOR_A_FILE = 3
 _MOST_SAMPLES = 10
 
 
@@ -54,76 +45,51 @@ class RayReading:
     """How files are read on a cluster.
 
     Attributes:
-        address: of the cluster, as ``scale.cluster.require_address`` takes it.
-        location: name or folder of the bundle, which each node finds by it.
-        identity: of the bundle, which each node's is checked against.
-        device: what encodes, as ``Bundle`` takes it; unless it is the CPU, readers share the GPUs of a
-            cluster that has some.
+        cluster: joined if there are any.
+        bundle: as each node is to have it; unless its device is the CPU, readers share the GPUs of a cluster
+            that has some.
         readers: files that are read at once; None takes as many as the cluster has CPUs.
-        local_cpus: of a cluster that is started for the run.
         limits: what one file may take.
-        version: of polyreel, which every node has to have.
     """
 
-    address: str
-    location: str
-    identity: str
-    device: str | None = None
+    cluster: Cluster
+    bundle: NodeBundle
     readers: int | None = None
-    local_cpus: int = 2
     limits: Limits = field(default_factory=Limits)
-    version: str = __version__
 
     def __call__(
         self, jobs: Iterable[Job], *, seen: set[str], kept_s: Mapping[str, float]
     ) -> Generator[tuple[Job, ReadEvent]]:
-        """Read ``jobs`` as ``ReadFiles`` says; a cluster is joined if there are any, and left at the end.
+        """Read ``jobs`` as ``ReadFiles`` says.
 
         Raises:
             UsageError: the cluster cannot be joined, a node does not see the files or has another polyreel,
                 or encoding fails.
             BundleError: a node has another bundle of that name, or none.
         """
-        todo = list(jobs)
-        if not todo:
+        jobs = list(jobs)
+        if not jobs:
             return
-        with joined(self.address, cpus=self.local_cpus):
-            yield from read_on_ray(todo, self, seen=seen, kept_s=kept_s)
+        todo = Todo(jobs, count=len(jobs))
+        with self.cluster:
+            self.cluster.join()
+            reader = actor_of(_Reader, device=self.bundle.device)
 
+            def make() -> Any:
+                # Of what is still to be read: what was read may be gone by now.
+                some = (job.found.path for job in todo.peek(_MOST_SAMPLES))
+                sample = next((path for path in some if path.exists()), None)
+                return reader.remote(self.bundle, self.limits, sample)
 
-def read_on_ray(
-    jobs: Iterable[Job], plan: RayReading, *, seen: set[str], kept_s: Mapping[str, float]
-) -> Generator[tuple[Job, ReadEvent]]:
-    """As ``RayReading.__call__``, on the cluster that this process has joined.
-
-    Args:
-        jobs: as in ``ReadFiles``.
-        plan: how.
-        seen: as in ``ReadFiles``.
-        kept_s: as in ``ReadFiles``.
-    """
-    todo = deque(jobs)
-    crew = _crew_for(plan, todo)
-    reading = _Reading(crew, todo, seen, kept_s)
-    try:
-        while todo or len(crew):
-            crew.grow(len(todo) + len(crew))
-            while todo and (actor := crew.take_idle()) is not None:
-                reading.give(actor, todo.popleft())
-            for call, answer in crew.answers():
-                assert call.item is not None
-                for event in reading.take(call.actor, call.item, answer):
-                    yield call.item, event
-    finally:
-        crew.close()
+            crew: Crew[Job] = Crew(make, wanted=self.readers)
+            reading = _Reading(crew, todo, seen, kept_s)
+            yield from work_through(crew, todo, give=reading.give, take=reading.take)
 
 
 class _Reading:
     """Where each file is on its way: hashed, read, or to be read again."""
 
-    def __init__(
-        self, crew: Crew[Job], todo: deque[Job], seen: set[str], kept_s: Mapping[str, float]
-    ) -> None:
+    def __init__(self, crew: Crew[Job], todo: Todo[Job], seen: set[str], kept_s: Mapping[str, float]) -> None:
         self._crew, self._todo, self._seen, self._kept_s = crew, todo, seen, kept_s
         self._lost: Counter[Job] = Counter()
         self._opened: set[Job] = set()
@@ -182,15 +148,10 @@ class _Reading:
 
     def _again(self, job: Job, why: str) -> Iterator[ReadEvent]:
         self._lost[job] += 1
-        if self._lost[job] < _READERS_FOR_A_FILE:
-            self._todo.appendleft(job)
+        if self._lost[job] < ACTORS_FOR_A_FILE:
+            self._todo.put_back(job)
         else:
-            yield WorkerKilledError(
-                f"{_READERS_FOR_A_FILE} readers ended while they read this file",
-                item=job.found.path,
-                value=why,
-                remedy="Check the memory of the nodes; the file is tried again at every run",
-            )
+            yield given_up(job.found.path, why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,27 +165,15 @@ class _Hashed:
 class _Reader:
     """Reads one file after another, on one CPU of a node."""
 
-    def __init__(self, plan: RayReading, sample: Path | None) -> None:
-        self._plan, self._sample = plan, sample
+    def __init__(self, bundle: NodeBundle, limits: Limits, sample: Path | None) -> None:
+        self._wanted, self._sample = bundle, sample
         self._stop = threading.Event()
-        self._worker = DecodeWorker(plan.limits, stop=self._stop)
+        self._worker = DecodeWorker(limits, stop=self._stop)
 
     def prepare(self) -> None:
         """Load the bundle, and see whether this node has what it needs."""
-        if self._plan.version != __version__:
-            raise UsageError(
-                f"node {platform.node()} has another version of polyreel",
-                value=f"{__version__}, not {self._plan.version}",
-                remedy="Install the same on every node",
-            )
-        if self._sample is not None and not self._sample.exists():
-            raise UsageError(
-                f"node {platform.node()} does not see the videos",
-                item=self._sample,
-                remedy="Mount their folder at the same place on every node",
-            )
-        # As many threads as the reader has CPUs.
-        self._bundle = Bundle(_bundle_folder(self._plan), threads=1, device=self._plan.device or CPU)
+        self._bundle = self._wanted.load()
+        require_seen(self._sample)
 
     def hash(self, found: FoundVideo) -> _Hashed:
         """Name of the file's content."""
@@ -248,44 +197,3 @@ class _Reader:
                 yield batch
                 batch, told_at = [], time.monotonic()
         yield batch
-
-
-def _bundle_folder(plan: RayReading) -> Path:
-    """Where this node has the bundle."""
-    folder = locate_bundle(plan.location)
-    found = read_card(folder)
-    if found.identity != plan.identity:
-        raise BundleError(
-            f"node {platform.node()} has another bundle of that name",
-            item=folder,
-            value=found.label,
-            remedy="Copy the bundle's folder to every node, or name one on the shared mount with --bundle",
-        )
-    return folder
-
-
-def _crew_for(plan: RayReading, todo: deque[Job]) -> Crew[Job]:
-    import ray
-
-    reader = ray.remote(_Reader).options(
-        num_cpus=1, num_gpus=_gpu_share(plan.device), max_restarts=0, max_task_retries=0
-    )
-
-    def make() -> Any:
-        # Of what is still to be read: what was read may be gone by now.
-        some = (job.found.path for job in itertools.islice(todo, _MOST_SAMPLES))
-        return reader.remote(plan, next((path for path in some if path.exists()), None))
-
-    return Crew(make, wanted=plan.readers)
-
-
-def _gpu_share(device: str | None) -> float:
-    """What each reader has of a GPU: all readers that the nodes with GPUs have CPUs for find room."""
-    import ray
-
-    if device in {None, CPU}:
-        return 0.0
-    having = [node["Resources"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("GPU")]
-    cpus = sum(node.get("CPU", 0) for node in having)
-    # Ray counts in ten thousandths.
-    return math.floor(min(1.0, sum(node["GPU"] for node in having) / cpus) * 10_000) / 10_000 if cpus else 0.0

@@ -12,7 +12,7 @@ from polyreel.errors import FetchError
 from polyreel.packages.members import sha256_of
 from polyreel.progress import OnProgress
 
-__all__ = ["HUB_MODELS", "hub_folder", "hub_name"]
+__all__ = ["HUB_MODELS", "hub_folder", "hub_name", "is_here"]
 
 _PREFIX = "whisper-"
 _WANTED = ("config.json", "preprocessor_config.json", "model.bin", "tokenizer.json", "vocabulary.*")
@@ -47,6 +47,15 @@ def hub_name(name: str) -> str:
     bare = name.removeprefix(_PREFIX)
     bare = _ALSO.get(bare, bare)
     return bare if bare in HUB_MODELS else _PREFIX + bare
+
+
+def is_here(name: str) -> bool:
+    """Whether a model of ``HUB_MODELS`` was fetched before."""
+    try:
+        find_model(HUB_MODELS[name], offline=True)
+    except FetchError:
+        return False
+    return True
 
 
 def hub_folder(name: str, download: OnProgress | None) -> Path:

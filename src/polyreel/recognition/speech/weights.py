@@ -15,7 +15,7 @@ from polyreel.files import absolute, new_folder
 from polyreel.packages.fetch import fetch
 from polyreel.packages.members import Member, cache_dir, sha256_of
 from polyreel.progress import OnProgress
-from polyreel.recognition.speech.hub_models import HUB_MODELS, hub_folder, hub_name
+from polyreel.recognition.speech.hub_models import HUB_MODELS, hub_folder, hub_name, is_here
 
 __all__ = ["DEFAULT_MODEL", "PACKAGED", "PackagedModel", "SpeechModel", "find_model"]
 
@@ -33,11 +33,13 @@ class SpeechModel:
         cost: processor seconds for each second of speech, None if nobody has measured it.
         folder: gives the folder of its files, fetching them on first use; called with what is told of
             downloads. Raises ``FetchError`` if a package cannot be had.
+        is_here: says whether nothing has to be fetched for that.
     """
 
     name: str
     cost: float | None
     folder: Callable[[OnProgress | None], Path]
+    is_here: Callable[[], bool] = lambda: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +130,16 @@ def find_model(name: str = DEFAULT_MODEL) -> SpeechModel:
     """
     for whole in (name, hub_name(name)):
         if (packaged := PACKAGED.get(whole)) is not None:
-            return SpeechModel(whole, packaged.cost, functools.partial(_joined, whole, packaged))
+            return SpeechModel(
+                whole,
+                packaged.cost,
+                functools.partial(_joined, whole, packaged),
+                _joined_folder(whole, packaged).is_dir,
+            )
         if whole in HUB_MODELS:
-            return SpeechModel(whole, None, functools.partial(hub_folder, whole))
+            return SpeechModel(
+                whole, None, functools.partial(hub_folder, whole), functools.partial(is_here, whole)
+            )
     folder = absolute(Path(name))
     # What is longer than a file's name may be is none.
     if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises where the name is too long
@@ -149,9 +158,13 @@ def find_model(name: str = DEFAULT_MODEL) -> SpeechModel:
     return SpeechModel(f"{folder.name}-{digest.hexdigest()[:8]}", None, lambda _download: folder)
 
 
+def _joined_folder(name: str, model: PackagedModel) -> Path:
+    return cache_dir() / "speech" / f"{name}-{model.sha256[:10]}"
+
+
 def _joined(name: str, model: PackagedModel, download: OnProgress | None) -> Path:
     """The model's folder in the cache; it appears only when it is whole."""
-    folder = cache_dir() / "speech" / f"{name}-{model.sha256[:10]}"
+    folder = _joined_folder(name, model)
     if folder.is_dir():
         return folder
     sources = cache_dir() / "sources"

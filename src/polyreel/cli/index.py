@@ -131,6 +131,7 @@ def index(
         )
         for stage in stages
     ]
+
     if sampling is not None:
         _say_if_mixed(folder, sampling)
 

@@ -195,7 +195,8 @@ def _current(folder: Path, trained: BundleSpec) -> BundleCard | None:
     if not (folder / CARD_FILE).is_file():
         return None
     card = read_card(folder)
-    return card if card.identity == identity(trained.learnt, image=card.files["frames.onnx"]) else None
+    wanted = identity(trained.learnt, image=card.files["frames.onnx"], captions=trained.captions)
+    return card if card.identity == wanted else None
 
 
 def build_on_default(

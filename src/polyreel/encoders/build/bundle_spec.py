@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from importlib import resources
 
+from polyreel.encoders.build.caption_map import CaptionMap, read_caption_map
 from polyreel.encoders.build.image_networks import LCNET, LITE0, ImageNetwork
 from polyreel.encoders.build.trained_heads import TrainedHeads, read_trained_heads
 from polyreel.encoders.card import Confidence, Licence, LineParts, Measurement
@@ -27,6 +28,7 @@ class BundleSpec:
         training: how it was made.
         learnt: what training added; None for the training-free bundle.
         networks: what sees its frames; their features stand side by side.
+        captions: what is added to the training-free part of a clip; None for nothing.
         confidence: from which cosines on a match means something.
         trained_in_lines: share of what was trained in a cosine of a query and a line; None as of a clip.
         measured: results on benchmarks.
@@ -38,6 +40,7 @@ class BundleSpec:
     training: str
     learnt: TrainedHeads | None
     networks: tuple[ImageNetwork, ...]
+    captions: CaptionMap | None = None
     confidence: Confidence = DEFAULT_CONFIDENCE
     trained_in_lines: float | None = None
     measured: tuple[Measurement, ...] = ()
@@ -81,12 +84,17 @@ def shipped() -> BundleSpec:
     facts = json.loads((assets / "small.json").read_text(encoding="utf-8"))
     with resources.as_file(assets / "small_learnt.npz") as path:
         heads = read_trained_heads(path)
+    captions = None
+    if facts.get("caption_map"):
+        with resources.as_file(assets / "small_captions.npz") as path:
+            captions = read_caption_map(path)
     return BundleSpec(
         name="small",
         description=facts["description"],
         training=facts["training"],
         learnt=heads,
         networks=_SMALL,
+        captions=captions,
         confidence=Confidence.model_validate(facts["confidence"]),
         trained_in_lines=facts["trained_in_lines"],
         measured=tuple(map(Measurement.model_validate, facts["measured"])),

@@ -18,6 +18,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from polyreel.encoders.build.bundle_spec import DEFAULT_CONFIDENCE, BundleSpec
+from polyreel.encoders.build.caption_map import CaptionMap
 from polyreel.encoders.build.e5 import E5, E5Weights, read_e5
 from polyreel.encoders.build.image_graph import class_layer, frames_graph
 from polyreel.encoders.build.language_neutral import (
@@ -78,21 +79,28 @@ _LICENCES = (
 )
 
 
-def identity(heads: TrainedHeads | None, *, image: str) -> str:
+def identity(heads: TrainedHeads | None, *, image: str, captions: CaptionMap | None = None) -> str:
     """Identity of a bundle on these parts.
 
     Args:
         heads: what training added.
         image: sha256 of its ``frames.onnx``.
+        captions: what is added to the training-free part of its clips.
     """
     inputs = _inputs() | {"image": image}
-    return identity_of(inputs if heads is None else inputs | {"learnt": heads.digest})
+    if heads is not None:
+        inputs["learnt"] = heads.digest
+    if captions is not None:
+        inputs["captions"] = captions.digest
+    return identity_of(inputs)
 
 
 def made_of(spec: BundleSpec) -> str:
     """Digest of all that goes into a bundle, known before it is built: the name of its folder."""
     learnt = None if spec.learnt is None else spec.learnt.digest
     inputs = _inputs() | {"networks": [network.sha256 for network in spec.networks], "learnt": learnt}
+    if spec.captions is not None:
+        inputs["captions"] = spec.captions.digest
     # In the card alone: not of the identity, so that libraries go on with the vectors that they have.
     if spec.trained_in_lines is not None:
         inputs["trained_in_lines"] = spec.trained_in_lines
@@ -159,7 +167,8 @@ class _Builder:
         semantic = self._semantic(classes)
 
         self._report("writing the bundle", 3, 4)
-        onnx.save(build_video_graph(semantic, heads=self._heads), self._folder / "video.onnx")
+        video = build_video_graph(semantic, heads=self._heads, captions=self._spec.captions)
+        onnx.save(video, self._folder / "video.onnx")
         onnx.save(build_text_graph(weights, space=space, heads=self._heads), self._folder / "text.onnx")
         card = self._card(weights)
         (self._folder / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -197,7 +206,9 @@ class _Builder:
         spec, vocabulary = self._spec, weights.vocabulary
         return BundleCard(
             name=spec.name,
-            identity=identity(spec.learnt, image=sha256_of(self._folder / "frames.onnx")),
+            identity=identity(
+                spec.learnt, image=sha256_of(self._folder / "frames.onnx"), captions=spec.captions
+            ),
             description=spec.description,
             dim=weights.width if self._heads is None else self._heads.dim_beside(weights.width),
             text=TextInput(prefix=E5_PREFIX, max_tokens=weights.positions, pad_id=vocabulary.pad_id),

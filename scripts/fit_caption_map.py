@@ -1,8 +1,8 @@
 """``python scripts/fit_caption_map.py --data DIR``: fit the caption map of the default bundle.
 
-On the clips of MSR-VTT's training part that recipes/small.yaml trains on (none shares a source with dev or test),
-with its English and Italian captions: the mean of a clip's captions in each language, and of the two languages.
-Writes ``small_captions.npz`` into ``encoders/build/assets``; scripts/ship_small.py says whether it is used.
+On the clips of MSR-VTT's training part that recipes/small.yaml trains on (none shares a source with dev or
+test), with its English and Italian captions: the mean of a clip's captions in each language, and of the two
+languages. Writes ``small_captions.npz`` into ``encoders/build/assets``; scripts/ship_small.py says whether it is used.
 Texts are encoded once and kept where runs keep theirs.
 """
 
@@ -49,12 +49,13 @@ def main() -> None:
     memo = TextMemo(path, model.text.encode_frozen, dim=model.text.width)
     memo.of([text for row in rows for texts in clips.texts(row).values() for text in texts])
     space = read_language_neutral_projection(locate_bundle())
-    sentences = np.stack(
-        [
-            np.mean([unit(space.free(memo.of(texts))).mean(axis=0) for texts in clips.texts(row).values()], axis=0)
-            for row in rows
-        ]
-    )
+
+    def said(row: int) -> NDArray[np.float32]:
+        """Where the captions of a clip lie."""
+        of_language = [unit(space.free(memo.of(texts))).mean(axis=0) for texts in clips.texts(row).values()]
+        return np.asarray(np.mean(of_language, axis=0))
+
+    sentences = np.stack([said(row) for row in rows])
     features = np.stack([clips.frames(row, at_most=32).mean(axis=0) for row in rows])
     found = fit_caption_map(features, sentences, ridge=RIDGE, rank=RANK, power=POWER, weight=WEIGHT)
     write_caption_map(ASSET, found)

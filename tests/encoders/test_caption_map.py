@@ -61,7 +61,7 @@ def test_a_damaged_file_is_named(captions, tmp_path, damage):
         write_caption_map(path, replace(captions, bias=captions.bias[1:]) if damage == "shapes" else captions)
     if damage == "cut":
         path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(BundleError, match="caption map.*map.npz"):
+    with pytest.raises(BundleError, match=r"caption map.*map\.npz"):
         read_caption_map(path)
 
 
@@ -69,7 +69,10 @@ def test_a_damaged_file_is_named(captions, tmp_path, damage):
 def test_the_graph_adds_it_to_the_class_names_and_leaves_what_was_trained(captions, onnx_session, trained):
     rng = np.random.default_rng(1)
     semantic = SemanticPooling(
-        *(rng.normal(size=shape).astype(np.float32) for shape in ((FEATURES, CLASSES), CLASSES, (CLASSES, DIM)))
+        *(
+            rng.normal(size=shape).astype(np.float32)
+            for shape in ((FEATURES, CLASSES), CLASSES, (CLASSES, DIM))
+        )
     )
     head = {
         "head.weight": rng.normal(size=(4, FEATURES)).astype(np.float32),

@@ -1,8 +1,8 @@
 """What captions say of clips, regressed on their features: what ImageNet's classes are blind to.
 
-A clip's mean features are mapped to where the mean of its captions lies in the language-free text space, by ridge
-regression on training clips; of the map the first directions of its singular value decomposition ship, in 8
-bits. What it gives stands beside the sum of the class names in the part of a vector that no gradient touched.
+A clip's mean features are mapped to where the mean of its captions lies in the language-free text space, by
+ridge regression on training clips; of the map the first directions of its singular value decomposition ship,
+in 8 bits. What it gives stands beside the sum of the class names in the part of a vector that no gradient touched.
 Words of captions as further classes are a coarser map of the same kind, and measured worse: docs/training.md.
 """
 
@@ -119,8 +119,12 @@ def read_caption_map(path: Path) -> CaptionMap:
             down, up = (stored[name].astype(np.float32) * stored[f"{name}.step"] for name in _FACTORS)
             bias = stored["bias"].astype(np.float32)
             power, weight = float(stored["power"]), float(stored["weight"])
-        if (down.shape[1:], len(up)) != (bias.shape, len(bias)):
-            raise ValueError(f"shapes {down.shape}, {bias.shape} and {up.shape} do not fit together")
     except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise BundleError("the caption map of the bundle cannot be read", item=path, value=error) from error
+    if (down.shape[1:], len(up)) != (bias.shape, len(bias)):
+        raise BundleError(
+            "the parts of the caption map do not fit together",
+            item=path,
+            value=f"{down.shape}, {bias.shape} and {up.shape}",
+        )
     return CaptionMap(down, bias, up, power, weight)

@@ -2,7 +2,8 @@
 
 On the clips of MSR-VTT's training part that recipes/small.yaml trains on (none shares a source with dev or
 test), with its English and Italian captions: the mean of a clip's captions in each language, and of the two
-languages. Writes ``small_captions.npz`` into ``encoders/build/assets``; scripts/ship_small.py says whether it is used.
+languages. Writes ``small_captions.npz`` into ``encoders/build/assets``; scripts/ship_small.py says whether it
+is used.
 Texts are encoded once and kept where runs keep theirs.
 """
 

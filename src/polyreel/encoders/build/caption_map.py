@@ -3,7 +3,8 @@
 A clip's mean features are mapped to where the mean of its captions lies in the language-free text space, by
 ridge regression on training clips; of the map the first directions of its singular value decomposition ship,
 in 8 bits. What it gives stands beside the sum of the class names, in the part of a vector that no gradient
-touched. Words of captions as further classes are a coarser map of the same kind, and measured worse: docs/training.md.
+touched. Words of captions as further classes are a coarser map of the same kind, and measured worse:
+docs/training.md.
 """
 
 from __future__ import annotations

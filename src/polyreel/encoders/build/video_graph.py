@@ -26,8 +26,15 @@ def build_video_graph(
     """Posterior-weighted class-name embeddings, averaged over the frames of a clip, and what was trained.
 
     Inputs: ``features`` (clips, frames, features) float32 and ``mask`` (clips, frames) float32, 1 for real
-    frames. Output: ``embeddings`` (clips, dim) float32, rows of length 1; with ``heads``, its head of the
-    mean features beside the training-free vector, to which ``captions`` adds its share first.
+    frames. Output: ``embeddings`` (clips, dim) float32, rows of length 1.
+
+    Args:
+        semantic: The class layer, and the class names in the language-free text space.
+        heads: The head of the mean features, which stands beside the training-free vector.
+        captions: What is added to the training-free vector.
+
+    Returns:
+        The graph, checked.
     """
     graph = GraphWriter("video")
     inputs, dim = len(semantic.class_weights), semantic.class_embeddings.shape[1]

@@ -72,9 +72,11 @@ def assert_same(events: list[object], wanted: list[object]) -> None:
 
 def pictures_of(reader: VideoReader | DeviceReader) -> list[tuple[float, bytes]]:
     with reader:
-        return [
-            (picture.time_s, picture.image((64, 48)).tobytes()) for picture in reader.pictures(1.0, "near")
-        ]
+        return read(reader)
+
+
+def read(reader: VideoReader | DeviceReader) -> list[tuple[float, bytes]]:
+    return [(each.time_s, each.image((64, 48)).tobytes()) for each in reader.pictures(1.0, "near")]
 
 
 @pytest.mark.parametrize(
@@ -105,13 +107,13 @@ def test_a_device_gives_what_the_cpu_gives(stand_in, film):
 
 def test_where_a_device_fails_on_a_packet_the_cpu_goes_on(stand_in, film, tmp_path):
     path = damaged(film, tmp_path / "damaged.mp4")
-    reader = DeviceReader(path, "cuda")
-    found, wanted = pictures_of(reader), pictures_of(VideoReader(path))
-    assert [time_s for time_s, _ in found] == sorted({time_s for time_s, _ in wanted})
+    with DeviceReader(path, "cuda") as reader:
+        found, bad_packets = read(reader), reader.health.bad_packets
+    wanted = pictures_of(VideoReader(path))
     assert found == wanted
     assert "fails on damaged.mp4" in reader.left.why
     assert not reader.left.for_good
-    assert reader.health.bad_packets == 1
+    assert bad_packets == 1
 
 
 def test_a_device_that_makes_other_pictures_is_given_up(stand_in, film, monkeypatch):

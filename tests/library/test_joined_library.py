@@ -278,8 +278,12 @@ def test_unmeasured_libraries_are_no_measure(videos, three, tmp_path, tiny_bundl
 
 
 def test_a_measure_is_kept_until_the_next_commit(three, monkeypatch):
-    first = open_joined(three, load)
-    assert first.calibrate_if_quick()
+    said: list[str] = []
+    first = open_joined(three, load, on_measuring=lambda: said.append("now"))
+    first.snapshot.calibration_file.unlink(missing_ok=True)
+    again = open_joined(three, load, on_measuring=lambda: said.append("now"))
+    assert again.calibrate_if_quick()
+    assert said[-1:] == ["now"]
     kept = first.snapshot.calibration_file
     monkeypatch.setattr(joined_library, "measure", None)
     assert open_joined(three[::-1], load).search("red").verdict != "unmeasured"

@@ -223,7 +223,15 @@ def _opened(folders: Sequence[Path], device: str | None) -> Library | JoinedLibr
         return Library(folders[0], load)
     from polyreel.library.search.joined_library import open_joined
 
-    return open_joined(folders, load)
+    def say() -> None:
+        stderr.print(
+            f"Measuring how much a match means in {len(folders)} libraries together, once until one of them "
+            "changes.",
+            style="dim",
+            soft_wrap=True,
+        )
+
+    return open_joined(folders, load, on_measuring=say)
 
 
 def _chosen(hits: Sequence[Hit], number: int) -> Hit:

@@ -62,17 +62,21 @@ class JoinedLibrary(SearchedLibrary):
 
     Args:
         libraries: each opened, with one bundle; at least one.
+        on_measuring: called before they are measured together, which takes time where they are large.
 
     Raises:
         UsageError: there is none, or the same one twice.
         BundleMismatchError: they were not made by one bundle.
     """
 
-    def __init__(self, libraries: Sequence[Library]) -> None:
+    def __init__(
+        self, libraries: Sequence[Library], *, on_measuring: Callable[[], None] | None = None
+    ) -> None:
         folders = [library.folder for library in libraries]
         _require_different(folders)
         _require_one_bundle(folders, [require_state(folder) for folder in folders])
         self.libraries = tuple(libraries)
+        self._on_measuring = on_measuring
         self._snapshot: JoinedSnapshot | None = None
         self._joining = threading.Lock()
 
@@ -108,7 +112,7 @@ class JoinedLibrary(SearchedLibrary):
         if snapshot.calibration is None:
             empty = not len(snapshot.index.clips)
             cache = self.libraries[0].folder / CACHE
-            _measure(snapshot, {} if empty else load_background(snapshot.bundle, cache))
+            self._measure(snapshot, {} if empty else load_background(snapshot.bundle, cache))
 
     def calibrate_if_quick(self) -> bool:
         """As ``calibrate``, but only where nothing has to be encoded.
@@ -127,8 +131,13 @@ class JoinedLibrary(SearchedLibrary):
             background = next((each for each in kept if each is not None), None)
             if background is None:
                 return False
-            _measure(snapshot, background)
+            self._measure(snapshot, background)
         return True
+
+    def _measure(self, snapshot: JoinedSnapshot, background: Background) -> None:
+        if self._on_measuring is not None:
+            self._on_measuring()
+        _measure_and_keep(snapshot, background)
 
     def index_status(self) -> IndexStatus:
         """How far a running index has come, of the first of the libraries that is indexed now."""
@@ -137,13 +146,17 @@ class JoinedLibrary(SearchedLibrary):
 
 
 def open_joined(
-    folders: Sequence[Path], load_bundle: Callable[[str], Encoder] = load_bundle
+    folders: Sequence[Path],
+    load_bundle: Callable[[str], Encoder] = load_bundle,
+    *,
+    on_measuring: Callable[[], None] | None = None,
 ) -> JoinedLibrary:
     """Open several libraries as one, with their bundle loaded once.
 
     Args:
         folders: of the libraries.
         load_bundle: as for ``Library``.
+        on_measuring: as for ``JoinedLibrary``.
 
     Raises:
         UsageError: there is none, or the same one twice.
@@ -167,7 +180,7 @@ def open_joined(
                 loaded[location] = bundle
             return loaded[location]
 
-    return JoinedLibrary([Library(folder, load_once) for folder in folders])
+    return JoinedLibrary([Library(folder, load_once) for folder in folders], on_measuring=on_measuring)
 
 
 def _require_different(folders: Sequence[Path]) -> None:
@@ -210,7 +223,7 @@ def _snapshot_of(library: Library) -> LibrarySnapshot:
         raise
 
 
-def _measure(snapshot: JoinedSnapshot, background: Background) -> None:
+def _measure_and_keep(snapshot: JoinedSnapshot, background: Background) -> None:
     kept = snapshot.calibration_file.parent
     with contextlib.suppress(OSError):
         kept.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -15,7 +16,7 @@ import pytest
 from rich.cells import cell_len
 
 from disks import small_disk
-from films import film, subtitles
+from films import film, index_films, subtitles
 from polyreel._version import __version__
 from polyreel.cli import app as cli
 from polyreel.cli.app import main
@@ -232,14 +233,16 @@ def test_a_piped_search_is_plain_lines(films_folder, capsys, monkeypatch):
     ]
 
 
-def test_paths_with_null_characters_are_exact_and_come_once(tmp_path, tiny_bundle):
+def test_paths_with_null_characters_are_exact_and_come_once(tmp_path, tiny_bundle, capfdbinary):
     films = {name: film(tmp_path / name, "red") for name in (HOSTILE, "b.mp4")}
     films["b.mp4"].write_bytes(films["b.mp4"].read_bytes() + b"\0")  # another content
-    run("index", tmp_path, *where(tmp_path), "--bundle", tiny_bundle.folder)
-    for option in ("-0", "--null"):
-        done = run("search", "red", option, *where(tmp_path))
-        assert done.returncode == 0
-        assert sorted(done.stdout.split(b"\0")) == sorted([b"", *map(os.fsencode, films.values())])
+    index_films(tmp_path, tmp_path / "library", tiny_bundle)
+    expected = sorted([b"", *map(os.fsencode, films.values())])
+    done = run("search", "red", "-0", *where(tmp_path))
+    assert done.returncode == 0
+    assert sorted(done.stdout.split(b"\0")) == expected
+    assert main(["search", "red", "--null", *where(tmp_path)]) == 0
+    assert sorted(capfdbinary.readouterr().out.split(b"\0")) == expected
 
 
 # Red, a window's title, clearing in its one-byte form, a reversed end, a line of its own, Rich's markup.
@@ -645,28 +648,35 @@ def test_a_path_is_looked_at_before_a_bundle_is_built(tmp_path, monkeypatch):
     assert not (tmp_path / "cache" / "bundles").exists()
 
 
-@pytest.mark.parametrize("as_json", [[], ["--json"]])
-def test_names_that_are_not_utf8_in_arguments(tmp_path, as_json):
+def test_names_that_are_not_utf8_in_arguments(tmp_path, capsys):
     name = os.fsdecode(b"caf\xe9")
-    done = run("index", name, *where(tmp_path), *as_json, cwd=tmp_path)
+    done = run("index", name, *where(tmp_path), "--json", cwd=tmp_path)
     assert done.returncode == 2
     assert b"Traceback" not in done.stderr
     assert b"no such file or folder" in done.stderr
-    if as_json:
-        assert "no such file" in json.loads(done.stdout)["error"]["message"]
-    done = run("search", name, "--library", tmp_path / name, *as_json)
+    assert "no such file" in json.loads(done.stdout)["error"]["message"]
+    assert ask(capsys, "index", tmp_path / name, *where(tmp_path))[0] == 2
+    done = run("search", name, "--library", tmp_path / name)
     assert done.returncode == 1
     assert b"Traceback" not in done.stderr
+    assert ask(capsys, "search", name, "--library", tmp_path / name, "--json")[0] == 1
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
-def test_any_encoding_of_the_terminal_will_do(films_folder, encoding):
-    environment = {**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "200"}
-    done = run("search", "蓝色", *where(films_folder), "--mode", "visual", env=environment)
-    assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
-    done = run("search", "蓝色", *where(films_folder), "--mode", "visual", "--json", env=environment)
-    assert done.returncode == 0
-    assert "蓝色" in json.loads(done.stdout.decode(encoding))["hits"][0]["video"]
+def test_any_encoding_of_the_terminal_will_do(films_folder, encoding, monkeypatch):
+    """Of standard output as Python opens it; of the narrowest a process of its own says so, too."""
+    ask_visual = ["search", "蓝色", *where(films_folder), "--mode", "visual"]
+    if encoding == "ascii":
+        environment = {**os.environ, "PYTHONIOENCODING": encoding, "COLUMNS": "200"}
+        done = run(*ask_visual, env=environment)
+        assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
+    said = []
+    for as_json in ([], ["--json"]):
+        terminal = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict", write_through=True)
+        monkeypatch.setattr(sys, "stdout", terminal)
+        assert main([*ask_visual, *as_json]) == 0
+        said.append(terminal.buffer.getvalue().decode(encoding))
+    assert "蓝色" in json.loads(said[1])["hits"][0]["video"]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["bundles", "list"], ["bundles", "list", "--json"]])

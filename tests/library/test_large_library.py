@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -221,6 +222,7 @@ def test_readers_go_on_while_commits_are_made(library, tiny_bundle):
         try:
             while not stop.is_set():
                 answers.append(hits(own.search_vector(query)))
+                time.sleep(0.01)  # the commits between are to have their turn
         except BaseException as error:
             failed.append(error)
 

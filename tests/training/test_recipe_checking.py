@@ -60,7 +60,8 @@ def test_fresh_rows_are_of_a_language_that_is_trained_on(world):
 
 
 def test_figures_are_of_the_model_that_is_meant_or_not_there(world, tmp_path):
-    path = world.write(tmp_path / "toy.yaml", model={"dim": 16, "video": {"features": "wide"}})
+    text = {"encoder": str(world.home / "bert")}
+    path = world.write(tmp_path / "toy.yaml", model={"text": text, "dim": 16, "video": {"features": "wide"}})
     found = check(path, data=world.home)
     assert any(
         "model.video.features: it should be a whole number, found 'wide'" in one for one in found.problems

@@ -43,6 +43,7 @@ from research_data import frame_features, msrvtt_dev, ntrex, text_vectors
 OTHER_VIDEOS = 60
 DRAWS = 20
 ABSENT = 200
+FEW_LINES = (2, 5, 12, 25, 40)
 
 Vectors = Mapping[str, NDArray[np.float32]]
 
@@ -207,9 +208,36 @@ def strength(report: Report, bundle: Bundle, *, fit: bool) -> None:
         "English but for English queries. Pictures: captions of every second video of "
         f"{len(videos) - middle} are there."
     )
+    few_lines(report, news, asking_lines(bundle.card, news), of_lines)
     picture_curve(report, joined(seen))
     report.target("queries whose line is there that pass, %", 100 * passing(there), ">=", 95)
     report.target("queries whose line is not there that pass, %", 100 * passing(absent), "<=", 20)
+
+
+def few_lines(report: Report, news: Vectors, asking: Vectors, background: Background) -> None:
+    """What strengths are worth in libraries of few lines, whose own mean and covariance are of few."""
+    rows = []
+    for lines in FEW_LINES:
+        asked, halves = list[Asked](), range(500, 1_001 - 2 * lines, max(2 * lines, 25))
+        for tag in STUDY_LANGUAGES:
+            parts = [slice(start, start + 2 * lines) for start in halves[:10]]
+            asked += [asked_of_lines(tag, news, asking, part, news[tag][:0], background) for part in parts]
+        every = joined(asked)
+        told = -np.expm1(-LINES.weigh(every.bare, every.own))
+        loss = -np.log(np.clip(np.where(every.right, told, 1 - told), 1e-9, 1))
+        low, high = interval(loss, report.arguments.seed, resamples=2_000)
+        rows.append(
+            [
+                lines,
+                len(told),
+                share(told[every.there] >= FAIR, report.arguments.seed),
+                share(told[~every.there] >= FAIR, report.arguments.seed),
+                f"{loss.mean():.2f} [{low:.2f}, {high:.2f}]",
+                f"{calibration_error(told, every.right):.3f}",
+            ]
+        )
+    columns = ["lines", "queries", "there, pass, %", "not there, pass, %", "log loss", "calibration error"]
+    report.table("Libraries of few lines", columns, rows)
 
 
 def picture_curve(report: Report, asked: Asked) -> None:

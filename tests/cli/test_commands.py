@@ -152,6 +152,7 @@ RESULT_FIELDS = {
     "pictures_left_out",
 }
 HIT_FIELDS = {
+    "library",
     "video",
     "video_id",
     "clip_id",

@@ -92,6 +92,23 @@ def test_lines_that_come_again_and_again_are_no_background():
     assert not len(calibrating._words(index))
 
 
+def test_in_a_small_library_too_a_line_has_to_stand_out_from_what_its_query_has_with_the_others():
+    """Queries of the library's own kind are near to all its lines: not one of them need be the answer."""
+    rng = np.random.default_rng(0)
+    kind = units(rng, 1)
+    own, others = units(rng, 12), units(rng, 200)
+    lines, near, there = (unit(rows + kind) for rows in (own, others, own + 0.2 * units(rng, 12)))
+    scale, _ = scale_of(lines, {"en": units(rng, 400)})
+
+    def passing(asked):
+        best = (asked @ lines.T).max(axis=1)
+        told = LINES.weigh(scale.deviations(best), scale.own_deviations(asked, best))
+        return float((probability_of(told) >= FAIR).mean())
+
+    assert passing(near) < 0.35
+    assert passing(there) > 0.8
+
+
 def test_before_a_calibration_a_match_stands_out_from_the_others():
     cosines = np.random.default_rng(0).normal(0.2, 0.05, 1_000).astype(np.float32)
     cosines[7] = 0.8
@@ -105,8 +122,15 @@ def test_before_a_calibration_a_match_stands_out_from_the_others():
     assert provisional(few, 0.3, None) == pytest.approx([-4, 0, 4])
 
 
+def probability_of(weights):
+    return -np.expm1(-weights)
+
+
 def units(rng, count):
-    rows = rng.standard_normal((count, 16), np.float32)
+    return unit(rng.standard_normal((count, 16), np.float32))
+
+
+def unit(rows):
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 

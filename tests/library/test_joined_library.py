@@ -367,7 +367,7 @@ def test_a_library_that_goes_is_named(videos, tmp_path, tiny_bundle):
 
 def test_the_command_line_searches_several_libraries(three, capsys):
     libraries = [part for folder in three for part in ("--library", str(folder))]
-    assert main(["search", "red", *libraries, "--json", "--all-moments"]) == 0
+    assert main(["search", *libraries, "red", "--json", "--all-moments"]) == 0
     found = json.loads(capsys.readouterr().out)
     wanted = polyreel.open(three).search("red")
     assert [hit["clip_id"] for hit in found["hits"]] == [hit.clip_id for hit in wanted.hits]

@@ -77,6 +77,14 @@ def test_a_path_that_does_not_exist_is_refused(tmp_path, monkeypatch, path):
         scan([tmp_path, Path(path)])
 
 
+def test_an_address_is_refused_but_a_folder_of_such_a_name_is_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"an address is not read: s3:/bucket/films.*Mount"):
+        scan([Path("s3://bucket/films")])
+    film = touch(tmp_path / "s3:" / "bucket" / "films" / "a.mp4")
+    assert [video.path for video in scan([Path("s3://bucket/films")]).videos] == [film]
+
+
 def test_links_inside_a_folder_are_counted_and_not_followed(tmp_path):
     outside = touch(tmp_path / "outside" / "secret.mp4")
     inside = tmp_path / "inside"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ __all__ = ["VIDEO_SUFFIXES", "FoundVideo", "Scan", "require_paths", "scan", "sho
 
 # What 64 bits of nanoseconds can say, 1677 to 2262. Some file systems know later dates.
 _OLDEST_NS, _NEWEST_NS = -(2**63), 2**63 - 1
+# As in "s3://bucket/film.mp4", of which a path has one slash; the letter of a drive is none.
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _SUFFIXES_OF_PROGRAMS = frozenset([".mts", ".ts"])
 _HEAD_BYTES = 1024
 _AS_IN_GIT = "Write it as in a .gitignore"
@@ -115,6 +118,12 @@ def _root(given: Path, missing: bool) -> Path:
     except OSError as error:
         if missing and isinstance(error, FileNotFoundError):
             return root
+        if _ADDRESS.match(str(given)):
+            raise UsageError(
+                "an address is not read",
+                item=given,
+                remedy="Mount what it names, such as a bucket, and name the folder of the mount",
+            ) from error
         raise UsageError(
             "no such file or folder",
             item=root,

@@ -3,12 +3,16 @@
 Over the same 720p H.264 videos (three, then nine of a minute at 30 frames a second, cut together from real
 clips):
 
-- ``polyreel index --workers 2`` into a new library, with its child processes;
-- decoding alone: ``polyreel.media.frames`` at one frame a second and 224 x 224, in one process;
+- ``polyreel index --workers 2`` into a new library, with its child processes; without speech and text on the
+  screen, and after a first run that is not counted, because of what is made once for each bundle;
+- decoding alone: ``polyreel.media.frames`` at one frame a second and 224 x 224, in one process. It takes the
+  first frame at or after each second, as index runs did until they learned to leave out more (the tag
+  ``before-n``; by that one's CPU, ``sampling.py`` measures);
 - a naive pipeline: OpenCV reads every frame, EfficientNet-Lite0 in eager PyTorch sees one a second.
 
 Each is a process of its own and is counted whole, start-up included; what start-up takes is shown beside it.
-Then the memory of one more index run is sampled, over all of its processes.
+Then the memory of one more index run is sampled, over all of its processes. About ten minutes of CPU, and two
+with ``--few``.
 """
 
 from __future__ import annotations
@@ -43,22 +47,23 @@ from polyreel.encoders.registry import locate_bundle
 
 WIDTH_PX, HEIGHT_PX, FPS = 1280, 720, 30
 LONGEST_SHOT_FRAMES = 12 * FPS
+PROMISED_VIDEOS = 9
 SAMPLE_EVERY_S = 0.1
+TOLD = ("--workers", "2", "--no-speech", "--no-screen-text")
 INDEX, DECODE, NAIVE = "polyreel index --workers 2", "decoding alone at 1 fps", "OpenCV + eager PyTorch"
 
 
 def main() -> int:
     """Make the videos, time the three, then watch the memory."""
     parser = options(__doc__)
-    parser.add_argument(
-        "--few", action="store_true", help="three videos and two rounds: minutes, not half an hour"
-    )
+    parser.add_argument("--few", action="store_true", help="three videos and two rounds")
     arguments = parser.parse_args()
     report = Report("indexing", arguments, ("torch", "opencv-python-headless", "efficientnet-lite-pytorch"))
     locate_bundle()
     count = 2 if arguments.quick else 3 if arguments.few else 9
     videos = real_videos(count, 10 if arguments.quick else 60)
     describe(report, videos)
+    index(videos[:1])
     few = videos[: len(videos) // 3 or 1]
     for chosen, repetitions in ((videos, 2),) if arguments.few else ((few, 5), (videos, 3)):
         compare(report, chosen, repetitions=1 if arguments.quick else repetitions)
@@ -159,8 +164,9 @@ def compare(report: Report, videos: list[Path], *, repetitions: int) -> None:
         ["", "CPU s", "of which start-up", "wall s", "CPU by decoding's"],
         rows,
     )
-    what = f"{len(videos)} videos: CPU of index by that of decoding"
-    report.target(what, paired_ratio(costs[INDEX], costs[DECODE]), "<=", 1.5)
+    if len(videos) >= PROMISED_VIDEOS:  # with fewer, start-up is most of what is above
+        what = f"{len(videos)} videos: CPU of index by that of decoding alone"
+        report.target(what, paired_ratio(costs[INDEX], costs[DECODE]), "<=", 1.0)
     what = f"{len(videos)} videos: CPU of the naive pipeline by that of index"
     report.target(what, paired_ratio(costs[NAIVE], costs[INDEX]), ">=", 2.5)
 
@@ -168,13 +174,13 @@ def compare(report: Report, videos: list[Path], *, repetitions: int) -> None:
 def index(paths: list[Path]) -> None:
     """A whole run of the program into a new library."""
     with tempfile.TemporaryDirectory(prefix="polyreel-library-") as library:
-        run(polyreel("index", *paths, "--library", library, "--workers", "2"))
+        run(polyreel("index", *paths, "--library", library, *TOLD))
 
 
 def watch_memory(report: Report, videos: list[Path]) -> None:
     """Peak memory of an index run, summed over its processes."""
     with tempfile.TemporaryDirectory(prefix="polyreel-library-") as library:
-        command = polyreel("index", *videos, "--library", library, "--workers", "2")
+        command = polyreel("index", *videos, "--library", library, *TOLD)
         process = subprocess.Popen(
             [str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

@@ -79,7 +79,7 @@ def test_it_tells_how_the_library_is_searched(library, monkeypatch, capsys):
     assert set(examine(library).ways.values()) == {"exactly"}
     monkeypatch.setattr(searched, "EXACT_BYTES", 2 * 8 * 4)  # two vectors of eight numbers
     monkeypatch.setattr(searched, "can_scan", lambda: True)
-    by_bytes = "by signs, then in one byte a number, the best compared exactly"
+    by_bytes = "nearly exactly: by signs, in one byte a number, the best compared; --exact compares all"
     assert examine(library).ways == {"clips": by_bytes, "subtitles": "exactly"}
     main(["doctor", "--library", str(library)])
     assert f"clips {by_bytes}; subtitle lines exactly" in " ".join(capsys.readouterr().out.split())

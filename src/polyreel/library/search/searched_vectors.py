@@ -6,9 +6,9 @@ the scan was off with those tells which others could still belong among them, an
 both give the same rows, but for a row that the scan puts further off than twice any of the hundreds compared.
 
 Where more than 20,000 rows may be found, a scan of their signs comes first. The best of these, in all their
-bits, set a mark, and only rows that the signs put less than two or three standard deviations below it go on.
-That is the one step that is not exact: of the best 10 of a million it leaves out less than one in a thousand,
-of those beyond them some in a hundred (benchmarks/exact_search.py).
+bits, set a mark, and only rows that the signs put less than three standard deviations below it go on; half as
+many deviations where too many rows would, as with random ones. That is the one step that is not exact:
+benchmarks/approximate_search.py measures what it leaves out.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ SIGNS_FROM = 20_000
 _FIRST_LOOK, _FIRST_FOR_EACH, _SAMPLED = 2_000, 8, 32_768
 # Deviations below the mark; the smaller number where with the larger one more than a few rows, or more than
 # this share of all, would go on.
-_WIDE, _NARROW, _FEW, _SHARE = 3.0, 2.0, 20_000, 1 / 64
+_WIDE, _NARROW, _FEW, _SHARE = 3.0, 1.5, 20_000, 1 / 64
 # What four bits of a row and of a query leave open is known well enough to be cut further off.
 _CLOSER = 3.0
 # Of a smaller share of all rows the signs are read one by one.
@@ -107,7 +107,7 @@ class SearchedVectors(Protocol):
 def way_of_search(rows: int, dim: int) -> str:
     """How so many vectors are searched on this machine, for a person to read."""
     if is_large(rows, dim):
-        return "by signs, then in one byte a number, the best compared exactly"
+        return "nearly exactly: by signs, in one byte a number, the best compared; --exact compares all"
     wanted = rows * dim * 4 > EXACT_BYTES
     return "exactly, since numkong is not installed" if wanted else "exactly"
 
@@ -317,10 +317,9 @@ class _NearCosines:
         first = _highest(looks, count, max(_FIRST_LOOK, _FIRST_FOR_EACH * count))
         products = codes.products(query, first if rows is None else rows[first])[0]
         mark = np.partition(products, len(products) - count)[len(products) - count]
-        for deviations in (_WIDE, _NARROW):
-            places = np.flatnonzero(looks + np.float32(deviations) * spreads >= mark)
-            if len(places) <= max(_FEW, _SHARE * passing):
-                break
+        places = np.flatnonzero(looks + np.float32(_WIDE) * spreads >= mark)
+        if len(places) > max(_FEW, _SHARE * passing):
+            places = places[looks[places] + np.float32(_NARROW) * spreads[places] >= mark]
         rows = places if rows is None else rows[places]
         near, spreads = codes.closer(self._query, rows)
         rows = rows[near + np.float32(_CLOSER) * spreads >= mark]

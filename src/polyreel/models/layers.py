@@ -53,8 +53,14 @@ class TransformerLayer(nn.Module):
         return states.view(rows, steps, self.heads, width // self.heads).transpose(1, 2)
 
 
+def _empty_table(rows: int, width: int) -> nn.Embedding:
+    """Rows that are not drawn: on the meta device that would load PyTorch's compiler, a second of CPU."""
+    return nn.Embedding.from_pretrained(torch.empty(rows, width), freeze=False)
+
+
 class BertEncoder(nn.Module):
-    """Token ids -> token states, in the architecture of BERT and XLM-R with one token type.
+    """Token ids -> token states, in the architecture of BERT and XLM-R with one token type; weights are to be
+    loaded.
 
     Args:
         words: rows of the word embedding.
@@ -78,8 +84,7 @@ class BertEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.width, self.positions, self.dropout = width, positions, dropout
-        self.words = nn.Embedding(words, width)
-        self.place = nn.Embedding(positions, width)
+        self.words, self.place = (_empty_table(rows, width) for rows in (words, positions))
         self.norm = nn.LayerNorm(width, eps=epsilon)
         self.layers = nn.ModuleList(
             TransformerLayer(width, heads=heads, feed_forward=feed_forward, epsilon=epsilon, dropout=dropout)

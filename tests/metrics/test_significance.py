@@ -134,6 +134,23 @@ class TestMedian:
         monkeypatch.setattr(significance, "_CHUNK_BYTES", 8 * 100 * 7)
         assert ends(bootstrap_median(values, seed=1)) == first
 
+    @pytest.mark.parametrize("clustered", [False, True])
+    @pytest.mark.parametrize("queries", [2, 7, 40, 3_000])
+    def test_only_the_middle_is_looked_at_and_the_answer_is_that_of_all(
+        self, monkeypatch: pytest.MonkeyPatch, queries: int, clustered: bool
+    ) -> None:
+        rng = np.random.default_rng(queries)
+        # A few clusters of very unequal size: many a median lies far from the middle.
+        labels = np.minimum(rng.geometric(0.3, queries), 6) if clustered else None
+        for values, bounds in (
+            (np.minimum(rng.geometric(0.4, queries), 9).astype(float), (1.0, 9.0)),
+            (np.exp(3 * rng.normal(size=queries)), None if len(np.unique(labels)) > 1 else (0.0, 1e9)),
+        ):
+            found = ends(bootstrap_median(values, bounds=bounds, clusters=labels, resamples=400))
+            with monkeypatch.context() as patch:
+                patch.setattr(significance, "_middle", lambda count: slice(0, count))
+                assert ends(bootstrap_median(values, bounds=bounds, clusters=labels, resamples=400)) == found
+
     def test_of_two_metrics_is_refused(self) -> None:
         with pytest.raises(UsageError, match="one value for each query"):
             bootstrap_median(np.zeros((5, 2)))

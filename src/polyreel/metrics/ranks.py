@@ -221,10 +221,14 @@ def rank_embeddings(
         )
     vectors, items = _float32("query", vectors), _float32("gallery", items)
     copies, originals = _duplicates(items)
+    # One block for all products: to be given the pages of a new one costs as much as ranking it.
+    height = min(_height(truth, items.itemsize, memory_bytes), truth.n_queries)
+    room = np.empty((height, truth.gallery), np.float32)
 
     def scores(rows: slice) -> NDArray[np.floating]:
+        block = room[: rows.stop - rows.start]
         with np.errstate(over="ignore", invalid="ignore"):  # an overflow is refused with its row
-            block = vectors[rows] @ items.T
+            np.matmul(vectors[rows], items.T, out=block)
         if len(copies):
             block[:, copies] = block[:, originals]
         return block
@@ -232,10 +236,15 @@ def rank_embeddings(
     return _rank(scores, truth, items.itemsize, memory_bytes)
 
 
+def _height(truth: Relevance, itemsize: int, memory_bytes: int) -> int:
+    """How many rows of scores are in work at once."""
+    return max(1, memory_bytes // (itemsize * truth.gallery))
+
+
 def _rank(
     scores: Callable[[slice], NDArray[np.floating]], truth: Relevance, itemsize: int, memory_bytes: int
 ) -> Ranks:
-    height = max(1, memory_bytes // (itemsize * truth.gallery))
+    height = _height(truth, itemsize, memory_bytes)
     counts = np.zeros(truth.n_queries, np.int64)
     levels: list[NDArray[np.int64]] = []
     broken = np.zeros(truth.n_queries, np.bool_)

@@ -55,7 +55,7 @@ class TransformerLayer(nn.Module):
 
 def _empty_table(rows: int, width: int) -> nn.Embedding:
     """Rows that are not drawn: on the meta device that would load PyTorch's compiler, a second of CPU."""
-    return nn.Embedding.from_pretrained(torch.empty(rows, width), freeze=False)
+    return nn.Embedding(rows, width, _weight=torch.empty(rows, width))
 
 
 class BertEncoder(nn.Module):

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from common import Report, alternate, median_cpu_s, median_wall_s, options, paired_ratio, run, unit_rows
 from polyreel.memory import peak_memory_bytes
 from polyreel.metrics.ranks import Ranks, Relevance, rank_embeddings, rank_scores
-from polyreel.metrics.retrieval import METRICS, expected_rank, metric_bounds
-from polyreel.metrics.significance import bootstrap_mean, bootstrap_median
+from polyreel.metrics.retrieval import METRICS
+from polyreel.metrics.scores import score_ranks
 
 SIZE, QUICK_SIZE, DIM = 50_000, 10_000, 512
 BLOCK_BYTES = 64 << 20
@@ -72,10 +72,7 @@ def ranked(vectors: Embeddings) -> Ranks:
 
 def summarised(ranks: Ranks) -> None:
     """Every metric with its interval, and the median's."""
-    values = np.stack([metric(ranks) for metric in METRICS.values()], axis=1)
-    low, high = np.array([metric_bounds(name, ranks.gallery) for name in METRICS]).T
-    bootstrap_mean(values, bounds=(low, high))
-    bootstrap_median(expected_rank(ranks), bounds=(1, ranks.gallery))
+    score_ranks(ranks)
 
 
 def full_metrics(vectors: Embeddings) -> None:

@@ -20,6 +20,7 @@ from polyreel.metrics.significance import (
     Interval,
     aggregate_seeds,
     bootstrap_mean,
+    bootstrap_means_and_median,
     bootstrap_median,
     holm,
     paired_bootstrap,
@@ -150,6 +151,15 @@ class TestMedian:
             with monkeypatch.context() as patch:
                 patch.setattr(significance, "_middle", lambda count: slice(0, count))
                 assert ends(bootstrap_median(values, bounds=bounds, clusters=labels, resamples=400)) == found
+
+    def test_with_means_it_is_what_each_is_alone(self) -> None:
+        rng = np.random.default_rng(0)
+        table, ranks, labels = rng.random((60, 3)), rng.integers(1, 9, 60), rng.integers(0, 20, 60)
+        means, median = bootstrap_means_and_median(table, ranks, bounds=UNIT, clusters=labels, seed=3)
+        alone = bootstrap_mean(table, bounds=UNIT, clusters=labels, seed=3)
+        np.testing.assert_array_equal(means.low, alone.low)
+        np.testing.assert_array_equal(means.high, alone.high)
+        assert ends(median) == ends(bootstrap_median(ranks, clusters=labels, seed=3))
 
     def test_of_two_metrics_is_refused(self) -> None:
         with pytest.raises(UsageError, match="one value for each query"):

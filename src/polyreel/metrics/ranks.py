@@ -233,7 +233,11 @@ def rank_embeddings(
             block[:, copies] = block[:, originals]
         return block
 
-    return _rank(scores, truth, items.itemsize, memory_bytes)
+    # No product is larger than those of the lengths, so of these vectors none can overflow.
+    with np.errstate(over="ignore"):
+        longest = math.prod(float(np.linalg.norm(each, axis=1).max()) for each in (vectors, items))
+    finite = longest < float(np.finfo(np.float32).max) / 2
+    return _rank(scores, truth, items.itemsize, memory_bytes, finite=finite)
 
 
 def _height(truth: Relevance, itemsize: int, memory_bytes: int) -> int:
@@ -242,7 +246,12 @@ def _height(truth: Relevance, itemsize: int, memory_bytes: int) -> int:
 
 
 def _rank(
-    scores: Callable[[slice], NDArray[np.floating]], truth: Relevance, itemsize: int, memory_bytes: int
+    scores: Callable[[slice], NDArray[np.floating]],
+    truth: Relevance,
+    itemsize: int,
+    memory_bytes: int,
+    *,
+    finite: bool = False,
 ) -> Ranks:
     height = _height(truth, itemsize, memory_bytes)
     counts = np.zeros(truth.n_queries, np.int64)
@@ -253,7 +262,7 @@ def _rank(
         found: list[tuple[int, int, int]] = []
         # Row by row, so that every pass after the first finds the row in the cache.
         for query, row in enumerate(block, start):
-            broken[query] = not (math.isfinite(row.min()) and math.isfinite(row.max()))
+            broken[query] = not (finite or (math.isfinite(row.min()) and math.isfinite(row.max())))
             if not broken[query]:
                 own = _levels(row, truth.of_query(query))
                 counts[query] = len(own)

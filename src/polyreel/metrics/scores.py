@@ -24,7 +24,7 @@ from polyreel.metrics.retrieval import (
     metric_bounds,
     reciprocal_rank,
 )
-from polyreel.metrics.significance import Labels, bootstrap_mean, bootstrap_median, numbered_clusters
+from polyreel.metrics.significance import Labels, bootstrap_means_and_median, numbered_clusters
 from polyreel.metrics.tables import Tabular
 
 __all__ = [
@@ -174,10 +174,11 @@ def score_ranks(
         bounds = [(0.0, 100.0) if name in further else metric_bounds(name, ranks.gallery) for name in columns]
         low, high = np.array(bounds).T
         table = np.stack(list(columns.values()), axis=1)
-        means = bootstrap_mean(table, bounds=(low, high), clusters=groups, seed=seed)
+        means, median = bootstrap_means_and_median(
+            table, expected, bounds=(low, high), clusters=groups, seed=seed
+        )
         for name, least, most in zip(columns, means.low, means.high, strict=True):
             intervals[name] = (float(least), float(most))
-        median = bootstrap_median(expected, clusters=groups, seed=seed)
         intervals["median_rank"] = (float(median.low), float(median.high))
     return RetrievalScores(
         ranks.n_queries, ranks.gallery, values, intervals, columns | {"median_rank": expected}

@@ -34,6 +34,7 @@ __all__ = [
     "SeedSummary",
     "aggregate_seeds",
     "bootstrap_mean",
+    "bootstrap_means_and_median",
     "bootstrap_median",
     "holm",
     "numbered_clusters",
@@ -140,8 +141,41 @@ def bootstrap_mean(
     """
     _check_options(resamples, level, seed)
     table = _checked(values, bounds)
-    means = _resampled_means(table, bounds, clusters, resamples, seed)
-    return _interval(means, table.mean(axis=0), level, _float64(values).shape[1:])
+    drawn = _Means(table, bounds, clusters, resamples, seed)
+    _draw([drawn], resamples, seed)
+    return _interval(drawn.means, table.mean(axis=0), level, _float64(values).shape[1:])
+
+
+def bootstrap_means_and_median(
+    values: ArrayLike,
+    median_of: ArrayLike,
+    *,
+    bounds: Bounds | None = None,
+    clusters: Labels | None = None,
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> tuple[Interval, Interval]:
+    """What ``bootstrap_mean`` and, without bounds, ``bootstrap_median`` say, of weights that are drawn once.
+
+    Args:
+        values: (queries, metrics), of which the means are asked.
+        median_of: (queries,), of which the median is.
+        bounds: of ``values``; see ``bootstrap_mean``, as for the other arguments and errors.
+        clusters: (queries,) labels.
+        resamples: how many.
+        level: how often an interval should hold the truth.
+        seed: seed of the bootstrap.
+    """
+    _check_options(resamples, level, seed)
+    table, column = _checked(values, bounds), _column(median_of, None)
+    means = _Means(table, bounds, clusters, resamples, seed)
+    medians = _Medians(column, None, clusters, resamples, seed)
+    _draw([means, medians], resamples, seed)
+    return (
+        _interval(means.means, table.mean(axis=0), level, _float64(values).shape[1:]),
+        _interval(medians.medians, np.median(column, keepdims=True), level, ()),
+    )
 
 
 def bootstrap_median(
@@ -166,31 +200,17 @@ def bootstrap_median(
         seed: seed of the bootstrap.
     """
     _check_options(resamples, level, seed)
+    column = _column(values, bounds)
+    drawn = _Medians(column, bounds, clusters, resamples, seed)
+    _draw([drawn], resamples, seed)
+    return _interval(drawn.medians, np.median(column, keepdims=True), level, ())
+
+
+def _column(values: ArrayLike, bounds: tuple[float, float] | None) -> NDArray[np.float64]:
     given = _float64(values)
     if given.ndim != 1:
         raise UsageError("a median needs one value for each query", value=f"shape {given.shape}")
-    column = _checked(given, bounds)[:, 0]
-    sample = _Sample.of(len(column), clusters, least=2 if bounds is None else 1)
-    order = np.argsort(column, kind="stable")
-    owner = sample.cluster[order]
-    ends = [float(end[0]) for end in _ends(bounds, 1)]
-    places = np.concatenate([ends[:1], column[order], ends[1:]])
-    end_weights = sample.end_weights(resamples, seed) * np.isfinite(ends)
-    medians = np.empty((resamples, 1))
-    middle = _middle(len(column))
-    below = np.bincount(owner[: middle.start], minlength=len(sample.sizes)).astype(np.float64)
-    for rows, weights in sample.weights(resamples, seed):
-        start = end_weights[rows, 0] + weights @ below
-        half = (weights @ sample.sizes + end_weights[rows].sum(axis=1)) / 2
-        reached = start[:, None] + np.cumsum(weights[:, owner[middle]], axis=1)
-        found = [middle.start + 1 + np.searchsorted(*line) for line in zip(reached, half, strict=True)]
-        # A median outside of the middle is seldom, but with few clusters or at a bound.
-        for row in np.flatnonzero((start >= half) | (reached[:, -1] < half)):
-            first, last = end_weights[rows][row]
-            line = np.cumsum(np.concatenate([[first], weights[row, owner], [last]]))
-            found[row] = np.searchsorted(line, line[-1] / 2)
-        medians[rows, 0] = places[found]
-    return _interval(medians, np.median(column, keepdims=True), level, ())
+    return _checked(given, bounds)[:, 0]
 
 
 def paired_bootstrap(
@@ -221,7 +241,9 @@ def paired_bootstrap(
     gains = _differences(a, b, bounds)
     width = None if bounds is None else bounds[1] - bounds[0]
     ends = None if width is None else (-width, width)
-    drawn = _resampled_means(gains[:, None], ends, clusters, resamples, seed)
+    means = _Means(gains[:, None], ends, clusters, resamples, seed)
+    _draw([means], resamples, seed)
+    drawn = means.means
     mean = gains.mean(keepdims=True)
     beyond = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
     p = min(1.0, 2 * (1 + beyond) / (resamples + 1))
@@ -405,21 +427,72 @@ def _middle(count: int) -> slice:
     return slice(max(0, count // 2 - reach), min(count, count // 2 + reach))
 
 
-def _resampled_means(
-    table: NDArray[np.float64], bounds: Bounds | None, clusters: Labels | None, resamples: int, seed: int
-) -> NDArray[np.float64]:
-    """(resamples, metrics) from (queries, metrics)."""
-    sample = _Sample.of(len(table), clusters, least=2 if bounds is None else 1)
-    sums = sample.sums(table)
-    ends = np.stack(_ends(bounds, table.shape[1]))
-    there = np.isfinite(ends)
-    ends = np.where(there, ends, 0.0)
-    end_weights = sample.end_weights(resamples, seed)
-    means = np.empty((resamples, table.shape[1]))
-    for rows, weights in sample.weights(resamples, seed):
-        total = (weights @ sample.sizes)[:, None] + end_weights[rows] @ there
-        means[rows] = (weights @ sums + end_weights[rows] @ ends) / total
-    return means
+class _Means:
+    """Means of resamples: ``means`` (resamples, metrics) from (queries, metrics)."""
+
+    def __init__(
+        self,
+        table: NDArray[np.float64],
+        bounds: Bounds | None,
+        clusters: Labels | None,
+        resamples: int,
+        seed: int,
+    ) -> None:
+        self.sample = _Sample.of(len(table), clusters, least=2 if bounds is None else 1)
+        self._sums = self.sample.sums(table)
+        ends = np.stack(_ends(bounds, table.shape[1]))
+        self._there = np.isfinite(ends)
+        self._ends = np.where(self._there, ends, 0.0)
+        self._end_weights = self.sample.end_weights(resamples, seed)
+        self.means = np.empty((resamples, table.shape[1]))
+
+    def take(self, rows: slice, weights: NDArray[np.float64]) -> None:
+        end_weights = self._end_weights[rows]
+        total = (weights @ self.sample.sizes)[:, None] + end_weights @ self._there
+        self.means[rows] = (weights @ self._sums + end_weights @ self._ends) / total
+
+
+class _Medians:
+    """Medians of resamples: ``medians`` (resamples, 1) from (queries,)."""
+
+    def __init__(
+        self,
+        column: NDArray[np.float64],
+        bounds: tuple[float, float] | None,
+        clusters: Labels | None,
+        resamples: int,
+        seed: int,
+    ) -> None:
+        self.sample = _Sample.of(len(column), clusters, least=2 if bounds is None else 1)
+        order = np.argsort(column, kind="stable")
+        self._owner = self.sample.cluster[order]
+        ends = [float(end[0]) for end in _ends(bounds, 1)]
+        self._places = np.concatenate([ends[:1], column[order], ends[1:]])
+        self._end_weights = self.sample.end_weights(resamples, seed) * np.isfinite(ends)
+        self._middle = _middle(len(column))
+        below = np.bincount(self._owner[: self._middle.start], minlength=len(self.sample.sizes))
+        self._below = below.astype(np.float64)
+        self.medians = np.empty((resamples, 1))
+
+    def take(self, rows: slice, weights: NDArray[np.float64]) -> None:
+        end_weights, skipped = self._end_weights[rows], self._middle.start + 1
+        start = end_weights[:, 0] + weights @ self._below
+        half = (weights @ self.sample.sizes + end_weights.sum(axis=1)) / 2
+        reached = start[:, None] + np.cumsum(weights[:, self._owner[self._middle]], axis=1)
+        found = [skipped + np.searchsorted(*line) for line in zip(reached, half, strict=True)]
+        # A median outside of the middle is seldom, but with few clusters or at a bound.
+        for row in np.flatnonzero((start >= half) | (reached[:, -1] < half)):
+            first, last = end_weights[row]
+            line = np.cumsum(np.concatenate([[first], weights[row, self._owner], [last]]))
+            found[row] = np.searchsorted(line, line[-1] / 2)
+        self.medians[rows, 0] = self._places[found]
+
+
+def _draw(figures: Sequence[_Means | _Medians], resamples: int, seed: int) -> None:
+    """Hand all of ``figures``, which are of the same queries, the same resamples."""
+    for rows, weights in figures[0].sample.weights(resamples, seed):
+        for figure in figures:
+            figure.take(rows, weights)
 
 
 @dataclass(frozen=True, slots=True)

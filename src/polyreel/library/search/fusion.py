@@ -60,7 +60,8 @@ def merge_adjacent(ranked: list[tuple[int, float]], lists: list[Ranked], index: 
         Moments in the order of their best clips.
     """
     rows = np.array([row for row, _ in ranked], np.int64)
-    columns = (index.clips[name].take(rows).to_pylist() for name in ("video", "start_s", "end_s"))
+    names = ["video", "start_s", "end_s"]
+    columns = (column.to_pylist() for column in index.clips.select(names).take(rows).columns)
     evidence = [dict(zip(each.rows.tolist(), each.scores.tolist(), strict=True)) for each in lists]
     by_video: dict[str, list[Moment]] = {}
     for place, ((row, score), video, start_s, end_s) in enumerate(zip(ranked, *columns, strict=True)):

@@ -11,6 +11,7 @@ import functools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -73,10 +74,10 @@ class RowOrder:
             rows: by number, slice or mask.
         """
         places = self.places[rows]
-        parts = np.searchsorted(self.ends, places, side="right") - 1
-        for part in np.unique(parts):
-            chosen = np.flatnonzero(parts == part)
-            yield int(part), chosen, places[chosen] - self.ends[part]
+        for part, (begin, end) in enumerate(pairwise(self.ends.tolist())):
+            chosen = np.flatnonzero((places >= begin) & (places < end))
+            if len(chosen):
+                yield part, chosen, places[chosen] - begin
 
     def gathered(self, parts: Iterable[NDArray[Any]], kind: Any) -> NDArray[Any]:
         """What each part has for its own rows, (rows,), in the one order.
@@ -127,9 +128,8 @@ class JoinedColumn:
 
     def take(self, rows: Any) -> pa.Array:
         """Values by row."""
-        return _in_order(
-            self._order, rows, lambda part, own: self._parts[part].take(own), self._parts[0].type
-        )
+        taken, at = _parts_of(self._order, rows, lambda part, own: _array(self._parts[part].take(own)))
+        return (pa.concat_arrays(taken) if taken else pa.array([], self._parts[0].type)).take(pa.array(at))
 
     def to_numpy(self) -> NDArray[Any]:
         """All values of a column of numbers, (rows,)."""
@@ -185,10 +185,19 @@ class JoinedTable:
             return self._changed[name]
         return JoinedColumn([part[name] for part in self._parts], self._order)
 
+    def select(self, names: Sequence[str]) -> JoinedTable:
+        """Some of the columns."""
+        changed = {name: column for name, column in self._changed.items() if name in names}
+        return JoinedTable([part.select(names) for part in self._parts], self._order, changed)
+
     def take(self, rows: Any) -> pa.Table:
         """Rows by number."""
-        names = self._parts[0].column_names
-        return pa.table({name: self[name].take(np.asarray(rows, np.int64)) for name in names})
+        taken, at = _parts_of(self._order, rows, lambda part, own: self._parts[part].take(own))
+        found = (pa.concat_tables(taken) if taken else self._parts[0].slice(0, 0)).take(pa.array(at))
+        for name, column in self._changed.items():
+            place = found.column_names.index(name)
+            found = found.set_column(place, name, column.take(pa.array(rows, pa.int64())))
+        return found
 
     def slice(self, first: int, count: int) -> pa.Table:
         """Rows that follow one another."""
@@ -210,18 +219,17 @@ def _array(column: Any) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def _in_order(
-    order: RowOrder, rows: Any, taken: Callable[[int, pa.Array], Any], kind: pa.DataType
-) -> pa.Array:
-    """Values of some rows, each part's taken at once."""
+def _parts_of(
+    order: RowOrder, rows: Any, taken: Callable[[int, pa.Array], Any]
+) -> tuple[list[Any], NDArray[np.int64]]:
+    """Some rows, those of each part taken at once; and where each of them is when all follow one another."""
     rows = np.asarray(rows, np.int64)
-    values, at = [], np.empty(len(rows), np.int64)
-    begin = 0
+    found, at, begin = [], np.empty(len(rows), np.int64), 0
     for part, chosen, own in order.split(rows):
-        values.append(_array(taken(part, pa.array(own))))
+        found.append(taken(part, pa.array(own)))
         at[chosen] = np.arange(begin, begin + len(chosen))
         begin += len(chosen)
-    return pa.concat_arrays(values).take(pa.array(at)) if values else pa.array([], kind)
+    return found, at
 
 
 class _JoinedCosines:

@@ -139,14 +139,20 @@ def measure_vectors(report: Report, dim: int, clips: int) -> None:
     """Vectors alone, without what a library has beside them."""
     rng = np.random.default_rng(report.arguments.seed)
     queries = unit_rows(rng.standard_normal((report.arguments.queries, dim), np.float32))
-    halves = np.empty((clips, dim), np.float16)
-    for start in range(0, clips, CLIPS_PER_COMMIT):
-        count = min(CLIPS_PER_COMMIT, clips - start)
-        halves[start : start + count] = unit_rows(rng.standard_normal((count, dim), np.float32))
+    halves = random_halves(clips, dim, rng)
     with tempfile.TemporaryDirectory(prefix="polyreel-exact-") as scratch:
         write_both_ways(Path(scratch), halves)
         del halves
         compare(report, Path(scratch), queries, {})
+
+
+def random_halves(rows: int, dim: int, rng: np.random.Generator) -> NDArray[np.float16]:
+    """Random unit vectors as they are stored, (rows, dim)."""
+    halves = np.empty((rows, dim), np.float16)
+    for start in range(0, rows, CLIPS_PER_COMMIT):
+        count = min(CLIPS_PER_COMMIT, rows - start)
+        halves[start : start + count] = unit_rows(rng.standard_normal((count, dim), np.float32))
+    return halves
 
 
 def compare(
@@ -247,6 +253,28 @@ def recall(
 
 def real_vectors(report: Report, bundle: Bundle, mixtures: int) -> None:
     """Recall on what the default bundle makes of pictures and sentences, and of mixtures of the pictures."""
+    rows = []
+    for name, vectors, queries in real_sets(bundle, mixtures, report.arguments.seed):
+        halves = vectors.astype(np.float16, copy=False)
+        searched = QuantisedVectors(halves, quantise(halves))
+        scores = true_cosines(halves, queries)
+        found, deep = (recall(searched, queries, scores, depth=depth) for depth in (RECALL_AT, DEPTH))
+        rows.append([name, len(halves), len(queries), found, deep])
+        report.target(f"{name}, recall@{RECALL_AT}", found, ">=", 0.995)
+    columns = ["real vectors", "rows", "queries", f"recall@{RECALL_AT}", f"recall@{DEPTH}"]
+    report.table(f"{BYTES}; signs are looked at first where more than {SIGNS_FROM:,} rows", columns, rows)
+
+
+def real_sets(
+    bundle: Bundle, mixtures: int, seed: int
+) -> Iterator[tuple[str, NDArray[np.floating[Any]], Vectors]]:
+    """Name, vectors and queries of what the default bundle makes of pictures and sentences.
+
+    Args:
+        bundle: the default one.
+        mixtures: how many mixtures of two pictures there are, which are many enough to be quantised.
+        seed: of these.
+    """
     # Imported late: it decodes pictures.
     from research_data import flickr8k, frame_features, msrvtt_dev, ntrex, text_vectors
 
@@ -257,26 +285,15 @@ def real_vectors(report: Report, bundle: Bundle, mixtures: int) -> None:
     pictures = bundle.encode_video(frames)
     lines = np.concatenate([text_vectors(own, bundle) for own in ntrex().values()])
     captions = np.concatenate([text_vectors(own, bundle)[::5] for own in dev.captions.values()])
-    rng = np.random.default_rng(report.arguments.seed)
+    yield "pictures, by captions in nine languages", pictures, captions
+    yield "sentences, by sentences of the same meaning and others", lines, lines[::60]
+    rng = np.random.default_rng(seed)
     one, other = rng.integers(0, len(pictures), (2, mixtures))
     mixed = np.empty((mixtures, pictures.shape[1]), np.float16)
     for start in range(0, mixtures, CLIPS_PER_COMMIT):
         part = slice(start, start + CLIPS_PER_COMMIT)
         mixed[part] = unit_rows(pictures[one[part]] + np.float32(0.3) * pictures[other[part]])
-    rows = []
-    for name, vectors, queries in (
-        ("pictures, by captions in nine languages", pictures, captions),
-        ("sentences, by sentences of the same meaning and others", lines, lines[::60]),
-        ("two pictures mixed 10 to 3, by captions", mixed, captions[::20]),
-    ):
-        halves = vectors.astype(np.float16)
-        searched = QuantisedVectors(halves, quantise(halves))
-        scores = true_cosines(halves, queries)
-        found, deep = (recall(searched, queries, scores, depth=depth) for depth in (RECALL_AT, DEPTH))
-        rows.append([name, len(halves), len(queries), found, deep])
-        report.target(f"{name}, recall@{RECALL_AT}", found, ">=", 0.995)
-    columns = ["real vectors", "rows", "queries", f"recall@{RECALL_AT}", f"recall@{DEPTH}"]
-    report.table(f"{BYTES}; signs are looked at first where more than {SIGNS_FROM:,} rows", columns, rows)
+    yield "two pictures mixed 10 to 3, by captions", mixed, captions[::20]
 
 
 def ten_million(report: Report) -> None:
@@ -285,14 +302,7 @@ def ten_million(report: Report) -> None:
     rng = np.random.default_rng(report.arguments.seed)
     with tempfile.TemporaryDirectory(prefix="polyreel-exact-") as scratch:
         folder = Path(scratch)
-        base = np.concatenate(
-            [
-                unit_rows(rng.standard_normal((min(CLIPS_PER_COMMIT, rows - at), dim), np.float32)).astype(
-                    np.float16
-                )
-                for at in range(0, rows, CLIPS_PER_COMMIT)
-            ]
-        )
+        base = random_halves(rows, dim, rng)
         np.save(folder / "base.npy", base)
         signs = np.where(rng.random((10, dim)) < 0.5, -1, 1).astype(np.int8)
         np.save(folder / "signs.npy", signs)

@@ -119,10 +119,10 @@ def test_a_key_frame_that_sharpens_what_stands_still_is_not_a_change():
 def test_slides_of_a_recording_are_encoded_once_each_with_the_words_that_appear(tmp_path):
     title, line = ("The first slide", 40, 40), ("a second thought", 40, 200)
     states = [written(title), written(title, line), written(("The next one", 40, 40))]
-    picture = scenes(*((4.0 * (n + 1), lambda _s, state=state: state) for n, state in enumerate(states)))
-    options = {"g": "30"}
+    picture = scenes(*((2.0 * (n + 1), lambda _s, state=state: state) for n, state in enumerate(states)))
+    options = {"g": "10"}
     path = write_video(
-        tmp_path / "talk.mp4", seconds=12, fps=10, size=(640, 360), picture=picture, encoder_options=options
+        tmp_path / "talk.mp4", seconds=6, fps=5, size=(640, 360), picture=picture, encoder_options=options
     )
     encoder, frames = Means(), FrameEncoder()
     with VideoReader(path) as reader:

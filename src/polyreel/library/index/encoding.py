@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,12 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from polyreel.encoders.devices import CPU
 from polyreel.encoders.protocol import Encoder
 from polyreel.encoders.text_roles import encode_lines
 from polyreel.errors import MediaError, UsageError
 from polyreel.library.index.decode_pool import Changed, DecodePoolEvent, Duplicate, Job, ReadFailed
-from polyreel.library.index.repeats import FrameEncoder
+from polyreel.library.index.repeats import FrameEncoder, encode_all
 from polyreel.media.decode import Frame
 from polyreel.media.limited import ClipEnd, Finished, Opened
 from polyreel.units import clock
@@ -31,6 +33,9 @@ __all__ = [
     "naming",
 ]
 
+# Pictures of clips of several files that a device other than the CPU gets at once, so that it is busy, and
+# the longest that a clip waits for others.
+_DEVICE_PICTURES, _LONGEST_WAIT_S = 64, 2.0
 # Subtitle lines encoded in one go; other files are committed in between.
 _LINES_AT_ONCE = 256
 
@@ -93,21 +98,62 @@ def encode_events(
     Raises:
         UsageError: the encoder failed, or its answer cannot be used.
     """
+    waiting: list[_Waiting] = []
     with contextlib.closing(events):
         for job, event in events:
             if isinstance(event, Frame):
                 job.images.append(event.image)
             elif isinstance(event, ClipEnd):
-                made = encode_clip(
-                    encoder, job.images, job.frames, path=job.found.path, start_s=event.start_s
-                )
-                job.images.clear()
-                yield job, ClipEncoded(event.start_s, event.end_s, event.thumbnail, *made)
-            else:
-                if isinstance(event, Finished):
-                    for vectors in _encode_lines(encoder, job.found.path, event):
-                        yield job, LinesEncoded(vectors)
+                waiting.append(_Waiting(job, event, job.images, time.monotonic()))
+                job.images = []
+            if waiting and (_is_time(waiting, encoder) or _ends(event)):
+                yield from _encode_waiting(encoder, waiting)
+                waiting = []
+            if isinstance(event, Finished):
+                for vectors in _encode_lines(encoder, job.found.path, event):
+                    yield job, LinesEncoded(vectors)
+            if not isinstance(event, Frame | ClipEnd):
                 yield job, event
+
+
+class _Waiting(NamedTuple):
+    """A clip whose frames have all come."""
+
+    job: Job
+    end: ClipEnd
+    images: Sequence[NDArray[np.uint8]]
+    since_s: float
+
+
+def _is_time(waiting: Sequence[_Waiting], encoder: Encoder) -> bool:
+    """Whether clips are encoded now: at once by a CPU, which gains nothing by more of them."""
+    if getattr(encoder, "device", CPU) == CPU:
+        return True
+    pictures = sum(len(each.images) for each in waiting)
+    return pictures >= _DEVICE_PICTURES or time.monotonic() - waiting[0].since_s > _LONGEST_WAIT_S
+
+
+def _ends(event: DecodePoolEvent) -> bool:
+    """Whether nothing but the vectors of its clips may come before an event of a file."""
+    return not isinstance(event, Opened | Frame | ClipEnd)
+
+
+def _encode_waiting(encoder: Encoder, waiting: Sequence[_Waiting]) -> Generator[tuple[Job, ClipEncoded]]:
+    chosen = [each.job.frames.choose(each.images) for each in waiting]
+    first, others = waiting[0], len(waiting) - 1
+    place = clock(first.end.start_s) + (
+        f", and {others} clips after that, some of other files" if others else ""
+    )
+    with naming(first.job.found.path, at=place):
+        fresh = encode_all(encoder, [image for each in chosen for image in each.new])
+        counts = np.cumsum([len(each.new) for each in chosen])[:-1]
+        features = [
+            each.job.frames.spread(one, part)
+            for each, one, part in zip(waiting, chosen, np.split(fresh, counts), strict=True)
+        ]
+        vectors = encoder.encode_video(features)
+    for (job, end, _, _), vector, part in zip(waiting, vectors, features, strict=True):
+        yield job, ClipEncoded(end.start_s, end.end_s, end.thumbnail, vector, part)
 
 
 def _encode_lines(encoder: Encoder, path: Path, finished: Finished) -> Iterator[NDArray[np.float32]]:

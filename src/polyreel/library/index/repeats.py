@@ -7,6 +7,7 @@ than decoding a second of video.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from polyreel.encoders.protocol import Encoder
 from polyreel.media.windows import cell_maxima, cell_means
 
-__all__ = ["FrameEncoder"]
+__all__ = ["ChosenPictures", "FrameEncoder", "encode_all"]
 
 _GRID = 32
 # The largest difference of a cell, 0 to 1, in any colour. Noise lies below it; a word that appears, or
@@ -24,6 +25,20 @@ _UNSEEN = 2 / 255
 # A key frame sharpens or shifts what stands still: cells by up to 2.8 of 255, no pixel of them by more than
 # 5. Of words that change a cell by so little, even faint and small ones, some pixel changes by 10 and more.
 _UNSEEN_WHERE_PIXELS_AGREE, _AGREE = 3 / 255, 7
+
+
+@dataclass(slots=True)
+class ChosenPictures:
+    """Pictures in a row, and which of them have to be encoded.
+
+    Attributes:
+        new: those, (height, width, 3) uint8 each.
+        rows: for each picture, which of the new ones it shares features with, counted from 1; 0 is the last
+            one that was encoded before.
+    """
+
+    new: list[NDArray[np.uint8]] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
 
 
 class FrameEncoder:
@@ -47,21 +62,51 @@ class FrameEncoder:
         Raises:
             UsageError: the encoder failed, or its answer cannot be used.
         """
-        last, new, rows = self._last, list[NDArray[np.uint8]](), list[int]()
+        chosen = self.choose(images)
+        return self.spread(chosen, encode_all(encoder, chosen.new))
+
+    def choose(self, images: Sequence[NDArray[np.uint8]]) -> ChosenPictures:
+        """Which of the next pictures have to be encoded; their features are to be spread in the same order.
+
+        Args:
+            images: (height, width, 3) uint8 each, at least one.
+        """
+        chosen = ChosenPictures()
         for image in images:
             own = _Seen(image, cell_means(image, _GRID))
-            if last is None or own.differs_from(last):
-                last = own
-                new.append(image)
-            rows.append(len(new))
+            if self._last is None or own.differs_from(self._last):
+                self._last = own
+                chosen.new.append(image)
+            chosen.rows.append(len(chosen.new))
+        return chosen
+
+    def spread(self, chosen: ChosenPictures, fresh: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Features of the pictures that were chosen from, (frames, features).
+
+        Args:
+            chosen: by ``choose``.
+            fresh: features of the new ones, (new, features); of none, an empty array.
+        """
         known = self._features
-        if new:
-            fresh = encoder.encode_frames(np.stack(new))
+        if chosen.new:
             known = np.concatenate([fresh[:1] if known is None else known, fresh])
         assert known is not None
-        self._last, self._features = last, known[-1:].copy()
-        features: NDArray[np.float32] = known[rows]
+        self._features = known[-1:].copy()
+        features: NDArray[np.float32] = known[chosen.rows]
         return features
+
+
+def encode_all(encoder: Encoder, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    """Features of pictures, (frames, features); an empty array if there are none.
+
+    Args:
+        encoder: what encodes.
+        images: (height, width, 3) uint8 each.
+
+    Raises:
+        UsageError: the encoder failed, or its answer cannot be used.
+    """
+    return encoder.encode_frames(np.stack(images)) if images else np.zeros((0, 0), np.float32)
 
 
 class _Seen(NamedTuple):

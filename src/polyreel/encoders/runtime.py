@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from polyreel.encoders.card import CARD_FILE, BundleCard, read_card
 from polyreel.encoders.devices import CPU, chosen_device, open_session, tell_failure
 from polyreel.encoders.fast_start import FastStart, find_fast_start, make_fast_start
+from polyreel.encoders.glosses import GLOSSES_FILE, GlossTable, glossed, read_glosses
 from polyreel.encoders.text_rows import cleaned, filled, rows_of
 from polyreel.errors import BundleError
 from polyreel.packages.members import sha256_of
+from polyreel.query_languages import detect_query
 
 if TYPE_CHECKING:
     import onnxruntime as ort
@@ -73,7 +75,8 @@ class Bundle:
             texts: as ``languages.clean`` leaves them.
             languages: BCP-47 tag of each, which most bundles do not need; None has it detected, and one that
                 is not clear is taken for the card's default.
-            role: whether the texts ask or are searched, for bundles whose card has another prefix for each.
+            role: whether the texts ask or are searched, for bundles whose card has another prefix for each,
+                or that put English words before queries of some languages.
 
         Raises:
             QueryError: the bundle has to be told the language, and does not know the one that was named.
@@ -114,6 +117,12 @@ class Bundle:
         spec = self.card.text
         own = spec.document_prefix if role == "line" else None
         prefix = spec.prefix if own is None else own
+        if role == "query" and self._glosses:
+            told = languages or [None] * len(texts)
+            texts = [
+                glossed(text, tag or detect_query(text).language, self._glosses)
+                for text, tag in zip(texts, told, strict=True)
+            ]
         tokenizer = self._tokenizer_for(texts, prefix)
         return list(rows_of(tokenizer, spec, texts, languages, prefix=prefix))
 
@@ -180,6 +189,10 @@ class Bundle:
             return np.concatenate(parts).astype(np.float32)
         (output,) = session.run(None, taken)
         return np.asarray(output, np.float32)
+
+    @functools.cached_property
+    def _glosses(self) -> GlossTable:
+        return read_glosses(self._checked(GLOSSES_FILE)) if GLOSSES_FILE in self.card.files else {}
 
     @functools.cached_property
     def _tokenizer(self) -> Tokenizer:

@@ -1,7 +1,7 @@
 """Texts by their role, queries and lines: with the language that each is known to be in, and its own prefix.
 
 An encoder of a user's own takes texts alone. A bundle whose card has language tokens, or a prefix for lines,
-is told both.
+or that has English words for queries of some languages, is told both.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.encoders.card import BundleCard, EncoderCard, TextInput
+from polyreel.encoders.glosses import GLOSSES_FILE
 from polyreel.encoders.protocol import Encoder
 from polyreel.encoders.runtime import Bundle
 from polyreel.encoders.text_rows import language_token
@@ -71,8 +72,10 @@ def _encode(
 
 
 def _is_told(card: BundleCard) -> bool:
-    return bool(card.text.language_tokens) or card.text.document_prefix is not None
+    spec = card.text
+    return bool(spec.language_tokens) or spec.document_prefix is not None or GLOSSES_FILE in card.files
 
 
 def _known(spec: TextInput, tag: str | None) -> str | None:
-    return None if tag is None or language_token(spec, tag) is None else tag
+    needed = bool(spec.language_tokens) and tag is not None
+    return None if needed and language_token(spec, tag or "") is None else tag

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 from polyreel.encoders.build.caption_map import CaptionMap, read_caption_map
 from polyreel.encoders.build.image_networks import LCNET, LITE0, ImageNetwork
 from polyreel.encoders.build.trained_heads import TrainedHeads, read_trained_heads
 from polyreel.encoders.card import Confidence, Licence, LineParts, Measurement
+from polyreel.encoders.glosses import GlossTable
 
 __all__ = ["DEFAULT_CONFIDENCE", "BundleSpec", "networks_of", "shipped", "training_free"]
 
@@ -31,6 +33,8 @@ class BundleSpec:
         captions: what is added to the training-free part of a clip; None for nothing.
         confidence: from which cosines on a match means something.
         trained_in_lines: share of what was trained in a cosine of a query and a line; None as of a clip.
+        glosses: English of common words, put before queries in languages that the text encoder knows
+            little of.
         measured: results on benchmarks.
         licences: of what it was trained on.
     """
@@ -43,6 +47,7 @@ class BundleSpec:
     captions: CaptionMap | None = None
     confidence: Confidence = DEFAULT_CONFIDENCE
     trained_in_lines: float | None = None
+    glosses: GlossTable | None = None
     measured: tuple[Measurement, ...] = ()
     licences: tuple[Licence, ...] = ()
 
@@ -97,6 +102,17 @@ def shipped() -> BundleSpec:
         captions=captions,
         confidence=Confidence.model_validate(facts["confidence"]),
         trained_in_lines=facts["trained_in_lines"],
+        glosses=_glosses(assets / "glosses.tsv"),
         measured=tuple(map(Measurement.model_validate, facts["measured"])),
         licences=tuple(map(Licence.model_validate, facts["licences"])),
     )
+
+
+def _glosses(table: Traversable) -> GlossTable:
+    """The table that comes with polyreel: language, word, English in each line."""
+    found: dict[str, dict[str, str]] = {}
+    for line in table.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            tag, word, gloss = line.split("\t")
+            found.setdefault(tag, {})[word] = gloss
+    return found

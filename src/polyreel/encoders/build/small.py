@@ -32,6 +32,7 @@ from polyreel.encoders.build.tokenizer import build_tokenizer
 from polyreel.encoders.build.trained_heads import TrainedHeads
 from polyreel.encoders.build.video_graph import build_video_graph
 from polyreel.encoders.card import CARD_FILE, BundleCard, FrameInput, Licence, TextInput, identity_of
+from polyreel.encoders.glosses import GLOSSES_FILE, write_glosses
 from polyreel.errors import BundleError
 from polyreel.files import new_folder
 from polyreel.languages import STUDY_LANGUAGES, clean
@@ -101,9 +102,12 @@ def made_of(spec: BundleSpec) -> str:
     inputs = _inputs() | {"networks": [network.sha256 for network in spec.networks], "learnt": learnt}
     if spec.captions is not None:
         inputs["captions"] = spec.captions.digest
-    # In the card alone: not of the identity, so that libraries go on with the vectors that they have.
+    # In the card, or for queries alone: not of the identity, so that libraries go on with the vectors that
+    # they have.
     if spec.trained_in_lines is not None:
         inputs["trained_in_lines"] = spec.trained_in_lines
+    if spec.glosses is not None:  # they change what is asked, and nothing that a library holds
+        inputs["glosses"] = spec.glosses
     if spec.confidence != DEFAULT_CONFIDENCE:
         inputs["confidence"] = spec.confidence.model_dump()
     return identity_of(inputs)
@@ -170,6 +174,8 @@ class _Builder:
         video = build_video_graph(semantic, heads=self._heads, captions=self._spec.captions)
         onnx.save(video, self._folder / "video.onnx")
         onnx.save(build_text_graph(weights, space=space, heads=self._heads), self._folder / "text.onnx")
+        if self._spec.glosses is not None:
+            write_glosses(self._folder / GLOSSES_FILE, self._spec.glosses)
         card = self._card(weights)
         (self._folder / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
         self._report("done", 4, 4)

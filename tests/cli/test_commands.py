@@ -605,6 +605,15 @@ def test_an_interrupt_is_no_traceback(films_folder, capsys, monkeypatch):
     assert (code, document["error"]["message"]) == (130, "interrupted")
 
 
+def test_memory_that_runs_out_is_no_traceback(films_folder, capsys, monkeypatch):
+    from polyreel.library.search.search import Library
+
+    monkeypatch.setattr(Library, "search", lambda *_arguments, **_options: bytearray(1 << 62))
+    code, document = ask_json(capsys, "search", "red", *where(films_folder))
+    assert (code, document["error"]["kind"]) == (1, "MemoryError")
+    assert document["error"]["message"].startswith("memory ran out. Close other programs")
+
+
 def test_ctrl_c_while_the_command_line_is_loaded_is_one_line():
     """Before this, whatever was being imported gave a traceback for a tenth of a second and more."""
     code = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -200,6 +201,15 @@ def shown(result: polyreel.SearchResult) -> dict[str, Any]:
     return found
 
 
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    """What is measured on several libraries together is kept in the user's cache: here, in one of its own."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POLYREEL_CACHE", str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="module")
 def videos(tiny_bundle):
     return make_videos(0, tiny_bundle.card.dim)
@@ -288,6 +298,21 @@ def test_a_measure_is_kept_until_the_next_commit(three, monkeypatch):
     monkeypatch.setattr(joined_library, "measure", None)
     assert open_joined(three[::-1], load).search("red").verdict != "unmeasured"
     assert [place.name for place in kept.parent.parent.iterdir()] == [kept.parent.name]
+
+
+def test_measures_of_libraries_that_went_do_not_pile_up(three, cache, monkeypatch):
+    monkeypatch.setattr(joined_library, "_SETS_KEPT", 2)
+    joined = cache / "joined"
+    for number in range(3):
+        (joined / f"gone-{number}" / "commits").mkdir(parents=True)
+        os.utime(joined / f"gone-{number}", (number, number))
+    first = open_joined(three, load)
+    first.snapshot.calibration_file.unlink(missing_ok=True)
+    again = open_joined(three, load)
+    again.calibrate()
+    kept = again.snapshot.calibration_file
+    assert kept.is_file()
+    assert len(list(joined.iterdir())) == 2
 
 
 def test_a_hit_says_which_library_it_is_from(three, whole):

@@ -132,6 +132,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _drop_output()  # its reader has gone
         return 0
+    except MemoryError as error:
+        said = " ".join(str(error).split())
+        print_error(
+            f"memory ran out{f' ({said})' if said else ''}. Close other programs or allow this one more "
+            "(ulimit -v), and do less at once: fewer --workers, shorter lists",
+            as_json=as_json,
+            kind="MemoryError",
+        )
+        return _FAILED
     except OSError as error:
         kind = type(error).__name__
         try:

@@ -30,6 +30,9 @@ from polyreel.packages.members import cache_dir
 
 __all__ = ["JoinedLibrary", "JoinedSnapshot", "open_joined"]
 
+# Sets of libraries whose measures are kept in the user's cache, of up to 5 MB each.
+_SETS_KEPT = 16
+
 
 class JoinedSnapshot(Snapshot):
     """Several libraries, each as of one commit.
@@ -228,11 +231,14 @@ def _measure_and_keep(snapshot: JoinedSnapshot, background: Background) -> None:
     with contextlib.suppress(OSError):
         kept.mkdir(parents=True, exist_ok=True)
     measure(snapshot, background)
-    # What was measured on earlier commits of the same libraries goes.
+    # What was measured on earlier commits of the same libraries goes, and of others the oldest: nobody tells
+    # when libraries go that were searched together.
     with contextlib.suppress(OSError):
-        for stale in kept.parent.iterdir():
-            if stale != kept:
-                shutil.rmtree(stale, ignore_errors=True)
+        earlier = [each for each in kept.parent.iterdir() if each != kept]
+        sets = sorted(kept.parent.parent.iterdir(), key=lambda each: each.stat().st_mtime_ns, reverse=True)
+        others = [each for each in sets if each != kept.parent]
+        for stale in (*earlier, *others[_SETS_KEPT - 1 :]):
+            shutil.rmtree(stale, ignore_errors=True)
 
 
 def _calibration_file(parts: Sequence[LibrarySnapshot]) -> Path:

@@ -356,6 +356,7 @@ class SearchedLibrary(ABC):
         if left_out := self.snapshot.pictures_left_out:
             raise LibraryError(
                 "the library's bundle has not encoded all clips",
+                item=next(part.folder for part in self.snapshot.parts if part.pictures_left_out),
                 value=f"{left_out} of {len(index.videos)} videos",
                 remedy="Run 'polyreel index' on their folders",
             )

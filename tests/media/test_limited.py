@@ -25,6 +25,7 @@ from polyreel.library.index.decode_pool import Job, run_decode_pool
 from polyreel.library.index.scan import FoundVideo
 from polyreel.media import forked, limited
 from polyreel.media.decode import Frame
+from polyreel.media.hwaccel import HwaccelUse
 from polyreel.media.limited import (
     ClipEnd,
     DecodeOptions,
@@ -231,10 +232,12 @@ def idle_bytes(film):
         return psutil.Process(child_of_this_process()).memory_info().data
 
 
-@pytest.mark.parametrize("spare_mb", [10, 25, 40])
-def test_a_file_that_needs_too_much_memory_is_a_limit_error(film, tmp_path, idle_bytes, spare_mb):
+@pytest.mark.parametrize(("spare_mb", "device"), [(10, "none"), (25, "none"), (40, "d3d12va")])
+def test_a_file_that_needs_too_much_memory_is_a_limit_error(film, tmp_path, idle_bytes, spare_mb, device):
     big = videos.write_video(tmp_path / "4k.mp4", size=(3840, 2160), seconds=1, fps=5)
-    with DecodeWorker(Limits(memory_bytes=idle_bytes + (spare_mb << 20))) as worker:
+    with DecodeWorker(
+        Limits(memory_bytes=idle_bytes + (spare_mb << 20)), hwaccel=HwaccelUse(device)
+    ) as worker:
         with pytest.raises(LimitError, match=r"4k\.mp4"):
             list(worker.decode(big, SMALL))
         assert is_served(worker, film)

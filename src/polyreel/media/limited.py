@@ -221,7 +221,8 @@ class DecodeWorker:
         except (DecodeError, LimitError, WorkerKilledError) as error:
             if device == "none" or self._process is not None:  # the child is well: it is the file
                 raise
-            # A file that harms any decoder costs its time twice; no device that hangs costs a file.
+            # A file that harms any decoder costs its time twice; no device that hangs, or that takes the
+            # memory which a file needs, costs a file.
             self._hwaccel.leave(DeviceLeft(f"the device failed on {path.name} ({error.what})", for_good=True))
             rest = replace(options, from_s=sent.end_s)
             with contextlib.closing(self._decode(path, rest, "none")) as events:

@@ -339,6 +339,23 @@ def test_content_and_paths_of_several_libraries_count_once(videos, tmp_path, tin
     require_same(asked(open_joined(folders, load)), asked(open_one(one)))
 
 
+def test_of_content_in_several_libraries_the_wholest_is_searched(videos, tmp_path, tiny_bundle):
+    """One has lines, or vectors, that another lacks: nothing that one finds is lost beside the other."""
+    heard = next(made for made in videos if made.lines and len(made.clips) > 1)
+    unheard = replace(heard, lines=(), vectors=heard.vectors[: len(heard.clips)])
+    write(tmp_path / "heard", tiny_bundle, [heard])
+    write(tmp_path / "unheard", tiny_bundle, [unheard])
+    wanted = shown(open_one(tmp_path / "heard").search(heard.lines[0]["text"], top=30))
+    assert any(hit["evidence"]["line"] for hit in wanted["hits"])
+    with writing(tmp_path / "blind", generation_of(tiny_bundle.card, str(tiny_bundle.folder))) as writer:
+        writer.commit(replace(commit_of([unheard]), embeddings=[], vectors=[]))
+    for others in (("unheard", "heard"), ("heard", "unheard"), ("blind", "heard"), ("heard", "blind")):
+        joined = open_joined([tmp_path / name for name in others], load)
+        joined.calibrate()
+        assert shown(joined.search(heard.lines[0]["text"], top=30)) == wanted
+    assert open_joined([tmp_path / "blind", tmp_path / "unheard"], load).snapshot.pictures_left_out == 0
+
+
 def test_what_a_library_commits_shows_at_the_next_search(videos, tmp_path, tiny_bundle):
     one, other = (write(tmp_path / str(n), tiny_bundle, videos[n * 5 : n * 5 + 5]) for n in range(2))
     joined = open_joined([one, other], load)

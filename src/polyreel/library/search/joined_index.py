@@ -37,7 +37,8 @@ def join_indexes(parts: Sequence[SearchIndex]) -> JoinedIndex:
     """The one library that holds all files of several.
 
     A file that several have looked at is the one that was changed last. Content that several hold counts
-    once: its clips and lines are those of the library that holds the first of its paths.
+    once: its clips and lines are those of the library that lacks the fewest vectors of it, then of the one
+    that has the most lines of it, then of the one that holds the first of its paths.
 
     Args:
         parts: at least one, of vectors of one width.
@@ -89,7 +90,7 @@ def _videos(parts: Sequence[SearchIndex]) -> pa.Table:
     doubled = _doubled(videos)
     if doubled.any():
         known = videos.filter(pa.array(doubled)).to_pylist()
-        once = pa.Table.from_pylist(_each_once(known), schema=schema)
+        once = pa.Table.from_pylist(_each_once(known, _how_whole(parts, known)), schema=schema)
         videos = pa.concat_tables([videos.filter(pa.array(~doubled)), once])
     return videos.sort_by("path").combine_chunks()
 
@@ -109,23 +110,49 @@ def _doubled(videos: pa.Table) -> NDArray[np.bool_]:
     return np.fromiter(shared, bool, len(ids))
 
 
-def _each_once(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of videos that share content or paths, as one library would have them."""
-    file_at: dict[str, tuple[int, Mapping[str, Any]]] = {}
+def _how_whole(parts: Sequence[SearchIndex], rows: Sequence[Mapping[str, Any]]) -> list[tuple[int, int]]:
+    """How whole each row's library has its video: minus its clips that lack a vector, and its lines.
+
+    Where one has listened to what another only looked at, or has it since a move to a bundle for which the
+    file was gone, moments that the one finds by itself must not be lost beside the other.
+    """
+    encoded = [part.clips["encoded"].to_numpy() for part in parts]
+    clip_of_line = [part.subtitles["clip"].to_numpy() for part in parts]
+    found = []
     for row in rows:
+        first, end = row["first"], row["first"] + row["clips"]
+        own = encoded[row[_PART]][first:end]
+        begin_line, end_line = np.searchsorted(clip_of_line[row[_PART]], [first, end])
+        found.append((int(np.count_nonzero(own)) - len(own), int(end_line - begin_line)))
+    return found
+
+
+def _each_once(
+    rows: Sequence[Mapping[str, Any]], how_whole: Sequence[tuple[int, int]]
+) -> list[dict[str, Any]]:
+    """Rows of videos that share content or paths, as one library would have them."""
+    file_at: dict[str, tuple[int, int]] = {}
+    for number, row in enumerate(rows):
         for file in (row, *row["copies"]):
             known = file_at.get(file["path"])
             if known is None or file["mtime_ns"] > known[0]:
-                file_at[file["path"]] = file["mtime_ns"], row
-    paths: dict[str, list[tuple[str, int, Mapping[str, Any]]]] = {}
-    for path, (mtime_ns, row) in sorted(file_at.items()):
-        paths.setdefault(row["video"], []).append((path, mtime_ns, row))
-    return [
-        {
-            **files[0][2],
-            "path": files[0][0],
-            "mtime_ns": files[0][1],
-            "copies": [{"path": path, "mtime_ns": mtime_ns} for path, mtime_ns, _ in files[1:]],
-        }
-        for files in paths.values()
-    ]
+                file_at[file["path"]] = file["mtime_ns"], number
+    paths: dict[str, list[tuple[str, int, int]]] = {}
+    for path, (mtime_ns, number) in sorted(file_at.items()):
+        paths.setdefault(rows[number]["video"], []).append((path, mtime_ns, number))
+    held_by: dict[str, list[int]] = {}
+    for number, row in enumerate(rows):
+        held_by.setdefault(row["video"], []).append(number)
+    found = []
+    for video, files in paths.items():
+        (path, mtime_ns, first), *copies = files
+        wholest = max((first, *held_by[video]), key=lambda number: how_whole[number])
+        found.append(
+            {
+                **rows[wholest],
+                "path": path,
+                "mtime_ns": mtime_ns,
+                "copies": [{"path": path, "mtime_ns": mtime_ns} for path, mtime_ns, _ in copies],
+            }
+        )
+    return found

@@ -31,8 +31,10 @@ _BITS, _UPPER = 8, 3
 _STEPS = 127
 # A first look at four bits of a query adds a fiftieth to the variance that signs have.
 _BITS_OF_A_LOOK = 4
-# What comes of so many rows stays in the processor's cache.
-_ROWS_AT_ONCE = 8_192
+# What comes of so many planes of bits, each with one query, stays in the processor's cache; with fewer, calls
+# take more time than they work.
+_PLANES_AT_ONCE, _FEWEST_ROWS = 8_192, 256
+_QUANTISED_AT_ONCE = 4_096
 # Fewer rows than this are scanned sooner than a thread has started.
 _ROWS_A_THREAD = 50_000
 _SAMPLED_ROWS = 20_000
@@ -107,7 +109,7 @@ class Codes:
             sums = asked.counts(np.concatenate(planes, axis=1)) @ _weights(_BITS) - 128 * asked.sums[:, None]
             return np.asarray(sums * asked.scales[:, None] * self.scales[which], np.float32)
 
-        return self._filled(queries, len(self) if rows is None else len(rows), fill)
+        return self._filled(queries, len(self) if rows is None else len(rows), fill, _BITS)
 
     def estimates(self, queries: Vectors, rows: Rows | None = None) -> Vectors:
         """The same by signs alone, with the deviations ``spreads``.
@@ -127,7 +129,7 @@ class Codes:
             found *= asked.scales[:, None]
             return found
 
-        return self._filled(queries, len(self) if rows is None else len(rows), fill)
+        return self._filled(queries, len(self) if rows is None else len(rows), fill, 1)
 
     def closer(self, query: Vectors, rows: Rows) -> tuple[Vectors, Vectors]:
         """The same by the first four bits of each number, and the standard deviations of that, each (rows,).
@@ -139,7 +141,7 @@ class Codes:
         asked = _Asked.of(query[None], _BITS_OF_A_LOOK)
         steps = 1 << (_BITS - 1 - _UPPER)
         products = np.empty(len(rows), np.float32)
-        for part in _blocks(0, len(rows)):
+        for part in _blocks(0, len(rows), _PLANES_AT_ONCE // (1 + _UPPER)):
             which = rows[part]
             planes = np.concatenate([self.signs[which][:, None], self.upper[which]], axis=1)
             # In the middle of the steps that the other bits would tell apart.
@@ -152,15 +154,24 @@ class Codes:
         of_query = asked.scales[0] * np.sqrt(np.float32(len(self.centre) / 12)) * self.lengths[rows]
         return products, np.hypot(of_rows, of_query)
 
-    def _filled(self, queries: Vectors, rows: int, fill: Callable[[slice], Vectors]) -> Vectors:
-        """(queries, rows), a block at a time, so that counts need little memory, by several threads."""
+    def _filled(self, queries: Vectors, rows: int, fill: Callable[[slice], Vectors], planes: int) -> Vectors:
+        """(queries, rows), a block at a time, by several threads.
+
+        Args:
+            queries: (queries, dim).
+            rows: how many.
+            fill: makes those of some rows.
+            planes: of bits that it reads of each.
+        """
         found = np.empty((len(queries), rows), np.float32)
         if not found.size:
             return found
         centre = (queries * self.centre).sum(axis=1, keepdims=True)
 
+        at_once = max(_FEWEST_ROWS, _PLANES_AT_ONCE // (planes * len(queries)))
+
         def work(begin: int, end: int) -> None:
-            for part in _blocks(begin, end):
+            for part in _blocks(begin, end, at_once):
                 np.add(fill(part), centre, out=found[:, part])
 
         threads = max(1, min(len(os.sched_getaffinity(0)), rows // _ROWS_A_THREAD))
@@ -250,7 +261,7 @@ def quantise(vectors: NDArray[np.floating[Any]], centre: Vectors | None = None) 
     signs = np.empty((rows, width), np.uint8)
     upper, lower = (np.empty((rows, many, width), np.uint8) for many in (_UPPER, _BITS - 1 - _UPPER))
     scales, lengths, spreads = (np.empty(rows, np.float32) for _ in range(3))
-    for part in _blocks(0, rows):
+    for part in _blocks(0, rows, _QUANTISED_AT_ONCE):
         block = vectors[part].astype(np.float32) - centre
         scales[part] = _steps(block, _STEPS)
         numbers = (_rounded(block, scales[part]) + 128).astype(np.uint8)
@@ -297,8 +308,8 @@ def _weights(bits: int) -> NDArray[np.float64]:
     return (1 << np.arange(bits)[::-1]).astype(np.float64)
 
 
-def _blocks(begin: int, end: int) -> Iterator[slice]:
-    return (slice(at, min(at + _ROWS_AT_ONCE, end)) for at in range(begin, end, _ROWS_AT_ONCE))
+def _blocks(begin: int, end: int, at_once: int) -> Iterator[slice]:
+    return (slice(at, min(at + at_once, end)) for at in range(begin, end, at_once))
 
 
 def _sum_of_words(array: NDArray[Any]) -> np.uint64:

@@ -31,19 +31,11 @@ from polyreel.library.store.state import generation_of
 from polyreel.library.store.store import Commit, writing
 from tiny_bundle import MEANINGS
 
-VIDEOS, MOST_CLIPS = 40, 6
+VIDEOS, MOST_CLIPS = 30, 6
 MODES = ("hybrid", "visual", "subtitles,speech,screen", "speech")
 SOURCES = ("beside.srt", "speech", "screen")
-QUERIES = (
-    "red",
-    "chó",
-    "зелёный",
-    '"the dog"',
-    "der hund rennt",
-    "红色",
-    "nothing of that",
-    "mbwa anakimbia",
-)
+# Between them, words of nine languages.
+QUERIES = ("red", "chó rennt", "зелёный chien", "mbwa azul", "modrá 红色", '"the dog"', "nothing of that")
 
 
 @dataclass(frozen=True)
@@ -237,14 +229,7 @@ def require_same(found: dict[str, Any], wanted: dict[str, Any]) -> None:
 
 
 def test_three_libraries_answer_as_one(three, whole):
-    require_same(asked(open_joined(three, load)), whole[1])
-
-
-@pytest.mark.parametrize("ways", [1, 2])
-def test_neither_number_nor_order_of_the_libraries_matters(videos, whole, ways, tmp_path, tiny_bundle):
-    parts = split(videos, ways, seed=ways)
-    folders = [write(tmp_path / str(number), tiny_bundle, part) for number, part in enumerate(parts)]
-    require_same(asked(open_joined(folders[::-1], load)), whole[1])
+    require_same(asked(open_joined(three[::-1], load)), whole[1])
 
 
 @pytest.mark.slow
@@ -252,12 +237,12 @@ def test_neither_number_nor_order_of_the_libraries_matters(videos, whole, ways, 
 def test_any_split_of_any_videos_answers_as_one(seed, tmp_path, tiny_bundle):
     videos = make_videos(seed, tiny_bundle.card.dim)
     whole = asked(open_one(write(tmp_path / "whole", tiny_bundle, videos)))
-    for ways in (2, 3, 5):
+    for ways in (1, 2, 3, 5):
         folders = [
             write(tmp_path / f"{ways}-{number}", tiny_bundle, part)
             for number, part in enumerate(split(videos, ways, seed))
         ]
-        require_same(asked(open_joined(folders, load)), whole)
+        require_same(asked(open_joined(folders[:: 1 if seed % 2 else -1], load)), whole)
 
 
 @pytest.mark.skipif(not can_scan(), reason="numkong is not installed")

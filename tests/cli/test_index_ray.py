@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -54,11 +57,15 @@ def test_a_cluster_that_does_not_answer_is_named_at_once(index, monkeypatch):
 
 @pytest.mark.slow
 @needs_ray
-def test_no_cluster_here_is_said(index, monkeypatch):
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    code, said = index("--no-speech", "--ray", "auto")
-    assert code == 2
-    assert "the Ray cluster cannot be joined: auto" in said
+def test_no_cluster_here_is_said(tmp_path, tiny_bundle):
+    """In a process of its own: what Ray is to be told of a cluster it reads once, when it is imported."""
+    film(tmp_path / "videos" / "film.mp4", "red")
+    command = [sys.executable, "-m", "polyreel", "index", str(tmp_path / "videos"), "--no-speech"]
+    command += ["--library", str(tmp_path / "library"), "--bundle", str(tiny_bundle.folder), "--ray", "auto"]
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=250, check=False)
+    assert done.returncode == 2
+    assert "the Ray cluster cannot be joined: auto" in " ".join(done.stderr.split())
 
 
 @pytest.mark.slow

@@ -72,6 +72,12 @@ def test_a_table_is_built_checked_and_gets_features(photos, tmp_path, capsys, ti
     assert f"Features {name}: 2 of 3 numbers for 2 clips." in out
     assert "Not as published: train: 2 clips, 1,000 published." in out
 
+    assert (
+        ask(capsys, "data", "features", out_folder, "--bundle", tiny_bundle.folder, "--workers", "2")[0] == 2
+    )
+    code, out, _ = ask(capsys, "data", "features", out_folder, "--bundle", tiny_bundle.folder, "--json")
+    assert (code, json.loads(out)["features"]) == (0, document["features"])
+
     code, out, _ = ask(capsys, "data", "check", out_folder, "--json")
     document = json.loads(out)
     assert (code, document["broken"]) == (0, False)

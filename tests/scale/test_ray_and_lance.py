@@ -6,7 +6,9 @@ by one writer, and says when that may change. Needs ``pip install "ray[data]" la
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -47,10 +49,12 @@ def cluster() -> Iterator[None]:
         cluster.join()
         import ray
 
+        ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.print_on_execution_start = False
         yield
+    gc.collect()  # what Ray leaves is told of here, where it is ignored
 
 
 def table() -> pa.Table:
@@ -150,14 +154,14 @@ def careful(row: dict[str, Any]) -> dict[str, Any]:
 def test_one_bad_row_takes_its_block_along_unless_it_is_caught():
     import ray
 
-    data = ray.data.from_arrow(table()).repartition(4)
     context = ray.data.DataContext.get_current()
-    context.max_errored_blocks = 1
+    context.max_errored_blocks = 1  # a dataset keeps what the context says when it begins
     try:
-        left = data.map(careless).count()
+        left = len(ray.data.from_arrow(table()).repartition(4).map(careless).take_all())
     finally:
         context.max_errored_blocks = 0
-    assert left <= ROWS * 3 // 4
+    assert left == ROWS * 3 // 4
+    data = ray.data.from_arrow(table()).repartition(4)
     errors = [row["key"] for row in data.map(careful).take_all() if row["error"]]
     assert errors == ["k0003"]
 
@@ -206,7 +210,7 @@ def test_an_index_that_is_built_by_fragments_is_read_searched_appended_to_and_op
     dataset = lance.dataset(path)
     builder = IndicesBuilder(dataset, "vector")
     ivf = builder.train_ivf(4, distance_type="cosine")
-    pq = builder.train_pq(ivf, 8)
+    pq = builder.train_pq(ivf, 8, sample_rate=ROWS // 256)
     build = ray.remote(segment)
     segments = ray.get(
         [

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from polyreel.cli.data_codeswitch import codeswitch
 from polyreel.cli.data_how2 import How2Options, build_how2_table, print_problems, print_report
-from polyreel.cli.options import Json, absolute, load_bundle
+from polyreel.cli.options import Device, Json, Ray, absolute, given_cluster, load_bundle, wanted_device
 from polyreel.cli.output import print_json, show_progress, stdout
 from polyreel.errors import DatasetError, UnknownNameError, UsageError
 from polyreel.problems import Problems
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from polyreel.datasets.checks.findings import CheckReport
     from polyreel.datasets.store.manifest import Manifest
     from polyreel.progress import ProgressDisplay
+    from polyreel.scale.cluster import Cluster
 
 __all__ = ["app"]
 
@@ -147,6 +148,42 @@ def build(
 
 
 @app.command
+def features(
+    name: str,
+    /,
+    *,
+    bundle: str | None = None,
+    device: Device = None,
+    workers: Annotated[int | None, Parameter(validator=validators.Number(gte=1, lte=256))] = None,
+    ray: Ray = None,
+    json: Json = False,
+) -> int:
+    """Add what a bundle's image tower makes of all media to a table. What was interrupted goes on.
+
+    Example: polyreel data features ~/howto100m-table --bundle small --ray auto
+
+    Args:
+        name: Name of a fetched dataset, or folder of a table.
+        bundle: Bundle, by name or folder; by default the one that new libraries are made with.
+        workers: With --ray, media read at once; by default as many as the cluster has CPUs.
+        ray: Read and encode on a Ray cluster, with the extra scale: auto for the one that this machine is a
+            node of, HOST:PORT, or nothing, behind the name, for this machine alone. Every node sees the media
+            and the bundle at the same place.
+    """
+    folder = _table_folder(name)
+    if workers is not None and ray is None:
+        raise UsageError("--workers counts the readers of --ray", remedy="Leave it out, or add --ray")
+    manifest = _add_features(
+        folder, bundle, device, cluster=given_cluster(ray, cpus=workers), readers=workers
+    )
+    if json:
+        print_json(_built(manifest, folder))
+    else:
+        _print_built(manifest, folder)
+    return 0
+
+
+@app.command
 def check(
     name: str,
     /,
@@ -195,13 +232,32 @@ def _table_folder(name: str) -> Path:
     return folder
 
 
-def _add_features(folder: Path, bundle: str) -> Manifest:
+def _add_features(
+    folder: Path,
+    bundle: str | None,
+    device: str | None = None,
+    *,
+    cluster: Cluster | None = None,
+    readers: int | None = None,
+) -> Manifest:
     from polyreel.datasets.store.bundle_features import add_bundle_features
     from polyreel.datasets.store.manifest import read_manifest
+    from polyreel.encoders.registry import DEFAULT_BUNDLE, from_anywhere
 
-    loaded = load_bundle(bundle)
+    location = from_anywhere(bundle or DEFAULT_BUNDLE)
+    loaded = load_bundle(location, device if cluster is None else None)
+    encode = None
+    if cluster is not None:
+        from polyreel.datasets.store.features_on_ray import RayFeatures
+        from polyreel.encoders.on_node import NodeBundle
+
+        there = NodeBundle(location, loaded.card.identity, wanted_device(device))
+        encode = RayFeatures(cluster, there, loaded.card.frames.dim, readers)
     with show_progress() as show:
-        add_bundle_features(folder, loaded, progress=lambda done, total: show("features", done, total))
+        show("features", 0, None)
+        add_bundle_features(
+            folder, loaded, progress=lambda done, total: show("features", done, total), encode=encode
+        )
     return read_manifest(folder)
 
 

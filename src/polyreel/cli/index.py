@@ -19,10 +19,13 @@ from polyreel.cli.options import (
     Json,
     Languages,
     LibraryOption,
+    Ray,
     SpeechModel,
     absolute,
     default_library,
+    given_cluster,
     load_bundle,
+    wanted_device,
 )
 from polyreel.cli.output import print_json, show_progress, stderr, stdout
 from polyreel.cli.watching import index_and_watch
@@ -63,7 +66,7 @@ def index(
     languages: Languages = None,
     speech_model: SpeechModel = None,
     screen_text: Annotated[bool | None, Parameter(negative="--no-screen-text")] = None,
-    ray: Annotated[list[str] | None, Parameter(negative="", consume_multiple=(0, 1))] = None,
+    ray: Ray = None,
     json: Json = False,
 ) -> int:
     """Make video searchable: read what is new or changed, leave what is not.
@@ -110,8 +113,7 @@ def index(
             item=f"--hwaccel {hwaccel}",
             remedy="Leave one of the two out",
         )
-    at_once = workers or len(os.sched_getaffinity(0))
-    cluster = None if ray is None else _cluster(ray, cpus=at_once)
+    cluster = given_cluster(ray, cpus=workers)
     stages = line_stages(
         speech=speech,
         screen_text=screen_text,
@@ -143,7 +145,7 @@ def index(
             folder,
             bundle=bundle,
             device=device,
-            workers=at_once,
+            workers=workers or len(os.sched_getaffinity(0)),
             memory_limit_mb=memory_limit,
             retry_failed=retry_failed,
             prune=prune,
@@ -225,12 +227,6 @@ def _say_if_outdated(folder: Path) -> None:
         )
 
 
-def _cluster(given: list[str], *, cpus: int) -> Cluster:
-    from polyreel.scale.cluster import LOCAL, Cluster
-
-    return Cluster(given[0] if given else LOCAL, cpus=cpus)
-
-
 def index_with_progress(
     paths: list[Path],
     folder: Path,
@@ -255,7 +251,6 @@ def index_with_progress(
         goes on with the library, its encoder and that one's location once the pictures are searchable.
         ``cluster`` reads the files, ``readers`` of them at once; it is left at the end, after ``after``.
     """
-    from polyreel.encoders.devices import DEVICE_VARIABLE
     from polyreel.library.index.indexing import index as index_library
     from polyreel.library.location import bundle_location
     from polyreel.library.search.search import calibrate_library
@@ -269,8 +264,7 @@ def index_with_progress(
         from polyreel.encoders.on_node import NodeBundle
         from polyreel.library.index.on_ray import RayReading
 
-        wanted = device or os.environ.get(DEVICE_VARIABLE)
-        bundle_there = NodeBundle(location, loaded.card.identity, wanted)
+        bundle_there = NodeBundle(location, loaded.card.identity, wanted_device(device))
         read = RayReading(cluster, bundle_there, readers=readers, limits=limits)
     with cluster or nullcontext(), show_progress() as show:
         report = index_library(

@@ -19,6 +19,7 @@ from polyreel.files import absolute
 
 if TYPE_CHECKING:
     from polyreel.encoders.runtime import Bundle
+    from polyreel.scale.cluster import Cluster
 
 __all__ = [
     "Device",
@@ -26,15 +27,18 @@ __all__ = [
     "Languages",
     "LibrariesOption",
     "LibraryOption",
+    "Ray",
     "Seed",
     "SpeechDevice",
     "SpeechModel",
     "absolute",
     "default_library",
+    "given_cluster",
     "load_bundle",
     "own_command",
     "require_torch",
     "spoken_languages",
+    "wanted_device",
 ]
 
 
@@ -73,6 +77,7 @@ SpeechDevice = Annotated[
         name="--device", help="What hears; else $POLYREEL_DEVICE, or a GPU where CTranslate2 finds one."
     ),
 ]
+Ray = Annotated[list[str] | None, Parameter(negative="", consume_multiple=(0, 1))]
 LibraryOption = Annotated[
     Path | None,
     Parameter(
@@ -113,6 +118,30 @@ def load_bundle(name_or_folder: str, device: str | None = None) -> Bundle:
     if device is not None or bundle.device != CPU:
         stderr.print(f"Device: {bundle.device}", style="dim")
     return bundle
+
+
+def wanted_device(given: str | None) -> str | None:
+    """The device that is asked for, by the option or by ``$POLYREEL_DEVICE``."""
+    from polyreel.encoders.devices import DEVICE_VARIABLE
+
+    return given or os.environ.get(DEVICE_VARIABLE)
+
+
+def given_cluster(ray: list[str] | None, *, cpus: int | None) -> Cluster | None:
+    """The cluster that ``--ray`` stands for, not joined yet; None without that option.
+
+    Args:
+        ray: what stands behind it: nothing is a cluster of this machine alone.
+        cpus: how many that one has; None is all that this process may use.
+
+    Raises:
+        UsageError: this is no address, or Ray is not installed.
+    """
+    from polyreel.scale.cluster import LOCAL, Cluster
+
+    if ray is None:
+        return None
+    return Cluster(ray[0] if ray else LOCAL, cpus=cpus or len(os.sched_getaffinity(0)))
 
 
 def own_command() -> str:

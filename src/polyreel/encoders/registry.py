@@ -14,7 +14,7 @@ from pathlib import Path
 from polyreel.encoders.build.bundle_spec import BundleSpec, shipped, training_free
 from polyreel.encoders.card import CARD_FILE, BundleCard, read_card
 from polyreel.errors import BundleError, UnknownNameError, UsageError
-from polyreel.files import exclusive_lock
+from polyreel.files import absolute, exclusive_lock
 from polyreel.packages.members import cache_dir
 from polyreel.progress import OnProgress, ignore_progress
 
@@ -27,6 +27,7 @@ __all__ = [
     "bundle_name",
     "bundle_with_features",
     "earlier_build",
+    "from_anywhere",
     "list_bundles",
     "locate_bundle",
     "place_for",
@@ -116,6 +117,14 @@ def locate_bundle(
         raise UnknownNameError("bundle", name_or_folder, [entry.name for entry in list_bundles()])
     build_bundle(name_or_folder, download=download, step=step)
     return folder
+
+
+def from_anywhere(location: str) -> str:
+    """Name or absolute folder of the bundle at ``location``, which is a name or a folder from here."""
+    with contextlib.suppress(OSError):  # a name can be too long for a path
+        if ((folder := absolute(Path(location))) / CARD_FILE).is_file():
+            return str(folder)
+    return location
 
 
 def build_bundle(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.datasets.records import Frames, Media
-from polyreel.datasets.store.bundle_features import read_frames
+from polyreel.datasets.store.media_features import read_frames
 from polyreel.encoders.protocol import Encoder
 from polyreel.errors import DatasetError, MediaError
 from polyreel.evaluation.items import Item

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
-from polyreel.encoders.card import CARD_FILE
 from polyreel.encoders.protocol import Encoder
-from polyreel.encoders.registry import DEFAULT_BUNDLE, OF_A_PROGRAM, earlier_build
+from polyreel.encoders.registry import DEFAULT_BUNDLE, OF_A_PROGRAM, earlier_build, from_anywhere
 from polyreel.encoders.runtime import Bundle
-from polyreel.files import absolute
 from polyreel.library.store.state import Generation, read_state
 
 __all__ = ["bundle_location", "location_of", "newer_build", "own_location"]
@@ -21,11 +18,7 @@ def bundle_location(library: Path, named: str | None = None) -> str:
     That is the one that is named, else the library's own, else the default.
     """
     state = read_state(library)
-    location = named or (DEFAULT_BUNDLE if state is None else own_location(state.generation))
-    with contextlib.suppress(OSError):  # a name can be too long for a path
-        if ((folder := absolute(Path(location))) / CARD_FILE).is_file():
-            return str(folder)
-    return location
+    return from_anywhere(named or (DEFAULT_BUNDLE if state is None else own_location(state.generation)))
 
 
 def own_location(generation: Generation) -> str:

@@ -249,6 +249,7 @@ def work_through(
     *,
     give: Callable[[Any, _Item], None],
     take: Callable[[Any, _Item, Any], Iterator[_Event]],
+    may_give: Callable[[_Item], bool] = lambda _item: True,
 ) -> Generator[tuple[_Item, _Event]]:
     """Have a crew work until nothing is to be done; what comes of each item, as it comes.
 
@@ -257,11 +258,12 @@ def work_through(
         todo: what to do.
         give: asks an idle actor for an item.
         take: makes an actor's answer about an item events; puts the item back if it is ``Lost``.
+        may_give: whether the next item has its turn yet; it has at the latest once nothing is worked on.
     """
     try:
         while todo or len(crew):
             crew.grow(len(todo) + len(crew))
-            while todo and (actor := crew.take_idle()) is not None:
+            while todo and may_give(todo.peek(1)[0]) and (actor := crew.take_idle()) is not None:
                 give(actor, todo.take())
             for call, answer in crew.answers():
                 assert call.item is not None

@@ -11,7 +11,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -19,27 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from polyreel.clips import Clip
-from polyreel.datasets.records import Frames, Media, VideoFile
-from polyreel.datasets.store.feature_writer import SHARD_BYTES, commit_features, float16_rows
+from polyreel.datasets.store.feature_writer import SHARD_BYTES, commit_features
 from polyreel.datasets.store.features import shard_name
 from polyreel.datasets.store.manifest import FEATURES_FOLDER, writing
+from polyreel.datasets.store.media_features import ClipFeatures, EncodeMedia, encoding_here, media_jobs
 from polyreel.datasets.store.table import DatasetTable, open_table
-from polyreel.encoders.card import FrameInput
 from polyreel.encoders.runtime import Bundle
-from polyreel.errors import MediaError
 from polyreel.files import new_file, write_atomically
-from polyreel.media.decode import Frame
-from polyreel.media.limited import DecodeOptions, DecodeWorker, Opened
-from polyreel.media.pictures import OpenArchives, read_bytes, read_for_encoder
 from polyreel.media.scaling import STRETCH, Scaling
 
-__all__ = ["add_bundle_features", "bundle_features_name", "read_frames"]
+__all__ = ["add_bundle_features", "bundle_features_name"]
 
 _PART_S = 60.0
-_FRAMES_AT_ONCE = 64
-# Decoding is broken off, at the price of a new worker, only where this much of a video is left.
-_WORTH_STOPPING_S = 60.0
 
 
 def bundle_features_name(bundle: Bundle) -> str:
@@ -57,25 +48,12 @@ def bundle_features_name(bundle: Bundle) -> str:
     return f"frames-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]}"
 
 
-def read_frames(
-    media: Frames, spec: FrameInput, *, archives: OpenArchives | None = None
-) -> NDArray[np.uint8]:
-    """Pictures as an encoder wants them: (pictures, height, width, 3) uint8.
-
-    Args:
-        media: the pictures.
-        spec: what the card of the encoder asks for.
-        archives: opened zips, kept for the next call.
-
-    Raises:
-        MediaError: one cannot be read.
-    """
-    pictures = ((name, read_bytes(media.root, name, archives=archives)) for name in media.references)
-    return np.stack([read_for_encoder(data, spec, item=name) for name, data in pictures])
-
-
 def add_bundle_features(
-    table_folder: Path, bundle: Bundle, *, progress: Callable[[int, int], None] | None = None
+    table_folder: Path,
+    bundle: Bundle,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    encode: EncodeMedia | None = None,
 ) -> str:
     """Add to a table what the bundle's image tower makes of the pictures of each clip.
 
@@ -88,6 +66,7 @@ def add_bundle_features(
         table_folder: of the table.
         bundle: whose image tower.
         progress: told of clips done and clips in all.
+        encode: what reads and encodes in the bundle's stead, with the same features; None does it here.
 
     Returns:
         The name of the features.
@@ -103,7 +82,7 @@ def add_bundle_features(
         work = _work_folder(table, name)
         parts = _finished_parts(work, bundle.card.frames.dim)
         done = sum(len(part.counts) for part in parts)
-        with contextlib.closing(_encoded(table, bundle, done)) as rows:
+        with contextlib.closing(_clips_of(table, encode or encoding_here(bundle), done)) as rows:
             parts += _written_parts(
                 work, rows, first=len(parts), done=done, clips=len(table), progress=progress
             )
@@ -138,15 +117,6 @@ class _Part(BaseModel):
 
 
 @dataclass(slots=True)
-class _Encoded:
-    """One clip that is done."""
-
-    clip_id: str
-    rows: NDArray[np.float16]
-    problem: str | None = None
-
-
-@dataclass(slots=True)
 class _Growing:
     """The part that is being made."""
 
@@ -155,7 +125,7 @@ class _Growing:
     broken: dict[str, str] = field(default_factory=dict)
     bytes: int = 0
 
-    def add(self, clip: _Encoded) -> None:
+    def add(self, clip: ClipFeatures) -> None:
         self.rows.append(clip.rows)
         self.bytes += clip.rows.nbytes
         if clip.problem is not None:
@@ -180,7 +150,7 @@ def _part_name(number: int) -> str:
 
 def _written_parts(
     work: Path,
-    encoded: Iterator[_Encoded],
+    encoded: Iterator[ClipFeatures],
     *,
     first: int,
     done: int,
@@ -241,88 +211,8 @@ def _rate_hz(table: DatasetTable, bundle: Bundle) -> float | None:
     return bundle.card.frames.fps if has_video else None
 
 
-def _encoded(table: DatasetTable, bundle: Bundle, start: int) -> Generator[_Encoded]:
+def _clips_of(table: DatasetTable, encode: EncodeMedia, start: int) -> Generator[ClipFeatures]:
     """All clips from ``start`` on, in the order of the table."""
-    dim = bundle.card.frames.dim
-    with DecodeWorker() as worker, OpenArchives() as archives:
-        reader = _MediaReader(bundle, worker, archives)
-        for clips, media in _by_medium(table, start):
-            try:
-                rows = reader.rows(media, clips)
-            except MediaError as error:
-                for clip in clips:
-                    yield _Encoded(clip.clip_id, np.zeros((0, dim), np.float16), str(error))
-                continue
-            for clip, found in zip(clips, rows, strict=True):
-                problem = None if len(found) or media is None else "the video ends before the clip begins"
-                yield _Encoded(clip.clip_id, float16_rows(found, dim, clip.clip_id), problem)
-
-
-def _by_medium(table: DatasetTable, start: int) -> Iterator[tuple[list[Clip], Media | None]]:
-    """Clips with their medium; those of one video that follow each other come together: one decoding."""
-    clips: list[Clip] = []
-    current: Media | None = None
-    for index in range(start, len(table)):
-        media = table.media(index)
-        if clips and not (isinstance(media, VideoFile) and media == current):
-            yield clips, current
-            clips = []
-        clips.append(table.clip(index))
-        current = media
-    if clips:
-        yield clips, current
-
-
-@dataclass(frozen=True, slots=True)
-class _MediaReader:
-    """Turns the media of clips into rows."""
-
-    bundle: Bundle
-    worker: DecodeWorker
-    archives: OpenArchives
-
-    def rows(self, media: Media | None, clips: Sequence[Clip]) -> list[NDArray[np.float32]]:
-        """The rows of each clip; several clips are of one video."""
-        spec = self.bundle.card.frames
-        if media is None:
-            return [np.zeros((0, spec.dim), np.float32) for _ in clips]
-        if isinstance(media, Frames):
-            pictures = read_frames(media, spec, archives=self.archives)
-            return [self.bundle.encode_frames(pictures)]
-        until_s = max(clip.end_s or np.inf for clip in clips)
-        times, features = self._video(media, until_s)
-        return [features[_within(clip, times, spec.fps)] for clip in clips]
-
-    def _video(self, media: VideoFile, until_s: float) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Times in seconds, (frames,), and features, (frames, dim), up to ``until_s`` at least."""
-        times: list[float] = []
-        parts: list[NDArray[np.float32]] = []
-        waiting: list[NDArray[np.uint8]] = []
-        length_s = 0.0
-        for event in self.worker.decode(media.path, DecodeOptions.of(self.bundle.card.frames)):
-            if isinstance(event, Opened):
-                length_s = event.duration_s or 0.0
-            if not isinstance(event, Frame):
-                continue
-            times.append(event.time_s)
-            waiting.append(event.image)
-            if len(waiting) == _FRAMES_AT_ONCE:
-                parts.append(self.bundle.encode_frames(np.stack(waiting)))
-                waiting.clear()
-            if event.time_s > until_s and length_s - event.time_s > _WORTH_STOPPING_S:
-                break
-        if waiting:
-            parts.append(self.bundle.encode_frames(np.stack(waiting)))
-        return np.array(times), np.concatenate(parts)
-
-
-def _within(clip: Clip, times: NDArray[np.float64], fps: float) -> NDArray[np.int64]:
-    """Which frames show the clip."""
-    if clip.end_s == 0:
-        return np.arange(len(times))
-    inside = np.flatnonzero((times >= clip.start_s) & (times < clip.end_s))
-    if len(inside):
-        return inside
-    nearest = int(np.abs(times - (clip.start_s + clip.end_s) / 2).argmin())
-    # Before the first frame or between two it is the nearest; far behind the last there is nothing to see.
-    return np.array([nearest] if times[nearest] > clip.start_s - 2 / fps else [], np.int64)
+    with contextlib.closing(encode(media_jobs(table, start), count=len(table) - start)) as media:
+        for clips in media:
+            yield from clips

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,8 +70,9 @@ class RayFeatures:
             crew: Crew[MediumJob] = Crew(make, wanted=self.readers)
             order = _InOrder(crew, todo, self.dim)
             done = work_through(crew, todo, give=order.give, take=order.take, may_give=order.is_near)
-            for job, clips in done:
-                yield from order.release(job, clips)
+            with closing(done):  # before the cluster is left
+                for job, clips in done:
+                    yield from order.release(job, clips)
 
 
 class _InOrder:

@@ -63,6 +63,15 @@ def test_a_word_that_appears_is_a_change():
     assert encoder.seen == 2
 
 
+def test_a_fine_pattern_that_comes_or_turns_is_a_change():
+    """Though the mean colour of each part of the picture stays."""
+    stripes = np.full((224, 224, 3), 127, np.uint8)
+    stripes[np.arange(224) % 7 < 3], stripes[np.arange(224) % 7 > 3] = 107, 147
+    encoder = Means()
+    FrameEncoder().encode(encoder, [np.full_like(stripes, 127), stripes, stripes.transpose(1, 0, 2), stripes])
+    assert encoder.seen == 1 + 3
+
+
 def test_a_slow_fade_is_no_standstill():
     encoder, frames = Means(), FrameEncoder()
     levels = list(range(100, 140))

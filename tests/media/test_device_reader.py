@@ -84,7 +84,8 @@ def read(reader: VideoReader | DeviceReader) -> list[tuple[float, bytes]]:
     [
         pytest.param("auto", "cuda cannot be opened", marks=without_a_card),
         pytest.param("cuda", "cuda cannot be opened", marks=without_a_card),
-        ("d3d12va", "decodes h264 on no such device"),
+        ("d3d12va", "was built without d3d12va, so the CPU decodes"),
+        ("qsv", "decodes h264 on no such device, so the CPU decodes such videos"),
     ],
 )
 def test_without_a_device_the_cpu_decodes_and_one_message_says_so(film, whole, caplog, wanted, said):
@@ -96,7 +97,7 @@ def test_without_a_device_the_cpu_decodes_and_one_message_says_so(film, whole, c
     assert message.startswith(f"hwaccel {wanted}: ")
     assert said in message
     # What is not for one codec may be for another.
-    assert use.wanted == (wanted if wanted == "d3d12va" else "none")
+    assert use.wanted == (wanted if wanted == "qsv" else "none")
 
 
 def test_a_device_gives_what_the_cpu_gives(stand_in, film):

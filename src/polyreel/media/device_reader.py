@@ -15,7 +15,7 @@ from typing import Self
 
 import numpy as np
 from av.codec.codec import Codec
-from av.codec.hwaccel import HWAccel
+from av.codec.hwaccel import HWAccel, hwdevices_available
 from numpy.typing import NDArray
 
 from polyreel.errors import DecodeError, MediaError
@@ -150,6 +150,8 @@ def _reader_on_device(path: Path, on_cpu: VideoReader, wanted: Hwaccel) -> Video
 
 def _device_for(codec: Codec, wanted: Hwaccel) -> str | DeviceLeft:
     """The device that is there for a codec."""
+    if wanted != "auto" and wanted not in hwdevices_available():
+        return DeviceLeft(f"this FFmpeg was built without {wanted}", for_good=True)
     known = {config.device_type.name for config in codec.hardware_configs or () if config.is_supported}
     names = [name for name in (_AUTO if wanted == "auto" else (wanted,)) if name in known]
     if not names:

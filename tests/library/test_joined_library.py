@@ -310,6 +310,17 @@ def test_a_hit_says_which_library_it_is_from(three, whole):
     assert {hit.library for hit in polyreel.open([whole[0]]).search("red").hits} == {None}
 
 
+def test_a_place_given_from_here_is_the_same_from_elsewhere(three, tmp_path, monkeypatch):
+    for opened in (three, three[:1]):
+        with monkeypatch.context() as here:
+            here.chdir(three[0].parent)
+            library = polyreel.open([each.relative_to(three[0].parent) for each in opened])
+            here.chdir(tmp_path)
+            hits = library.search("red", top=20).hits
+        assert {hit.library for hit in hits} <= {*map(str, three), None}
+        assert hits
+
+
 def test_content_and_paths_of_several_libraries_count_once(videos, tmp_path, tiny_bundle):
     """As one library has them: copies of one file, and of one path what was changed last."""
     again = replace(videos[3], path="/videos/a/000-copy.mp4")

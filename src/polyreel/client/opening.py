@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from polyreel.client.remote import connect
 from polyreel.errors import UsageError, require_type
+from polyreel.files import absolute
 from polyreel.library.results import (
     Contents,
     IndexStatus,
@@ -142,7 +143,7 @@ def open_library(
         if encoder is not None:
             raise UsageError("a server has its encoder already", item=path_or_url, remedy="Leave it out")
         return connect(str(path_or_url), token=token)
-    folder = Path(path_or_url).expanduser()
+    folder = absolute(Path(path_or_url))
     # Imported late: they load numpy and Arrow, which a client does not need.
     if encoder is not None:
         from polyreel.library.own_encoder import open_with
@@ -164,7 +165,7 @@ def _open_several(places: Sequence[str | Path], encoder: Encoder | None) -> Vide
             )
     if len(places) == 1:
         return open_library(places[0], encoder=encoder)
-    folders = [Path(place).expanduser() for place in places]
+    folders = [absolute(Path(place)) for place in places]
     from polyreel.library.search.joined_library import JoinedLibrary, open_joined
 
     if encoder is None:

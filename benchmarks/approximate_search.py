@@ -44,7 +44,7 @@ def main() -> int:
     report = Report("approximate search", arguments, ("numpy", "numkong"))
     parts = arguments.part or PARTS
     bundle = Bundle(locate_bundle())
-    found = galleries(bundle, 25_000 if arguments.quick else 400_000, arguments.seed)
+    found = galleries(bundle, 25_000 if arguments.quick else 200_000, arguments.seed)
     for name, halves, queries in found if "signs" in parts else ():
         signs(report, name, halves, queries)
     for name, halves, queries in found if "ivf" in parts else ():

@@ -107,8 +107,18 @@ def test_a_node_that_is_killed_costs_nothing(nodes: Nodes, folder, alone, tiny_b
     assert_equal(library, alone)
 
 
+# Two hundred small files are read within the five seconds between two commits, and nothing would be left to do.
+COMMITS_AT_ONCE = """
+import sys
+from polyreel.library.index import indexing
+from polyreel.__main__ import main
+indexing.index.__kwdefaults__["commit_every_s"] = 0.1
+sys.exit(main())
+"""
+
+
 def start(nodes: Nodes, folder: Path, library: Path, bundle) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "polyreel", "index", str(folder), "--library", str(library)]
+    command = [sys.executable, "-c", COMMITS_AT_ONCE, "index", str(folder), "--library", str(library)]
     options = ["--bundle", str(bundle.folder), "--ray", nodes.address, "--no-speech", "--no-screen-text"]
     return subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 

@@ -107,7 +107,7 @@ def test_a_node_that_is_killed_costs_nothing(nodes: Nodes, folder, alone, tiny_b
     assert_equal(library, alone)
 
 
-# Two hundred small files are read within the five seconds between two commits, and nothing would be left to do.
+# Two hundred small files are read within the five seconds between two commits: nothing would be left to do.
 COMMITS_AT_ONCE = """
 import sys
 from polyreel.library.index import indexing

@@ -7,7 +7,7 @@ both give the same rows, but for a row that the scan puts further off than twice
 
 Where more than 20,000 rows may be found, a scan of their signs comes first. The best of these, in all their
 bits, set a mark, and only rows that the signs put less than three standard deviations below it go on; half as
-many deviations where too many rows would, as with random ones. That is the one step that is not exact:
+many deviations where too many rows of all would, as with random ones. That is the one step that is not exact:
 benchmarks/approximate_search.py measures what it leaves out.
 """
 
@@ -308,9 +308,10 @@ class _NearCosines:
         if passing <= max(SIGNS_FROM, _FIRST_FOR_EACH * count):
             rows = np.arange(passing) if rows is None else rows
             return rows, codes.products(query, rows)[0]
+        is_few = passing < _READ_ALONE * len(codes)
         if rows is None:
             looks, spreads = self._looked.estimates[self._place], codes.spreads
-        elif passing < _READ_ALONE * len(codes):
+        elif is_few:
             looks, spreads = codes.estimates(query, rows)[0], codes.spreads[rows]
         else:
             looks, spreads = self._looked.estimates[self._place][rows], codes.spreads[rows]
@@ -318,7 +319,8 @@ class _NearCosines:
         products = codes.products(query, first if rows is None else rows[first])[0]
         mark = np.partition(products, len(products) - count)[len(products) - count]
         places = np.flatnonzero(looks + np.float32(_WIDE) * spreads >= mark)
-        if len(places) > max(_FEW, _SHARE * passing):
+        # What a filter saves pays for all deviations: a filtered search leaves out no more than one of all.
+        if len(places) > max(_FEW, _SHARE * passing) and not is_few:
             places = places[looks[places] + np.float32(_NARROW) * spreads[places] >= mark]
         rows = places if rows is None else rows[places]
         near, spreads = codes.closer(self._query, rows)

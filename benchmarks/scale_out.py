@@ -309,8 +309,8 @@ def simulate(report: Report, rates: Rates, ran: Mapping[str, list[Ran]], fed: Fe
         [[1000 * each for each in fed.cpu_s]],
     )
     report.note(
-        f"It takes {1000 * fed.wall_s:.2f} ms a clip on the clock, waits for the disk among them: by that "
-        "the driver's share below is reckoned."
+        f"It takes {1000 * fed.wall_s:.2f} ms a clip on the clock, waits for the disk among them. The "
+        "driver's share below is reckoned by that, or by what a real run's driver took if that was more."
     )
     hours = ran[PLAIN][0].video_s / 3600
     rows = [

@@ -8,6 +8,7 @@ seeds and clips, and the difference from the first arm.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -98,12 +99,17 @@ def recipes_of(arms: Arms, folder: Path, *, quick: bool) -> dict[str, list[Recip
         name: [
             read_training_recipe(
                 folder / arms.recipe,
-                [*changes, *(short if quick else []), f"seed={seed}", f"run={name.replace(' ', '-')}-{seed}"],
+                [*changes, *(short if quick else []), f"seed={seed}", f"run={run_name(name)}-{seed}"],
             )
             for seed in arms.seeds
         ]
         for name, changes in arms.arms.items()
     }
+
+
+def run_name(arm: str) -> str:
+    """The name of an arm in the letters that a run may have."""
+    return re.sub(r"[^a-z0-9]+", "-", arm.lower()).strip("-")
 
 
 def values_of(recipe: Recipe, folder: Path, data: Path | None) -> Values:

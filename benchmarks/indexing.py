@@ -6,8 +6,8 @@ clips):
 - ``polyreel index --workers 2`` into a new library, with its child processes; without speech and text on the
   screen, and after a first run that is not counted, because of what is made once for each bundle;
 - decoding alone: ``polyreel.media.frames`` at one frame a second and 224 x 224, in one process. It takes the
-  first frame at or after each second, as index runs did until they learned to leave out more (the tag
-  ``before-n``; by that one's CPU, ``sampling.py`` measures);
+  first frame at or after each second, as index runs did until they learned to leave out more (commit
+  d1efb82, ``before-n``; by that one's CPU, ``sampling.py`` measures);
 - a naive pipeline: OpenCV reads every frame, EfficientNet-Lite0 in eager PyTorch sees one a second.
 
 Each is a process of its own and is counted whole, start-up included; what start-up takes is shown beside it.

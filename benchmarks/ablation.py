@@ -3,18 +3,23 @@
 LIST (recipes/ablation.yaml) names a recipe, seeds, and arms: the recipe with something changed. Every arm is
 trained with every seed and validated on the recipe's own validation sets. A run that is there already is not
 trained again, so the command may be stopped and started. Shown are means over clips with 95% intervals over
-seeds and clips, and the difference from the first arm.
+seeds and clips, and the difference from the first arm. ``--workers`` runs go on side by side and share the
+CPUs; what one has encoded of frozen texts, all read.
 """
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import re
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import torch
 import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -50,18 +55,13 @@ def main() -> int:
     parser.add_argument("list", nargs="?", type=Path, default=RECIPES / "ablation.yaml", help="which arms")
     parser.add_argument("--data", type=Path, default=None, help="folder that corpora are relative to")
     parser.add_argument("--out", type=Path, default=Path("build/ablation"), help="folder of the runs")
+    parser.add_argument("--workers", type=int, default=1, help="runs at a time; 1 unless said")
     arguments = parser.parse_args()
     report = Report("ablation", arguments, ("torch",))
     try:
         arms = read_arms(arguments.list)
         recipes = recipes_of(arms, arguments.list.parent, quick=arguments.quick)
-        found = {
-            name: [
-                values_of(recipe, arguments.out / arguments.list.stem / recipe.run, arguments.data)
-                for recipe in by_seed
-            ]
-            for name, by_seed in recipes.items()
-        }
+        found = values_of_all(recipes, arguments.out / arguments.list.stem, arguments.data, arguments.workers)
     except PolyreelError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -112,14 +112,35 @@ def run_name(arm: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", arm.lower()).strip("-")
 
 
+def values_of_all(
+    recipes: Mapping[str, Sequence[Recipe]], folder: Path, data: Path | None, workers: int
+) -> dict[str, list[Values]]:
+    """Arm -> what each of its seeds is worth; arms are trained in their order."""
+    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // workers))
+    if workers == 1:
+        return {
+            name: [values_of(recipe, folder / recipe.run, data) for recipe in by_seed]
+            for name, by_seed in recipes.items()
+        }
+    context = multiprocessing.get_context("spawn")
+    threads = (torch.get_num_threads(),)
+    with ProcessPoolExecutor(workers, context, torch.set_num_threads, threads) as pool:
+        asked: dict[str, list[Future[Values]]] = {
+            name: [pool.submit(values_of, recipe, folder / recipe.run, data) for recipe in by_seed]
+            for name, by_seed in recipes.items()
+        }
+        try:
+            return {name: [future.result() for future in futures] for name, futures in asked.items()}
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
 def values_of(recipe: Recipe, folder: Path, data: Path | None) -> Values:
     """What the best checkpoint of a run is worth; the run is trained, or goes on, if it has not ended."""
     result = train(recipe, out=folder, data=data, resume="auto")
-    print(
-        f"{recipe.run}: step {result.step:,} of {result.total:,}, best {result.best}",
-        file=sys.stderr,
-        flush=True,
-    )
+    best = f"{result.step:,} of {result.total:,}, best {result.best}"
+    print(f"{recipe.run}: step {best}", file=sys.stderr, flush=True)
     if result.stopped_by is not None:
         raise SystemExit("stopped; the same command goes on")
     return by_clip(validate_checkpoint(load_checkpoint(folder, "best"), data=data))

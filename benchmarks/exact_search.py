@@ -69,6 +69,7 @@ FLOOR, EXACT = "numpy: matrix @ query, argpartition", "float32, best_rows"
 BYTES, WHOLE = "signs, bytes, the best compared", "Library.search, text encoding left out"
 PARTS, WAYS = ("libraries", "real", "vectors", "ten-million"), ("exact", "quantised")
 FILTERS = (10, 1_000)
+MIXED = "two pictures mixed 10 to 3, by captions"
 MILLION = 1_000_000
 QUERIES_OF_A_MILLION = 10  # so that all parts end within minutes
 Vectors = NDArray[np.float32]
@@ -283,24 +284,36 @@ def real_sets(
         seed: of these.
     """
     # Imported late: it decodes pictures.
-    from research_data import flickr8k, frame_features, msrvtt_dev, ntrex, text_vectors
+    from research_data import ntrex, text_vectors
+
+    pictures, captions = real_pictures(bundle)
+    lines = np.concatenate([text_vectors(own, bundle) for own in ntrex().values()])
+    yield "pictures, by captions in nine languages", pictures, captions
+    yield "sentences, by sentences of the same meaning and others", lines, lines[::60]
+    yield MIXED, mixtures_of(pictures, mixtures, seed), captions[::20]
+
+
+def real_pictures(bundle: Bundle) -> tuple[Vectors, Vectors]:
+    """Pictures and captions of MSR-VTT's dev split and Flickr8k, as the bundle encodes them."""
+    from research_data import flickr8k, frame_features, msrvtt_dev, text_vectors
 
     dev, photos = msrvtt_dev(), flickr8k()
     frames = [
         frame[None] for each in (dev, photos) for item in frame_features(each, bundle) for frame in item
     ]
-    pictures = bundle.encode_video(frames)
-    lines = np.concatenate([text_vectors(own, bundle) for own in ntrex().values()])
     captions = np.concatenate([text_vectors(own, bundle)[::5] for own in dev.captions.values()])
-    yield "pictures, by captions in nine languages", pictures, captions
-    yield "sentences, by sentences of the same meaning and others", lines, lines[::60]
+    return bundle.encode_video(frames), captions
+
+
+def mixtures_of(pictures: Vectors, rows: int, seed: int) -> NDArray[np.float16]:
+    """So many mixtures of two pictures each, (rows, dim)."""
     rng = np.random.default_rng(seed)
-    one, other = rng.integers(0, len(pictures), (2, mixtures))
-    mixed = np.empty((mixtures, pictures.shape[1]), np.float16)
-    for start in range(0, mixtures, CLIPS_PER_COMMIT):
+    one, other = rng.integers(0, len(pictures), (2, rows))
+    mixed = np.empty((rows, pictures.shape[1]), np.float16)
+    for start in range(0, rows, CLIPS_PER_COMMIT):
         part = slice(start, start + CLIPS_PER_COMMIT)
         mixed[part] = unit_rows(pictures[one[part]] + np.float32(0.3) * pictures[other[part]])
-    yield "two pictures mixed 10 to 3, by captions", mixed, captions[::20]
+    return mixed
 
 
 def ten_million(report: Report) -> None:

@@ -173,6 +173,9 @@ def index(
             run.finish()
             if writer.snapshot.state.gaps and not run.report.interrupted:
                 _catch_up(writer, bundle, found, run.report, workers=workers, limits=limits)
+            if not run.report.interrupted:
+                with _noting_interrupts(run.report):
+                    writer.index_vectors()
             if not (run.report.interrupted and writer.is_empty):  # of such a first run nothing is left
                 write_run_record(folder, _recorded(run.report, took_s=time.monotonic() - began))
         finally:

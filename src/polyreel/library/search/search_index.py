@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import shutil
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from polyreel.files import SCRATCH, scratch_folder
 from polyreel.library.line_kinds import line_kind
+from polyreel.library.search.indexed_vectors import Addresses, IndexedVectors, read_indexed, write_indexed
 from polyreel.library.search.joined_rows import is_among
 from polyreel.library.search.quantised import quantise
 from polyreel.library.search.searched_vectors import (
@@ -42,7 +44,8 @@ from polyreel.library.search.word_index import (
 )
 from polyreel.library.store.state import LibraryState
 from polyreel.library.store.store import TableReader
-from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES
+from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES, embedding_table
+from polyreel.library.store.vector_index import TableIndex, is_indexed
 from polyreel.library.store.words import WORDS, indexed_words
 
 __all__ = ["CACHE", "SearchIndex", "cache_of", "load_search_index"]
@@ -55,6 +58,9 @@ _VIDEO_FACTS = ["path", "video", "size_bytes", "mtime_ns"]
 _VIDEO_COLUMNS = [*_VIDEO_FACTS, "first", "clips", "duration_s", "languages", "copies"]
 _COPIES = pa.list_(pa.struct([("path", pa.string()), ("mtime_ns", pa.int64())]))
 _MAKING_S = 3600.0
+_KIND_OF = {"clips": "clip", "subtitles": "subtitle"}
+# An address is the number of a fragment, and below it the row's number there.
+_FRAGMENT_BITS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,7 @@ def load_search_index(
     in_use = {cache_of(folder, each).name for each in beside}
     if not anew:
         with contextlib.suppress(OSError, EOFError, LookupError, ValueError, pa.ArrowException):
-            return _fitting(_read(cached), state.generation.dim)
+            return _fitting(_read(cached, _table_index(folder, state)), state.generation.dim)
     laid_out = _lay_out(TableReader(folder, state))
     # A library on a read-only or full disk is searched from memory.
     with contextlib.suppress(OSError):
@@ -112,7 +118,7 @@ def load_search_index(
                 shutil.rmtree(stale, ignore_errors=True)
         with contextlib.suppress(EOFError, LookupError, ValueError, pa.ArrowException):
             # Mapped into memory, so that what it was made in goes.
-            return _fitting(_read(cached), state.generation.dim)
+            return _fitting(_read(cached, _table_index(folder, state)), state.generation.dim)
     return laid_out
 
 
@@ -126,19 +132,29 @@ def _in_the_making(folder: Path) -> bool:
     return folder.name.startswith(SCRATCH) and time.time() - folder.stat().st_mtime < _MAKING_S
 
 
-def _read(cached: Path) -> SearchIndex:
+def _table_index(folder: Path, state: LibraryState) -> TableIndex:
+    name = embedding_table(state.active_generation)
+    return TableIndex(folder, name, state.tables[name])
+
+
+def _read(cached: Path, index: TableIndex) -> SearchIndex:
     for part in cached.iterdir():
         if not part.is_file():  # a pipe would be waited for
             raise OSError(errno.EINVAL, "Not a regular file", str(part))
     subtitles = _read_table(cached / "subtitles.arrow")
     return SearchIndex(
         _read_table(cached / "clips.arrow"),
-        read_vectors(cached, "clips"),
+        _read_vectors(cached, "clips", index),
         subtitles,
-        read_vectors(cached, "subtitles"),
+        _read_vectors(cached, "subtitles", index),
         _read_table(cached / "videos.arrow"),
         read_word_index(cached, subtitles["text"]),
     )
+
+
+def _read_vectors(cached: Path, name: str, index: TableIndex) -> SearchedVectors:
+    indexed = read_indexed(cached, name, functools.partial(index.nearest, _KIND_OF[name]))
+    return read_vectors(cached, name) if indexed is None else indexed
 
 
 def _fitting(found: SearchIndex, dim: int) -> SearchIndex:
@@ -182,8 +198,11 @@ def _write(laid_out: SearchIndex, cached: Path) -> None:
                 pa.ipc.new_file(file, table.schema) as out,
             ):
                 out.write_table(table)
-        write_vectors(made, "clips", laid_out.clip_vectors)
-        write_vectors(made, "subtitles", laid_out.subtitle_vectors)
+        for name, vectors in (("clips", laid_out.clip_vectors), ("subtitles", laid_out.subtitle_vectors)):
+            if isinstance(vectors, IndexedVectors):
+                write_indexed(made, name, vectors)
+            else:
+                write_vectors(made, name, vectors)
         assert isinstance(laid_out.words, WordIndex)
         write_word_index(laid_out.words, made)
         made.replace(cached)  # fails, as it should, if another process was first
@@ -198,7 +217,8 @@ def _lay_out(snapshot: TableReader) -> SearchIndex:
     paths = by_video.aggregate([("path", "list"), ("mtime_ns", "list")])
     clips = snapshot.read(CLIPS).join(places, "video", join_type="inner")
     clips = clips.sort_by([("path", "ascending"), ("start_s", "ascending")])
-    encoded = snapshot.read(snapshot.embeddings, ["id"])["id"].combine_chunks()
+    table, addresses = snapshot.read_with_addresses(snapshot.embeddings, ["id"])
+    encoded = table["id"].combine_chunks()
     subtitles = _with_words(snapshot.read(SUBTITLES))
     subtitles = subtitles.append_column("clip", pa.array(_clip_of_each(subtitles, clips), pa.int64()))
     subtitles = subtitles.filter(pc.greater_equal(subtitles["clip"], 0))
@@ -210,9 +230,8 @@ def _lay_out(snapshot: TableReader) -> SearchIndex:
     clips = clips.append_column("encoded", pc.is_in(clips["clip_id"], value_set=encoded))
     subtitles = subtitles.append_column("encoded", pc.is_in(subtitles["subtitle_id"], value_set=encoded))
     subtitles = subtitles.combine_chunks()
-    clip_vectors, subtitle_vectors = _vectors_of(
-        [clips["clip_id"], subtitles["subtitle_id"]], encoded, snapshot
-    )
+    ids = {"clips": clips["clip_id"], "subtitles": subtitles["subtitle_id"]}
+    clip_vectors, subtitle_vectors = _vectors_of(ids, encoded, addresses, snapshot)
     return SearchIndex(
         clips.select(_CLIP_COLUMNS).combine_chunks(),
         clip_vectors,
@@ -266,22 +285,29 @@ def _videos(clips: pa.Table, subtitles: pa.Table, copies: Mapping[str, list[dict
 
 
 def _vectors_of(
-    asked: Sequence[pa.ChunkedArray], encoded: pa.Array, snapshot: TableReader
+    asked: Mapping[str, pa.ChunkedArray],
+    encoded: pa.Array,
+    addresses: NDArray[np.uint64],
+    snapshot: TableReader,
 ) -> list[SearchedVectors]:
     """The vectors of lists of ids, each (ids, dim) in their order; zero where there is none.
 
     Args:
-        asked: lists of ids.
+        asked: "clips" and "subtitles" -> their ids.
         encoded: ids of all embeddings, in the order in which they are read.
+        addresses: (embeddings,) where each lies in its table.
         snapshot: where the embeddings are read, a batch at a time: they are most of a library.
     """
     dim = snapshot.state.generation.dim
-    large = [is_large(len(ids), dim) for ids in asked]
+    many = [_has_index(len(ids), dim) for ids in asked.values()]
+    since = _first_new(addresses, snapshot) if any(many) else None
+    indexed = [since is not None and each for each in many]
+    large = [is_large(len(ids), dim) for ids in asked.values()]
     made = [
-        np.zeros((len(ids), dim), np.float16 if quantised else np.float32)
-        for ids, quantised in zip(asked, large, strict=True)
+        np.zeros((len(ids), dim), np.float16 if by_index or quantised else np.float32)
+        for ids, by_index, quantised in zip(asked.values(), indexed, large, strict=True)
     ]
-    places = [_places(encoded, ids) for ids in asked]
+    places = [_places(encoded, ids) for ids in asked.values()]
     begin = 0
     for batch in snapshot.batches(snapshot.embeddings, ["id", "vector"]):
         part = slice(begin, begin + len(batch))
@@ -289,13 +315,53 @@ def _vectors_of(
         # Lance promises no order.
         in_order = encoded[part].equals(batch["id"])
         matrix = batch["vector"].flatten().to_numpy(zero_copy_only=False).reshape(-1, dim)
-        for vectors, ids, known in zip(made, asked, places, strict=True):
+        for vectors, ids, known in zip(made, asked.values(), places, strict=True):
             rows = known[part] if in_order else _places(batch["id"], ids)
             vectors[rows[rows >= 0]] = matrix[rows >= 0]
-    return [
-        QuantisedVectors(vectors, quantise(vectors)) if quantised else ExactVectors(vectors)
-        for vectors, quantised in zip(made, large, strict=True)
-    ]
+    index = _table_index(snapshot.folder, snapshot.state)
+    found: list[SearchedVectors] = []
+    for name, vectors, rows, by_index, quantised in zip(asked, made, places, indexed, large, strict=True):
+        if by_index and since is not None:
+            own = _addresses(addresses, rows, since)
+            found.append(IndexedVectors(vectors, own, functools.partial(index.nearest, _KIND_OF[name])))
+        elif quantised:
+            found.append(QuantisedVectors(vectors, quantise(vectors)))
+        else:
+            found.append(ExactVectors(vectors))
+    return found
+
+
+def _has_index(rows: int, dim: int) -> bool:
+    """Whether so many vectors are searched by an index that is there: it is kept down to half its size."""
+    return is_indexed(rows, dim, share=0.5)
+
+
+def _first_new(addresses: NDArray[np.uint64], snapshot: TableReader) -> np.uint64 | None:
+    """From which address on the index lacks rows; None if there is none, or that cannot be told."""
+    facts = snapshot.index_facts()
+    if facts is None:
+        return None
+    held = len(addresses) - facts.new
+    if not facts.new:
+        return np.uint64(np.iinfo(np.uint64).max)
+    if held <= 0:
+        return None
+    before, first = np.partition(addresses, [held - 1, held])[[held - 1, held]]
+    # It lacks whole fragments of the table.
+    return first if before >> np.uint64(_FRAGMENT_BITS) != first >> np.uint64(_FRAGMENT_BITS) else None
+
+
+def _addresses(addresses: NDArray[np.uint64], rows: NDArray[np.int64], since: np.uint64) -> Addresses:
+    """Where some of the embeddings lie.
+
+    Args:
+        addresses: (embeddings,) of all.
+        rows: (embeddings,) which row each is; -1 if it is none.
+        since: from which address on the index lacks them.
+    """
+    own = np.flatnonzero(rows >= 0)
+    own = own[np.argsort(addresses[own])]
+    return Addresses(addresses[own], rows[own], np.sort(rows[own][addresses[own] >= since]))
 
 
 def _places(ids: pa.Array, among: pa.ChunkedArray) -> NDArray[np.int64]:

@@ -25,13 +25,16 @@ from numpy.typing import NDArray
 
 from polyreel.library.search.exact import best_rows
 from polyreel.library.search.quantised import Codes, can_scan
+from polyreel.library.store.vector_index import IndexFacts, is_indexed
 
 __all__ = [
     "Cosines",
     "DamagedVectorsError",
     "ExactVectors",
+    "HalfVectors",
     "QuantisedVectors",
     "SearchedVectors",
+    "each_by_itself",
     "is_large",
     "read_vectors",
     "way_of_search",
@@ -104,12 +107,24 @@ class SearchedVectors(Protocol):
         """The same by products of float32 with every row, whatever that takes."""
 
 
-def way_of_search(rows: int, dim: int) -> str:
-    """How so many vectors are searched on this machine, for a person to read."""
+def way_of_search(rows: int, dim: int, index: IndexFacts | None = None) -> str:
+    """How so many vectors are searched on this machine, for a person to read.
+
+    Args:
+        rows: how many.
+        dim: their width.
+        index: what there is of one over them.
+    """
+    if index is not None and is_indexed(rows, dim, share=0.5):
+        new = f", {index.new:,} new ones without it" if index.new else ""
+        return f"approximately: by an index on the disk{new}, the best compared; --exact compares all"
     if is_large(rows, dim):
-        return "nearly exactly: by signs, in one byte a number, the best compared; --exact compares all"
-    wanted = rows * dim * 4 > EXACT_BYTES
-    return "exactly, since numkong is not installed" if wanted else "exactly"
+        wanted = "; 'polyreel index' makes an index for so many" if is_indexed(rows, dim) else ""
+        return (
+            f"nearly exactly: by signs, in one byte a number, the best compared; --exact compares all{wanted}"
+        )
+    wanted_bytes = rows * dim * 4 > EXACT_BYTES
+    return "exactly, since numkong is not installed" if wanted_bytes else "exactly"
 
 
 def is_large(rows: int, dim: int) -> bool:
@@ -117,7 +132,7 @@ def is_large(rows: int, dim: int) -> bool:
     return rows * dim * 4 > EXACT_BYTES and can_scan()
 
 
-def _each_by_itself(vectors: Vectors, query: Vectors) -> Vectors:
+def each_by_itself(vectors: Vectors, query: Vectors) -> Vectors:
     """Cosines of some rows, (rows,), as a sum of each by itself.
 
     In a product of all rows the last bits of one depend on where it lies. So equal rows have equal cosines,
@@ -131,7 +146,7 @@ class _ExactCosines:
         self._among, self._query, self.every = among, query, every
 
     def of(self, rows: Rows) -> Vectors:
-        return _each_by_itself(self._among[np.asarray(rows, np.int64)], self._query)
+        return each_by_itself(self._among[np.asarray(rows, np.int64)], self._query)
 
     def best(self, count: int, allowed: NDArray[np.bool_] | None = None) -> tuple[Rows, Vectors]:
         rows, found = best_rows(self.every, count, allowed)
@@ -174,17 +189,15 @@ class ExactVectors:
     exact_cosines = cosines
 
 
-class QuantisedVectors:
-    """Vectors in one byte a number, and in float16 for those that are compared again.
+class HalfVectors:
+    """Vectors in float16, of which some are read now and then.
 
     Args:
-        halves: (rows, dim) float16, in memory or mapped into it.
-        codes: of the same rows.
+        halves: (rows, dim), in memory or mapped into it.
     """
 
-    def __init__(self, halves: NDArray[np.float16], codes: Codes) -> None:
+    def __init__(self, halves: NDArray[np.float16]) -> None:
         self.stored = self._halves = halves
-        self.codes = codes
         self.shape: tuple[int, int] = (halves.shape[0], halves.shape[1])
         self._mapped = halves.base if isinstance(halves.base, mmap.mmap) else None
         if self._mapped is not None:  # a row is less than a page, and those beside it are not wanted
@@ -215,11 +228,6 @@ class QuantisedVectors:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self[:], dtype)
 
-    def cosines(self, queries: Vectors) -> Sequence[Cosines]:
-        """At most one scan for all queries, once it is needed."""
-        looked = _Looked(self.codes, queries)
-        return [_NearCosines(self, looked, place) for place in range(len(queries))]
-
     def exact_cosines(self, queries: Vectors) -> Sequence[Cosines]:
         """Products with all rows as they are, a block at a time."""
         every = np.empty((len(queries), len(self)), np.float32)
@@ -227,6 +235,28 @@ class QuantisedVectors:
             part = slice(start, start + _ROWS_AT_ONCE)
             every[:, part] = queries @ self[part].T
         return [_ExactCosines(self, query, row) for query, row in zip(queries, every, strict=True)]
+
+    def cosines(self, queries: Vectors) -> Sequence[Cosines]:
+        """With each of (queries, dim)."""
+        return self.exact_cosines(queries)
+
+
+class QuantisedVectors(HalfVectors):
+    """Vectors in one byte a number, and in float16 for those that are compared again.
+
+    Args:
+        halves: (rows, dim) float16, in memory or mapped into it.
+        codes: of the same rows.
+    """
+
+    def __init__(self, halves: NDArray[np.float16], codes: Codes) -> None:
+        super().__init__(halves)
+        self.codes = codes
+
+    def cosines(self, queries: Vectors) -> Sequence[Cosines]:
+        """At most one scan for all queries, once it is needed."""
+        looked = _Looked(self.codes, queries)
+        return [_NearCosines(self, looked, place) for place in range(len(queries))]
 
     def compare(self, query: Vectors, rows: Rows, nearly: Vectors) -> Vectors:
         """Exact cosines of some rows, (rows,).
@@ -240,7 +270,7 @@ class QuantisedVectors:
             DamagedVectorsError: they lie further apart than rounding explains.
         """
         vectors = self[rows]
-        exact = _each_by_itself(vectors, query)
+        exact = each_by_itself(vectors, query)
         norms = np.sqrt(np.einsum("rd,rd->r", vectors, vectors))
         if not (np.abs(exact - nearly) <= self.codes.error_bounds(rows, norms, query)).all():
             raise DamagedVectorsError("quantised vectors are not those of the vectors beside them")

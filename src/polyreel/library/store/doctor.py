@@ -38,6 +38,7 @@ from polyreel.library.store.tables import (
     SUBTITLES,
     embedding_table,
 )
+from polyreel.library.store.vector_index import IndexFacts
 
 __all__ = ["GenerationHealth", "LibraryHealth", "examine"]
 
@@ -154,6 +155,7 @@ def examine(folder: Path) -> LibraryHealth:
     bundle_state, usable = _bundle_state(state.generation)
     searched = sum(clip["video"] in whole for clip in clips)
     wishes, unread = _preferences(folder)
+    index = look.index()
     return LibraryHealth(
         library=str(folder),
         schema_version=state.schema_version,
@@ -165,8 +167,8 @@ def examine(folder: Path) -> LibraryHealth:
         measured=read_calibration(calibration_file(cache_of(folder, state)), state.generation.dim)
         is not None,
         ways={
-            "clips": way_of_search(searched, state.generation.dim),
-            "subtitles": way_of_search(len(lines), state.generation.dim),
+            name: way_of_search(rows, state.generation.dim, index)
+            for name, rows in (("clips", searched), ("subtitles", len(lines)))
         },
         videos=len(whole),
         paths=len(rows),
@@ -230,6 +232,12 @@ class _Look:
             self.damage.append(f"the table {table} cannot be read ({error.value}). {_RESTORE}")
             return []
         return found
+
+    def index(self) -> IndexFacts | None:
+        """The index of the vectors; none where their table cannot be read, which is noted already."""
+        with contextlib.suppress(LibraryError):
+            return self._snapshot.index_facts()
+        return None
 
     def require_vectors(self, what: str, ids: set[str], vectors: set[str]) -> None:
         if lost := len(ids - vectors):

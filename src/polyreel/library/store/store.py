@@ -49,6 +49,7 @@ from polyreel.library.store.tables import (
     embedding_schema,
     embedding_table,
 )
+from polyreel.library.store.vector_index import IndexFacts, bring_up_to_date, index_facts
 from polyreel.library.store.words import WORDS, indexed_words
 
 if TYPE_CHECKING:
@@ -159,6 +160,23 @@ class TableReader:
             query = query.select(list(columns))
         with _reading_errors(self.folder):
             return query.to_arrow()
+
+    def read_with_addresses(self, name: str, columns: Sequence[str]) -> tuple[pa.Table, NDArray[np.uint64]]:
+        """Rows of a table, and where in it each lies, (rows,).
+
+        Args:
+            name: of the table.
+            columns: which to read.
+        """
+        query = self.table(name).search().with_row_id(True).select(list(columns))
+        with _reading_errors(self.folder):
+            found = query.to_arrow()
+        return found.select(list(columns)), found["_rowid"].to_numpy()
+
+    def index_facts(self) -> IndexFacts | None:
+        """The index of the vectors that searches use; None if there is none."""
+        with _reading_errors(self.folder):
+            return index_facts(self.table(self.embeddings))
 
     def batches(self, name: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Rows of a table, some thousands at a time, so that they need not all be in memory.
@@ -465,6 +483,22 @@ class Writer:
             for name in scattered:
                 self._tables[name].optimize(cleanup_older_than=_KEEP_VERSIONS)
             self._publish_changes()
+
+    def index_vectors(self) -> None:
+        """Bring the index of the vectors that searches use up to date, where they are so many.
+
+        Ctrl-C does not wait for it: what Lance may still publish then is an index, which holds no rows, and
+        the next writer takes it back.
+        """
+        name = embedding_table(self._state.active_generation)
+        table = self._tables[name]
+        with _storage_errors(self.folder):
+            if not bring_up_to_date(table, self._state.generation.dim):
+                return
+            with uninterrupted():
+                self._publish_changes()
+                table.optimize(cleanup_older_than=_KEEP_VERSIONS)
+                self._publish_changes()
 
     def _drop_old_index(self) -> None:
         """Remove Lance's index of words, which an older polyreel searched and each commit has to keep up."""

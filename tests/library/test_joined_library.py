@@ -285,6 +285,43 @@ def test_a_measure_is_kept_until_the_next_commit(three, monkeypatch):
     assert [place.name for place in kept.parent.parent.iterdir()] == [kept.parent.name]
 
 
+def test_what_no_text_is_searched_for_needs_no_measure(videos, tmp_path, tiny_bundle):
+    said: list[str] = []
+    folders = [write(tmp_path / str(n), tiny_bundle, part) for n, part in enumerate(split(videos, 2, seed=3))]
+    joined = open_joined(folders, load, on_measuring=lambda: said.append("now"))
+    clip = joined.search_vector(videos[0].vectors[0]).hits[0].clip_id
+    assert joined.search_like(clip).hits
+    assert joined.contents().videos == len(videos)
+    assert not said
+    assert joined.search("red").verdict != "unmeasured"
+    assert said == ["now"]
+
+
+def test_a_file_that_several_libraries_met_is_one_problem(videos, tmp_path, tiny_bundle):
+    """As the one that looked at it last has it."""
+    later = "2026-11-0{}T08:00:00+00:00".format
+    met = {
+        "bad.mp4": [("failed", "moov atom not found", later(1)), ("failed", "moov atom not found", later(2))],
+        "mended.mp4": [("failed", "moov atom not found", later(1)), ("ok", "", later(2))],
+        "worse.mp4": [("failed", "truncated", later(2)), ("partial", "3 damaged packets", later(1))],
+    }
+    folders = [tmp_path / "one", tmp_path / "other"]
+    for place, folder in enumerate(folders):
+        files = commit_of(videos[: len(met)]).files
+        for file, (name, states) in zip(files, met.items(), strict=True):
+            status, message, at = states[place]
+            file |= {"path": f"/videos/{name}", "status": status, "message": message, "indexed_at": at}
+        with writing(folder, generation_of(tiny_bundle.card, str(tiny_bundle.folder))) as writer:
+            writer.commit(replace(commit_of(videos[: len(met)]), files=files))
+    for order in (folders, folders[::-1]):
+        found = open_joined(order, load).contents()
+        assert found.paths == len(met)
+        assert [(each.name, each.message) for each in found.problems] == [
+            ("bad.mp4", "moov atom not found"),
+            ("worse.mp4", "truncated"),
+        ]
+
+
 def test_measures_of_libraries_that_went_do_not_pile_up(three, cache, monkeypatch):
     monkeypatch.setattr(joined_library, "_SETS_KEPT", 2)
     joined = cache / "joined"

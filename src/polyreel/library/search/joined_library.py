@@ -60,8 +60,8 @@ class JoinedSnapshot(Snapshot):
 class JoinedLibrary(SearchedLibrary):
     """Several libraries opened for searching as one, by any number of threads.
 
-    Each is followed as ``Library`` follows it. What a match means is measured on all of them together, as
-    soon as each of them has been measured by itself.
+    Each is followed as ``Library`` follows it. What a match means is measured on all of them together by the
+    first search for a text after each of them has been measured by itself.
 
     Args:
         libraries: each opened, with one bundle; at least one.
@@ -98,9 +98,14 @@ class JoinedLibrary(SearchedLibrary):
             if known is None or any(old is not new for old, new in zip(known.parts, parts, strict=True)):
                 _require_one_bundle([part.folder for part in parts], [part.state for part in parts])
                 known = self._snapshot = JoinedSnapshot(parts)
-                if all(part.calibration is not None for part in parts):
-                    self._measure_if_quick(known)
             return known
+
+    def _measure_for_texts(self, snapshot: Snapshot) -> None:
+        if isinstance(snapshot, JoinedSnapshot) and all(
+            part.calibration is not None for part in snapshot.parts
+        ):
+            with self._joining:  # of searches at once, the first one measures
+                self._measure_if_quick(snapshot)
 
     def _laid_out_anew(self, snapshot: Snapshot) -> Snapshot:
         for library, part in zip(self.libraries, snapshot.parts, strict=True):

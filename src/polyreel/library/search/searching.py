@@ -57,6 +57,10 @@ class SearchedLibrary(ABC):
     def _laid_out_anew(self, snapshot: Snapshot) -> Snapshot:
         """The same from its tables; what was laid out of it before is damaged."""
 
+    def _measure_for_texts(self, snapshot: Snapshot) -> None:
+        """Measure what matches of texts mean where that is done before the first search for one."""
+        return
+
     @abstractmethod
     def close(self) -> None:
         """Let go of what is open; a search opens it again."""
@@ -211,6 +215,8 @@ class SearchedLibrary(ABC):
 
     def _answer(self, snapshot: Snapshot, queries: Sequence[SearchQuery]) -> list[SearchResult]:
         began = time.perf_counter()
+        if any(query.text for query in queries):
+            self._measure_for_texts(snapshot)
         vectors = _encode(snapshot.bundle, queries)
         try:
             return self._ranked(snapshot, queries, vectors, began)
@@ -271,6 +277,8 @@ class SearchedLibrary(ABC):
         cosines = np.zeros(len(clips), np.float32)
         strengths: Sequence[float | None] | None = None
         if query is not None:
+            if query.text:
+                self._measure_for_texts(snapshot)
             cosines = snapshot.index.clip_vectors[rows] @ _encode(snapshot.bundle, [query])[0]
             # What texts reach is no scale for pictures.
             strengths = snapshot.picture_strengths(cosines) if query.text else None

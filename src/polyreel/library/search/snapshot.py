@@ -134,7 +134,11 @@ class Snapshot(ABC):
     def contents(self) -> Contents:
         """What can be searched, and which files were not as they should be."""
         columns = ["path", "status", "message", "indexed_at"]
-        files = pa.concat_tables([part.tables().read(FILES, columns) for part in self.parts]).sort_by("path")
+        files = pa.concat_tables([part.tables().read(FILES, columns) for part in self.parts])
+        files = files.sort_by([("path", "ascending"), ("indexed_at", "ascending")])
+        # Of a file in several libraries the one that looked at it last tells.
+        told = [("status", "last"), ("message", "last")]
+        last = files.group_by("path", use_threads=False).aggregate(told)
         updated_at = pc.max(files["indexed_at"]).as_py()
         lines = self.index.subtitles["language"].value_counts().to_pylist()
         return Contents(
@@ -151,10 +155,10 @@ class Snapshot(ABC):
             problems=tuple(
                 ProblemFile(
                     name=self.name(row["path"]),
-                    left_out=row["status"] != OK,
-                    message=self._below_root(row["message"]),
+                    left_out=row["status_last"] != OK,
+                    message=self._below_root(row["message_last"]),
                 )
-                for row in files.filter(pc.not_equal(files["message"], "")).to_pylist()
+                for row in last.filter(pc.not_equal(last["message_last"], "")).to_pylist()
             ),
             updated_at=datetime.fromisoformat(updated_at) if updated_at else None,
         )

@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import os
 import shutil
+import tempfile
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -303,8 +305,10 @@ def _vectors_of(
     since = _first_new(addresses, snapshot) if any(many) else None
     indexed = [since is not None and each for each in many]
     large = [is_large(len(ids), dim) for ids in asked.values()]
-    made = [
-        np.zeros((len(ids), dim), np.float16 if by_index or quantised else np.float32)
+    made: list[NDArray[np.floating[Any]]] = [
+        _blank_on_disk(snapshot.folder / CACHE, (len(ids), dim))
+        if by_index
+        else np.zeros((len(ids), dim), np.float16 if quantised else np.float32)
         for ids, by_index, quantised in zip(asked.values(), indexed, large, strict=True)
     ]
     places = [_places(encoded, ids) for ids in asked.values()]
@@ -329,6 +333,17 @@ def _vectors_of(
         else:
             found.append(ExactVectors(vectors))
     return found
+
+
+def _blank_on_disk(folder: Path, shape: tuple[int, int]) -> NDArray[np.float16]:
+    """Zeros of float16 that need no memory: of a file that goes with them, or else in memory after all."""
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            # A disk that is full must say so here, and not when a page of it is written.
+            os.posix_fallocate(file.fileno(), 0, max(1, 2 * shape[0] * shape[1]))
+            return np.memmap(file, np.float16, "r+", shape=shape)
+    return np.zeros(shape, np.float16)
 
 
 def _has_index(rows: int, dim: int) -> bool:

@@ -225,6 +225,21 @@ def test_a_damaged_index_costs_time_and_no_hit(library, caplog):
     assert not caplog.text
 
 
+def test_what_others_cannot_build_is_built_here(library, monkeypatch):
+    asked = []
+
+    def cannot(*arguments):
+        asked.append(arguments)
+        return False
+
+    monkeypatch.setattr(vector_index, "_OUTGROWN", 0)
+    with writing(library) as writer:
+        writer.index_vectors(cannot)
+    assert asked == [(library / "gen-1.lance", "vector", "vectors-2000", 16)]
+    assert facts_of(library) == vector_index.IndexFacts("vectors-2000", 2000, 0)
+    require_exact_hits(library)
+
+
 def test_index_makes_it_at_its_end(tmp_path, tiny_bundle):
     film(tmp_path / "videos" / "a.mp4", "red", "blue", "green", each_s=3)
     index_films(tmp_path / "videos", tmp_path / "library", tiny_bundle)

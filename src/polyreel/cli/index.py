@@ -259,11 +259,13 @@ def index_with_progress(
     location = bundle_location(folder, bundle)
     loaded = load_bundle(location, device if cluster is None else None)
     limits = Limits(memory_bytes=memory_limit_mb << 20)
-    read = None
+    read = build_index = None
     if cluster is not None:
         from polyreel.encoders.on_node import NodeBundle
         from polyreel.library.index.on_ray import RayReading
+        from polyreel.library.index.vector_index_on_ray import RayVectorIndex
 
+        build_index = RayVectorIndex(cluster, readers)
         bundle_there = NodeBundle(location, loaded.card.identity, wanted_device(device))
         read = RayReading(cluster, bundle_there, readers=readers, limits=limits)
     with cluster or nullcontext(), show_progress() as show:
@@ -282,6 +284,7 @@ def index_with_progress(
             hwaccel=hwaccel,
             on_event=_follow(show),
             read=read,
+            build_index=build_index,
         )
         if not report.interrupted:
             try:

@@ -33,6 +33,7 @@ from polyreel.library.store.preferences import read_preferences, write_preferenc
 from polyreel.library.store.state import generation_of, read_state
 from polyreel.library.store.store import Commit, Writer, writing
 from polyreel.library.store.tables import FAILED, FILES, OK, PARTIAL, UNREADABLE
+from polyreel.library.store.vector_index import BuildIndex
 from polyreel.media.decode import Health
 from polyreel.media.hwaccel import HwaccelUse
 from polyreel.media.limited import DecodeOptions, Finished, Limits, Opened
@@ -116,6 +117,7 @@ def index(
     commit_every_s: float = _COMMIT_EVERY_S,
     on_event: Callable[[IndexEvent], None] | None = None,
     read: ReadFiles | None = None,
+    build_index: BuildIndex | None = None,
 ) -> IndexReport:
     """Make the library in ``folder`` hold what lies in ``paths``, reading only what is new or changed.
 
@@ -136,6 +138,7 @@ def index(
         commit_every_s: how much work, in seconds, a kill may cost.
         on_event: called with each step of the progress.
         read: what reads files, on other machines, say, with the same bundle; None reads them here.
+        build_index: what builds the index that so many vectors are searched by, likewise.
 
     Raises:
         UsageError: a path does not exist, or an encoder of the user's own fails.
@@ -175,7 +178,7 @@ def index(
                 _catch_up(writer, bundle, found, run.report, workers=workers, limits=limits)
             if not run.report.interrupted:
                 with _noting_interrupts(run.report):
-                    writer.index_vectors()
+                    writer.index_vectors(build_index)
             if not (run.report.interrupted and writer.is_empty):  # of such a first run nothing is left
                 write_run_record(folder, _recorded(run.report, took_s=time.monotonic() - began))
         finally:

@@ -49,7 +49,7 @@ from polyreel.library.store.tables import (
     embedding_schema,
     embedding_table,
 )
-from polyreel.library.store.vector_index import IndexFacts, bring_up_to_date, index_facts
+from polyreel.library.store.vector_index import BuildIndex, IndexFacts, bring_up_to_date, index_facts
 from polyreel.library.store.words import WORDS, indexed_words
 
 if TYPE_CHECKING:
@@ -484,16 +484,19 @@ class Writer:
                 self._tables[name].optimize(cleanup_older_than=_KEEP_VERSIONS)
             self._publish_changes()
 
-    def index_vectors(self) -> None:
+    def index_vectors(self, build: BuildIndex | None = None) -> None:
         """Bring the index of the vectors that searches use up to date, where they are so many.
 
         Ctrl-C does not wait for it: what Lance may still publish then is an index, which holds no rows, and
         the next writer takes it back.
+
+        Args:
+            build: makes it, on other machines, say; None does it here.
         """
         name = embedding_table(self._state.active_generation)
         table = self._tables[name]
         with _storage_errors(self.folder):
-            if not bring_up_to_date(table, self._state.generation.dim):
+            if not bring_up_to_date(table, self._state.generation.dim, self.folder / f"{name}.lance", build):
                 return
             with uninterrupted():
                 self._publish_changes()

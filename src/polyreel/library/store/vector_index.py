@@ -12,6 +12,7 @@ import functools
 import math
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from lancedb.table import Table
 
 __all__ = [
+    "BuildIndex",
     "IndexFacts",
     "TableIndex",
     "bring_up_to_date",
@@ -33,6 +35,10 @@ __all__ = [
     "partitions_of",
     "probes_of",
 ]
+
+BuildIndex = Callable[[Path, str, str, int], bool]
+"""Builds an index over a table, given its folder, its column of vectors, the name of the index and how many
+partitions it is to have; says whether it could."""
 
 PLANES_BYTES = 4_600_000_000
 """What planes of bits may take: ten million clips of 384 numbers, which a search scans in 0.3 s of CPU."""
@@ -109,12 +115,14 @@ def index_facts(table: Table) -> IndexFacts | None:
     return None if new is None else IndexFacts(name, int(name.removeprefix(_NAME)), int(new))
 
 
-def bring_up_to_date(table: Table, dim: int) -> bool:
+def bring_up_to_date(table: Table, dim: int, place: Path, build: BuildIndex | None = None) -> bool:
     """Make, extend or drop the index of a table of vectors, as its size asks; return whether that changed it.
 
     Args:
         table: at its latest version; each step makes another one.
         dim: width of the vectors.
+        place: folder of the table.
+        build: makes an index; where it cannot, and without it, this process does.
     """
     rows, facts = table.count_rows(), _whole(table, dim)
     # Near the size where it begins, it is not made and dropped in turn.
@@ -124,7 +132,7 @@ def bring_up_to_date(table: Table, dim: int) -> bool:
         return _drop(table)
     if facts is None or rows > _OUTGROWN * facts.trained:
         _drop(table)
-        _build(table, rows)
+        _build(table, rows, place, build)
         return True
     if facts.new > max(_FEW_NEW, _NEW_SHARE * rows):
         table.optimize(cleanup_older_than=_FOREVER)
@@ -143,11 +151,14 @@ def _whole(table: Table, dim: int) -> IndexFacts | None:
     return facts
 
 
-def _build(table: Table, rows: int) -> None:
+def _build(table: Table, rows: int, place: Path, build: BuildIndex | None) -> None:
     # Imported late: with it comes Lance.
     from lancedb.index import Bitmap, IvfRq
 
     table.create_index(_KIND, config=Bitmap(), name=_KINDS)
+    if build is not None and build(place, _VECTOR, f"{_NAME}{rows}", partitions_of(rows)):
+        table.checkout_latest()  # type: ignore[no-untyped-call]
+        return
     config = IvfRq(
         distance_type="cosine",
         num_partitions=partitions_of(rows),

@@ -1,0 +1,84 @@
+"""The index of a library's vectors, built by the nodes of a cluster: searched and kept as one built here."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import lancedb
+import numpy as np
+import pytest
+
+from clusters import needs_ray, three_nodes
+from films import open_library
+from polyreel.library.index.vector_index_on_ray import RayVectorIndex
+from polyreel.library.search import indexed_vectors as indexed
+from polyreel.library.search.indexed_vectors import IndexedVectors
+from polyreel.library.store import vector_index
+from polyreel.library.store.state import generation_of, read_state
+from polyreel.library.store.store import Commit, writing
+from polyreel.library.store.vector_index import IndexFacts, index_facts
+from polyreel.scale.cluster import Cluster
+
+pytestmark = [
+    pytest.mark.slow,
+    *needs_ray,
+    pytest.mark.filterwarnings("ignore"),  # Ray's and Lance's of themselves
+    pytest.mark.skipif(find_spec("lance") is None, reason="pylance is not installed"),
+]
+
+CLIPS = 500
+
+
+@pytest.fixture(autouse=True)
+def _every_library_wants_an_index(monkeypatch):
+    monkeypatch.setattr(vector_index, "PLANES_BYTES", 0)
+    monkeypatch.setattr(indexed, "COMPARED_WITHOUT", 20)
+    monkeypatch.setattr(indexed, "_COMPARED", 1_800)
+
+
+def video(number, dim):
+    name = f"{number:032x}"
+    vectors = np.random.default_rng(number).standard_normal((CLIPS, dim)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    facts = dict.fromkeys(("sidecars", "message", "health", "indexed_at"), "")
+    file = {"path": f"/videos/{name}.mp4", "video": name, "size_bytes": 1, "mtime_ns": 1, "status": "ok"}
+    clips = [
+        {
+            "clip_id": f"{name}@{place:010d}",
+            "video": name,
+            "start_s": 10.0 * place,
+            "end_s": 10.0 * place + 10,
+            "thumbnail": "",
+        }
+        for place in range(CLIPS)
+    ]
+    ids = [{"id": clip["clip_id"], "video": name, "kind": "clip"} for clip in clips]
+    return Commit(files=[{**file, **facts}], clips=clips, embeddings=ids, vectors=list(vectors))
+
+
+def require_exact_hits(library, dim):
+    opened = open_library(library)
+    assert isinstance(opened.snapshot.index.clip_vectors, IndexedVectors)
+    for query in np.random.default_rng(9).standard_normal((5, dim)).astype(np.float32):
+        query /= np.linalg.norm(query)
+        found, right = (opened.search_vector(query, top=20, exact=exact) for exact in (False, True))
+        assert [hit.clip_id for hit in found.hits] == [hit.clip_id for hit in right.hits]
+
+
+def test_it_is_that_of_one_machine(tmp_path, tiny_bundle, caplog):
+    library, dim = tmp_path / "library", tiny_bundle.card.dim
+    with writing(library, generation_of(tiny_bundle.card, str(tiny_bundle.folder))) as writer:
+        for number in range(4):
+            writer.commit(video(number, dim))
+        with three_nodes() as nodes, Cluster(nodes.address) as cluster:
+            writer.index_vectors(RayVectorIndex(cluster))
+    assert not caplog.text
+    table = lancedb.connect(library).open_table("gen-1")
+    assert table.version == read_state(library).tables["gen-1"]
+    assert index_facts(table) == IndexFacts("vectors-2000", 2000, 0)
+    assert {each.num_segments for each in table.list_indices() if each.name == "vectors-2000"} == {4}
+    require_exact_hits(library, dim)
+    with writing(library) as writer:
+        writer.commit(video(4, dim))
+        writer.index_vectors()
+    require_exact_hits(library, dim)

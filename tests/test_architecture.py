@@ -30,6 +30,7 @@ GROUND = (
     "progress",
     "query_languages",
     "recipes",
+    "remote",
     "text_lines",
     "units",
 )

@@ -125,6 +125,7 @@ def index(
     from polyreel.library.search.search import calibrate_library
     from polyreel.library.user_library import user_library
     from polyreel.media.limited import Limits
+    from polyreel.remote.address import asked_place
 
     if isinstance(paths, str | os.PathLike):
         given: list[str | Path] = [paths]
@@ -192,7 +193,7 @@ def index(
             folder,
             loaded,
             location=location,
-            paths=[absolute(path) for path in wanted],
+            paths=[asked_place(path) for path in wanted],
             retry_failed=retry_failed,
             limits=Limits(),
             on_progress=on_event and (lambda now: on_event(Recognised(stage.source, now))),

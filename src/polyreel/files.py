@@ -16,11 +16,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import platformdirs
+
 from polyreel.errors import PolyreelError
 
 __all__ = [
     "SCRATCH",
     "absolute",
+    "cache_dir",
     "exclusive_lock",
     "finished_file",
     "new_file",
@@ -187,6 +190,12 @@ def absolute(path: Path) -> Path:
     with contextlib.suppress(RuntimeError):  # the home of nobody: it stays as it is and will not be found
         path = path.expanduser()
     return path.absolute()
+
+
+def cache_dir() -> Path:
+    """Folder of everything that can be fetched or built again (``POLYREEL_CACHE`` overrides it)."""
+    override = os.environ.get("POLYREEL_CACHE")
+    return Path(override) if override else Path(platformdirs.user_cache_dir("polyreel"))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from polyreel.library.results import LibraryResult
 from polyreel.library.search.search import Library
 from polyreel.media.cuts.files import write_cut
 from polyreel.media.cuts.request import CutRequest
+from polyreel.remote.address import place
 
 __all__ = ["CutFile", "cut_tool"]
 
@@ -62,7 +63,7 @@ def cut_tool(folder: Path) -> Tool:
             raise UsageError(
                 "a cut is written into one folder", value=given.name, remedy="Give a name without a folder"
             )
-        source, target = Path(library.video(given.video_id).media), folder / given.name
+        source, target = place(library.video(given.video_id).media), folder / given.name
         report = write_cut(source, target, CutRequest(given.start_s, given.end_s))
         return ToolAnswer(
             CutFile(file=str(target), **report.model_dump(include=set(CutFile.model_fields) - {"file"}))

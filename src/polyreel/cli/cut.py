@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from polyreel.cli.options import Json, LibraryOption, absolute, default_library
 from polyreel.cli.output import print_json, show_progress, stderr, stdout
 from polyreel.errors import UsageError
+from polyreel.remote.address import asked_place
 from polyreel.units import clock, count, parse_clock
 
 __all__ = ["cut"]
@@ -92,7 +93,7 @@ def _moment(named: str, library: Path, start: str | None, end: str | None) -> tu
             item=named,
             remedy="Give both, in seconds or as 1:02:03, or the rank of a hit in place of the video",
         )
-    return absolute(Path(named)), _seconds("--start", start), _seconds("--end", end)
+    return asked_place(Path(named)), _seconds("--start", start), _seconds("--end", end)
 
 
 def _seconds(option: str, text: str) -> float:

@@ -31,6 +31,7 @@ from polyreel.cli.output import print_json, show_progress, stderr, stdout
 from polyreel.cli.watching import index_and_watch
 from polyreel.errors import MediaError, UsageError
 from polyreel.media.hwaccel import Hwaccel, HwaccelUse
+from polyreel.remote.address import BucketPath, asked_place
 from polyreel.units import clock, count, printable
 
 if TYPE_CHECKING:
@@ -106,6 +107,13 @@ def index(
 
     if not prune:
         require_paths(paths)
+    in_buckets = [path for path in map(asked_place, paths) if isinstance(path, BucketPath)]
+    if watch and in_buckets:
+        raise UsageError(
+            "a bucket does not tell of what changes in it",
+            item=in_buckets[0],
+            remedy="Leave out --watch, and index again now and then: unchanged films are not read",
+        )
     folder = default_library(library)
     if ray is not None and hwaccel != "none":
         raise UsageError(

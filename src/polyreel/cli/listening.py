@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polyreel.cli.options import absolute
 from polyreel.cli.output import stderr, stdout
 from polyreel.errors import FetchError, MediaError, UsageError
+from polyreel.remote.address import asked_place
 from polyreel.units import count, duration
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class LineMaker:
         readers: int | None = None,
     ) -> None:
         self.stage, self._words = stage, _WORDS[stage.source]
-        self._paths, self._retry_failed = [absolute(path) for path in paths], retry_failed
+        self._paths, self._retry_failed = [asked_place(path) for path in paths], retry_failed
         self._memory_limit_mb = memory_limit_mb
         self._cluster, self._readers = cluster, readers
         self.report: HearingReport | None = None

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from polyreel.errors import NotFoundError, UsageError
+from polyreel.remote.address import BucketPath
+from polyreel.remote.spool import reached_file
 
 __all__ = ["open_moment"]
 
@@ -26,6 +28,11 @@ _PATIENCE_S = 0.5
 _running: list[subprocess.Popen[bytes]] = []
 
 
+def _open_fetched(video: BucketPath, start_s: float) -> tuple[str, bool]:
+    with reached_file(video) as file:
+        return open_moment(file, start_s)
+
+
 def open_moment(video: Path, start_s: float) -> tuple[str, bool]:
     """Start a player on a video, and do not wait for its end.
 
@@ -40,6 +47,8 @@ def open_moment(video: Path, start_s: float) -> tuple[str, bool]:
         NotFoundError: the file is not there.
         UsageError: there is no program to show it, or it fails at once.
     """
+    if isinstance(video, BucketPath):
+        return _open_fetched(video, start_s)
     if not video.is_file():
         raise NotFoundError(
             "the video is not there now", item=video, remedy="Connect its disk, or run 'polyreel index'"

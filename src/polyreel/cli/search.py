@@ -28,6 +28,7 @@ from polyreel.errors import QueryError, UsageError
 from polyreel.files import absolute
 from polyreel.library.last_hits import recall_hit, remember_hits
 from polyreel.library.local_socket import ask_server
+from polyreel.remote.address import asked_place, is_address, place
 from polyreel.units import clock, count, printable
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def search(
     chosen = None if open_hit is None else _chosen(result.hits, open_hit)
     if json:
         if chosen is not None:  # before the document: what fails is the only one
-            _open(Path(chosen.video), chosen.watch_start_s)
+            _open(place(chosen.video), chosen.watch_start_s)
         print_json(result.model_dump(mode="json"))
         return 0
     if null or paths:
@@ -160,7 +161,7 @@ def search(
     else:
         _print(result, filtered=bool(filters))
     if chosen is not None:
-        _open(Path(chosen.video), chosen.watch_start_s)
+        _open(place(chosen.video), chosen.watch_start_s)
     return 0
 
 
@@ -198,6 +199,8 @@ def _as_indexed(folder: str | None) -> str | None:
     """A folder as libraries name it: one that is here by its whole path, another as it was given."""
     if folder is None:
         return None
+    if is_address(Path(folder)):
+        return str(asked_place(Path(folder)))
     here = absolute(Path(folder))
     return str(here) if here.exists() else folder
 
@@ -308,7 +311,7 @@ def hit_table(hits: tuple[Hit, ...], *, width: int) -> Table:
         numbers = [
             (*row, printable(_short(Path(str(hit.library))))) for row, hit in zip(numbers, hits, strict=True)
         ]
-    names = [printable(_short(Path(hit.video))) for hit in hits]
+    names = [printable(_short(place(hit.video))) for hit in hits]
     widest = max(map(cell_len, [*names, "video"]))
     before = sum(max(map(len, column)) + _GAP for column in zip(heads, *numbers, strict=True)) + widest + _GAP
     table = Table(box=None, pad_edge=False, header_style="bold", width=max(width, before))
@@ -322,7 +325,7 @@ def hit_table(hits: tuple[Hit, ...], *, width: int) -> Table:
         table.width = before + room
         table.add_column("subtitle", overflow="ellipsis", no_wrap=True, width=room)
     for hit, figures, name in zip(hits, numbers, names, strict=True):
-        row: list[str | Text] = [*figures, Text(name, style=f"link {Path(hit.video).as_uri()}")]
+        row: list[str | Text] = [*figures, Text(name, style=f"link {place(hit.video).as_uri()}")]
         if subtitles:
             line = hit.evidence.subtitle
             row.append(Text(printable(f"[{line.language}] {line.text}") if line else ""))

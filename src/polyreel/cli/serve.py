@@ -11,7 +11,9 @@ from cyclopts import Parameter, validators
 
 from polyreel.cli.options import Device, Json, LibraryOption, absolute, default_library, load_bundle
 from polyreel.cli.output import print_json, stderr, stdout
+from polyreel.errors import UsageError
 from polyreel.extras import missing_extra
+from polyreel.remote.address import BucketPath, asked_place
 
 if TYPE_CHECKING:
     from polyreel.encoders.runtime import Bundle
@@ -67,7 +69,7 @@ def serve(
         host=host,
         port=port,
         token=os.environ.get(_TOKEN) or None,  # type: ignore[arg-type]
-        roots=tuple(absolute(each) for each in root),
+        roots=tuple(map(_local_root, root)),
         names=name,
         searches_per_s=rate,
         max_upload_bytes=max_upload << 20,
@@ -90,3 +92,13 @@ def serve(
     with contextlib.suppress(KeyboardInterrupt):  # that is how one ends it
         serve_library(settings, load, on_ready=print_address)
     return 0
+
+
+def _local_root(folder: Path) -> Path:
+    if isinstance(asked_place(folder), BucketPath):
+        raise UsageError(
+            "the page indexes folders of this machine alone",
+            item=asked_place(folder),
+            remedy="Run 'polyreel index' on the bucket; the page shows what is indexed",
+        )
+    return absolute(folder)

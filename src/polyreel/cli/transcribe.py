@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter, validators
 
-from polyreel.cli.options import Json, Languages, SpeechDevice, SpeechModel, absolute
+from polyreel.cli.options import Json, Languages, SpeechDevice, SpeechModel
 from polyreel.cli.output import print_json, show_progress, stderr, stdout
 from polyreel.errors import MediaError, UsageError
 from polyreel.recognition.subtitle_files import (
@@ -20,6 +20,7 @@ from polyreel.recognition.subtitle_files import (
     subtitle_text,
     write_beside,
 )
+from polyreel.remote.address import asked_place
 from polyreel.units import clock, count
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def transcribe(
             track=None if track is None else track - 1,
             download=show.download,
         )
-        for video in map(absolute, videos):
+        for video in map(asked_place, videos):
             try:
                 lines = _lines(engine, video, languages or (), show)
                 if not lines:

@@ -14,6 +14,7 @@ from polyreel.encoders.devices import CPU
 from polyreel.encoders.registry import locate_bundle
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleError, UsageError
+from polyreel.remote.address import in_bucket
 
 __all__ = ["NodeBundle", "actor_of", "require_seen"]
 
@@ -98,5 +99,7 @@ def require_seen(sample: Path | None) -> None:
         raise UsageError(
             f"node {platform.node()} does not see the videos",
             item=sample,
-            remedy="Mount their folder at the same place on every node",
+            remedy="Give every node the extra 'bucket' and credentials in its environment"
+            if in_bucket(str(sample))
+            else "Mount their folder at the same place on every node",
         )

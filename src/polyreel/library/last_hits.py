@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from polyreel.errors import NotFoundError
 from polyreel.files import read_regular, write_atomically
 from polyreel.packages.members import cache_dir
+from polyreel.remote.address import place
 
 __all__ = ["LastHit", "recall_hit", "remember_hits"]
 
@@ -46,11 +47,11 @@ def remember_hits(library: Path, hits: Iterable[Mapping[str, Any]]) -> None:
     """
     kept = [{fact: hit[fact] for fact in _FACTS} for hit in hits]
     data = json.dumps({"schema": _SCHEMA, "hits": kept}).encode()
-    for place in _places(library):
+    for file in _places(library):
         with contextlib.suppress(OSError):
-            place.parent.mkdir(exist_ok=True)
-            write_atomically(place, data)
-            place.chmod(0o600)
+            file.parent.mkdir(exist_ok=True)
+            write_atomically(file, data)
+            file.chmod(0o600)
             return
 
 
@@ -64,7 +65,7 @@ def recall_hit(library: Path, rank: int) -> LastHit:
     Raises:
         NotFoundError: no search is remembered, or it had no such hit.
     """
-    newest = max((place for place in _places(library) if place.is_file()), key=_modified, default=None)
+    newest = max((file for file in _places(library) if file.is_file()), key=_modified, default=None)
     if newest is None:
         raise NotFoundError(
             "no search of this library is remembered",
@@ -75,7 +76,7 @@ def recall_hit(library: Path, rank: int) -> LastHit:
         kept = json.loads(read_regular(newest))
         hits = {
             int(hit["rank"]): LastHit(
-                Path(hit["video"]),
+                place(hit["video"]),
                 float(hit["start_s"]),
                 float(hit["end_s"]),
                 float(hit["watch_start_s"]),

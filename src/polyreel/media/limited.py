@@ -29,6 +29,7 @@ from polyreel.media.scaling import STRETCH, Scaling
 from polyreel.media.subtitles import SubtitleTrack
 from polyreel.media.windows import MAX_CLIP_S
 from polyreel.media.wire import read_message
+from polyreel.remote.spool import FetchStopped, reached_file
 from polyreel.units import printable
 
 if TYPE_CHECKING:
@@ -210,6 +211,7 @@ class DecodeWorker:
             LimitError: the file took too long or too much memory.
             DecodeError: the decoder crashed.
             WorkerKilledError: the child was killed from outside, and so was its replacement.
+            UnreachableError: the file lies in a bucket and could not be fetched.
             DecodeStopped: ``stop`` was set.
         """
         device, sent = self._hwaccel.wanted, _Sent(options.from_s)
@@ -276,12 +278,30 @@ class DecodeWorker:
 
         Raises: as ``decode``, but that a child that was killed is not replaced.
         """
+        # The child has no network, and nobody's credentials.
+        with contextlib.ExitStack() as held:
+            try:
+                file = held.enter_context(
+                    reached_file(path, beside=request.get("sidecars") or (), stop=self._stop)
+                )
+            except FetchStopped:
+                raise DecodeStopped from None
+            yield from self._ask(path, file, request, understand)
+
+    def _ask(
+        self,
+        path: Path,
+        file: Path,
+        request: Mapping[str, Any],
+        understand: Callable[[Messages], Iterator[_Event]],
+    ) -> Generator[_Event]:
         process = self._running()
-        asked = {"path": str(path.absolute()), **request}
+        asked = {"path": str(file.absolute()), **request}
         try:
             process.stdin.write(json.dumps(asked).encode() + b"\n")
             process.stdin.flush()
-            yield from understand(_messages(_PatientReader(process, path, self._limits, self._stop)))
+            said = _messages(_PatientReader(process, path, self._limits, self._stop))
+            yield from understand(said if file is path else _as_of(path.parent, file.parent, said))
         # A child that a crafted file took over may say anything.
         except (EOFError, BrokenPipeError, ValueError, LookupError, TypeError, RecursionError) as error:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -334,6 +354,19 @@ def _messages(reader: _PatientReader) -> Messages:
         yield header, payload
         if header["kind"] == "done":
             return
+
+
+def _as_of(folder: Path, here: Path, messages: Messages) -> Messages:
+    """What is said of a file here, said of where it was fetched from."""
+    try:
+        for header, payload in messages:
+            if "problems" in header:
+                said = map(str, header["problems"])
+                header["problems"] = [each.replace(str(here), str(folder)) for each in said]
+            yield header, payload
+    except MediaError as error:
+        error.item = None if error.item is None else str(error.item).replace(str(here), str(folder))
+        raise
 
 
 class _Sent:

@@ -37,6 +37,7 @@ __all__ = [
     "read_subtitles",
     "read_tracks",
     "sidecars",
+    "sidecars_among",
     "sidecars_in",
     "stem_key",
 ]
@@ -120,9 +121,14 @@ def sidecars_in(folder: Path) -> dict[str, list[Path]]:
     that would fit.
     """
     try:
-        paths = sorted(folder.iterdir())
+        return sidecars_among(folder.iterdir())
     except OSError:
         return {}
+
+
+def sidecars_among(files: Iterable[Path]) -> dict[str, list[Path]]:
+    """As ``sidecars_in``, of a folder that was listed already."""
+    paths = sorted(files)
     videos = {stem_key(path) for path in paths if path.suffix.lower() in VIDEO_SUFFIXES}
     by_stem: dict[str, list[Path]] = {}
     for path in paths:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-import platformdirs
 from pydantic import BaseModel, ConfigDict, Field
+
+from polyreel.files import cache_dir
 
 __all__ = ["Archive", "Member", "Registry", "Source", "cache_dir", "sha256_of"]
 
@@ -62,12 +62,6 @@ class Member(Source):
     def file_name(self) -> str:
         """Name in the cache: start of the digest, and the member's own name for people to read."""
         return f"{self.sha256[:10]}-{PurePosixPath(self.member).name}"
-
-
-def cache_dir() -> Path:
-    """Folder of everything that can be fetched or built again (``POLYREEL_CACHE`` overrides it)."""
-    override = os.environ.get("POLYREEL_CACHE")
-    return Path(override) if override else Path(platformdirs.user_cache_dir("polyreel"))
 
 
 def sha256_of(path: Path) -> str:

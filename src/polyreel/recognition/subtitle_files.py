@@ -12,6 +12,7 @@ from polyreel.errors import UsageError
 from polyreel.files import write_atomically
 from polyreel.languages import UNKNOWN
 from polyreel.recognition.protocol import RecognisedLine
+from polyreel.remote.address import in_bucket
 
 __all__ = [
     "SubtitleFormat",
@@ -106,6 +107,12 @@ def write_beside(path: Path, text: str) -> None:
     Raises:
         UsageError: there is one, which somebody may have written by hand, or the folder cannot be written.
     """
+    if in_bucket(str(path)):
+        raise UsageError(
+            "nothing is written into a bucket",
+            item=path,
+            remedy="Leave out --beside and redirect the output to a file",
+        )
     if path.exists():
         raise UsageError(
             "a file of this name is there and was left as it was",

@@ -17,6 +17,8 @@ from polyreel.errors import (
     PolyreelError,
     UsageError,
 )
+from polyreel.remote.address import in_bucket, place
+from polyreel.remote.objects import SCHEMES
 
 __all__ = [
     "ForbiddenError",
@@ -102,8 +104,12 @@ def status_of(error: PolyreelError) -> int:
 _PATH = re.compile(r"(?<![\w/:.~<>-])/(?!api/)(?:[^\s/'\":,;()<>]+/)+[^\s'\":,;()<>]*")
 
 
+# As a bucket's; a name without its ending is cut at a space, as that of a path is.
+_ADDRESS = re.compile(rf"\b(?:{'|'.join(SCHEMES)})://(?:[^\s/'\":,;()<>]+/)*([^\s'\":,;()<>]*)")
+
+
 def public_error(error: PolyreelError) -> PolyreelError:
-    """The error without absolute paths of this machine: each is cut to its last part."""
+    """The error without absolute paths of this machine, and without buckets: each is cut to its last part."""
     return PolyreelError(
         _without_paths(error.what),
         item=_public_fact(error.item),
@@ -117,11 +123,13 @@ def _public_fact(fact: object) -> str | None:
         return None
     text = str(fact)
     is_path = isinstance(fact, Path) or (text.startswith("/") and "\n" not in text)
+    if in_bucket(text) and "\n" not in text:
+        return place(text).name
     return Path(text).name if is_path and Path(text).is_absolute() else _without_paths(text)
 
 
 def _without_paths(text: str) -> str:
-    return _PATH.sub(lambda match: Path(match[0]).name, text)
+    return _PATH.sub(lambda match: Path(match[0]).name, _ADDRESS.sub(lambda match: match[1], text))
 
 
 def document_of(error: PolyreelError) -> ErrorDocument:

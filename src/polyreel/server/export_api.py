@@ -16,6 +16,7 @@ from polyreel.errors import MediaError, NotFoundError, UnknownNameError
 from polyreel.library.exchange.exporting import EXPORT_FORMATS, Export, export_text
 from polyreel.library.results import Hit, SearchResult
 from polyreel.library.search.search_query import text_query
+from polyreel.remote.address import place
 from polyreel.server.api import API, ERRORS, NOT_FOUND, Filters, LanguageTag, PerVideo, QueryText, Top
 from polyreel.server.files import CONDITIONAL_METHOD, attachment, video_file
 from polyreel.server.rendering import spoken_languages, translations_for
@@ -106,15 +107,15 @@ async def _list_of(
 
 def _export(server: Server, hits: Sequence[Hit], kind: str, title: str) -> Export:
     snapshot = server.snapshot
-    video_of = {FilePath(hit.video): hit.video_id for hit in hits}
+    video_of = {place(hit.video): hit.video_id for hit in hits}
     if server.settings.token is None:  # who sees this page is at home here
-        hits = [hit.model_copy(update={"video": str(snapshot.root / hit.video)}) for hit in hits]
-        video_of = {snapshot.root / path: video for path, video in video_of.items()}
+        hits = [hit.model_copy(update={"video": str(snapshot.path_of(hit.video))}) for hit in hits]
+        video_of = {snapshot.path_of(str(path)): video for path, video in video_of.items()}
 
-    def place(path: FilePath) -> FilePath:
+    def there(path: FilePath) -> FilePath:
         try:
             return video_file(snapshot, video_of[path])[0]
         except NotFoundError as error:
             raise MediaError(error.what, item=error.item, remedy=error.remedy) from error
 
-    return export_text(hits, kind=kind, title=title, place=place)
+    return export_text(hits, kind=kind, title=title, place=there)

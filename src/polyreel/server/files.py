@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
+from collections.abc import AsyncIterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.responses import FileResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from polyreel.errors import NotFoundError
 from polyreel.library.search.snapshot import LibrarySnapshot
+from polyreel.remote.address import BucketPath, place
+from polyreel.remote.spool import reached_file
 from polyreel.server.errors import RangeError
 
 __all__ = [
     "CONDITIONAL_METHOD",
     "attachment",
+    "on_this_machine",
     "satisfiable_ranges",
     "thumbnail_response",
     "video_file",
@@ -54,6 +61,10 @@ _RANGE = re.compile(r"(?P<first>[0-9]{0,4000})-(?P<last>[0-9]{0,4000})")
 class _IndexedFileResponse(FileResponse):
     """A file that is sent where the client does not have it already, with ranges as RFC 9110 has them."""
 
+    def __init__(self, path: Path, **facts: Any) -> None:
+        super().__init__(path, **facts)
+        self._source = path
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         if self._is_known(headers):
@@ -70,7 +81,13 @@ class _IndexedFileResponse(FileResponse):
                 parts = ",".join(f"{first}-{last}" for first, last in wanted)
                 others.append((b"range", f"bytes={parts}".encode()))
         method = scope.get(CONDITIONAL_METHOD, scope["method"])
-        await super().__call__({**scope, "method": method, "headers": others}, receive, send)
+        scope = {**scope, "method": method, "headers": others}
+        if method == "HEAD":
+            await super().__call__(scope, receive, send)
+            return
+        async with on_this_machine(self._source) as file:
+            self.path = file
+            await super().__call__(scope, receive, send)
 
     def _is_known(self, headers: Headers) -> bool:
         """Whether the client has the file as it is. A date counts only where no tag is given."""
@@ -81,6 +98,20 @@ class _IndexedFileResponse(FileResponse):
             return parsedate_to_datetime(self.headers["last-modified"]) <= seen
         except (TypeError, ValueError):  # no date, or one without its zone
             return False
+
+
+@contextlib.asynccontextmanager
+async def on_this_machine(path: Path) -> AsyncIterator[Path]:
+    """The file of a path, which may have to be fetched from a bucket first, for as long as the block takes.
+
+    Raises:
+        UnreachableError: it cannot be fetched.
+    """
+    if not isinstance(path, BucketPath):
+        yield path
+        return
+    with contextlib.ExitStack() as held:
+        yield await run_in_threadpool(held.enter_context, reached_file(path))
 
 
 def attachment(name: str) -> str:
@@ -132,8 +163,12 @@ def video_file(snapshot: LibrarySnapshot, video_id: str) -> tuple[Path, os.stat_
         NotFoundError: it is not in the library, is gone, has changed, or is now a link to somewhere else.
     """
     indexed = snapshot.file_of(video_id)
-    path, name = Path(indexed.path), snapshot.name(indexed.path)
+    path, name = place(indexed.path), snapshot.name(indexed.path)
     facts = _facts(path)
+    if facts is None and isinstance(path, BucketPath):
+        raise NotFoundError(
+            "this video cannot be seen in its bucket", item=name, remedy="Run index again, or try later"
+        )
     if facts is None:
         raise NotFoundError(
             "the file of this video is gone", item=name, remedy="Run index again, or mount its drive"
@@ -145,7 +180,7 @@ def video_file(snapshot: LibrarySnapshot, video_id: str) -> tuple[Path, os.stat_
             item=name,
             remedy="Run index again",
         )
-    if not os.access(path, os.R_OK):
+    if not isinstance(path, BucketPath) and not os.access(path, os.R_OK):
         raise NotFoundError("the file of this video cannot be read", item=name, remedy="Check permissions")
     return path, facts
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os.path
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,6 +10,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import Scope
 
 from polyreel.library.search.locator import Locator
+from polyreel.remote.address import name_below
 
 __all__ = ["AddressLocator", "redirect", "route_path"]
 
@@ -38,7 +38,7 @@ class AddressLocator(Locator):
 
     def video(self, path: str, root: Path) -> str:
         """The path from ``root``."""
-        return os.path.relpath(path, root)
+        return name_below(path, root)
 
     def thumbnail(self, clip_id: str, path: str = "") -> str:
         """Address of a clip's picture."""

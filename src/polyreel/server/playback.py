@@ -18,13 +18,16 @@ from pathlib import Path
 from typing import TypeVar
 
 import anyio
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from polyreel.media.for_browsers import playback_of, stream_pieces, strip_of
 from polyreel.media.limited import DecodeStopped, DecodeWorker, Limits
 from polyreel.media.playable import MP4, WEBM, Playback
+from polyreel.remote.address import in_bucket
 from polyreel.server.concurrency import ConcurrencyLimit
+from polyreel.server.files import on_this_machine
 
 __all__ = ["PlaybackService"]
 
@@ -76,11 +79,12 @@ class PlaybackService:
             MediaError: it cannot be read as video.
             OverloadError: too many ask at once.
         """
-        key = (*_version(path), round(start_s, 3))
+        key = (*await _version(path), round(start_s, 3))
         for known in (key[:-1], key):
             if known in self._known:
                 return self._known[known]
-        async with self._looks.slot():
+        # Nobody who looks at another file waits for this one to be fetched.
+        async with on_this_machine(path), self._looks.slot():
             found = await self._ask(functools.partial(playback_of, self._looker, path, start_s))
         # A file that is played as it is, is so from everywhere.
         _keep(self._known, key[:-1] if found.way == "file" else key, found, most=_KEPT)
@@ -93,10 +97,10 @@ class PlaybackService:
             path: the file.
             start_s, end_s: the moment, seconds.
         """
-        key = (*_version(path), start_s, end_s)
+        key = (*await _version(path), start_s, end_s)
         if (known := self._strips.get(key)) is not None:
             return known
-        async with self._drawings.slot():
+        async with on_this_machine(path), self._drawings.slot():
             drawn = await self._ask(functools.partial(strip_of, self._drawer, path, start_s, end_s))
         _keep(self._strips, key, drawn, most=_KEPT_STRIPS)
         return drawn
@@ -114,6 +118,7 @@ class PlaybackService:
             OverloadError: too many streams run, and wait, already.
         """
         async with contextlib.AsyncExitStack() as slot:
+            await slot.enter_async_context(on_this_machine(path))
             await slot.enter_async_context(self._streams.slot())
             stream = _Stream(self._threads, path, start_s, end_s)
             slot.push_async_callback(stream.end)
@@ -124,8 +129,8 @@ class PlaybackService:
         return await asyncio.get_running_loop().run_in_executor(self._threads, question)
 
 
-def _version(path: Path) -> tuple[object, ...]:
-    facts = path.stat()
+async def _version(path: Path) -> tuple[object, ...]:
+    facts = await run_in_threadpool(path.stat) if in_bucket(str(path)) else path.stat()
     return path, facts.st_size, facts.st_mtime_ns
 
 

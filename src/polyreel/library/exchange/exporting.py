@@ -17,6 +17,7 @@ from polyreel.library.exchange.otio import as_otio
 from polyreel.library.results import Hit
 from polyreel.media.cuts.files import facts_of
 from polyreel.media.limited import DecodeWorker
+from polyreel.remote.address import in_bucket
 
 __all__ = ["EXPORT_FORMATS", "Export", "export_hits", "export_text", "formats_here"]
 
@@ -70,12 +71,18 @@ def export_text(
     Raises:
         UnknownNameError: there is no such kind.
         NotFoundError: there is nothing to write.
-        UsageError: a package is missing, or the format cannot hold the hits.
+        UsageError: a package is missing, or the format cannot hold the hits, such as films in a bucket.
     """
     if kind not in EXPORT_FORMATS:
         raise UnknownNameError("format", kind, EXPORT_FORMATS)
     if not hits:
         raise NotFoundError("there is no hit to export", remedy="Search for something else")
+    if kind != "csv" and (far := [hit.video for hit in hits if in_bucket(hit.video)]):
+        raise UsageError(
+            f"a list as {kind} names files, which editors and players open, and this film lies in a bucket",
+            item=far[0],
+            remedy="Export as csv, cut the moments out (polyreel cut), or mount the bucket and index that",
+        )
     if kind in _LISTS:
         return Export(_LISTS[kind](hits, title))
     with DecodeWorker() as worker:

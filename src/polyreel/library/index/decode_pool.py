@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import queue
 import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from polyreel.library.index.scan import FoundVideo
 from polyreel.library.store.frame_features import KeptFeatures
 from polyreel.media.hwaccel import HwaccelUse
 from polyreel.media.limited import DecodeEvent, DecodeOptions, DecodeStopped, DecodeWorker, Limits
+from polyreel.remote.spool import FetchStopped, ObjectChangedError, local_file
 
 __all__ = [
     "Changed",
@@ -181,7 +184,15 @@ class _DecodePool:
         return False
 
     def _events(self, job: Job, worker: DecodeWorker) -> Iterator[DecodePoolEvent]:
+        # Held from its hash to its end, so that what is fetched of a bucket is fetched once.
+        with contextlib.ExitStack() as held:
+            yield from self._events_of(job, worker, held)
+
+    def _events_of(
+        self, job: Job, worker: DecodeWorker, held: contextlib.ExitStack
+    ) -> Iterator[DecodePoolEvent]:
         try:
+            held.enter_context(local_file(job.found.path, stop=self.stop))
             if not job.video:
                 video = content_hash(job.found, self.stop)
                 if video is None:
@@ -193,6 +204,11 @@ class _DecodePool:
                     return
                 job.kept_s = self._kept_s.get(job.video, 0.0)
                 job.options = replace(job.options, from_s=job.kept_s)
+        except FetchStopped:
+            raise DecodeStopped from None
+        except ObjectChangedError:
+            yield Changed()
+            return
         except OSError as error:
             yield ReadFailed(error)
             return
@@ -225,16 +241,26 @@ def content_hash(found: FoundVideo, stop: threading.Event) -> str | None:
         OSError: it cannot be read.
         DecodeStopped: ``stop`` was set.
     """
+    try:
+        with local_file(found.path, stop=stop) as path:
+            return _content_hash(path, found.size_bytes, stop)
+    except FetchStopped:
+        raise DecodeStopped from None
+    except ObjectChangedError:
+        return None
+
+
+def _content_hash(path: Path, size_bytes: int, stop: threading.Event) -> str | None:
     digest = hashlib.sha256()
     piece = memoryview(bytearray(_PIECE_BYTES))
-    left = found.size_bytes
-    with found.path.open("rb", buffering=0) as file:
+    left = size_bytes
+    with path.open("rb", buffering=0) as file:
         while count := file.readinto(piece):
             if stop.is_set():
                 raise DecodeStopped
             digest.update(piece[:count])
             left -= count
             # One that grows as fast as it is read would never end.
-            if left < 0 and os.fstat(file.fileno()).st_size != found.size_bytes:
+            if left < 0 and os.fstat(file.fileno()).st_size != size_bytes:
                 return None
-        return digest.hexdigest()[:32] if os.fstat(file.fileno()).st_size == found.size_bytes else None
+        return digest.hexdigest()[:32] if os.fstat(file.fileno()).st_size == size_bytes else None

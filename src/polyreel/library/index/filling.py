@@ -42,6 +42,7 @@ from polyreel.library.store.store import Commit
 from polyreel.media.decode import Frame
 from polyreel.media.limited import ClipEnd, DecodeOptions, Finished, Limits, Opened
 from polyreel.media.sampling import Sampling
+from polyreel.remote.address import place
 
 __all__ = ["Filled", "Filler"]
 
@@ -240,7 +241,7 @@ class Filler:
             for clip, vector in zip(lacking[batch], vectors, strict=True):
                 self._pending.append(_Made.of_clip(gap.video, clip, vector, None))
         self._on_event(Progressed(gap.size_bytes))
-        self._on_event(Settled(Path(gap.files[0]["path"]), None))
+        self._on_event(Settled(place(gap.files[0]["path"]), None))
         self._commit_if_due()
         return True
 

@@ -15,6 +15,7 @@ from polyreel.encoders.text_roles import encode_lines
 from polyreel.errors import MediaError
 from polyreel.library.index.encoding import naming
 from polyreel.recognition.protocol import START, LineRecogniser, Place, RecognisedLine
+from polyreel.remote.spool import UnreachableError, reached_file
 
 __all__ = [
     "FindLines",
@@ -132,12 +133,16 @@ def find_lines(
         return
     rest = job
     try:
-        for stretch in recogniser.recognise(job.path, languages=languages, begin=job.begin):
-            rest = rest.after(stretch.lines, stretch.until)
-            new = tuple(line for line in stretch.lines if primary(line.language) not in job.subtitled)
-            yield LinesFound(new, _encoded(encoder, job.path, new), rest, stretch.remarks)
-            if rest.is_told:
-                break
+        with reached_file(job.path):  # held, so that what is fetched of a bucket is fetched once
+            for stretch in recogniser.recognise(job.path, languages=languages, begin=job.begin):
+                rest = rest.after(stretch.lines, stretch.until)
+                new = tuple(line for line in stretch.lines if primary(line.language) not in job.subtitled)
+                yield LinesFound(new, _encoded(encoder, job.path, new), rest, stretch.remarks)
+                if rest.is_told:
+                    break
+    except UnreachableError as error:
+        yield NotRead(error)
+        return
     except MediaError as error:
         yield error
         return

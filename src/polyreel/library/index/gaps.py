@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +14,7 @@ from polyreel.library.index.scan import FoundVideo, storable_mtime_ns
 from polyreel.library.store.frame_features import FrameFeatures
 from polyreel.library.store.store import Commit, TableReader
 from polyreel.library.store.tables import CLIPS, FILES, OK, SUBTITLES, embedding_table
+from polyreel.remote.address import place
 
 __all__ = [
     "KnownClip",
@@ -129,7 +129,7 @@ def find_source(gap: VideoGap) -> FoundVideo | MediaError:
     """The first file of a video that is as it was indexed, or why there is none."""
     changed = None
     for row in gap.files:
-        path = Path(row["path"])
+        path = place(row["path"])
         try:
             facts = path.stat()
         except OSError:

@@ -42,6 +42,7 @@ from polyreel.library.store.store import Commit, TableReader, Writer, open_snaps
 from polyreel.library.store.tables import FAILED, FILES, OK, PARTIAL, RECOGNISED, SPARED, SUBTITLES
 from polyreel.media.decode import Health
 from polyreel.recognition.protocol import START, LineRecogniser, Place, RecognisedLine
+from polyreel.remote.address import asked_place, place
 
 __all__ = ["HearingPlan", "HearingProgress", "HearingReport", "hear", "plan_hearing"]
 
@@ -218,7 +219,7 @@ def _finding_here(recogniser: LineRecogniser, encoder: Encoder, languages: Seque
 def _unheard(
     snapshot: TableReader, recogniser: LineRecogniser, paths: Iterable[Path], retry_failed: bool
 ) -> list[_Unheard]:
-    roots = [str(path).rstrip("/") for path in paths]
+    roots = [str(asked_place(path)).rstrip("/") for path in paths]
     files: dict[str, list[Mapping[str, Any]]] = {}
     columns = ["path", "video", "size_bytes", "mtime_ns", "health"]
     for row in snapshot.read(FILES, columns, where=f"status = '{OK}'").sort_by("path").to_pylist():
@@ -297,7 +298,7 @@ class _Hearing:
             source = find_source(VideoGap(each.video, (), each.files))
             self._being_heard[each.video] = _Heard(each, each.begin)
             if isinstance(source, MediaError):
-                self.take(LineJob(each.video, Path(each.files[0]["path"])), NotRead(source))
+                self.take(LineJob(each.video, place(each.files[0]["path"])), NotRead(source))
                 continue
             self._tell(each)
             yield LineJob(each.video, source.path, each.begin, each.subtitled)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -38,6 +37,8 @@ from polyreel.media.decode import Health
 from polyreel.media.hwaccel import HwaccelUse
 from polyreel.media.limited import DecodeOptions, Finished, Limits, Opened
 from polyreel.media.sampling import Sampling
+from polyreel.remote.address import in_bucket
+from polyreel.remote.spool import UnreachableError
 
 __all__ = ["IndexReport", "index"]
 
@@ -503,11 +504,7 @@ class _Run:
             "the file cannot be read",
             item=job.found.path,
             value=error.strerror,
-            remedy=(
-                "Check its permissions; it is tried again at every run"
-                if isinstance(error, PermissionError)
-                else "Check its drive; it is tried again at every run"
-            ),
+            remedy=f"Check {_what_to_check(job.found.path, error)}; it is tried again at every run",
         )
         before = self._known.get(str(job.found.path))
         if not job.video and before is not None and before["status"] in {PARTIAL, UNREADABLE}:
@@ -518,8 +515,12 @@ class _Run:
         if not job.options.pictures:
             self._settle(job, error)
             return
+        if isinstance(error, UnreachableError):
+            self._keep_half_read(job)
+            self._record(job, self._row(job, UNREADABLE, message=str(error)), error, Commit())
+            return
         if _has_changed(job.found):  # a file that is still being copied is not a broken one
-            self._settle(job, error if not os.path.lexists(job.found.path) else _changed_meanwhile(job))
+            self._settle(job, _changed_meanwhile(job) if _is_there(job.found.path) else error)
             return
         part = Commit()
         if isinstance(error, WorkerKilledError):
@@ -579,6 +580,20 @@ class _Run:
 def _add_vectors(part: Commit, kind: str, ids: Sequence[str], video: str, vectors: Sequence[Any]) -> None:
     part.embeddings += [{"id": item, "video": video, "kind": kind} for item in ids]
     part.vectors += vectors
+
+
+def _what_to_check(path: Path, error: OSError) -> str:
+    if in_bucket(str(path)):
+        return "the bucket and the network"
+    return "its permissions" if isinstance(error, PermissionError) else "its drive"
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except OSError:
+        return False
+    return True
 
 
 def _unfinished(what: str, job: Job) -> MediaError:

@@ -1,4 +1,4 @@
-"""Find videos in folders.
+"""Find videos in folders, of this machine or of a bucket.
 
 Symbolic links inside a folder are not followed: they can lead out of it or in a ring.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import codecs
 import contextlib
 import os
-import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,17 +16,18 @@ from pathlib import Path
 from polyreel.errors import MediaError, UsageError
 from polyreel.files import read_regular
 from polyreel.library.index.ignoring import IGNORE_FILE, SERVICE_FOLDERS, Ignored
-from polyreel.media.subtitles import sidecars_in, stem_key
+from polyreel.media.subtitles import sidecars_among, sidecars_in, stem_key
 from polyreel.media.suffixes import VIDEO_SUFFIXES
+from polyreel.remote.address import BucketPath, asked_place, is_address
+from polyreel.remote.objects import SCHEMES, ObjectFacts
 
 __all__ = ["VIDEO_SUFFIXES", "FoundVideo", "Scan", "require_paths", "scan", "shown_path", "storable_mtime_ns"]
 
 # What 64 bits of nanoseconds can say, 1677 to 2262. Some file systems know later dates.
 _OLDEST_NS, _NEWEST_NS = -(2**63), 2**63 - 1
-# As in "s3://bucket/film.mp4", of which a path has one slash; the letter of a drive is none.
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _SUFFIXES_OF_PROGRAMS = frozenset([".mts", ".ts"])
 _HEAD_BYTES = 1024
+_PATTERNS_BYTES = 1 << 20
 _AS_IN_GIT = "Write it as in a .gitignore"
 
 
@@ -84,7 +84,7 @@ def scan(paths: Iterable[Path], *, exclude: Sequence[str] = (), missing: bool = 
         missing: whether a path may be gone. It then holds nothing.
 
     Raises:
-        UsageError: a path does not exist.
+        UsageError: a path does not exist, or a bucket cannot be asked.
     """
     result = Scan()
     found: dict[Path, FoundVideo] = {}
@@ -92,6 +92,9 @@ def scan(paths: Iterable[Path], *, exclude: Sequence[str] = (), missing: bool = 
     for given in paths:
         root = _root(given, missing)
         result.roots.append(root)
+        if isinstance(root, BucketPath):
+            _look_in_bucket(root, result, found, exclude)
+            continue
         candidates = _walk(root, result, exclude) if root.is_dir() else [root] if root.exists() else []
         for path in candidates:
             _examine(path, result, found, subtitles)
@@ -112,17 +115,21 @@ def require_paths(paths: Iterable[Path]) -> None:
 def _root(given: Path, missing: bool) -> Path:
     with contextlib.suppress(RuntimeError):  # a home of nobody: a path that does not exist
         given = given.expanduser()
-    root = Path(os.path.normpath(given.absolute()))
+    asked = asked_place(given)
+    if isinstance(asked, BucketPath):
+        return _bucket_root(asked, missing)
+    root = Path(os.path.normpath(asked))
     try:
         root.stat()
     except OSError as error:
         if missing and isinstance(error, FileNotFoundError):
             return root
-        if _ADDRESS.match(str(given)):
+        if is_address(given):
             raise UsageError(
-                "an address is not read",
+                "addresses of this kind are not read",
                 item=given,
-                remedy="Mount what it names, such as a bucket, and name the folder of the mount",
+                value=f"those of {' and '.join(f'{scheme}://' for scheme in SCHEMES)} are",
+                remedy="Mount what it names, and name the folder of the mount",
             ) from error
         raise UsageError(
             "no such file or folder",
@@ -131,6 +138,112 @@ def _root(given: Path, missing: bool) -> Path:
             remedy="Check the path, and that its drive is mounted",
         ) from error
     return root
+
+
+def _bucket_root(root: BucketPath, missing: bool) -> BucketPath:
+    """An address that can be listed: one that cannot must not look like a folder that was emptied."""
+    try:
+        root.facts()
+    except FileNotFoundError as error:
+        bucket = BucketPath(*root.parts[:2])
+        if missing and root != bucket and bucket.exists():
+            return root
+        raise UsageError(
+            "there is nothing at this address",
+            item=root,
+            value=error.strerror,
+            remedy="Check its spelling; --prune forgets what lay there",
+        ) from error
+    except OSError as error:
+        raise UsageError(
+            "the bucket cannot be listed",
+            item=root,
+            value=error.strerror,
+            remedy="Check the address, the credentials in the environment and the network",
+        ) from error
+    return root
+
+
+def _look_in_bucket(
+    root: BucketPath, result: Scan, found: dict[Path, FoundVideo], exclude: Sequence[str]
+) -> None:
+    """Find the videos at and below an address by listings alone."""
+    try:
+        facts = root.facts()
+    except FileNotFoundError:  # it may be gone
+        return
+    except OSError as error:
+        result.unseen.append(root)
+        result.problems.append(_unlisted(root, error))
+        return
+    try:
+        patterns = Ignored().below(root, exclude)
+    except ValueError as error:
+        raise UsageError("a pattern cannot be read", value=error, remedy=_AS_IN_GIT) from error
+    if not facts.is_folder:
+        if (listed := _listed(root.parent, result)) is not None:
+            _take(listed, [path for path, _ in listed if path == root], found)
+        return
+    waiting = [(root, patterns)]
+    while waiting:
+        folder, ignored = waiting.pop()
+        listed = _listed(folder, result)
+        if listed is None:
+            continue
+        if any(path.name == IGNORE_FILE and not facts.is_folder for path, facts in listed):
+            ignored = _with_patterns_of(folder, ignored, result)
+        videos = []
+        for path, facts in listed:
+            if path.name.startswith(".") or (facts.is_folder and path.name in SERVICE_FOLDERS):
+                continue
+            if ignored.matches(path, facts.is_folder):
+                result.excluded.append(path)
+            elif facts.is_folder:
+                waiting.append((path, ignored))
+            elif path.suffix.lower() in VIDEO_SUFFIXES:
+                videos.append(path)
+        _take(listed, videos, found)
+
+
+def _listed(folder: BucketPath, result: Scan) -> list[tuple[BucketPath, ObjectFacts]] | None:
+    """What lies directly below a folder, by name; None if that cannot be told."""
+    try:
+        listing = folder.entries()
+    except OSError as error:
+        result.unseen.append(folder)
+        result.problems.append(_unlisted(folder, error))
+        return None
+    listed = []
+    for facts in sorted(listing, key=lambda each: each.address):
+        path = BucketPath(facts.address)
+        # "a//b" and "a/../b" are names like any other in a bucket, and none that a path can have.
+        if str(path) == facts.address and path.name not in {"", ".."} and path.parent == folder:
+            listed.append((path, facts))
+        else:
+            result.problems.append(
+                MediaError("the name of the object cannot be a path", item=facts.address, remedy="Rename it")
+            )
+    return listed
+
+
+def _take(
+    listed: Sequence[tuple[BucketPath, ObjectFacts]],
+    wanted: Sequence[BucketPath],
+    found: dict[Path, FoundVideo],
+) -> None:
+    """Take some objects of one folder, with their subtitle files."""
+    objects: dict[Path, ObjectFacts] = {path: facts for path, facts in listed if not facts.is_folder}
+    subtitles = sidecars_among(objects)
+    for path in wanted:
+        own = subtitles.get(stem_key(path), ())
+        versions = (f"{each.name}:{objects[each].size_bytes}:{objects[each].mtime_ns}" for each in own)
+        found[path] = FoundVideo(
+            path,
+            objects[path].size_bytes,
+            objects[path].mtime_ns,
+            "|".join(versions),
+            tuple(each.name for each in own),
+        )
 
 
 def _walk(root: Path, result: Scan, exclude: Sequence[str]) -> Iterator[Path]:
@@ -196,7 +309,8 @@ def _unlisted(folder: Path, error: OSError) -> MediaError:
 def _with_patterns_of(folder: Path, ignored: Ignored, result: Scan) -> Ignored:
     path = folder / IGNORE_FILE
     try:
-        return ignored.below(folder, read_regular(path).decode("utf-8", "replace").splitlines())
+        text = path.head(_PATTERNS_BYTES) if isinstance(path, BucketPath) else read_regular(path)
+        return ignored.below(folder, text.decode("utf-8", "replace").splitlines())
     except OSError as error:
         result.problems.append(MediaError("the file cannot be read", item=path, value=error.strerror))
     except ValueError as error:

@@ -37,6 +37,7 @@ from polyreel.library.store.recognised import (
 from polyreel.library.store.state import LibraryState
 from polyreel.library.store.store import TableReader
 from polyreel.library.store.tables import FILES, OK, RECOGNISED, SUBTITLES
+from polyreel.remote.address import BucketPath, asked_place, in_bucket, is_address, name_below, place
 
 __all__ = ["IndexedFile", "LibrarySnapshot", "Snapshot"]
 
@@ -55,7 +56,12 @@ class IndexedFile:
 
     @property
     def is_unchanged(self) -> bool:
-        """Whether it is a regular file of the same size and time."""
+        """Whether it is a regular file of the same size and time.
+
+        Of one in a bucket that is taken on trust: no search waits for a network, and whoever reads it asks.
+        """
+        if in_bucket(self.path):
+            return True
         try:
             found = os.lstat(self.path)
         except OSError:
@@ -105,11 +111,18 @@ class Snapshot(ABC):
             return Path("/")
         # In order of path, the first and the last share what all share.
         ends = [paths[0].as_py(), paths[-1].as_py(), *self._rows_of_copies]
-        return Path(os.path.commonpath([os.path.dirname(path) for path in ends]))  # noqa: PTH120
+        if len({path.partition("://")[0] if in_bucket(path) else "" for path in ends}) > 1:
+            return Path("/")
+        shared = os.path.commonpath([os.path.dirname(path) for path in ends])  # noqa: PTH120
+        return BucketPath(shared) if in_bucket(ends[0]) else Path(shared)
 
     def name(self, path: str) -> str:
-        """A path from ``root``."""
-        return os.path.relpath(path, self.root)
+        """A path from ``root``; an address where only some of the videos lie in a bucket."""
+        return name_below(path, self.root)
+
+    def path_of(self, name: str) -> Path:
+        """The path that has this name; other names lead below ``root``."""
+        return place(name) if in_bucket(name) else self.root / name
 
     @functools.cached_property
     def folders(self) -> tuple[str, ...]:
@@ -218,7 +231,8 @@ class Snapshot(ABC):
 
     def _within(self, folder: str) -> NDArray[np.bool_]:
         """Which videos lie below a folder, or at that path, (videos,)."""
-        path = os.path.normpath(self.root / folder).rstrip("/")
+        inside = asked_place(Path(folder)) if is_address(Path(folder)) else self.root / folder
+        path = str(type(inside)(os.path.normpath(inside))).rstrip("/")
         paths = self.index.videos["path"]
         below = pc.or_(pc.starts_with(paths, f"{path}/"), pc.equal(paths, path))
         within: NDArray[np.bool_] = below.to_numpy(zero_copy_only=False).copy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import platform
 from collections.abc import Iterable, Mapping
@@ -39,6 +40,7 @@ from polyreel.library.store.tables import (
     embedding_table,
 )
 from polyreel.library.store.vector_index import IndexFacts
+from polyreel.remote.address import BucketPath, existing, place
 
 __all__ = ["GenerationHealth", "LibraryHealth", "examine"]
 
@@ -141,7 +143,9 @@ def examine(folder: Path) -> LibraryHealth:
     left_out = {row["video"] for row in clips if row["clip_id"] not in vectors} if state.gaps else set()
     look.require_pictures(row["thumbnail"] for row in clips)
     whole = {row["video"] for row in rows if row["status"] == OK}
-    missing = [row["path"] for row in rows if row["status"] == OK and not os.path.exists(row["path"])]  # noqa: PTH110
+    searched_paths = [row["path"] for row in rows if row["status"] == OK]
+    there = existing(searched_paths)
+    missing = [path for path in searched_paths if path not in there]
     problems = [
         FileProblem(**{name: row[name] for name in FileProblem.model_fields})
         for row in rows
@@ -253,10 +257,17 @@ class _Look:
 
 def _gone_folders(missing: Iterable[str]) -> tuple[str, ...]:
     gone: set[str] = set()
+    is_there = functools.cache(lambda folder: folder.exists())
     for path in missing:
-        above = [folder for folder in Path(path).parents if not folder.exists()]
+        above = [folder for folder in _folders_above(place(path)) if not is_there(folder)]
         gone.update(str(folder) for folder in above[-1:])
     return tuple(sorted(gone))
+
+
+def _folders_above(path: Path) -> list[Path]:
+    """The folders that a file lies in, the nearest first; of an address up to its bucket."""
+    folders = list(path.parents)
+    return [each for each in folders if len(each.parts) > 1] if isinstance(path, BucketPath) else folders
 
 
 def _bundle_state(generation: Generation) -> tuple[str, bool]:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from polyreel.errors import UsageError
 from polyreel.library.store.store import Commit, open_snapshot, writing
 from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES
+from polyreel.remote.address import BucketPath, asked_place, existing
 
 __all__ = ["KnownFile", "KnownVideo", "Relocation", "forget", "known_videos", "relocate"]
 
@@ -22,7 +23,7 @@ class KnownFile(BaseModel):
 
     Attributes:
         path: as it was indexed.
-        on_disk: whether a file is there now.
+        on_disk: whether a file is there now, or an object in a bucket that can be listed.
         status: "ok", "failed", "unreadable", or "partial" where a run did not read it to its end.
         message: what was wrong with it.
     """
@@ -76,10 +77,12 @@ def known_videos(folder: Path) -> tuple[KnownVideo, ...]:
     """
     snapshot = open_snapshot(folder)
     files: dict[str, list[KnownFile]] = {}
-    for row in snapshot.read(FILES, ["path", "video", "status", "message"]).to_pylist():
+    rows = snapshot.read(FILES, ["path", "video", "status", "message"]).to_pylist()
+    there = existing([row["path"] for row in rows])
+    for row in rows:
         file = KnownFile(
             path=row["path"],
-            on_disk=os.path.exists(row["path"]),  # noqa: PTH110  a million paths need no objects
+            on_disk=row["path"] in there,
             status=row["status"],
             message=row["message"],
         )
@@ -140,6 +143,13 @@ def relocate(folder: Path, old: Path, new: Path) -> Relocation:
         UsageError: the library knows nothing at ``old``, or nothing is at ``new``.
         LibraryBusyError: another process is writing the library.
     """
+    for asked in (old, new):
+        if isinstance(_absolute(asked), BucketPath):
+            raise UsageError(
+                "films in a bucket are not followed to another place",
+                item=_absolute(asked),
+                remedy="Run 'polyreel index' on the new one: what is known is not decoded again",
+            )
     place = _absolute(new)
     if not place.exists():
         raise UsageError(
@@ -183,7 +193,8 @@ def _require_known(known: Sequence[str], place: Path) -> set[str]:
 
 def _absolute(path: Path) -> Path:
     # As an index run names files: links are kept.
-    return Path(os.path.normpath(path.expanduser().absolute()))
+    asked = asked_place(path.expanduser())
+    return asked if isinstance(asked, BucketPath) else Path(os.path.normpath(asked))
 
 
 def _size_of(path: Path) -> int | None:

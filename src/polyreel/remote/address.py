@@ -1,0 +1,184 @@
+"""The address of a film in a bucket, as a path: ``s3://bucket/films/a.mp4``."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path, PosixPath
+from typing import Any, Self
+from urllib.parse import quote
+
+from polyreel.errors import UsageError
+from polyreel.files import absolute
+from polyreel.remote.objects import SCHEMES, ObjectFacts, facts_of, listing, range_of
+
+__all__ = ["BucketPath", "asked_place", "existing", "in_bucket", "is_address", "name_below", "place"]
+
+# A path has one slash where the address had two.
+_ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/+(?P<rest>.*)", re.DOTALL)
+
+
+class BucketPath(PosixPath):
+    """An address in a bucket, where a path is asked for: its parts, names and suffixes are those of a path.
+
+    ``stat`` and what rests on it ask the bucket. Nothing opens it: ``spool.local_file`` has the file.
+    """
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        scheme, colon, rest = text.partition(":/")
+        return f"{scheme}://{rest}" if colon and scheme in SCHEMES else text
+
+    def is_absolute(self) -> bool:
+        """It is."""
+        return True
+
+    def absolute(self) -> Self:
+        """Itself."""
+        return self
+
+    def expanduser(self) -> Self:
+        """Itself."""
+        return self
+
+    def resolve(self, strict: bool = False) -> Self:
+        """Itself."""
+        del strict
+        return self
+
+    def as_uri(self) -> str:
+        """The address with all that browsers ask to be quoted."""
+        scheme, _, rest = str(self).partition("://")
+        return f"{scheme}://{quote(rest)}"
+
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+        """Kind, size and time of modification (``ObjectFacts.mtime_ns``), as the bucket has them now.
+
+        Raises:
+            OSError: nothing lies there, or the bucket cannot be asked.
+            UsageError: the packages for it are not installed.
+        """
+        del follow_symlinks
+        return _stat_result(self.facts())
+
+    def lstat(self) -> os.stat_result:
+        """As ``stat``."""
+        return self.stat()
+
+    def exists(self, **_: Any) -> bool:
+        """Whether something lies there that can be seen. Raises as ``stat``, but no OSError."""
+        try:
+            self.facts()
+        except OSError:
+            return False
+        return True
+
+    def is_file(self, **_: Any) -> bool:
+        """Whether it is an object. Raises as ``exists``."""
+        return self.exists() and not self.facts().is_folder
+
+    def is_dir(self, **_: Any) -> bool:
+        """Whether objects lie below it. Raises as ``exists``."""
+        return self.exists() and self.facts().is_folder
+
+    def facts(self) -> ObjectFacts:
+        """What the bucket says of it. Raises as ``stat``."""
+        return facts_of(str(self))
+
+    def entries(self) -> list[ObjectFacts]:
+        """What lies directly below it. Raises as ``stat``."""
+        return listing(str(self))
+
+    def head(self, size_bytes: int) -> bytes:
+        """Its first bytes. Raises as ``stat``."""
+        return range_of(str(self), 0, min(size_bytes, self.facts().size_bytes))
+
+
+def _stat_result(facts: ObjectFacts) -> os.stat_result:
+    kind = stat.S_IFDIR if facts.is_folder else stat.S_IFREG
+    seconds = facts.mtime_ns // 10**9
+    times = (seconds, seconds, seconds)
+    shown = {"st_mtime": facts.mtime_ns / 1e9, "st_mtime_ns": facts.mtime_ns}
+    return os.stat_result((kind | 0o444, 0, 0, 1, 0, 0, facts.size_bytes, *times), shown)
+
+
+def is_address(path: Path) -> bool:
+    """Whether something begins as an address does, of whatever kind; the letter of a drive is none."""
+    return _ADDRESS.fullmatch(str(path)) is not None
+
+
+def in_bucket(path: str) -> bool:
+    """Whether a path, as a library keeps it, is an address in a bucket."""
+    scheme, colon, _ = path.partition("://")
+    return bool(colon) and scheme in SCHEMES
+
+
+def place(path: str) -> Path:
+    """A path as a library keeps it: absolute, or an address."""
+    return BucketPath(path) if in_bucket(path) else Path(path)
+
+
+def name_below(path: str, root: Path) -> str:
+    """A path from ``root``; an address where that is no folder of addresses.
+
+    Args:
+        path: as a library keeps it.
+        root: the folder that holds all of the library's videos.
+    """
+    in_other = in_bucket(path) and not isinstance(root, BucketPath)
+    return path if in_other else os.path.relpath(path, root)
+
+
+def asked_place(path: Path) -> Path:
+    """What somebody asked for, from the root: an address, unless a file or folder here has that very name.
+
+    Args:
+        path: as it was given, by which an address has lost one of its slashes.
+
+    Raises:
+        UsageError: it holds a user or a password, or leads out of its bucket.
+    """
+    found = _ADDRESS.fullmatch(str(path))
+    if found is None or found["scheme"].lower() not in SCHEMES or os.path.lexists(path):
+        return absolute(path)
+    scheme, rest = found["scheme"].lower(), found["rest"].strip("/")
+    bucket = rest.partition("/")[0]
+    if "@" in bucket:
+        raise UsageError(
+            "an address with a user or a password is not taken",
+            item=f"{scheme}://…@{bucket.rpartition('@')[2]}",
+            remedy=f"Say who asks in the environment: {SCHEMES[scheme]}",
+        )
+    if not bucket or ".." in rest.split("/"):
+        raise UsageError(
+            "this is no address in a bucket", item=f"{scheme}://{rest}", remedy="Write s3://BUCKET/FOLDER"
+        )
+    return BucketPath(f"{scheme}://{rest}")
+
+
+def existing(paths: list[str]) -> set[str]:
+    """Which paths are there now. Of a bucket each folder is listed once; one that cannot be, holds nothing.
+
+    Args:
+        paths: as a library keeps them.
+    """
+    there: set[str] = set()
+    folders: dict[str, set[str]] = {}
+    for path in paths:
+        if not in_bucket(path):
+            if os.path.exists(path):  # noqa: PTH110  a million paths need no objects
+                there.add(path)
+            continue
+        folder = path.rpartition("/")[0]
+        if folder not in folders:
+            try:
+                listed = BucketPath(folder).entries()
+                folders[folder] = {each.address for each in listed if not each.is_folder}
+            except OSError:
+                folders[folder] = set()
+        if path in folders[folder]:
+            there.add(path)
+    return there

@@ -150,6 +150,7 @@ RESULT_FIELDS = {
     "verdict",
     "false_alarm_rate",
     "pictures_left_out",
+    "approximate",
 }
 HIT_FIELDS = {
     "library",

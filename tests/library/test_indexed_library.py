@@ -99,9 +99,12 @@ def facts_of(library):
 def require_exact_hits(library, **options):
     opened = open_library(library)
     for query in queries(opened.bundle.card.dim):
-        found = hits(opened.search_vector(query, top=20, **options))
-        assert found
-        assert found == hits(opened.search_vector(query, top=20, exact=True, **options))
+        found = opened.search_vector(query, top=20, **options)
+        right = opened.search_vector(query, top=20, exact=True, **options)
+        assert found.hits
+        assert hits(found) == hits(right)
+        vectors = opened.snapshot.index.clip_vectors
+        assert (found.approximate, right.approximate) == (isinstance(vectors, IndexedVectors), False)
     return opened
 
 

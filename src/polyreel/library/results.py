@@ -188,6 +188,8 @@ class SearchResult(LibraryResult):
             has not been measured (see ``Library.calibrate``).
         pictures_left_out: videos whose pictures were not ranked, because they could not be read when the
             library moved to this bundle; their lines were.
+        approximate: whether an index chose what the query was compared with, as in very large libraries, so
+            that a good match may be missing.
     """
 
     query: str
@@ -200,6 +202,7 @@ class SearchResult(LibraryResult):
     verdict: Verdict
     false_alarm_rate: float | None = None
     pictures_left_out: int = 0
+    approximate: bool = False
 
     @property
     def doubt(self) -> str:

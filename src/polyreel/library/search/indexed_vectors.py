@@ -81,6 +81,8 @@ class IndexedVectors(HalfVectors):
         ask: the index.
     """
 
+    approximate = True
+
     def __init__(self, halves: NDArray[np.float16], addresses: Addresses, ask: AskIndex) -> None:
         super().__init__(halves)
         self.addresses, self._ask = addresses, ask

@@ -270,6 +270,11 @@ class JoinedVectors:
         self._parts, self._order = parts, order
         self.shape: tuple[int, int] = (len(order), parts[0].shape[1])
 
+    @property
+    def approximate(self) -> bool:
+        """Whether an index chooses what is compared, in any of them."""
+        return any(part.approximate for part in self._parts)
+
     def __len__(self) -> int:
         return len(self._order)
 

@@ -108,6 +108,11 @@ class Ranking:
             verdict=verdict,
             false_alarm_rate=None if calibration is None else self._false_alarms(calibration),
             pictures_left_out=self._snapshot.pictures_left_out if query.by_sight else 0,
+            approximate=not query.exact
+            and (
+                (query.by_sight and index.clip_vectors.approximate)
+                or (bool(query.lines) and index.subtitle_vectors.approximate)
+            ),
         )
 
     def _shown(self, cosines: Cosines) -> tuple[list[Folded], _Found]:

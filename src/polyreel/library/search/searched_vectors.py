@@ -89,6 +89,10 @@ class SearchedVectors(Protocol):
     def shape(self) -> tuple[int, int]:
         """Rows and dim."""
 
+    @property
+    def approximate(self) -> bool:
+        """Whether an index chooses what is compared."""
+
     def __len__(self) -> int: ...
 
     def __getitem__(self, rows: Any) -> Vectors:
@@ -167,6 +171,8 @@ class ExactVectors:
         matrix: (rows, dim).
     """
 
+    approximate = False
+
     def __init__(self, matrix: Vectors) -> None:
         self.stored = self._matrix = matrix
         self.shape: tuple[int, int] = (matrix.shape[0], matrix.shape[1])
@@ -195,6 +201,8 @@ class HalfVectors:
     Args:
         halves: (rows, dim), in memory or mapped into it.
     """
+
+    approximate = False
 
     def __init__(self, halves: NDArray[np.float16]) -> None:
         self.stored = self._halves = halves

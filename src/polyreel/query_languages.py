@@ -16,7 +16,7 @@ import re
 import unicodedata
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,15 +102,15 @@ def known_words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-def spellings_of(text: str) -> Iterator[int]:
+def spellings_of(text: str) -> list[int]:
     """Rows of the table of spellings: the parts of each word, of one to four letters, its ends marked."""
+    parts: list[str] = []
     for word in known_words(text):
         marked = f"<{word}>"
-        for length in range(1, _LONGEST_PART + 1):
-            for start in range(len(marked) - length + 1):
-                part = marked[start : start + length]
-                if part not in "<>":
-                    yield zlib.crc32(part.encode()) % SPELLINGS
+        parts += word
+        for length in range(2, _LONGEST_PART + 1):
+            parts += [marked[start : start + length] for start in range(len(marked) - length + 1)]
+    return [zlib.crc32(part.encode()) % SPELLINGS for part in parts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,15 +153,12 @@ class _Table:
         return np.asarray(counts @ weights / np.sqrt(counts.sum()) + self.bias, np.float64)
 
     def _by_words(self, text: str) -> NDArray[np.float64]:
-        scores = np.zeros(len(self.languages))
+        checksums = np.array([zlib.crc32(word.encode()) for word in known_words(text)], np.uint32)
+        rows = np.minimum(np.searchsorted(self.words, checksums), len(self.words) - 1)
+        known = self.known[rows[self.words[rows] == checksums]]
         bits = np.arange(len(self.languages), dtype=np.uint64)
-        for word in known_words(text):
-            checksum = np.uint32(zlib.crc32(word.encode()))
-            row = int(np.searchsorted(self.words, checksum))
-            if row < len(self.words) and self.words[row] == checksum:
-                has = (self.known[row] >> bits & np.uint64(1)).astype(np.float64)
-                scores += np.log(has + _WORD_FLOOR)
-        return scores
+        has = (known[:, None] >> bits & np.uint64(1)).astype(np.float64)
+        return np.asarray(np.log(has + _WORD_FLOOR).sum(axis=0), np.float64)
 
     def _prior(self, expected: Sequence[str]) -> NDArray[np.float64]:
         weights = dict.fromkeys(STUDY_LANGUAGES, _STUDY_PRIOR)

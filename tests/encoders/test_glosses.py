@@ -25,6 +25,10 @@ TABLE = {
         "-imba": "sing",
         "-piga picha": "take photos",
         "jukwaa": "stage",
+        "picha": "picture/photo",
+        "nzuri": "beautiful/good",
+        "video": "video",
+        "-la": "eat",
     },
     "cs": {"žen*": "woman", "pes": "dog", "psa": "dog"},
     "vi": {"con chó": "dog", "chó": "dog", "đàn": "flock", "đàn ông": "man"},
@@ -43,6 +47,15 @@ TABLE = {
         ("a woman sings", "en", "a woman sings"),
         ("42 …", "sw", "42 …"),
         ("", "sw", ""),
+        ("picha", "sw", "picture photo picha"),
+        ("picha za video", "sw", "picture photo picha za video"),
+        (
+            "picha nzuri ya mwanamke na gari la zamani",
+            "sw",
+            "picture beautiful woman picha nzuri ya mwanamke na gari la zamani",
+        ),
+        ("kula", "sw", "eat kula"),
+        ("gari la", "sw", "gari la"),
     ],
 )
 def test_what_the_table_has_of_a_query_stands_before_it(text, language, expected):

@@ -197,3 +197,9 @@ def test_a_card_whose_width_is_not_that_of_the_model_is_blamed(copied, part):
     with pytest.raises(BundleError, match="card contradicts its model") as caught:
         bundle.encode_text(["red"]) if part == "dim" else bundle.encode_frames(picture)
     assert str(copied / CARD_FILE) in str(caught.value)
+
+
+def test_batches_encoded_beside_each_other_come_out_as_one_after_the_other(tiny_bundle):
+    texts = [f"{'word ' * (number % 7)}{number}" for number in range(100)]
+    alone = Bundle(tiny_bundle.folder, threads=1).encode_text(texts)
+    assert np.array_equal(Bundle(tiny_bundle.folder, threads=3).encode_text(texts), alone)

@@ -2,8 +2,9 @@
 
 multilingual-e5-small read little Swahili: it takes sentences by the few words that it knows. What a small
 table of common words has of a query, in its order, is put before it, so that one pass of the encoder reads
-both. Queries alone are changed, never what is indexed. What it is worth, and for which languages, is in
-docs/training.md. A table lies in a bundle as ``text.glosses.json``.
+both. Queries alone are changed, never what is indexed. A long query, whose words tell each other's senses and
+which each word makes dearer, has the likeliest sense of each. What it is worth, and for which languages, is
+in docs/training.md. A table lies in a bundle as ``text.glosses.json``.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from polyreel.files import read_regular
 __all__ = ["GLOSSES_FILE", "GlossTable", "glossed", "read_glosses", "write_glosses"]
 
 GlossTable = Mapping[str, Mapping[str, str]]
-"""BCP-47 tag -> word or expression in lower case -> English.
+"""BCP-47 tag -> word or expression in lower case -> English: its senses, the likeliest first, "show/point".
 
 The stem of a Swahili verb has a hyphen before it. A star stands for the end of a word: of nothing, or of as
 many letters as cases and persons take.
@@ -28,6 +29,8 @@ many letters as cases and persons take.
 
 GLOSSES_FILE = "text.glosses.json"
 
+_SENSE_MARK = "/"
+_LONG_QUERY = 6
 _LONGEST = 4
 _LONGEST_END, _LEAST_BEFORE_END = 5, 2
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
@@ -82,10 +85,12 @@ def glossed(text: str, language: str, table: GlossTable) -> str:
     if not words:
         return text
     typed = _WORD.findall(text.lower().replace("’", "'"))
-    # A word that two expressions bring is said once.
     forms = _swahili_forms if tag == "sw" else _forms
-    known = dict.fromkeys(word for gloss in _found(typed, words, forms) for word in gloss.split())
-    return " ".join([*known, text])
+    told = (gloss.split(_SENSE_MARK) for gloss in _found(typed, words, forms))
+    senses = 1 if len(typed) > _LONG_QUERY else None
+    # A word that two expressions bring, or that was typed in English already, is said once.
+    known = dict.fromkeys(word for found in told for sense in found[:senses] for word in sense.split())
+    return " ".join([*(word for word in known if word not in typed), text])
 
 
 def _found(
@@ -118,7 +123,9 @@ def _swahili_forms(word: str) -> Iterator[str]:
         yield from (one + word[len(many) :] for many, one in _CLASSES if word.startswith(many))
         if word.endswith(_LOCATIVE):
             yield word.removesuffix(_LOCATIVE)
-    stems = [word, *_without(word, _BEFORE_STEM, _LEAST_STEM)]
+    stems = _without(word, _BEFORE_STEM, _LEAST_STEM)
+    if len(word) > _LEAST_STEM:  # "la" alone is "of", not "-la", to eat
+        stems.insert(0, word)
     stems += [shorter for stem in stems for shorter in _without(stem, _OBJECTS, _LEAST_AFTER_OBJECT)]
     yield from (f"-{stem}" for stem in stems)
     for stem in stems:

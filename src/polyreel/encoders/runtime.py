@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -31,6 +33,8 @@ __all__ = ["Bundle"]
 
 # Rows of one length, nearly: what a larger batch saves it loses to padding, a quarter with 64 at once.
 _TEXTS_AT_ONCE = 16
+# Batches that are encoded at the same time, each by one thread; windows of 512 tokens take 200 MB a batch.
+_BATCHES_BESIDE = 4
 _FRAMES_AT_ONCE = 16
 # Texts, and characters of each call, that the tokenizer which starts at once still splits sooner than the
 # fast one is loaded.
@@ -42,7 +46,7 @@ class Bundle:
 
     Args:
         folder: the bundle's folder.
-        threads: threads of each model; 0 takes one for each core.
+        threads: threads of each model, for texts batches at the same time; 0 takes one for each core.
         device: what runs it, one of ``devices.DEVICES``; None takes ``$POLYREEL_DEVICE``, else the CPU. One
             that fails gives way to the CPU, with one message to the log.
 
@@ -89,10 +93,9 @@ class Bundle:
         vectors = np.zeros((len(texts), self.card.dim), np.float32)
         # Rows of similar length share a batch, so that little of it is padding.
         order = sorted(range(len(windows)), key=lambda index: len(windows[index]))
-        for start in range(0, len(order), _TEXTS_AT_ONCE):
-            chosen = order[start : start + _TEXTS_AT_ONCE]
-            ids, mask = filled([windows[index] for index in chosen], self.card.text)
-            batch = _unit_rows(self._run("text.onnx", {"ids": ids, "mask": mask}))
+        batches = [order[start : start + _TEXTS_AT_ONCE] for start in range(0, len(order), _TEXTS_AT_ONCE)]
+        encoded = self._run_texts([[windows[index] for index in chosen] for chosen in batches])
+        for chosen, batch in zip(batches, encoded, strict=True):
             for index, vector in zip(chosen, batch, strict=True):
                 vectors[owners[index]] += vector * len(windows[index])
         return _unit_rows(vectors)
@@ -165,6 +168,20 @@ class Bundle:
         for name in self.card.files:
             self._checked(name)
 
+    def _run_texts(self, batches: Sequence[Sequence[list[int]]]) -> list[NDArray[np.float32]]:
+        """Unit vectors of each batch of windows, some batches beside each other."""
+
+        def run(windows: Sequence[list[int]]) -> NDArray[np.float32]:
+            ids, mask = filled(windows, self.card.text)
+            return _unit_rows(self._run("text.onnx", {"ids": ids, "mask": mask}))
+
+        cores = self._threads or len(os.sched_getaffinity(0))
+        beside = min(len(batches), cores, _BATCHES_BESIDE) if self.device == CPU else 1
+        if beside <= 1:
+            return [run(windows) for windows in batches]
+        with ThreadPoolExecutor(beside) as pool:
+            return list(pool.map(run, batches))
+
     def _run(self, name: str, inputs: dict[str, NDArray[np.generic]]) -> NDArray[np.float32]:
         try:
             return self._run_once(name, inputs)
@@ -224,7 +241,7 @@ class Bundle:
         if found is None:
             for name in ("text.onnx", "tokenizer.json"):
                 self._checked(name)
-            found = make_fast_start(self.folder, self.card, self._options)
+            found = make_fast_start(self.folder, self.card, self._text_options)
         return found
 
     def _session(self, name: str) -> ort.InferenceSession:
@@ -242,21 +259,26 @@ class Bundle:
     def _open_fast(self) -> ort.InferenceSession | None:
         if self.device == CPU and (fast := self._fast_start) is not None:
             with contextlib.suppress(Exception):  # what was made can be anything; the part itself is there
-                return fast.open_text(self._options())
+                return fast.open_text(self._text_options())
         return None
 
     def _open_checked(self, name: str) -> ort.InferenceSession:
         path = self._checked(name)
+        options = self._text_options() if name == "text.onnx" else self._options(self._threads)
         try:
-            return open_session(path, self._options(), self.device, on_failure=self._leave_device)
+            return open_session(path, options, self.device, on_failure=self._leave_device)
         except Exception as error:  # ONNX Runtime raises its own classes, which share no other base.
             raise _not_runnable(path, error) from error
 
-    def _options(self) -> ort.SessionOptions:
+    def _text_options(self) -> ort.SessionOptions:
+        """Those of one thread: products of few tokens are so small that waking others costs a tenth."""
+        return self._options(1)
+
+    def _options(self, threads: int) -> ort.SessionOptions:
         import onnxruntime as ort
 
         options = ort.SessionOptions()
-        options.intra_op_num_threads = self._threads
+        options.intra_op_num_threads = threads
         # Idle threads sleep instead of spinning: decoding runs on the same cores.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3

@@ -43,6 +43,8 @@ from polyreel.progress import OnProgress, ignore_progress
 __all__ = ["build_trained", "identity", "made_of"]
 
 _REVISION = 1
+# Raised when the graph of texts is laid out otherwise and gives the same vectors: not of the identity.
+_TEXT_GRAPH = 2
 # Chosen on MSR-VTT key frames of our own dev and train splits and on Flickr8k, never on the demo clips:
 # benchmarks/semantic_pooling.py, docs/performance.md.
 _TEMPERATURE = 2.0
@@ -100,6 +102,7 @@ def made_of(spec: BundleSpec) -> str:
     """Digest of all that goes into a bundle, known before it is built: the name of its folder."""
     learnt = None if spec.learnt is None else spec.learnt.digest
     inputs = _inputs() | {"networks": [network.sha256 for network in spec.networks], "learnt": learnt}
+    inputs["text_graph"] = _TEXT_GRAPH
     if spec.captions is not None:
         inputs["captions"] = spec.captions.digest
     # In the card, or for queries alone: not of the identity, so that libraries go on with the vectors that

@@ -6,12 +6,14 @@ ONNX Runtime read the same levels and scales, so the graph is exact and a sixth 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from polyreel.encoders.build.e5 import BLOCK, E5Weights, Q4Matrix
+from polyreel.encoders.build.e5 import BLOCK, E5Weights
 from polyreel.encoders.build.graph import GraphWriter
 from polyreel.encoders.build.head_graph import add_head, beside_prior
 from polyreel.encoders.build.language_neutral import LanguageNeutralProjection
@@ -99,43 +101,54 @@ class _Encoder:
     def transformer_layer(self, layer: int, states: str, bias: str) -> str:
         """Self-attention and feed-forward, each followed by residual and layer norm."""
         graph, prefix = self.graph, f"l{layer}"
-        heads = [self._heads(self._linear(f"{prefix}.{part}", states), part) for part in "qkv"]
-        scores = graph.add("MatMul", heads[0], heads[1])
+        # One product for all three: it rounds the states to int8 once.
+        joined = self._linear([f"{prefix}.{part}" for part in "qkv"], states)
+        queries, keys, values = (self._heads(joined, place) for place in range(3))
+        scores = graph.add("MatMul", queries, keys)
         root = float(np.sqrt(self.weights.width / self.weights.heads))
         scaled = graph.add("Add", graph.add("Div", scores, graph.scalar(root)), bias)
-        context = graph.add("MatMul", graph.add("Softmax", scaled, axis=-1), heads[2])
+        context = graph.add("MatMul", graph.add("Softmax", scaled, axis=-1), values)
         merged = graph.add(
             "Reshape",
             graph.add("Transpose", context, perm=[0, 2, 1, 3]),
             graph.integers(0, 0, self.weights.width),
         )
-        attended = self._linear(f"{prefix}.ao", merged)
+        attended = self._linear([f"{prefix}.ao"], merged)
         states = self._layer_norm(graph.add("Add", states, attended), f"{prefix}.aln")
-        hidden = graph.add("Gelu", self._linear(f"{prefix}.fi", states))
-        forward = self._linear(f"{prefix}.fo", hidden)
+        hidden = graph.add("Gelu", self._linear([f"{prefix}.fi"], states))
+        forward = self._linear([f"{prefix}.fo"], hidden)
         return self._layer_norm(graph.add("Add", states, forward), f"{prefix}.oln")
 
-    def _heads(self, states: str, part: str) -> str:
-        graph, heads = self.graph, self.weights.heads
-        split = graph.add("Reshape", states, graph.integers(0, 0, heads, self.weights.width // heads))
+    def _heads(self, joined: str, place: int) -> str:
+        """Queries (0), keys (1) or values (2) out of all three side by side, by heads."""
+        graph, width, heads = self.graph, self.weights.width, self.weights.heads
+        first, end = graph.integers(place * width), graph.integers((place + 1) * width)
+        part = graph.add("Slice", joined, first, end, graph.integers(2))
+        split = graph.add("Reshape", part, graph.integers(0, 0, heads, width // heads))
         # Keys are laid out transposed, ready for the product with the queries.
-        return graph.add("Transpose", split, perm=[0, 2, 3, 1] if part == "k" else [0, 2, 1, 3])
+        return graph.add("Transpose", split, perm=[0, 2, 3, 1] if place == 1 else [0, 2, 1, 3])
 
-    def _linear(self, name: str, states: str) -> str:
-        graph, matrix = self.graph, self.weights.quantised[f"{name}.w"]
-        outputs, inputs = matrix.levels.shape
-        product = graph.microsoft(
+    def _linear(self, names: Sequence[str], states: str) -> str:
+        """Linear layers of the same states, their outputs side by side."""
+        graph, weights, name = self.graph, self.weights, "+".join(names)
+        matrices = [weights.quantised[f"{one}.w"] for one in names]
+        levels = np.concatenate([matrix.levels for matrix in matrices])
+        scales = np.concatenate([matrix.scales for matrix in matrices])
+        outputs, inputs = levels.shape
+        return graph.microsoft(
             "MatMulNBits",
             states,
-            graph.constant(f"{name}.w", _pack(matrix.levels).reshape(outputs, inputs // BLOCK, BLOCK // 2)),
-            graph.constant(f"{name}.scales", _flat_scales(matrix)),
+            graph.constant(f"{name}.w", _pack(levels).reshape(outputs, inputs // BLOCK, BLOCK // 2)),
+            graph.constant(f"{name}.scales", scales.reshape(-1)),
+            "",  # zero points: 8, as they are without
+            "",
+            graph.constant(f"{name}.b", np.concatenate([weights.floats[f"{one}.b"] for one in names])),
             K=inputs,
             N=outputs,
             bits=4,
             block_size=BLOCK,
             accuracy_level=self._accuracy_level,
         )
-        return graph.add("Add", product, graph.constant(f"{name}.b", self.weights.floats[f"{name}.b"]))
 
     def _layer_norm(self, states: str, name: str) -> str:
         graph, floats = self.graph, self.weights.floats
@@ -152,7 +165,3 @@ class _Encoder:
 def _pack(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Two levels a byte, the even column in the low nibble: (rows, columns / 2)."""
     return levels[:, 0::2] | np.left_shift(levels[:, 1::2], np.uint8(4))
-
-
-def _flat_scales(matrix: Q4Matrix) -> NDArray[np.float32]:
-    return matrix.scales.reshape(-1)

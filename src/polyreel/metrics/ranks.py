@@ -21,6 +21,7 @@ from polyreel.errors import UsageError
 __all__ = ["Ranks", "Relevance", "rank_embeddings", "rank_scores"]
 
 _MEMORY_BYTES = 64 << 20
+_CHECKSUMS_AT_ONCE = 256
 _SORT_FROM = 16  # distinct scores; from here on one sort costs less than two passes for each
 
 
@@ -276,7 +277,9 @@ def _rank(
 def _levels(row: NDArray[np.floating], columns: NDArray[np.int64]) -> list[tuple[int, int, int]]:
     if len(columns) == 1:
         score = row[columns[0]]
-        return [(int(np.count_nonzero(row > score)), int(np.count_nonzero(row == score)), 1)]
+        reached = int(np.count_nonzero(row >= score))
+        tied = 1 if reached == 1 else int(np.count_nonzero(row == score))
+        return [(reached - tied, tied, 1)]
     values, relevant = np.unique(row[columns], return_counts=True)
     if len(values) < _SORT_FROM:
         counts = [[np.count_nonzero(row > score), np.count_nonzero(row == score)] for score in values]
@@ -289,12 +292,24 @@ def _levels(row: NDArray[np.floating], columns: NDArray[np.int64]) -> list[tuple
 
 def _duplicates(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows that repeat an earlier row, and the rows that they repeat."""
-    unsigned = vectors + np.float32(0)  # -0 becomes 0
+    alike = _of_one_checksum(vectors)
+    unsigned = vectors[alike] + np.float32(0)  # -0 becomes 0
     keys = unsigned.view(np.dtype((np.void, unsigned.itemsize * unsigned.shape[1]))).reshape(-1)
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     original = first[inverse]
-    copies = np.flatnonzero(original != np.arange(len(vectors)))
-    return copies, original[copies]
+    copies = np.flatnonzero(original != np.arange(len(alike)))
+    return alike[copies], alike[original[copies]]
+
+
+def _of_one_checksum(vectors: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The rows that may be equal to another one: sorting all of them whole would take far longer."""
+    factors = np.random.default_rng(0).integers(0, 1 << 63, vectors.shape[1], np.uint64)
+    checksums = np.empty(len(vectors), np.uint64)
+    for start in range(0, len(vectors), _CHECKSUMS_AT_ONCE):
+        rows = slice(start, start + _CHECKSUMS_AT_ONCE)
+        checksums[rows] = (vectors[rows] + np.float32(0)).view(np.uint32).astype(np.uint64) @ factors
+    _, inverse, counts = np.unique(checksums, return_inverse=True, return_counts=True)
+    return np.flatnonzero(counts[inverse] > 1)
 
 
 def _column_list(columns: Sequence[int]) -> NDArray[np.int64] | None:

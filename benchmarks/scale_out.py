@@ -38,7 +38,7 @@ from polyreel.library.index.encoding import ClipEncoded, ReadEvent
 from polyreel.library.index.indexing import index
 from polyreel.library.store.store import open_snapshot
 from polyreel.library.store.tables import CLIPS
-from polyreel.media.decode import Health
+from polyreel.media.health import Health
 from polyreel.media.limited import Finished, Opened
 
 VIDEOS, VIDEOS_QUICK = 60, 2

@@ -273,7 +273,7 @@ def ruff_order(name: str) -> tuple[int, str]:
             "torch onnx onnxruntime lancedb av pyarrow tokenizers polyreel.library.search.search",
         ),
         ("polyreel.agents.tools", "torch onnx onnxruntime lancedb mcp"),
-        ("polyreel.library.search.search", "torch onnx onnxruntime lancedb tokenizers"),
+        ("polyreel.library.search.search", "torch onnx onnxruntime lancedb tokenizers av pysubs2"),
         ("polyreel.evaluation.run", "torch onnx onnxruntime lancedb"),
         ("polyreel.encoders.importing.importer", "torch transformers onnx onnxruntime lancedb PIL"),
         ("polyreel.datasets.registry", "torch onnx onnxruntime lancedb"),

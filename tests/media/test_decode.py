@@ -17,7 +17,8 @@ from PIL import Image
 
 import videos
 from polyreel.errors import DecodeError, MediaError
-from polyreel.media.decode import Health, VideoReader
+from polyreel.media.decode import VideoReader
+from polyreel.media.health import Health
 from polyreel.media.readers import frames, open_video
 
 UNEVEN_S = (0.0, 0.1, 0.5, 0.52, 1.9, 2.0, 2.7, 5.0, 5.3, 9.3)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import videos
-from polyreel.media.decode import Health, VideoReader
+from polyreel.media.decode import VideoReader
+from polyreel.media.health import Health
 from polyreel.media.sampling import Sampling
 
 SECONDS = 12

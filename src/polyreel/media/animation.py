@@ -13,7 +13,8 @@ from av.video.frame import VideoFrame
 from polyreel.errors import DecodeError, MediaError
 from polyreel.media.appearance import on_white
 from polyreel.media.closed_captions import ClosedCaptions
-from polyreel.media.decode import Health, Picture, shown_for_s
+from polyreel.media.decode import Picture, shown_for_s
+from polyreel.media.health import Health
 from polyreel.media.sampling import Sampling, next_due_s
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from polyreel.errors import DecodeError, MediaError
 from polyreel.media.animation import AnimationReader
 from polyreel.media.closed_captions import ClosedCaptions
-from polyreel.media.decode import DeviceFailed, Health, Picture, VideoReader
+from polyreel.media.decode import DeviceFailed, Picture, VideoReader
+from polyreel.media.health import Health
 from polyreel.media.hwaccel import DeviceLeft, Hwaccel
 from polyreel.media.readers import open_video
 from polyreel.media.sampling import Sampling

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from polyreel.clips import Caption
 from polyreel.errors import DecodeError, LimitError, MediaError, WorkerKilledError
-from polyreel.media.decode import Frame, Health
+from polyreel.media.decode import Frame
 from polyreel.media.forked import ForkedWorker, is_readable, start_worker
+from polyreel.media.health import Health
 from polyreel.media.hwaccel import DeviceLeft, Hwaccel, HwaccelUse
 from polyreel.media.sampling import Sampling
 from polyreel.media.scaling import STRETCH, Scaling

@@ -17,12 +17,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from av.packet import Packet
-from av.video.stream import VideoStream
+if TYPE_CHECKING:  # a search knows these names, and loads no FFmpeg for them
+    from av.packet import Packet
+    from av.video.stream import VideoStream
 
-from polyreel.media.key_pictures import KeyTest
+    from polyreel.media.key_pictures import KeyTest
 
 __all__ = ["SAMPLINGS", "PacketSelector", "Sampling", "SelectedPacket", "next_due_s"]
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from polyreel.errors import MediaError
-from polyreel.library.index.hearing import HearingProgress
 from polyreel.recognition.protocol import Source
+
+if TYPE_CHECKING:  # a search reads how far a run has come, and needs no decoder for that
+    from polyreel.library.index.hearing import HearingProgress
 
 __all__ = ["Committed", "IndexEvent", "Planned", "Progressed", "Recognised", "Settled"]
 

@@ -40,7 +40,7 @@ from polyreel.library.search.search_index import load_search_index
 from polyreel.library.store.state import generation_of, require_state
 from polyreel.library.store.store import Commit, TableReader, Writer, open_snapshot, recognising, writing
 from polyreel.library.store.tables import FAILED, FILES, OK, PARTIAL, RECOGNISED, SPARED, SUBTITLES
-from polyreel.media.decode import Health
+from polyreel.media.health import Health
 from polyreel.recognition.protocol import START, LineRecogniser, Place, RecognisedLine
 from polyreel.remote.address import asked_place, place
 

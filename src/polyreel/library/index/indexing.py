@@ -33,7 +33,7 @@ from polyreel.library.store.state import generation_of, read_state
 from polyreel.library.store.store import Commit, Writer, writing
 from polyreel.library.store.tables import FAILED, FILES, OK, PARTIAL, UNREADABLE
 from polyreel.library.store.vector_index import BuildIndex
-from polyreel.media.decode import Health
+from polyreel.media.health import Health
 from polyreel.media.hwaccel import HwaccelUse
 from polyreel.media.limited import DecodeOptions, Finished, Limits, Opened
 from polyreel.media.sampling import Sampling

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from polyreel.library.line_kinds import SPEECH, LineKind
 from polyreel.library.results import LibraryResult, Seconds
 from polyreel.library.store.tables import FAILED, OK, PARTIAL, SPARED
-from polyreel.media.decode import Health
+from polyreel.media.health import Health
 
 __all__ = [
     "RECOGNISED_COLUMNS",

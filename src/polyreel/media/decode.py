@@ -45,6 +45,7 @@ from polyreel.media.appearance import (
 from polyreel.media.closed_captions import ClosedCaptions, carries_captions
 from polyreel.media.health import Health
 from polyreel.media.key_pictures import key_test_of
+from polyreel.media.last_image import LastImage
 from polyreel.media.sampling import PacketSelector, Sampling, SelectedPacket, next_due_s
 from polyreel.media.scaling import STRETCH, Scaling
 
@@ -131,6 +132,7 @@ class Picture:
     _frame: VideoFrame
     _orientation: Orientation = UPRIGHT
     _pixel_aspect: Fraction = Fraction(1)
+    _last: LastImage | None = None
 
     @property
     def display_size(self) -> tuple[int, int]:
@@ -154,6 +156,9 @@ class Picture:
         width, height = scaling.scaled_size(self.display_size, wanted)
         if self._orientation.transposed:
             width, height = height, width
+        asked = (width, height, wanted, scaling, self._orientation)
+        if self._last is not None and (same := self._last.of(self._frame, *asked)) is not None:
+            return same
         frame = on_white(self._frame) if has_opacity(self._frame) else self._frame
         hdr = is_hdr(frame)
         # One thread: starting more for each frame costs ten times what scaling it does.
@@ -165,7 +170,10 @@ class Picture:
             threads=1,
         ).to_ndarray()
         upright = self._orientation.apply(tone_mapped(scaled, frame) if hdr else scaled)
-        return _middle(upright, wanted)
+        image = _middle(upright, wanted)
+        if self._last is not None:
+            self._last.keep(self._frame, image, *asked)
+        return image
 
 
 def _middle(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -209,6 +217,7 @@ class VideoReader:
         self._decoded = self._sampled = self._damaged = self._bad_packets = 0
         self._last_s = self._repeated_until_s = 0.0
         self._jumps = 0
+        self._last_image = LastImage()
         # The clock of players: other than the first picture's where sound begins before it.
         self._zero_s = clock_start_s(self._container)
         self._unit_s = float(self._stream.time_base or 0)
@@ -354,7 +363,7 @@ class VideoReader:
             due_s = next_due_s(time_s, fps)
             self._sampled += 1
             orientation = orientation_of(frame, self._stream.codec_context.name)
-            picture = Picture(time_s, frame, orientation, self._pixel_aspect)
+            picture = Picture(time_s, frame, orientation, self._pixel_aspect, self._last_image)
             self._rotation_deg, self._size = -frame.rotation % 360, picture.display_size
             yield picture
         if not self._decoded:

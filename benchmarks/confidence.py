@@ -19,13 +19,15 @@ tells nothing, 1.0 everything.
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 
 from common import Report, interval, options, work_dir
 from hybrid import lines_of
@@ -36,16 +38,21 @@ from polyreel.encoders.text_roles import against_lines
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library.results import FAIR
 from polyreel.library.search.background import Background, load_background
-from polyreel.library.search.calibration import scale_of
-from polyreel.library.search.evidence import LINES, PICTURES, UNSURE, Curve, LineCurve
+from polyreel.library.search.calibration import Closeness, Scale, closeness_between, scale_of
+from polyreel.library.search.evidence import LINES, PICTURES, UNSURE, Curve, LineCurve, Weights
 from research_data import frame_features, msrvtt_dev, ntrex, text_vectors
 
 OTHER_VIDEOS = 60
 DRAWS = 20
 ABSENT = 200
-FEW_LINES = (2, 5, 12, 25, 40)
+FEW_LINES = (1, 2, 3, 4, 5, 12, 25, 40)
+TOO_FEW = (1, 2, 3, 4)
+PHRASES, PHRASED, SHARE_OF_PHRASES = (3, 6), 160, 0.15
+"""Queries of so many words, of how many sentences, and what part of the fit they are."""
 
 Vectors = Mapping[str, NDArray[np.float32]]
+
+_scales: dict[tuple[int, str], Scale] = {}
 
 
 def main() -> int:
@@ -146,6 +153,7 @@ def strength(report: Report, bundle: Bundle, *, fit: bool) -> None:
     """How much of what is shown with a hit is true, and what passes."""
     background = load_background(bundle, work_dir())
     of_lines = asking_lines(bundle.card, background)
+    texts = closeness_between(of_lines, background)
     gallery = msrvtt_dev()
     videos = bundle.encode_video(frame_features(gallery, bundle))
     news = {tag: text_vectors(lines, bundle) for tag, lines in ntrex().items()}
@@ -155,13 +163,16 @@ def strength(report: Report, bundle: Bundle, *, fit: bool) -> None:
     middle = len(videos) // 2
     if fit:
         share_in_lines(report, bundle, news)
-        fit_lines(report, news, asking_lines(bundle.card, news), distractors[:1_000], of_lines)
+        asking = asking_lines(bundle.card, news)
+        phrases = [phrase_vectors(bundle, words) for words in PHRASES]
+        fit_lines(report, news, asking, phrases, distractors[:1_000], of_lines, texts)
+        fit_unknown(report, news, asking, of_lines, texts)
         fit_pictures(report, news, captions, videos[:middle], background)
     rows, there, absent, seen = [], [], [], []
     for tag in STUDY_LANGUAGES:
         asking = asking_lines(bundle.card, news)
         read = asked_of_lines(tag, news, asking, slice(500, 1_000), distractors[1_000:], of_lines)
-        told = 1 - np.exp(-LINES.weigh(read.bare, read.own))
+        told = told_of_lines(read, texts)
         there.append(told[read.there])
         absent.append(told[~read.there][:ABSENT])
         seen_here = asked_of_pictures(
@@ -176,6 +187,7 @@ def strength(report: Report, bundle: Bundle, *, fit: bool) -> None:
             [
                 tag,
                 f"{off[0]:.3f} ({error_by_chance(told, report.arguments.seed):.3f})",
+                f"{100 * told.mean():.0f}, {100 * read.right.mean():.0f}",
                 share(there[-1] >= FAIR, report.arguments.seed),
                 share(absent[-1] >= FAIR, report.arguments.seed),
                 f"{off[1]:.3f} ({error_by_chance(shown, report.arguments.seed):.3f})",
@@ -192,6 +204,7 @@ def strength(report: Report, bundle: Bundle, *, fit: bool) -> None:
     columns = [
         "query",
         "lines: calibration error (by chance)",
+        "told, right, %",
         "there, pass, %",
         "not there, pass, %",
         "pictures: calibration error (by chance)",
@@ -208,23 +221,21 @@ def strength(report: Report, bundle: Bundle, *, fit: bool) -> None:
         "English but for English queries. Pictures: captions of every second video of "
         f"{len(videos) - middle} are there."
     )
-    few_lines(report, news, asking_lines(bundle.card, news), of_lines)
+    few_lines(report, news, asking_lines(bundle.card, news), of_lines, texts)
     picture_curve(report, joined(seen))
     report.target("queries whose line is there that pass, %", 100 * passing(there), ">=", 95)
     report.target("queries whose line is not there that pass, %", 100 * passing(absent), "<=", 20)
 
 
-def few_lines(report: Report, news: Vectors, asking: Vectors, background: Background) -> None:
+def few_lines(
+    report: Report, news: Vectors, asking: Vectors, background: Background, texts: Closeness
+) -> None:
     """What strengths are worth in libraries of few lines, whose own mean and covariance are of few."""
     rows = []
     for lines in FEW_LINES:
-        asked, halves = list[Asked](), range(500, 1_001 - 2 * lines, max(2 * lines, 25))
-        for tag in STUDY_LANGUAGES:
-            parts = [slice(start, start + 2 * lines) for start in halves[:10]]
-            asked += [asked_of_lines(tag, news, asking, part, news[tag][:0], background) for part in parts]
-        every = joined(asked)
-        told = -np.expm1(-LINES.weigh(every.bare, every.own))
-        loss = -np.log(np.clip(np.where(every.right, told, 1 - told), 1e-9, 1))
+        every = asked_of_few(lines, range(500, 1_000), news, asking, background)
+        told = told_of_lines(every, texts)
+        loss = log_losses(told, every.right)
         low, high = interval(loss, report.arguments.seed, resamples=2_000)
         rows.append(
             [
@@ -238,6 +249,28 @@ def few_lines(report: Report, news: Vectors, asking: Vectors, background: Backgr
         )
     columns = ["lines", "queries", "there, pass, %", "not there, pass, %", "log loss", "calibration error"]
     report.table("Libraries of few lines", columns, rows)
+
+
+def asked_of_few(
+    lines: int, sentences: range, news: Vectors, asking: Vectors, background: Background
+) -> Asked:
+    """Ask up to twenty libraries of so few lines in each language; half of the lines asked for are there."""
+    starts = range(sentences.start, sentences.stop + 1 - 2 * lines, max(2 * lines, 25))
+    return joined(
+        asked_of_lines(tag, news, asking, slice(start, start + 2 * lines), news[tag][:0], background)
+        for tag in STUDY_LANGUAGES
+        for start in starts
+    )
+
+
+def told_of_lines(asked: Asked, texts: Closeness, curve: LineCurve = LINES) -> NDArray[np.float64]:
+    """Probabilities, (queries,), that the best line is the query's own."""
+    return -np.expm1(-curve.weigh(asked.bare, asked.own, texts.of(asked.cosines)))
+
+
+def log_losses(told: NDArray[np.float64], right: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Of each query, in nats."""
+    return -np.log(np.clip(np.where(right, told, 1 - told), 1e-9, 1))
 
 
 def picture_curve(report: Report, asked: Asked) -> None:
@@ -304,12 +337,30 @@ def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
+def phrase_vectors(bundle: Bundle, words: int) -> Vectors:
+    """So many words from the middle of each of the first sentences, as queries of lines."""
+    found = {}
+    for tag, sentences in ntrex().items():
+        texts = [middle(sentence, words, tag) for sentence in sentences[:PHRASED]]
+        found[tag] = bundle.encode_text(texts, languages=[tag] * len(texts))
+    return asking_lines(bundle.card, found)
+
+
+def middle(sentence: str, words: int, tag: str) -> str:
+    """So many words from the middle of a sentence; of Chinese, two characters for each."""
+    parts, count = (list(sentence), 2 * words) if tag == "zh" else (sentence.split(), words)
+    start = max(0, (len(parts) - count) // 2)
+    return ("" if tag == "zh" else " ").join(parts[start : start + count])
+
+
 def fit_lines(
     report: Report,
     news: Vectors,
     asking: Vectors,
+    phrases: Sequence[Vectors],
     distractors: NDArray[np.float32],
     background: Background,
+    texts: Closeness,
 ) -> None:
     """Fit the curve of lines on the first 500 sentences, in libraries of 50, 125 and 1,125 lines.
 
@@ -317,13 +368,19 @@ def fit_lines(
         report: takes it, and what it and others tell of the other half of those sentences.
         news: vectors of all sentences by language.
         asking: the same as queries of lines.
+        phrases: parts of the first of them, likewise; in libraries of 40 and 1,040 lines.
         distractors: other lines of the largest library.
         background: of the scales.
+        texts: how close a query and a line are.
     """
     halves = []
     for start in (0, 250):
         whole, some = slice(start, start + 250), slice(start, start + 100)
-        libraries = ((whole, distractors), (whole, distractors[:0]), (some, distractors[:0]))
+        further = slice(start + 100, start + 200)  # small libraries count as much as large ones
+        libraries = (
+            (whole, distractors),
+            *((part, distractors[:0]) for part in (whole, some, further)),
+        )
         halves.append(
             joined(
                 asked_of_lines(tag, news, asking, *library, background)
@@ -331,21 +388,56 @@ def fit_lines(
                 for library in libraries
             )
         )
-    shipped = LINES.others
 
-    def tells(asked: Asked, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        return LineCurve(Curve(*weights), shipped).weigh(asked.bare, asked.own)
+    def passed_by(others: float) -> Tells:
+        def tells(asked: Asked, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+            intercept, own, *close = weights
+            curve = LineCurve(intercept, own, *close, *[0.0] * (1 - len(close)), LINES.unknown, others)
+            return curve.weigh(asked.bare, asked.own, texts.of(asked.cosines))
 
+        return tells
+
+    for place, start in enumerate((0, PHRASED // 2)):
+        part = slice(start, start + PHRASED // 2)
+        shorter = joined(
+            asked_of_lines(tag, news, asked, part, others, background)
+            for tag in STUDY_LANGUAGES
+            for asked in phrases
+            for others in (distractors[:0], distractors)
+        )
+        count = SHARE_OF_PHRASES / (1 - SHARE_OF_PHRASES) * len(halves[place].right) / len(shorter.right)
+        shorter = replace(shorter, counts=count * shorter.counts)
+        halves[place] = joined([halves[place], shorter])
+    both, one = np.array([-10.0, 1.0, 18.0]), np.array([-4.0, 1.0])
+    name = "own scale and closeness"
     show_fit(
         report,
         "Lines",
         halves,
         {
-            "own scale, passed by others (as searches do)": tells,
-            "own scale": lambda asked, weights: Curve(*weights).weigh(asked.own),
-            "bare scale": lambda asked, weights: Curve(*weights).weigh(asked.bare),
+            f"{name}, passed by {LINES.others:g} (as searches do)": (passed_by(LINES.others), both),
+            **{f"{name}, passed by {others}": (passed_by(others), both) for others in (0, 1, 4, 50)},
+            "own scale, passed by 16 (as searches did)": (passed_by(16), one),
+            "own scale": (lambda asked, weights: Curve(*weights).weigh(asked.own), one),
+            "closeness": (lambda asked, weights: Curve(*weights).weigh(texts.of(asked.cosines)), one),
+            "bare scale": (lambda asked, weights: Curve(*weights).weigh(asked.bare), one),
         },
     )
+
+
+def fit_unknown(
+    report: Report, news: Vectors, asking: Vectors, background: Background, texts: Closeness
+) -> None:
+    """What to take for a line's own scale where there are too few lines to tell: the first half says it."""
+    asked = [asked_of_few(lines, range(500), news, asking, background) for lines in TOO_FEW]
+    rows = []
+    for unknown in (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0):
+        curve = replace(LINES, unknown=unknown)
+        told = [told_of_lines(each, texts, curve) for each in asked]
+        losses = [log_losses(those, each.right).mean() for those, each in zip(told, asked, strict=True)]
+        rows.append([f"{unknown:.1f}", *(f"{loss:.3f}" for loss in losses), f"{np.mean(losses):.3f}"])
+    title = "Libraries of 1 to 4 lines of the first half: log loss by what is taken for their own scale"
+    report.table(title, ["taken for it", *(f"{lines} lines" for lines in TOO_FEW), "mean"], rows)
 
 
 def fit_pictures(
@@ -381,45 +473,56 @@ def fit_pictures(
                 for texts, truth in parts
             )
         )
+    start = np.array([-4.0, 1.0])
     show_fit(
         report,
         "Pictures",
         halves,
         {
-            "bare scale (as searches do)": lambda asked, weights: Curve(*weights).weigh(asked.bare),
-            "own scale": lambda asked, weights: Curve(*weights).weigh(asked.own),
-            "the mean of both": lambda asked, weights: Curve(*weights).weigh((asked.bare + asked.own) / 2),
+            "bare scale (as searches do)": (lambda asked, weights: Curve(*weights).weigh(asked.bare), start),
+            "own scale": (lambda asked, weights: Curve(*weights).weigh(asked.own), start),
+            "the mean of both": (
+                lambda asked, weights: Curve(*weights).weigh((asked.bare + asked.own) / 2),
+                start,
+            ),
+            "bare scale, under a ceiling": (
+                lambda asked, weights: (
+                    -np.log1p(-np.clip(weights[2], 0, 1) * -np.expm1(-Curve(*weights[:2]).weigh(asked.bare)))
+                ),
+                np.array([-3.0, 0.5, 0.5]),
+            ),
         },
     )
 
 
-def show_fit(report: Report, kind: str, halves: Sequence[Asked], curves: Mapping[str, Tells]) -> None:
+def show_fit(
+    report: Report, kind: str, halves: Sequence[Asked], curves: Mapping[str, tuple[Tells, Weights]]
+) -> None:
     """A table of curves: fitted on both halves, and the log loss of each half by the other's fit.
 
     Args:
         report: takes it.
         kind: of what is told.
         halves: of the queries that they are fitted on.
-        curves: name -> queries and (intercept, slope) into weights of evidence.
+        curves: name -> what makes queries and its numbers into weights of evidence, and where to begin.
     """
 
-    def loss(asked: Asked, tells: Tells, weights: NDArray[np.float64]) -> float:
-        told = np.clip(-np.expm1(-tells(asked, weights)), 1e-9, 1 - 1e-9)
-        return float(-np.log(np.where(asked.right, told, 1 - told)).mean())
+    def loss(asked: Asked, tells: Tells, weights: Weights) -> float:
+        losses = log_losses(-np.expm1(-tells(asked, weights)), asked.right)
+        return float(np.average(losses, weights=asked.counts))
+
+    def fitted(asked: Asked, tells: Tells, start: Weights) -> Weights:
+        return minimize(lambda weights: loss(asked, tells, weights), start, method="Nelder-Mead").x
 
     rows = []
-    for name, tells in curves.items():
-        best = least(lambda weights, tells=tells: loss(joined(halves), tells, weights))
-        others = [
-            loss(told, tells, least(lambda weights, tells=tells, known=known: loss(known, tells, weights)))
-            for known, told in (halves, halves[::-1])
-        ]
-        rows.append([name, f"{best[0]:.2f}", f"{best[1]:.2f}", f"{np.mean(others):.3f}"])
+    for name, (tells, start) in curves.items():
+        best = fitted(joined(halves), tells, start)
+        others = [loss(told, tells, fitted(known, tells, start)) for known, told in (halves, halves[::-1])]
+        rows.append([name, ", ".join(f"{each:.2f}" for each in best), f"{np.mean(others):.3f}"])
     share = np.mean([each.right.mean() for each in halves])
     rows.append(
         [
             "the share that is right",
-            "",
             "",
             f"{-(share * np.log(share) + (1 - share) * np.log1p(-share)):.3f}",
         ]
@@ -427,25 +530,9 @@ def show_fit(report: Report, kind: str, halves: Sequence[Asked], curves: Mapping
     queries = sum(len(each.right) for each in halves)
     report.table(
         f"{kind}, fitted on {queries:,} queries",
-        ["", "intercept", "slope", "log loss of the other half"],
+        ["", "intercept, slopes", "log loss of the other half"],
         rows,
     )
-
-
-def least(loss: Callable[[NDArray[np.float64]], float], step: float = 1.0) -> NDArray[np.float64]:
-    """Intercept and slope of the least loss, to a hundredth, by a search along both in ever smaller steps."""
-    weights = np.array([-4.0, 1.0])
-    lowest = loss(weights)
-    while step > 0.004:
-        moves = [
-            weights + step * np.array(way) for way in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, -1), (-1, 1))
-        ]
-        losses = [loss(each) for each in moves]
-        if min(losses) < lowest:
-            lowest, weights = min(losses), moves[int(np.argmin(losses))]
-        else:
-            step /= 2
-    return weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -453,15 +540,19 @@ class Asked:
     """Queries of a library.
 
     Attributes:
-        bare, own: (queries,) how far the best match stands out.
+        cosines: (queries,) of the best match.
+        bare, own: (queries,) how far it stands out.
         right: (queries,) whether it is the query's own.
         there: (queries,) whether that is in the library.
+        counts: (queries,) how much it counts in a fit.
     """
 
+    cosines: NDArray[np.float32]
     bare: NDArray[np.float32]
     own: NDArray[np.float32]
     right: NDArray[np.bool_]
     there: NDArray[np.bool_]
+    counts: NDArray[np.float64]
 
 
 def joined(parts: Iterable[Asked]) -> Asked:
@@ -470,7 +561,7 @@ def joined(parts: Iterable[Asked]) -> Asked:
     return Asked(*(np.concatenate([getattr(each, one.name) for each in every]) for one in fields(Asked)))
 
 
-Tells = Callable[[Asked, NDArray[np.float64]], NDArray[np.float64]]
+Tells = Callable[[Asked, Weights], Weights]
 
 
 def asked_of(
@@ -484,11 +575,21 @@ def asked_of(
         rows: (rows, dim) the library.
         background: of its scale.
     """
-    scale, _ = scale_of(rows, background)
-    assert scale is not None
+    scale = scale_among(rows, background)
     scores = asked @ rows.T
     best, found = scores.max(axis=1), scores.argmax(axis=1)
-    return Asked(scale.deviations(best), scale.own_deviations(asked, best), found == truth, truth >= 0)
+    stands_out = scale.deviations(best), scale.own_deviations(asked, best)
+    return Asked(best, *stands_out, found == truth, truth >= 0, np.ones(len(best)))
+
+
+def scale_among(rows: NDArray[np.float32], background: Background) -> Scale:
+    """The scale of a library, which queries of several languages ask."""
+    key = id(background), hashlib.sha256(np.ascontiguousarray(rows)).hexdigest()
+    if key not in _scales:
+        scale, _ = scale_of(rows, background)
+        assert scale is not None
+        _scales[key] = scale
+    return _scales[key]
 
 
 def asked_of_lines(
@@ -504,7 +605,7 @@ def asked_of_lines(
     Args:
         tag: of the queries; the lines are English, or German if the queries are English.
         news: vectors of all sentences by language.
-        asking: the same as queries of lines.
+        asking: the same, or parts of them, as queries of lines.
         rows: the sentences to ask.
         distractors: other lines of the library.
         background: of its scale.

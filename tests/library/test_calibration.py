@@ -21,7 +21,13 @@ from polyreel.library.results import FAIR, STRONG
 from polyreel.library.search import calibration as calibrating
 from polyreel.library.search.asked_words import AskedWords
 from polyreel.library.search.background import BACKGROUND_QUERIES, background_queries, load_background
-from polyreel.library.search.calibration import calibrate, provisional, scale_of
+from polyreel.library.search.calibration import (
+    calibrate,
+    closeness_between,
+    provisional,
+    provisional_closeness,
+    scale_of,
+)
 from polyreel.library.search.evidence import EXACT, LINES, PICTURES, WORDS, probability
 from polyreel.library.search.ranking import Ranking
 from polyreel.library.search.search_index import CACHE
@@ -59,12 +65,14 @@ def test_what_unrelated_queries_reach_lies_where_gumbel_has_it(count):
     """Other unrelated queries than those of the fit: half of them lie below the median."""
     rng = np.random.default_rng(0)
     rows, asked = units(rng, count), units(rng, 600)
-    scale, (bare, own) = scale_of(rows, {"en": units(rng, 600)})
+    scale, reached = scale_of(rows, {"en": units(rng, 600)})
+    tells = count >= calibrating._FEWEST_ROWS
+    own = [scale.own_deviations(each, rows @ each).max() for each in asked]
+    assert np.isnan([*own, *reached.own]).all() == np.isnan([*own, *reached.own]).any() == (not tells)
     for deviations in (
         [scale.deviations(rows @ each).max() for each in asked],
-        [scale.own_deviations(each, rows @ each).max() for each in asked],
-        bare,
-        own,
+        reached.bare,
+        *([own, reached.own] if tells else []),
     ):
         assert np.median(deviations) == pytest.approx(-np.log(np.log(2)), abs=0.3)
         assert np.percentile(deviations, 95) == pytest.approx(-np.log(-np.log(0.95)), abs=0.9)
@@ -76,7 +84,7 @@ def test_rows_that_are_all_equal_have_a_scale_and_no_rows_have_none():
     for count in (40, 400):
         scale, _ = scale_of(np.repeat(row, count, axis=0), background)
         assert scale.deviations(row @ row[0])[0] > 2
-        assert scale.own_deviations(row[0], row @ row[0]) == pytest.approx(scale.deviations(row @ row[0]))
+        assert np.isnan(scale.own_deviations(row[0], row @ row[0])).all()
     assert scale_of(row[:0], background)[0] is None
     # A bundle that makes one vector of every text cannot tell.
     assert scale_of(row, {"en": np.repeat(row, 50, axis=0)})[0] is None
@@ -92,21 +100,40 @@ def test_lines_that_come_again_and_again_are_no_background():
     assert not len(calibrating._words(index))
 
 
-def test_in_a_small_library_too_a_line_has_to_stand_out_from_what_its_query_has_with_the_others():
+@pytest.mark.parametrize("count", [1, 2, 4, 12, 40])
+def test_in_a_small_library_too_a_line_has_to_stand_out_from_what_its_query_has_with_the_others(count):
     """Queries of the library's own kind are near to all its lines: not one of them need be the answer."""
     rng = np.random.default_rng(0)
-    kind = units(rng, 1)
-    own, others = units(rng, 12), units(rng, 200)
-    lines, near, there = (unit(rows + kind) for rows in (own, others, own + 0.2 * units(rng, 12)))
-    scale, _ = scale_of(lines, {"en": units(rng, 400)})
+    kind = units(rng, 1, 128)
+    own, others = units(rng, count, 128), units(rng, 200, 128)
+    changed = own + 0.2 * units(rng, count, 128)
+    lines, near, there = (unit(rows + 0.6 * kind) for rows in (own, others, changed))
+    background = {"en": units(rng, 400, 128)}
+    (scale, _), texts = scale_of(lines, background), closeness_between(background, background)
 
     def passing(asked):
         best = (asked @ lines.T).max(axis=1)
-        told = LINES.weigh(scale.deviations(best), scale.own_deviations(asked, best))
+        told = LINES.weigh(scale.deviations(best), scale.own_deviations(asked, best), texts.of(best))
         return float((probability_of(told) >= FAIR).mean())
 
-    assert passing(near) < 0.35
+    assert passing(near) < 0.4
     assert passing(there) > 0.8
+
+
+def test_how_close_texts_are_lies_between_unrelated_ones_and_the_same():
+    """Whatever cosines a bundle gives, and however it weighs the parts of queries against lines."""
+    rng = np.random.default_rng(0)
+    lines = unit(units(rng, 300, 64) + 2 * units(rng, 1, 64))  # all near to each other
+    for weights in (np.ones(64), np.linspace(0, 3, 64)):
+        asked = (lines * weights).astype(np.float32)
+        texts = closeness_between({"en": asked}, {"en": lines})
+        found = texts.of(asked @ lines.T)
+        assert np.diag(found).mean() == pytest.approx(1, abs=1e-4)
+        assert found[~np.eye(300, dtype=bool)].mean() == pytest.approx(0, abs=0.01)
+    assert closeness_between({}, {}).of(np.float32([0.0, 1.0])) == pytest.approx([0, 1])
+    # A bundle that makes one vector of every text has no texts that are closer.
+    one = {"en": np.repeat(lines[:1], 9, axis=0)}
+    assert np.isfinite(closeness_between(one, one).of(np.float32([0.5, 1.0]))).all()
 
 
 def test_before_a_calibration_a_match_stands_out_from_the_others():
@@ -120,21 +147,24 @@ def test_before_a_calibration_a_match_stands_out_from_the_others():
     # A bundle that was measured says itself from where on a match means something.
     few = np.array([0.1, 0.3, 0.5], np.float32)
     assert provisional(few, 0.3, None) == pytest.approx([-4, 0, 4])
+    assert provisional_closeness(few, 0.3, None) == pytest.approx([-2 / 7, 0, 2 / 7], abs=1e-6)
+    among = SimpleNamespace(every=few)
+    assert provisional_closeness(few, 0.0, among) == pytest.approx([-2 / 7, 0, 2 / 7], abs=1e-6)
 
 
 def probability_of(weights):
     return -np.expm1(-weights)
 
 
-def units(rng, count):
-    return unit(rng.standard_normal((count, 16), np.float32))
+def units(rng, count, dim=16):
+    return unit(rng.standard_normal((count, dim), np.float32))
 
 
 def unit(rows):
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize("weigh", [PICTURES.weigh, WORDS.weigh, lambda each: LINES.weigh(each, each)])
+@pytest.mark.parametrize("weigh", [PICTURES.weigh, WORDS.weigh, lambda each: LINES.weigh(each, each, each)])
 def test_the_more_a_match_stands_out_the_more_probable_it_is(weigh):
     weights = weigh(np.array([-np.inf, -3.0, 3.0, 4.0, 300.0]))
     found = [probability(weight) for weight in weights]
@@ -145,7 +175,7 @@ def test_the_more_a_match_stands_out_the_more_probable_it_is(weigh):
 
 def test_a_second_kind_of_evidence_never_takes_from_the_first():
     stands_out = np.array([1.0, 2.0, 8.0])
-    one, other = LINES.weigh(stands_out, stands_out), PICTURES.weigh(np.array([-5.0]))[0]
+    one, other = LINES.weigh(stands_out, stands_out, stands_out / 8), PICTURES.weigh(np.array([-5.0]))[0]
     assert all(probability(weight + other) > probability(weight) for weight in one)
 
 
@@ -186,8 +216,9 @@ def test_calibrated_results_say_how_strong_they_are(own_library):
     assert after.hits[0].strength > after.hits[-1].strength
     assert not library.search("qwrtz", mode="visual").confident
     # Kept: another reader of the same commit has it at once.
-    kept = open_library(own_library).search("red", mode="visual")
-    assert strengths(kept) == pytest.approx(strengths(after), abs=1e-5)
+    for mode in ("visual", "subtitles", "hybrid"):
+        kept = open_library(own_library).search("red", mode=mode)
+        assert strengths(kept) == pytest.approx(strengths(library.search("red", mode=mode)), abs=1e-5)
 
 
 def test_a_line_that_says_it_comes_first_and_is_strong(own_library):

@@ -11,6 +11,10 @@ with all of them, as scores of speakers do against a cohort (T-norm, Auckenthale
 deviation follow from the mean and the covariance of the lines. Pictures have none: whether a query is near to
 pictures at all is what tells it from one that lines answer.
 
+What stands out among few lines, or among lines that have nothing to do with the query, need not say the same.
+So lines have a third scale, which is the bundle's alone: from what unrelated texts have to what a text has
+with itself.
+
 For words the background is the library's own lines: how many letters of a line stand in another one.
 """
 
@@ -41,10 +45,13 @@ from polyreel.library.store.words import indexed_words
 
 __all__ = [
     "Calibration",
+    "Closeness",
     "Scale",
     "calibrate",
     "calibration_file",
+    "closeness_between",
     "provisional",
+    "provisional_closeness",
     "provisional_of_words",
     "read_calibration",
     "scale_of",
@@ -90,13 +97,32 @@ class Scale:
         return _beyond(cosines, self.bare)
 
     def own_deviations(self, vectors: Vectors, cosines: Vectors) -> Vectors:
-        """The same by what each query has with all rows.
+        """The same by what each query has with all rows; NaN where these are too few, or too much alike.
 
         Args:
             vectors: (queries, dim), or (dim,) of one query.
             cosines: (queries,) one of each, or any number of the one query.
         """
+        if not self.covariance.trace():
+            return np.full(cosines.shape, np.nan, np.float32)
         return _beyond(_standardised(cosines, vectors, self.mean, self.covariance), self.own)
+
+
+@dataclass(frozen=True, slots=True)
+class Closeness:
+    """How close texts are to each other, whatever library they are in.
+
+    Attributes:
+        unrelated: mean cosine of two background queries, one as a query and one as a line.
+        same: of each with itself.
+    """
+
+    unrelated: float
+    same: float
+
+    def of(self, cosines: Vectors) -> Vectors:
+        """0 for as close as unrelated texts are, 1 for the same text; any shape."""
+        return np.asarray((cosines - self.unrelated) / max(self.same - self.unrelated, _EQUAL), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +132,7 @@ class Calibration:
     Attributes:
         clips, lines: scales of pictures and of lines; None where there are none, or none that tell queries
             apart.
+        texts: how close a query is to a line, by the bundle alone.
         words: (lines,) share of the letters of each line that another line has, ascending; empty where there
             are too few different lines.
         false_alarms: share of background queries whose best clip, and whose best line, passes for a match.
@@ -113,6 +140,7 @@ class Calibration:
 
     clips: Scale | None
     lines: Scale | None
+    texts: Closeness
     words: NDArray[np.float64]
     false_alarms: tuple[float, float]
 
@@ -128,6 +156,7 @@ class Calibration:
         arrays: dict[str, NDArray[np.generic]] = {
             "words": self.words,
             "false_alarms": np.array(self.false_alarms),
+            "texts": np.array([self.texts.unrelated, self.texts.same]),
         }
         for name, scale in (("clips", self.clips), ("lines", self.lines)):
             if scale is not None:
@@ -157,10 +186,15 @@ def read_calibration(path: Path, dim: int) -> Calibration | None:
         np.load(file, allow_pickle=False) as kept,
     ):
         scales = [_read_scale(kept, name, dim) for name in ("clips", "lines")]
-        words, alarms = kept["words"], kept["false_alarms"]
-        if words.ndim == 1 and alarms.shape == (2,) and words.dtype == alarms.dtype == np.float64:
-            return Calibration(scales[0], scales[1], words, (float(alarms[0]), float(alarms[1])))
+        words, pairs = kept["words"], [kept[name] for name in ("texts", "false_alarms")]
+        if words.ndim == 1 and words.dtype == np.float64 and all(map(_is_pair, pairs)):
+            texts, alarms = (each.tolist() for each in pairs)
+            return Calibration(scales[0], scales[1], Closeness(*texts), words, (alarms[0], alarms[1]))
     return None
+
+
+def _is_pair(numbers: NDArray[np.generic]) -> bool:
+    return numbers.shape == (2,) and numbers.dtype == np.float64 and bool(np.isfinite(numbers).all())
 
 
 def _read_scale(kept: Mapping[str, NDArray[np.generic]], name: str, dim: int) -> Scale | None:
@@ -187,14 +221,43 @@ def calibrate(index: SearchIndex, background: Background, card: EncoderCard) -> 
     clips, seen = scale_of(_encoded(index.clip_vectors, index.clips), background)
     asked = {tag: against_lines(card, queries) for tag, queries in background.items()}
     lines, read = scale_of(_encoded(index.subtitle_vectors, index.subtitles), asked)
-    least = weight_of(FAIR)
-    by_sight, by_lines = PICTURES.weigh(seen[0]) >= least, LINES.weigh(*read) >= least
-    return Calibration(clips, lines, _words(index), (_share(by_sight), _share(by_lines)))
+    texts = closeness_between(asked, background)
+    by_sight = PICTURES.weigh(seen.bare) >= weight_of(FAIR)
+    by_lines = LINES.weigh(read.bare, read.own, texts.of(read.cosines)) >= weight_of(FAIR)
+    return Calibration(clips, lines, texts, _words(index), (_share(by_sight), _share(by_lines)))
 
 
-def scale_of(
-    matrix: SearchedVectors | Vectors, background: Background
-) -> tuple[Scale | None, tuple[Vectors, Vectors]]:
+def closeness_between(asked: Background, lines: Background) -> Closeness:
+    """How close the same texts are to each other as queries and as lines, and to themselves.
+
+    Args:
+        asked: of the background queries, as they are compared with lines.
+        lines: the same as they are compared with.
+    """
+    if not asked:  # of libraries that hold nothing
+        return Closeness(0.0, 1.0)
+    queries, rows = (np.concatenate(list(each.values())) for each in (asked, lines))
+    return Closeness(
+        unrelated=float(queries.mean(axis=0) @ rows.mean(axis=0)),
+        same=float((queries * rows).sum(axis=1).mean()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What background queries reach at best, each (queries,).
+
+    Attributes:
+        cosines: of the best row.
+        bare, own: how far it stands out, as ``Scale`` has it.
+    """
+
+    cosines: Vectors
+    bare: Vectors
+    own: Vectors
+
+
+def scale_of(matrix: SearchedVectors | Vectors, background: Background) -> tuple[Scale | None, Reached]:
     """The scale of a matrix, and where the background queries lie on it.
 
     Args:
@@ -202,12 +265,12 @@ def scale_of(
         background: the queries.
 
     Returns:
-        The scale, None if there are no rows or none that tell one query from another; and the deviations of
-        the best of each query, (queries,), bare and own.
+        The scale, None if there are no rows or none that tell one query from another; and what each query
+        reaches, nothing if there is no scale.
     """
-    nowhere = np.zeros(0, np.float32)
+    nothing = Reached(*np.zeros((3, 0), np.float32))
     if not len(matrix):
-        return None, (nowhere, nowhere)
+        return None, nothing
     count = max(_FEWEST, _PRODUCTS // len(matrix))
     queries = np.concatenate([vectors[:count] for vectors in background.values()])
     best = _best_of(matrix, queries)
@@ -220,8 +283,9 @@ def scale_of(
     standardised = _standardised(best, queries, mean, covariance)
     bare, own = _gumbel(best), _gumbel(standardised)
     if bare is None or own is None:
-        return None, (nowhere, nowhere)
-    return Scale(mean, covariance, bare, own), (_beyond(best, bare), _beyond(standardised, own))
+        return None, nothing
+    scale = Scale(mean, covariance, bare, own)
+    return scale, Reached(best, scale.deviations(best), scale.own_deviations(queries, best))
 
 
 def provisional(cosines: Vectors, threshold: float, among: Cosines) -> Vectors:
@@ -243,6 +307,16 @@ def provisional(cosines: Vectors, threshold: float, among: Cosines) -> Vectors:
     if spread < _EQUAL:
         return np.zeros(cosines.shape, np.float32)
     return np.asarray(((cosines - every.mean()) / spread - steep) * steep, np.float32)
+
+
+def provisional_closeness(cosines: Vectors, threshold: float, among: Cosines) -> Vectors:
+    """How close lines are before a calibration: 0 is the bundle's threshold, or what all lines have.
+
+    Args:
+        cosines, threshold, among: as for ``provisional``.
+    """
+    unrelated = threshold if threshold > 0 else float(among.every.mean()) if len(among.every) else 0.0
+    return Closeness(unrelated, 1.0).of(cosines)
 
 
 def provisional_of_words(shares: NDArray[np.float64]) -> NDArray[np.float64]:

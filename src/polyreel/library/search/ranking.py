@@ -16,8 +16,22 @@ from polyreel.encoders.text_roles import against_lines
 from polyreel.library.line_kinds import LINE_KINDS
 from polyreel.library.results import FAIR, Evidence, Hit, SearchResult, SubtitleEvidence, Verdict, grade_of
 from polyreel.library.search.asked_words import AskedWords
-from polyreel.library.search.calibration import Calibration, provisional, provisional_of_words
-from polyreel.library.search.evidence import EXACT, LINES, PICTURES, UNSURE, WORDS, probability, weight_of
+from polyreel.library.search.calibration import (
+    Calibration,
+    provisional,
+    provisional_closeness,
+    provisional_of_words,
+)
+from polyreel.library.search.evidence import (
+    EXACT,
+    LINES,
+    PICTURES,
+    UNSURE,
+    WORDS,
+    Weights,
+    probability,
+    weight_of,
+)
 from polyreel.library.search.fusion import Moment, Ranked, merge_adjacent
 from polyreel.library.search.moments import Folded, best_of_each_video, watchable, without_repeats
 from polyreel.library.search.search_query import SearchQuery, Vector, compare
@@ -219,7 +233,7 @@ class Ranking:
         )
         weights = dict.fromkeys([*rows[near].tolist(), *by_words.rows.tolist()], 0.0)
         every = np.array(list(weights), np.int64)
-        meanings = LINES.weigh(*self._lines_stand_out(cosines, every))
+        meanings = self._weights_of_meaning(cosines, every)
         if self._snapshot.encoded_lines is not None:
             meanings *= self._snapshot.encoded_lines[every]
         for row, weight in zip(every.tolist(), meanings.tolist(), strict=True):
@@ -240,7 +254,7 @@ class Ranking:
         """
         near = scores >= self._card.confidence.subtitle
         if self._calibration is not None:
-            near |= LINES.weigh(*self._lines_stand_out(self._line_cosines, rows)) >= weight_of(FAIR)
+            near |= self._weights_of_meaning(self._line_cosines, rows) >= weight_of(FAIR)
         return near
 
     @functools.cached_property
@@ -271,16 +285,18 @@ class Ranking:
         scale = self._calibration.clips
         return _nothing(rows) if scale is None else scale.deviations(cosines.of(rows))
 
-    def _lines_stand_out(self, cosines: Cosines, rows: NDArray[np.int64]) -> tuple[Deviations, Deviations]:
-        """The same of lines: from what other queries reach, and from what this one has with other lines."""
-        if self._calibration is None:
-            guess = provisional(cosines.of(rows), self._card.confidence.subtitle, cosines)
-            return guess, guess
-        scale = self._calibration.lines
+    def _weights_of_meaning(self, cosines: Cosines, rows: NDArray[np.int64]) -> Weights:
+        """How much the meaning of lines speaks for them, (rows,); before a calibration, a guess."""
+        found, calibration = cosines.of(rows), self._calibration
+        if calibration is None:
+            threshold = self._card.confidence.subtitle
+            guess = provisional(found, threshold, cosines)
+            return LINES.weigh(guess, guess, provisional_closeness(found, threshold, cosines))
+        scale = calibration.lines
         if scale is None:
-            return _nothing(rows), _nothing(rows)
-        own = cosines.of(rows)
-        return scale.deviations(own), scale.own_deviations(self._asked_of_lines, own)
+            return np.zeros(len(rows))
+        own = scale.own_deviations(self._asked_of_lines, found)
+        return LINES.weigh(scale.deviations(found), own, calibration.texts.of(found))
 
     def _verdict(self, hits: tuple[Hit, ...]) -> Verdict:
         if self._calibration is None:

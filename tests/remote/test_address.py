@@ -1,0 +1,69 @@
+"""Addresses in a bucket as paths."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from polyreel.cli.app import main
+from polyreel.remote.address import BucketPath, asked_place, in_bucket, name_below, place
+
+FILM = place("s3://bucket/films/a é#1?.mp4")
+
+
+def test_an_address_has_the_parts_of_a_path():
+    assert str(FILM) == "s3://bucket/films/a é#1?.mp4"
+    assert (FILM.name, FILM.stem, FILM.suffix) == ("a é#1?.mp4", "a é#1?", ".mp4")
+    assert [str(folder) for folder in FILM.parents[:2]] == ["s3://bucket/films", "s3://bucket"]
+    assert str(FILM.with_name("b.srt")) == str(FILM.parent / "b.srt") == "s3://bucket/films/b.srt"
+    assert str(FILM.relative_to(BucketPath("s3://bucket"))) == "films/a é#1?.mp4"
+    assert FILM.is_relative_to(BucketPath("s3:/bucket"))
+    assert not FILM.is_relative_to(Path("/"))
+    assert not Path("/films").is_relative_to(FILM.parent)
+    assert FILM.as_uri() == "s3://bucket/films/a%20%C3%A9%231%3F.mp4"
+
+
+def test_it_is_itself_wherever_one_stands_and_in_other_processes():
+    assert FILM.absolute() is FILM.resolve() is FILM.expanduser() is FILM
+    assert FILM.is_absolute()
+    again = pickle.loads(pickle.dumps(FILM))
+    assert (again, type(again), hash(again)) == (FILM, BucketPath, hash(FILM))
+
+
+def test_other_paths_stay_what_they_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert type(place("/films/a.mp4")) is type(Path("/films/a.mp4"))
+    assert not in_bucket("https://a/b.mp4")
+    assert asked_place(Path("a.mp4")) == tmp_path / "a.mp4"
+    assert asked_place(Path("S3://bucket/films/")) == FILM.parent
+    (tmp_path / "s3:" / "bucket").mkdir(parents=True)
+    assert asked_place(Path("s3://bucket")) == tmp_path / "s3:" / "bucket"
+
+
+def test_names_from_a_folder_that_only_some_share_are_whole():
+    assert name_below(str(FILM), FILM.parent) == FILM.name
+    assert name_below(str(FILM), Path("/")) == str(FILM)
+    assert name_below("/films/a.mp4", Path("/")) == "films/a.mp4"
+
+
+def test_the_packages_of_buckets_are_loaded_by_nobody_who_asks_none():
+    code = "import sys, polyreel.cli.app, polyreel.library.search.search, polyreel.media.limited as m; "
+    code += "sys.exit(any(each in sys.modules for each in ('fsspec', 's3fs', 'gcsfs', 'botocore')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("index", "s3://bucket/films", "--watch"), "a bucket does not tell of what changes"),
+        (("serve", "--root", "s3://bucket/films"), "the page indexes folders of this machine alone"),
+    ],
+)
+def test_what_does_not_go_with_a_bucket_is_said(arguments, said, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("polyreel.library.index.scan.require_paths", lambda _paths: None)
+    assert main([*arguments, "--library", str(tmp_path / "library")]) == 2
+    assert said in capsys.readouterr().err

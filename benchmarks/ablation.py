@@ -15,7 +15,7 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from pathlib import Path
 
 import numpy as np
@@ -122,18 +122,31 @@ def values_of_all(
             name: [values_of(recipe, folder / recipe.run, data) for recipe in by_seed]
             for name, by_seed in recipes.items()
         }
-    context = multiprocessing.get_context("spawn")
-    threads = (torch.get_num_threads(),)
-    with ProcessPoolExecutor(workers, context, torch.set_num_threads, threads) as pool:
-        asked: dict[str, list[Future[Values]]] = {
-            name: [pool.submit(values_of, recipe, folder / recipe.run, data) for recipe in by_seed]
+    pool = ProcessPoolExecutor(
+        workers,
+        multiprocessing.get_context("spawn"),
+        torch.set_num_threads,
+        (torch.get_num_threads(),),
+    )
+    try:
+        asked = {
+            name: [(recipe, pool.submit(values_of, recipe, folder / recipe.run, data)) for recipe in by_seed]
             for name, by_seed in recipes.items()
         }
-        try:
-            return {name: [future.result() for future in futures] for name, futures in asked.items()}
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        wait(future for by_seed in asked.values() for _, future in by_seed)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return {
+        name: [value_of(future, recipe, folder, data) for recipe, future in by_seed]
+        for name, by_seed in asked.items()
+    }
+
+
+def value_of(future: Future[Values], recipe: Recipe, folder: Path, data: Path | None) -> Values:
+    """What the run found; one that failed goes on alone: another may have been making what it needs, too."""
+    if isinstance(future.exception(), PolyreelError):
+        return values_of(recipe, folder / recipe.run, data)
+    return future.result()
 
 
 def values_of(recipe: Recipe, folder: Path, data: Path | None) -> Values:

@@ -151,7 +151,7 @@ class Snapshot(ABC):
         files = files.sort_by([("path", "ascending"), ("indexed_at", "ascending")])
         # Of a file in several libraries the one that looked at it last tells.
         told = [("status", "last"), ("message", "last")]
-        last = files.group_by("path", use_threads=False).aggregate(told)
+        last = files.group_by("path", use_threads=False).aggregate(told).sort_by("path")
         updated_at = pc.max(files["indexed_at"]).as_py()
         lines = self.index.subtitles["language"].value_counts().to_pylist()
         return Contents(

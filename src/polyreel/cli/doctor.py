@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from polyreel.cli.options import Json, LibraryOption, default_library
 from polyreel.cli.output import print_columns, print_json, stdout
 from polyreel.recognition.screen.weights import UNREADABLE
+from polyreel.remote.address import in_bucket
 from polyreel.units import count, size
 
 if TYPE_CHECKING:
@@ -79,10 +80,16 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
         )
         _print_paths(health.missing, "polyreel videos list --missing")
         for folder in health.gone_folders:
-            stdout.print(
-                f"The folder {folder} is gone: is a drive not mounted?", markup=False, soft_wrap=True
+            said = (
+                f"Nothing is to be seen in {folder}: are there the network and credentials for it?"
+                if in_bucket(folder)
+                else f"The folder {folder} is gone: is a drive not mounted?"
             )
-        stdout.print("'polyreel videos relocate OLD NEW' tells where they are now, 'forget' drops them.")
+            stdout.print(said, markup=False, soft_wrap=True)
+        if not all(map(in_bucket, health.missing)):
+            stdout.print("'polyreel videos relocate OLD NEW' tells where they are now, 'forget' drops them.")
+        elif not health.gone_folders:
+            stdout.print("'polyreel index --prune' on their folder drops what is gone.")
     if health.failed:
         stdout.print(f"\nLeft out: {count(len(health.failed), 'file')}", style="yellow")
         for problem in health.failed:

@@ -137,5 +137,6 @@ def _scheme(address: str) -> str:
 
 
 def _said(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
+    text = getattr(error, "strerror", None) or str(error)
+    lines = text.strip().splitlines() or [type(error).__name__]
     return _USER_IN_URL.sub("//", lines[0])[:_SAID_CHARS].rstrip(".")

@@ -90,13 +90,13 @@ def local_file(
 
     Args:
         path: a file, or an object.
-        beside: names of files in its folder that are to lie beside it. One that cannot be had is not there.
+        beside: names of files in its folder that are to lie beside it. One that is gone is not there.
         stop: once it is set, fetching ends with ``FetchStopped``.
 
     Raises:
         FileNotFoundError: the object is not there.
         ObjectChangedError: it was replaced meanwhile.
-        OSError: it cannot be fetched, or the disk is full.
+        OSError: it, or a file beside it, cannot be fetched, or the disk is full.
         UsageError: the packages for it are not installed.
     """
     if not isinstance(path, BucketPath):
@@ -115,9 +115,10 @@ def local_file(
         _fetch(facts, entry.folder / _PART, target, stop)
 
     try:
-        with entry.held(target, fetch, stop or threading.Event()):
+        stop = stop or threading.Event()
+        with entry.held(target, fetch, stop):
             for name in beside:
-                _fetch_beside(path.with_name(name), target.with_name(name), entry.folder)
+                _fetch_beside(path.with_name(name), target.with_name(name), entry.folder, stop)
             yield target
     finally:
         if facts.size_bytes > most:
@@ -318,19 +319,22 @@ def _changed(facts: ObjectFacts) -> ObjectChangedError:
     return ObjectChangedError(errno.ESTALE, "the object was replaced while it was read", facts.address)
 
 
-def _fetch_beside(path: Path, target: Path, scratch: Path) -> None:
+def _fetch_beside(path: Path, target: Path, scratch: Path, stop: threading.Event) -> None:
     """A small file beside the film, always anew: it has a version of its own."""
     assert isinstance(path, BucketPath)
     temporary = scratch / (f"beside-{os.getpid()}-{threading.get_ident()}")
     try:
-        size_bytes = path.facts().size_bytes
+        facts = path.facts()
         with temporary.open("wb") as file:
-            if size_bytes <= _MOST_BESIDE_BYTES:
-                file.write(range_of(str(path), 0, size_bytes) if size_bytes else b"")
+            if facts.size_bytes <= _MOST_BESIDE_BYTES:
+                file.write(_range(facts, 0, facts.size_bytes, stop) if facts.size_bytes else b"")
             else:
-                file.truncate(size_bytes)  # takes no room, and its reader says how long it is
+                file.truncate(facts.size_bytes)  # takes no room, and its reader says how long it is
         temporary.replace(target)
-    except OSError:  # its reader says that it is not there
+    except FileNotFoundError:  # its reader says that it is not there
         target.unlink(missing_ok=True)
+    except OSError as error:
+        # A film that was read without it would never be read with it.
+        raise OSError(error.errno, f"{error.strerror}, at {path.name} beside it", str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)

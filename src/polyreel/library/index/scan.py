@@ -28,6 +28,7 @@ _OLDEST_NS, _NEWEST_NS = -(2**63), 2**63 - 1
 _SUFFIXES_OF_PROGRAMS = frozenset([".mts", ".ts"])
 _HEAD_BYTES = 1024
 _PATTERNS_BYTES = 1 << 20
+_NAME_BYTES = 255  # of a file, on the disks of Linux
 _AS_IN_GIT = "Write it as in a .gitignore"
 
 
@@ -181,9 +182,13 @@ def _look_in_bucket(
     except ValueError as error:
         raise UsageError("a pattern cannot be read", value=error, remedy=_AS_IN_GIT) from error
     if not facts.is_folder:
-        if (listed := _listed(root.parent, result)) is not None:
-            _take(listed, [path for path, _ in listed if path == root], found)
-        return
+        listed = _listed(root.parent, result) or []
+        kinds = {each.is_folder for path, each in listed if path == root}
+        # An object may have the name of a folder, and what is known in that is not gone for it.
+        if False in kinds and (True not in kinds or root.suffix.lower() in VIDEO_SUFFIXES):
+            _take(listed, [root], found)
+        if True not in kinds:
+            return
     waiting = [(root, patterns)]
     while waiting:
         folder, ignored = waiting.pop()
@@ -217,12 +222,14 @@ def _listed(folder: BucketPath, result: Scan) -> list[tuple[BucketPath, ObjectFa
     for facts in sorted(listing, key=lambda each: each.address):
         path = BucketPath(facts.address)
         # "a//b" and "a/../b" are names like any other in a bucket, and none that a path can have.
-        if str(path) == facts.address and path.name not in {"", ".."} and path.parent == folder:
-            listed.append((path, facts))
+        if str(path) != facts.address or path.name in {"", ".."} or path.parent != folder:
+            what = "the name of the object cannot be a path"
+        elif not facts.is_folder and len(os.fsencode(path.name)) > _NAME_BYTES:
+            what = "the name of the object is too long for a file, to which it is fetched"
         else:
-            result.problems.append(
-                MediaError("the name of the object cannot be a path", item=facts.address, remedy="Rename it")
-            )
+            listed.append((path, facts))
+            continue
+        result.problems.append(MediaError(what, item=facts.address, remedy="Rename it"))
     return listed
 
 

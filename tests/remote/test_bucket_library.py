@@ -24,7 +24,7 @@ from polyreel.media.cuts.request import CutRequest
 from polyreel.media.limited import DecodeWorker
 from polyreel.recognition.protocol import Stretch
 from polyreel.remote import objects, spool
-from polyreel.remote.address import asked_place
+from polyreel.remote.address import asked_place, existing
 from polyreel.remote.spool import UnreachableError, local_file, spool_folder
 from sounds import write_sounds
 from tone_recogniser import ToneRecogniser, says
@@ -300,6 +300,22 @@ def test_doctor_and_the_list_of_videos_ask_the_bucket(films: Bucket, tmp_path, t
     with pytest.raises(UsageError, match="films in a bucket are not followed to another place"):
         relocate(library, Path(films.at("films")), tmp_path)
     assert forget(library, [Path(films.at("films/talks"))]) == (films.at("films/talks/grün #1?.mp4"),)
+
+
+def test_a_bucket_that_does_not_answer_is_not_asked_for_each_folder(films: Bucket, tmp_path, monkeypatch):
+    asked = []
+
+    def down(address: str) -> None:
+        asked.append(address)
+        raise OSError(5, "the network is down")
+
+    known = [films.at(f"films/{number}/a.mp4") for number in range(9)]
+    with monkeypatch.context() as patched:
+        patched.setattr("polyreel.remote.address.listing", down)
+        patched.setattr("polyreel.remote.address.facts_of", down)
+        assert existing(known) == set()
+    assert len(asked) == 2
+    assert existing([*known, films.at("films/red.mp4")]) == {films.at("films/red.mp4")}
 
 
 def test_lists_for_editors_and_players_are_refused(films: Bucket, tmp_path, tiny_bundle):

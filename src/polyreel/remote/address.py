@@ -167,6 +167,7 @@ def existing(paths: list[str]) -> set[str]:
     """
     there: set[str] = set()
     folders: dict[str, set[str]] = {}
+    unreachable: set[Path] = set()
     for path in paths:
         if not in_bucket(path):
             if os.path.exists(path):  # noqa: PTH110  a million paths need no objects
@@ -174,11 +175,39 @@ def existing(paths: list[str]) -> set[str]:
             continue
         folder = path.rpartition("/")[0]
         if folder not in folders:
-            try:
-                listed = BucketPath(folder).entries()
-                folders[folder] = {each.address for each in listed if not each.is_folder}
-            except OSError:
-                folders[folder] = set()
+            folders[folder] = _objects_in(BucketPath(folder), unreachable)
         if path in folders[folder]:
             there.add(path)
     return there
+
+
+def _objects_in(folder: BucketPath, unreachable: set[Path]) -> set[str]:
+    """Addresses of the objects directly in a folder; none if it cannot be listed.
+
+    Args:
+        folder: the address.
+        unreachable: buckets that are not asked again; to be added to.
+    """
+    bucket = BucketPath(*folder.parts[:2])
+    if bucket in unreachable:
+        return set()
+    try:
+        return {each.address for each in folder.entries() if not each.is_folder}
+    except (FileNotFoundError, PermissionError):
+        return set()
+    except OSError:
+        # Each question to a network that is down takes seconds, and a library may know thousands of folders.
+        if not _answers(bucket):
+            unreachable.add(bucket)
+        return set()
+
+
+def _answers(bucket: BucketPath) -> bool:
+    """Whether questions to a bucket are answered at all, if only with a no."""
+    try:
+        bucket.facts()
+    except (FileNotFoundError, PermissionError):
+        return True
+    except OSError:
+        return False
+    return True

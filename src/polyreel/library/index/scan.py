@@ -182,11 +182,11 @@ def _look_in_bucket(
     except ValueError as error:
         raise UsageError("a pattern cannot be read", value=error, remedy=_AS_IN_GIT) from error
     if not facts.is_folder:
-        listed = _listed(root.parent, result) or []
-        kinds = {each.is_folder for path, each in listed if path == root}
+        beside = _listed(root.parent, result) or []
+        kinds = {each.is_folder for path, each in beside if path == root}
         # An object may have the name of a folder, and what is known in that is not gone for it.
         if False in kinds and (True not in kinds or root.suffix.lower() in VIDEO_SUFFIXES):
-            _take(listed, [root], found)
+            _take(beside, [root], found)
         if True not in kinds:
             return
     waiting = [(root, patterns)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import os
 import platform
 from collections.abc import Iterable, Mapping
@@ -259,8 +260,9 @@ def _gone_folders(missing: Iterable[str]) -> tuple[str, ...]:
     gone: set[str] = set()
     is_there = functools.cache(lambda folder: folder.exists())
     for path in missing:
-        above = [folder for folder in _folders_above(place(path)) if not is_there(folder)]
-        gone.update(str(folder) for folder in above[-1:])
+        # From above: below a bucket that does not answer nothing need be asked for.
+        above = (str(folder) for folder in reversed(_folders_above(place(path))) if not is_there(folder))
+        gone.update(itertools.islice(above, 1))
     return tuple(sorted(gone))
 
 

@@ -16,8 +16,10 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from polyreel.errors import MediaError, UsageError
 from polyreel.files import cache_dir
@@ -45,6 +47,8 @@ _RESERVE_BYTES = 256 << 20
 # Longer ones are not read as subtitles (media/subtitles.py), which says so.
 _MOST_BESIDE_BYTES = 64 << 20
 _PART, _FILES = "part", "files"
+
+_T = TypeVar("_T")
 
 
 class UnreachableError(MediaError):
@@ -104,7 +108,8 @@ def local_file(
         return
     if path.name in {"", ".", ".."}:  # an object may be called so, and no file
         raise OSError(errno.EINVAL, "the name of the object cannot be that of a file", str(path))
-    most, facts = spool_bytes(), path.facts()
+    stop = stop or threading.Event()
+    most, facts = spool_bytes(), _answer(path.facts, stop)
     if facts.is_folder:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     entry = _Entry.of(facts)
@@ -115,7 +120,6 @@ def local_file(
         _fetch(facts, entry.folder / _PART, target, stop)
 
     try:
-        stop = stop or threading.Event()
         with entry.held(target, fetch, stop):
             for name in beside:
                 _fetch_beside(path.with_name(name), target.with_name(name), entry.folder, stop)
@@ -288,7 +292,7 @@ def _fetch(facts: ObjectFacts, part: Path, target: Path, stop: threading.Event) 
             file.flush()
             os.fsync(file.fileno())  # what is gone on after has to be what was fetched
             done = end
-    if facts_of(facts.address) != facts:
+    if _answer(lambda: facts_of(facts.address), stop) != facts:
         part.unlink()
         raise _changed(facts)
     part.replace(target)
@@ -299,7 +303,7 @@ def _range(facts: ObjectFacts, start: int, end: int, stop: threading.Event) -> b
         if stop.is_set():
             raise FetchStopped
         try:
-            piece = range_of(facts.address, start, end)
+            piece = _answer(lambda: range_of(facts.address, start, end), stop)
             if len(piece) == end - start:
                 return piece
             failure = OSError(errno.EIO, f"{len(piece):,} bytes came of {end - start:,}", facts.address)
@@ -307,12 +311,29 @@ def _range(facts: ObjectFacts, start: int, end: int, stop: threading.Event) -> b
             raise
         except OSError as error:
             failure = error
-        if facts_of(facts.address) != facts:
+        if _answer(lambda: facts_of(facts.address), stop) != facts:
             raise _changed(facts)
         if last:
             raise failure
         stop.wait(_PATIENCE_S)
     raise AssertionError("the last try returns or raises")
+
+
+def _answer(question: Callable[[], _T], stop: threading.Event) -> _T:
+    """What a bucket answers. It can be silent for minutes, which nobody who stops has to wait for."""
+    answer: Future[_T] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(question())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=ask, name="bucket", daemon=True).start()
+    while not wait([answer], _PATIENCE_S).done:
+        if stop.is_set():
+            raise FetchStopped
+    return answer.result()
 
 
 def _changed(facts: ObjectFacts) -> ObjectChangedError:
@@ -324,7 +345,7 @@ def _fetch_beside(path: Path, target: Path, scratch: Path, stop: threading.Event
     assert isinstance(path, BucketPath)
     temporary = scratch / (f"beside-{os.getpid()}-{threading.get_ident()}")
     try:
-        facts = path.facts()
+        facts = _answer(path.facts, stop)
         with temporary.open("wb") as file:
             if facts.size_bytes <= _MOST_BESIDE_BYTES:
                 file.write(_range(facts, 0, facts.size_bytes, stop) if facts.size_bytes else b"")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import shutil
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +21,10 @@ from buckets import Bucket
 from films import film, index_films, open_library
 from polyreel.encoders.runtime import Bundle
 from polyreel.remote import spool
+from polyreel.remote.address import place
 from polyreel.remote.spool import spool_folder
 from polyreel.server.app import create_app
+from polyreel.server.files import on_this_machine
 from polyreel.server.settings import ServerSettings
 
 
@@ -93,3 +99,34 @@ def test_a_film_that_is_gone_or_changed_or_out_of_reach_is_said_to_be(
     bucket.remove("films/red.mp4")
     answer = client.get(f"{here}/file")
     assert (answer.status_code, "cannot be seen in its bucket" in answer.text) == (404, True)
+
+
+def test_a_server_that_ends_does_not_wait_for_a_silent_bucket(bucket: Bucket, monkeypatch):
+    film = place(bucket.put("a.mp4", b"a film"))
+    asked, over = threading.Event(), threading.Event()
+
+    def silent(*_: object) -> bytes:
+        asked.set()
+        over.wait(60)
+        return b"a film"
+
+    monkeypatch.setattr(spool, "range_of", silent)
+
+    async def ask() -> None:
+        async with on_this_machine(film):
+            pytest.fail("it cannot be there")
+
+    async def end_meanwhile() -> None:
+        asking = asyncio.create_task(ask())
+        while not asked.is_set():
+            await asyncio.sleep(0.01)
+        asking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asking
+
+    asyncio.run(end_meanwhile())
+    deadline = time.monotonic() + 30
+    while any(thread.name.startswith("AnyIO") for thread in threading.enumerate()):
+        assert time.monotonic() < deadline, "the thread that fetches goes on"
+        time.sleep(0.05)
+    over.set()

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import stat
+import threading
 from collections.abc import AsyncIterator
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -111,7 +112,12 @@ async def on_this_machine(path: Path) -> AsyncIterator[Path]:
         yield path
         return
     with contextlib.ExitStack() as held:
-        yield await run_in_threadpool(held.enter_context, reached_file(path))
+        stop = threading.Event()
+        try:
+            file = await run_in_threadpool(held.enter_context, reached_file(path, stop=stop))
+        finally:
+            stop.set()  # a server that ends would wait for the thread, and that for the bucket
+        yield file
 
 
 def attachment(name: str) -> str:

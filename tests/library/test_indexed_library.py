@@ -228,6 +228,32 @@ def test_a_damaged_index_costs_time_and_no_hit(library, caplog):
     assert not caplog.text
 
 
+@pytest.mark.parametrize("damage", ["gone", "empty"])
+def test_an_index_with_damaged_kinds_is_made_anew(library, caplog, damage):
+    indices = library / "gen-1.lance" / "_indices"
+    if damage == "gone":
+        shutil.rmtree(indices)
+    else:
+        for path in indices.rglob("bitmap*"):
+            path.write_bytes(b"")
+    require_exact_hits(library)
+    with writing(library) as writer:
+        writer.index_vectors()
+    caplog.clear()
+    require_exact_hits(library)
+    assert not caplog.text
+    assert facts_of(library) == vector_index.IndexFacts("vectors-2000", 2000, 0)
+
+
+def test_a_damaged_head_of_laid_out_vectors_costs_nothing_but_time(library):
+    require_exact_hits(library)
+    for path in (library / "cache").rglob("clips*.npy"):
+        head = bytearray(path.read_bytes())
+        head[32:96] = bytes(each ^ 0xFF for each in head[32:96])
+        path.write_bytes(head)
+    require_exact_hits(library)
+
+
 def test_what_others_cannot_build_is_built_here(library, monkeypatch):
     asked = []
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,8 @@ _VIDEO_FACTS = ["path", "video", "size_bytes", "mtime_ns"]
 _VIDEO_COLUMNS = [*_VIDEO_FACTS, "first", "clips", "duration_s", "languages", "copies"]
 _COPIES = pa.list_(pa.struct([("path", pa.string()), ("mtime_ns", pa.int64())]))
 _MAKING_S = 3600.0
+# NumPy reads the head of a file as Python.
+_DAMAGE = (EOFError, LookupError, ValueError, TokenError, pa.ArrowException)
 _KIND_OF = {"clips": "clip", "subtitles": "subtitle"}
 # An address is the number of a fragment, and below it the row's number there.
 _FRAGMENT_BITS = 32
@@ -108,7 +111,7 @@ def load_search_index(
     home, cached = folder / CACHE, cache_of(folder, state)
     in_use = {cache_of(folder, each).name for each in beside}
     if not anew:
-        with contextlib.suppress(OSError, EOFError, LookupError, ValueError, pa.ArrowException):
+        with contextlib.suppress(OSError, *_DAMAGE):
             return _fitting(_read(cached, _table_index(folder, state)), state.generation.dim)
     laid_out = _lay_out(TableReader(folder, state))
     # A library on a read-only or full disk is searched from memory.
@@ -118,7 +121,7 @@ def load_search_index(
         for stale in home.iterdir():
             if stale != cached and stale.name not in in_use and not _in_the_making(stale):
                 shutil.rmtree(stale, ignore_errors=True)
-        with contextlib.suppress(EOFError, LookupError, ValueError, pa.ArrowException):
+        with contextlib.suppress(*_DAMAGE):
             # Mapped into memory, so that what it was made in goes.
             return _fitting(_read(cached, _table_index(folder, state)), state.generation.dim)
     return laid_out

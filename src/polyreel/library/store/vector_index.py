@@ -125,11 +125,13 @@ def bring_up_to_date(table: Table, dim: int, place: Path, build: BuildIndex | No
         build: makes an index; where it cannot, and without it, this process does.
     """
     rows, facts = table.count_rows(), _whole(table, dim)
+    # One that is damaged would be asked how many rows there are of a kind.
+    dropped = facts is None and _drop(table)
     # Near the size where it begins, it is not made and dropped in turn.
     share = 1.0 if facts is None else 0.5
     kinds = [table.count_rows(f"{_KIND} = '{kind}'") for kind in ("clip", "subtitle")]
     if not any(is_indexed(each, dim, share=share) for each in kinds):
-        return _drop(table)
+        return _drop(table) or dropped
     if facts is None or rows > _OUTGROWN * facts.trained:
         _drop(table)
         _build(table, rows, place, build)

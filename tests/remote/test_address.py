@@ -67,3 +67,22 @@ def test_what_does_not_go_with_a_bucket_is_said(arguments, said, tmp_path, capsy
     monkeypatch.setattr("polyreel.library.index.scan.require_paths", lambda _paths: None)
     assert main([*arguments, "--library", str(tmp_path / "library")]) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("index", "films", "--library", "s3://bucket/place"),
+        ("search", "red", "--library", "s3://bucket/place"),
+        ("doctor", "--library", "gs://bucket/place"),
+        ("cut", "1", "--library", "library", "-o", "s3://bucket/place"),
+    ],
+)
+def test_only_films_lie_in_buckets(arguments, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "films").mkdir()
+    assert main(list(arguments)) == 2
+    said = capsys.readouterr().err
+    assert "only films are read from buckets" in said
+    assert "://bucket/place" in said
+    assert [each.name for each in tmp_path.iterdir()] == ["films"]

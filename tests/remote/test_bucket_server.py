@@ -88,7 +88,7 @@ def test_a_film_that_is_gone_or_changed_or_out_of_reach_is_said_to_be(
         patched.setattr(spool, "_PATIENCE_S", 0.01)
         for what in ("file", "cut?start=0&end=1", "strip?start=0&end=1"):
             answer = client.get(f"{here}/{what}")
-            assert answer.status_code == 422, what
+            assert answer.status_code == 503, what
             assert "the network is down" in answer.text
             assert bucket.address not in answer.text
         assert bucket.address not in client.get(here.replace("/api/v1/videos", "/play")).text

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from polyreel.cli.options import Json, LibraryOption, absolute, default_library
+from polyreel.cli.options import Json, LibraryOption, default_library, on_a_disk
 from polyreel.cli.output import print_json, show_progress, stderr, stdout
 from polyreel.errors import UsageError
 from polyreel.remote.address import asked_place
@@ -49,7 +49,7 @@ def cut(
     from polyreel.media.cuts.request import CutRequest
     from polyreel.media.cuts.targets import target_of
 
-    folder, target = default_library(library), absolute(out)
+    folder, target = default_library(library), on_a_disk(out)
     target_of(target)
     source, start_s, end_s = _moment(moment, folder, start, end)
     require_not_own(folder, target)

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter, Token, validators
 
 from polyreel.cli.output import show_progress, stderr
+from polyreel.errors import UsageError
 from polyreel.extras import missing_extra
 from polyreel.files import absolute
+from polyreel.remote.address import BucketPath, asked_place
 
 if TYPE_CHECKING:
     from polyreel.encoders.runtime import Bundle
@@ -35,6 +37,7 @@ __all__ = [
     "default_library",
     "given_cluster",
     "load_bundle",
+    "on_a_disk",
     "own_command",
     "require_torch",
     "spoken_languages",
@@ -96,10 +99,26 @@ LibrariesOption = Annotated[
 
 
 def default_library(given: Path | None) -> Path:
-    """The library that a command means."""
+    """The library that a command means. Raises as ``on_a_disk``."""
     from polyreel.library.user_library import user_library
 
-    return user_library() if given is None else absolute(given)
+    return user_library() if given is None else on_a_disk(given)
+
+
+def on_a_disk(given: Path) -> Path:
+    """A file or folder that a command writes or keeps open, from the root.
+
+    Raises:
+        UsageError: it is an address in a bucket.
+    """
+    found = asked_place(given)
+    if isinstance(found, BucketPath):
+        raise UsageError(
+            "only films are read from buckets; this has to lie on a disk",
+            item=found,
+            remedy="Name a folder of this machine or of a mount",
+        )
+    return found
 
 
 def load_bundle(name_or_folder: str, device: str | None = None) -> Bundle:

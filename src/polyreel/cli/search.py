@@ -21,6 +21,7 @@ from polyreel.cli.options import (
     LibrariesOption,
     default_library,
     load_bundle,
+    on_a_disk,
     spoken_languages,
 )
 from polyreel.cli.output import print_json, print_lines, stderr, stdout, write_paths
@@ -106,7 +107,7 @@ def search(
         server: Ask the server of the library, if one runs on this machine, which is faster.
     """
     check_export(export, out)
-    libraries = [absolute(each) for each in library or ()] or [default_library(None)]
+    libraries = [default_library(each) for each in library or (None,)]
     own = libraries[0]
     if open_hit is not None and not query and image is None and like is None:
         if export is not None:
@@ -148,7 +149,7 @@ def search(
     for each in libraries:
         remember_hits(each, (hit.model_dump(mode="json") for hit in result.hits))
     if export is not None and out is not None:
-        export_found(result, export, absolute(out), libraries, overwrite=overwrite)
+        export_found(result, export, on_a_disk(out), libraries, overwrite=overwrite)
     chosen = None if open_hit is None else _chosen(result.hits, open_hit)
     if json:
         if chosen is not None:  # before the document: what fails is the only one

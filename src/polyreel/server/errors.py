@@ -19,6 +19,7 @@ from polyreel.errors import (
 )
 from polyreel.remote.address import in_bucket, place
 from polyreel.remote.objects import SCHEMES
+from polyreel.remote.spool import UnreachableError
 
 __all__ = [
     "ForbiddenError",
@@ -84,6 +85,7 @@ _STATUS: tuple[tuple[type[PolyreelError], int], ...] = (
     (LibraryBusyError, 409),
     (TooLargeError, 413),
     (RangeError, 416),
+    (UnreachableError, 503),
     (LimitError, 422),
     (MediaError, 422),
     (TooManyError, 429),

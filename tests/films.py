@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import videos
 from polyreel.encoders.runtime import Bundle
 from polyreel.library.index.indexing import IndexReport, index
 from polyreel.library.search.search import Library
-from polyreel.library.store.store import open_snapshot
+from polyreel.library.store.store import Commit, open_snapshot
 from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES
 from tiny_bundle import PALETTE
 
@@ -25,6 +27,47 @@ def film(path: Path, *colours: str, each_s: float = 2.0) -> Path:
     parts = [((place + 1) * each_s, videos.solid(PALETTE[colour])) for place, colour in enumerate(colours)]
     picture = videos.scenes(*parts)
     return videos.write_video(path, seconds=each_s * len(colours), fps=5, size=(64, 48), picture=picture)
+
+
+def videos_at_random(first: int, count: int, dim: int, *, clips_each: int = 10, alike: int = 0) -> Commit:
+    """Videos that no file holds, in 20 folders, with unit vectors at random.
+
+    Args:
+        first: number of the first one, which also seeds the vectors.
+        count: how many.
+        dim: of a vector.
+        clips_each: clips of each, ten seconds long.
+        alike: how many of the first clips have the same vector.
+    """
+    names = [f"{number:032x}" for number in range(first, first + count)]
+    facts = dict.fromkeys(("sidecars", "message", "health", "indexed_at"), "")
+    vectors = np.random.default_rng(first).standard_normal((count * clips_each, dim)).astype(np.float32)
+    vectors[:alike] = vectors[0]
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    clips = [
+        {
+            "clip_id": f"{name}@{place:010d}",
+            "video": name,
+            "start_s": 10.0 * place,
+            "end_s": 10.0 * place + 10,
+            "thumbnail": "",
+        }
+        for name in names
+        for place in range(clips_each)
+    ]
+    files = [
+        {
+            "path": f"/videos/{number % 20:02d}/{name}.mp4",
+            "video": name,
+            "size_bytes": 1,
+            "mtime_ns": 1,
+            "status": "ok",
+            **facts,
+        }
+        for number, name in enumerate(names, start=first)
+    ]
+    ids = [{"id": clip["clip_id"], "video": clip["video"], "kind": "clip"} for clip in clips]
+    return Commit(files=files, clips=clips, embeddings=ids, vectors=list(vectors))
 
 
 def subtitles(path: Path, *lines: Line) -> Path:

@@ -9,7 +9,7 @@ import lancedb
 import numpy as np
 import pytest
 
-from films import film, index_films, open_library
+from films import film, index_films, open_library, videos_at_random
 from polyreel.library.search import indexed_vectors as indexed
 from polyreel.library.search.filters import Filter
 from polyreel.library.search.indexed_vectors import Addresses, IndexedVectors
@@ -20,7 +20,7 @@ from polyreel.library.store.state import generation_of, read_state
 from polyreel.library.store.store import Commit, writing
 from polyreel.library.store.vector_index import index_facts, is_indexed, partitions_of, probes_of
 
-CLIPS_EACH, VIDEOS = 10, 200
+VIDEOS = 200
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +39,7 @@ def made(tmp_path_factory, tiny_bundle):
     with pytest.MonkeyPatch.context() as changed:
         changed.setattr(vector_index, "PLANES_BYTES", 0)
         with writing(folder, generation_of(tiny_bundle.card, str(tiny_bundle.folder))) as writer:
-            writer.commit(videos(0, VIDEOS, tiny_bundle.card.dim))
+            writer.commit(videos_at_random(0, VIDEOS, tiny_bundle.card.dim))
             writer.index_vectors()
     return folder
 
@@ -47,37 +47,6 @@ def made(tmp_path_factory, tiny_bundle):
 @pytest.fixture
 def library(made, tmp_path):
     return Path(shutil.copytree(made, tmp_path / "library"))
-
-
-def videos(first, count, dim):
-    names = [f"{number:032x}" for number in range(first, first + count)]
-    facts = dict.fromkeys(("sidecars", "message", "health", "indexed_at"), "")
-    vectors = np.random.default_rng(first).standard_normal((count * CLIPS_EACH, dim)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    clips = [
-        {
-            "clip_id": f"{name}@{place:010d}",
-            "video": name,
-            "start_s": 10.0 * place,
-            "end_s": 10.0 * place + 10,
-            "thumbnail": "",
-        }
-        for name in names
-        for place in range(CLIPS_EACH)
-    ]
-    files = [
-        {
-            "path": f"/videos/{place % 20:02d}/{name}.mp4",
-            "video": name,
-            "size_bytes": 1,
-            "mtime_ns": 1,
-            "status": "ok",
-            **facts,
-        }
-        for place, name in enumerate(names, start=first)
-    ]
-    ids = [{"id": clip["clip_id"], "video": clip["video"], "kind": "clip"} for clip in clips]
-    return Commit(files=files, clips=clips, embeddings=ids, vectors=list(vectors))
 
 
 def hits(result):
@@ -140,8 +109,8 @@ def test_new_clips_are_found_without_the_index_until_it_has_them(library, tiny_b
     monkeypatch.setattr(vector_index, "_FEW_NEW", 100)
     dim = tiny_bundle.card.dim
     with writing(library) as writer:
-        writer.commit(videos(VIDEOS, 5, dim))
-        writer.commit(videos(VIDEOS + 5, 5, dim))
+        writer.commit(videos_at_random(VIDEOS, 5, dim))
+        writer.commit(videos_at_random(VIDEOS + 5, 5, dim))
         writer.index_vectors()  # which so few do not make longer
     assert facts_of(library) == vector_index.IndexFacts("vectors-2000", 2000, 100)
     way = way_of_search(2100, dim, facts_of(library))
@@ -156,7 +125,7 @@ def test_new_clips_are_found_without_the_index_until_it_has_them(library, tiny_b
         assert opened.search_vector(vector, top=1).hits[0].clip_id == ids[list(new).index(row)]
 
     with writing(library) as writer:
-        writer.commit(videos(VIDEOS + 10, 1, dim))
+        writer.commit(videos_at_random(VIDEOS + 10, 1, dim))
         writer.index_vectors()
     assert facts_of(library) == vector_index.IndexFacts("vectors-2000", 2000, 0)
     require_exact_hits(library)
@@ -174,7 +143,7 @@ def test_what_was_removed_is_not_found(library):
 
 def test_an_outgrown_index_is_made_anew_and_a_needless_one_goes(library, tiny_bundle, monkeypatch):
     with writing(library) as writer:
-        writer.commit(videos(VIDEOS, 201, tiny_bundle.card.dim))
+        writer.commit(videos_at_random(VIDEOS, 201, tiny_bundle.card.dim))
         writer.index_vectors()
     assert facts_of(library) == vector_index.IndexFacts("vectors-4010", 4010, 0)
     require_exact_hits(library)
@@ -211,7 +180,7 @@ def test_a_library_whose_index_was_not_finished_is_searched_as_before(
     assert read_state(library) == before
     require_exact_hits(library)
     with writing(library) as writer:  # takes back what was begun
-        writer.commit(videos(VIDEOS, 1, tiny_bundle.card.dim))
+        writer.commit(videos_at_random(VIDEOS, 1, tiny_bundle.card.dim))
     assert facts_of(library) == vector_index.IndexFacts("vectors-2000", 2000, 10)
     require_exact_hits(library)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from films import film, index_films, open_library, subtitles
+from films import film, index_films, open_library, subtitles, videos_at_random
 from polyreel.cli.app import main
 from polyreel.library.search import search_index as searchable
 from polyreel.library.search import searched_vectors as searched
@@ -19,11 +19,9 @@ from polyreel.library.search.filters import Filter
 from polyreel.library.search.quantised import can_scan
 from polyreel.library.search.searched_vectors import ExactVectors, QuantisedVectors
 from polyreel.library.store.state import generation_of, read_state
-from polyreel.library.store.store import Commit, writing
+from polyreel.library.store.store import writing
 
 pytestmark = pytest.mark.skipif(not can_scan(), reason="numkong is not installed")
-
-CLIPS_EACH = 10
 
 
 @pytest.fixture(autouse=True)
@@ -36,48 +34,13 @@ def made(tmp_path_factory, tiny_bundle):
     """2,000 clips of 200 videos in 20 folders, with vectors at random; some are alike."""
     folder = tmp_path_factory.mktemp("large") / "library"
     with writing(folder, generation_of(tiny_bundle.card, str(tiny_bundle.folder))) as writer:
-        writer.commit(videos(0, 200, tiny_bundle.card.dim))
+        writer.commit(videos_at_random(0, 200, tiny_bundle.card.dim, alike=40))
     return folder
 
 
 @pytest.fixture
 def library(made, tmp_path):
     return Path(shutil.copytree(made, tmp_path / "library"))
-
-
-def videos(first, count, dim):
-    names = [f"{number:032x}" for number in range(first, first + count)]
-    facts = dict.fromkeys(("sidecars", "message", "health", "indexed_at"), "")
-    vectors = np.random.default_rng(first).standard_normal((count * CLIPS_EACH, dim)).astype(np.float32)
-    vectors[:40] = vectors[0]
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    clips = [
-        {
-            "clip_id": f"{name}@{place:010d}",
-            "video": name,
-            "start_s": 10.0 * place,
-            "end_s": 10.0 * place + 10,
-            "thumbnail": "",
-        }
-        for name in names
-        for place in range(CLIPS_EACH)
-    ]
-    return Commit(
-        files=[
-            {
-                "path": f"/videos/{place % 20:02d}/{name}.mp4",
-                "video": name,
-                "size_bytes": 1,
-                "mtime_ns": 1,
-                "status": "ok",
-                **facts,
-            }
-            for place, name in enumerate(names)
-        ],
-        clips=clips,
-        embeddings=[{"id": clip["clip_id"], "video": clip["video"], "kind": "clip"} for clip in clips],
-        vectors=list(vectors),
-    )
 
 
 def queries(dim):
@@ -177,7 +140,7 @@ def test_codes_of_another_commit_do_not_fit(library, tiny_bundle):
     old = cached(library)
     kept = {part.name: part.read_bytes() for part in old.iterdir()}
     with writing(library) as writer:
-        writer.commit(videos(200, 20, tiny_bundle.card.dim))
+        writer.commit(videos_at_random(200, 20, tiny_bundle.card.dim, alike=40))
     wanted = np.asarray(load(library).clip_vectors)
     assert not old.exists(), "what was laid out of the commit before is still there"
     for part in (name for name in kept if name.startswith("clips.") and name != "clips.arrow"):
@@ -231,7 +194,7 @@ def test_readers_go_on_while_commits_are_made(library, tiny_bundle):
         reader.start()
     for first in (200, 220):
         with writing(library) as writer:
-            writer.commit(videos(first, 20, tiny_bundle.card.dim))
+            writer.commit(videos_at_random(first, 20, tiny_bundle.card.dim, alike=40))
         allowed.append(hits(open_library(library).search_vector(query, exact=True)))
     stop.set()
     for reader in readers:

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from clusters import needs_ray, three_nodes
-from films import open_library
+from films import open_library, videos_at_random
 from polyreel.library.index.vector_index_on_ray import RayVectorIndex
 from polyreel.library.search import indexed_vectors as indexed
 from polyreel.library.search.indexed_vectors import IndexedVectors
 from polyreel.library.store import vector_index
 from polyreel.library.store.state import generation_of, read_state
-from polyreel.library.store.store import Commit, writing
+from polyreel.library.store.store import writing
 from polyreel.library.store.vector_index import IndexFacts, index_facts
 from polyreel.scale.cluster import Cluster
 
@@ -36,26 +36,6 @@ def _every_library_wants_an_index(monkeypatch):
     monkeypatch.setattr(indexed, "_COMPARED", 1_800)
 
 
-def video(number, dim):
-    name = f"{number:032x}"
-    vectors = np.random.default_rng(number).standard_normal((CLIPS, dim)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    facts = dict.fromkeys(("sidecars", "message", "health", "indexed_at"), "")
-    file = {"path": f"/videos/{name}.mp4", "video": name, "size_bytes": 1, "mtime_ns": 1, "status": "ok"}
-    clips = [
-        {
-            "clip_id": f"{name}@{place:010d}",
-            "video": name,
-            "start_s": 10.0 * place,
-            "end_s": 10.0 * place + 10,
-            "thumbnail": "",
-        }
-        for place in range(CLIPS)
-    ]
-    ids = [{"id": clip["clip_id"], "video": name, "kind": "clip"} for clip in clips]
-    return Commit(files=[{**file, **facts}], clips=clips, embeddings=ids, vectors=list(vectors))
-
-
 def require_exact_hits(library, dim):
     opened = open_library(library)
     assert isinstance(opened.snapshot.index.clip_vectors, IndexedVectors)
@@ -69,7 +49,7 @@ def test_it_is_that_of_one_machine(tmp_path, tiny_bundle, caplog):
     library, dim = tmp_path / "library", tiny_bundle.card.dim
     with writing(library, generation_of(tiny_bundle.card, str(tiny_bundle.folder))) as writer:
         for number in range(4):
-            writer.commit(video(number, dim))
+            writer.commit(videos_at_random(number, 1, dim, clips_each=CLIPS))
         with three_nodes() as nodes, Cluster(nodes.address) as cluster:
             writer.index_vectors(RayVectorIndex(cluster))
     assert not caplog.text
@@ -79,6 +59,6 @@ def test_it_is_that_of_one_machine(tmp_path, tiny_bundle, caplog):
     assert {each.num_segments for each in table.list_indices() if each.name == "vectors-2000"} == {4}
     require_exact_hits(library, dim)
     with writing(library) as writer:
-        writer.commit(video(4, dim))
+        writer.commit(videos_at_random(4, 1, dim, clips_each=CLIPS))
         writer.index_vectors()
     require_exact_hits(library, dim)

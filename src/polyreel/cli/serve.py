@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
-from polyreel.cli.options import Device, Json, LibraryOption, absolute, default_library, load_bundle
+from polyreel.cli.options import Device, Json, LibraryOption, default_library, load_bundle
 from polyreel.cli.output import print_json, stderr, stdout
 from polyreel.errors import UsageError
 from polyreel.extras import missing_extra
@@ -95,10 +95,11 @@ def serve(
 
 
 def _local_root(folder: Path) -> Path:
-    if isinstance(asked_place(folder), BucketPath):
+    found = asked_place(folder)
+    if isinstance(found, BucketPath):
         raise UsageError(
             "the page indexes folders of this machine alone",
-            item=asked_place(folder),
+            item=found,
             remedy="Run 'polyreel index' on the bucket; the page shows what is indexed",
         )
-    return absolute(folder)
+    return found

@@ -45,7 +45,9 @@ from polyreel.media.appearance import (
 from polyreel.media.closed_captions import ClosedCaptions, carries_captions
 from polyreel.media.health import Health
 from polyreel.media.key_pictures import key_test_of
+from polyreel.media.key_probe import KeyProbe
 from polyreel.media.last_image import LastImage
+from polyreel.media.likeness import Likeness
 from polyreel.media.sampling import PacketSelector, Sampling, SelectedPacket, next_due_s
 from polyreel.media.scaling import STRETCH, Scaling
 
@@ -100,6 +102,7 @@ _DECODERS_WITH_OPACITY = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _CODECS_WITH_CAPTIONS = frozenset({"h264", "hevc", "mpeg2video"})
 # They count pictures by a few low bits: across a gap the order of showing comes out wrong.
 _CODECS_THAT_COUNT = frozenset({"h264", "hevc"})
+_LOOKED_AT_PX = (224, 224)
 _STILL_CODECS = frozenset({"bmp", "gif", "mjpeg", "png", "tiff", "webp"})
 
 
@@ -218,6 +221,8 @@ class VideoReader:
         self._last_s = self._repeated_until_s = 0.0
         self._jumps = 0
         self._last_image = LastImage()
+        self._shown: VideoFrame | None = None  # of the picture that was sampled last
+        self._key_probe = KeyProbe(codec)
         # The clock of players: other than the first picture's where sound begins before it.
         self._zero_s = clock_start_s(self._container)
         self._unit_s = float(self._stream.time_base or 0)
@@ -362,8 +367,8 @@ class VideoReader:
                 continue
             due_s = next_due_s(time_s, fps)
             self._sampled += 1
-            orientation = orientation_of(frame, self._stream.codec_context.name)
-            picture = Picture(time_s, frame, orientation, self._pixel_aspect, self._last_image)
+            self._shown = frame
+            picture = self._picture(time_s, frame)
             self._rotation_deg, self._size = -frame.rotation % 360, picture.display_size
             yield picture
         if not self._decoded:
@@ -373,6 +378,10 @@ class VideoReader:
                 value=f"{self._codec.name}, {self._bad_packets} damaged packets",
                 remedy="Play the file elsewhere or convert it again from its source",
             )
+
+    def _picture(self, time_s: float, frame: VideoFrame) -> Picture:
+        orientation = orientation_of(frame, self._stream.codec_context.name)
+        return Picture(time_s, frame, orientation, self._pixel_aspect, self._last_image)
 
     def _selector_for(self, fps: float, sampling: Sampling) -> PacketSelector | None:
         is_key = None if sampling == "exact" else key_test_of(self._stream)
@@ -386,7 +395,19 @@ class VideoReader:
             zero_s=self._zero_s,
             is_key=is_key,
             key_frames_alone=sampling == "fast",
+            shows_nothing_new=None if self._is_on_device else self._shows_nothing_new,
+            pixels=self._codec.width * self._codec.height,
         )
+
+    def _shows_nothing_new(self, key: Packet[VideoStream]) -> bool:
+        """Whether a key frame shows what the picture shows that was sampled last."""
+        frame = self._key_probe.frame_of(key)
+        if frame is None or self._shown is None:
+            return False
+        last, next_one = (
+            Likeness.of(self._picture(0.0, each).image(_LOOKED_AT_PX)) for each in (self._shown, frame)
+        )
+        return not next_one.differs_from(last)
 
     def _selecting(self) -> PacketSelector | None:
         """What chooses pictures ahead of decoding; None once that could lose any."""
@@ -409,7 +430,7 @@ class VideoReader:
         held: tuple[float, VideoFrame] | None = None  # far ahead of the frame before; the next one tells
         first_stamp_s = None
         for frame in self._all_frames():
-            self._decoded += 1
+            self._decoded += frame is not self._shown
             self._damaged += frame.is_corrupt
             stamp_s = self._stamp_s(frame)
             if stamp_s is None:
@@ -466,6 +487,9 @@ class VideoReader:
             if each.packet.size == 0:  # the frame before is shown on; a decoder would take it for the end
                 self._note_repeat(each.packet)
                 continue
+            if each.is_repeat:
+                yield from self._shown_again(each.packet)
+                continue
             if each.is_after_cut and self._codec.name in _CODECS_THAT_COUNT:
                 yield from self._decode(None)
                 self._codec.flush_buffers()
@@ -492,6 +516,14 @@ class VideoReader:
         if stamp is not None and not self._jumps:
             end_s = stamp * self._unit_s - self._zero_s + self._frame_length_s
             self._repeated_until_s = max(self._repeated_until_s, end_s)
+
+    def _shown_again(self, packet: Packet[VideoStream]) -> Iterator[VideoFrame]:
+        """The picture that was sampled last, at the time of a packet that need not be decoded."""
+        yield from self._decode(None)  # what the decoder holds back comes before it
+        self._codec.flush_buffers()
+        if self._shown is not None:
+            self._shown.pts, self._shown.dts = packet.pts, packet.dts
+            yield self._shown
 
     def _decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         try:

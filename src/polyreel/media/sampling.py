@@ -6,6 +6,9 @@ of the video. So a point takes the key frame that lies within half a step of it,
 point in front of a key frame takes a picture up to half a step earlier: what comes between that picture and
 the key frame need not be decoded at all. With a key frame every second little else is decoded.
 
+Where nothing moves, packets are a few bytes, and so they are up to the next key frame. If that shows what was
+shown before them, they need not be decoded either: their points take the last picture once more.
+
 Packets are looked at some seconds ahead. Whatever looks odd in them (time stamps that are missing or jump)
 ends the selection: all packets are decoded from there on.
 """
@@ -14,9 +17,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:  # a search knows these names, and loads no FFmpeg for them
@@ -42,6 +45,11 @@ _MOST_WAITING_BYTES = 64 << 20
 # A step back in order of decoding by more than reordered pictures make, or one ahead that may be a stray time
 # stamp: what they mean the reader finds out, which needs every frame for it.
 _BACK_S, _AHEAD_S = 2.0, 10.0
+# A packet that changes nothing, or a pointer or the digit of a clock alone, takes no more bytes than that:
+# x264, x265, libvpx and SVT-AV1 write 3 to 124 of them for a page that stands still in 720p.
+_FEW_BYTES, _PIXELS_A_BYTE = 24, 4_096
+# How far away the key frame may lie that tells whether anything has changed: 250 frames at 12.5 a second.
+_LONGEST_STILL_S = 20.0
 
 
 def next_due_s(time_s: float, fps: float) -> float:
@@ -57,11 +65,13 @@ class SelectedPacket:
         packet: as it came.
         is_kept: its picture may be sampled; of others that no picture refers to need not be decoded.
         is_after_cut: packets before it were left out, so that decoding begins afresh with it.
+        is_repeat: it is not to be decoded: the last picture that was sampled is shown again at its time.
     """
 
     packet: Packet[VideoStream]
     is_kept: bool = True
     is_after_cut: bool = False
+    is_repeat: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +90,9 @@ class PacketSelector:
         zero_s: time stamp in seconds at which the player's clock reads zero.
         is_key: whether decoding can begin at a packet that its container calls a key frame.
         key_frames_alone: take nothing but key frames where these lie close.
+        shows_nothing_new: whether a key frame shows what the last picture shows that ``takes`` took; None if
+            that cannot be told.
+        pixels: of a picture.
 
     Attributes:
         is_off: every packet is handed on from now on; may be set at any time.
@@ -87,7 +100,15 @@ class PacketSelector:
     """
 
     def __init__(
-        self, fps: float, *, unit_s: float, zero_s: float, is_key: KeyTest, key_frames_alone: bool = False
+        self,
+        fps: float,
+        *,
+        unit_s: float,
+        zero_s: float,
+        is_key: KeyTest,
+        key_frames_alone: bool = False,
+        shows_nothing_new: Callable[[Packet[VideoStream]], bool] | None = None,
+        pixels: int = 0,
     ) -> None:
         self.is_off = False
         self._wanted_s: deque[float] = deque()
@@ -95,10 +116,15 @@ class PacketSelector:
         self._fps, self._step_s, self._half_s = fps, 1 / fps, 0.5 / fps
         self._unit_s, self._zero_s, self._is_key = unit_s, zero_s, is_key
         self._key_frames_alone = key_frames_alone
+        self._shows_nothing_new = shows_nothing_new
+        self._few_bytes = _FEW_BYTES + pixels // _PIXELS_A_BYTE
+        self._judged: _Waiting | None = None  # the last key frame that was asked about
+        self._is_still = False  # up to that key frame
         self._due_s = 0.0
         self._waiting: deque[_Waiting] = deque()
         self._ahead: list[_Waiting] = []  # handed on, and shown after what was wanted last
         self._waiting_bytes = 0
+        self._waiting_large = 0  # packets that may show something new
         self._has_ended = False
         self._last_dts: int | None = None
         self._latest_s = -math.inf  # of all that came in
@@ -121,8 +147,14 @@ class PacketSelector:
             if wanted is None:
                 yield from self._left_out(len(self._waiting))
                 return
+            key = self._key_behind_still(wanted)
+            if key is not None and self._wanted_s:  # what would be shown again has not come out yet
+                yield from self._handed_on(1, None)
+                continue
             self._wanted_s.append(_time(wanted))
-            if wanted not in self._ahead:
+            if key is not None and self._leads_to(key):
+                yield SelectedPacket(wanted.packet, is_repeat=True)
+            elif wanted not in self._ahead:
                 first, count = self._extent(wanted)
                 yield from self._left_out(first)
                 yield from self._handed_on(count - first, wanted)
@@ -153,6 +185,7 @@ class PacketSelector:
             each = self._understood(packet)
             self._waiting.append(each)
             self._waiting_bytes += packet.size
+            self._waiting_large += self._is_large(each)
             if self.is_off:
                 return
             if each.is_key:
@@ -163,7 +196,29 @@ class PacketSelector:
         beyond_s = self._due_s + 2 * self._step_s
         if self._key_frames_alone and self._group_s is not None:
             beyond_s = max(beyond_s, self._group_s + _LONGEST_GROUP_S)
+        if self._shows_nothing_new is not None and not self._waiting_large:
+            beyond_s = max(beyond_s, self._due_s + _LONGEST_STILL_S)
         return beyond_s
+
+    def _is_large(self, each: _Waiting) -> bool:
+        return each.is_key or each.packet.size > self._few_bytes
+
+    def _key_behind_still(self, wanted: _Waiting) -> _Waiting | None:
+        """The key frame behind ``wanted``, if nothing but small packets waits before it."""
+        if self._shows_nothing_new is None or wanted in self._ahead:
+            return None
+        small = list(takewhile(lambda each: not self._is_large(each), self._waiting))
+        if wanted not in small or len(small) == len(self._waiting):
+            return None
+        key = self._waiting[len(small)]
+        has_changed = key is self._judged and not self._is_still
+        return key if key.is_key and not has_changed else None
+
+    def _leads_to(self, key: _Waiting) -> bool:
+        """Whether nothing has changed up to a key frame since the last picture that was sampled."""
+        if key is not self._judged and self._shows_nothing_new is not None:
+            self._judged, self._is_still = key, self._shows_nothing_new(key.packet)
+        return self._is_still
 
     def _understood(self, packet: Packet[VideoStream]) -> _Waiting:
         if packet.size == 0:
@@ -266,6 +321,7 @@ class PacketSelector:
     def _next(self) -> _Waiting:
         each = self._waiting.popleft()
         self._waiting_bytes -= each.packet.size
+        self._waiting_large -= self._is_large(each)
         if each.time_s is not None:
             self.passed_s = max(self.passed_s, each.time_s)
         return each

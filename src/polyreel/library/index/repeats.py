@@ -8,26 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.encoders.protocol import Encoder
-from polyreel.media.windows import cell_maxima, cell_means
+from polyreel.media.likeness import Likeness
 
 __all__ = ["ChosenPictures", "FrameEncoder", "encode_all"]
-
-_GRID = 32
-# The largest difference of a cell, 0 to 1, in any colour. Noise lies below it; a word that appears, or
-# somebody who moves a hand, changes some cell by many times as much.
-_UNSEEN = 2 / 255
-# A key frame sharpens or shifts what stands still: cells by up to 2.8 of 255, no pixel of them by more than
-# 5. Of words that change a cell by so little, even faint and small ones, some pixel changes by 10 and more.
-_UNSEEN_WHERE_PIXELS_AGREE, _AGREE = 3 / 255, 7
-# Of a fine pattern that comes, goes or turns, the means of cells may stay; its pixels change. Where those of
-# a cell change by so much on average through noise, in colour or grey, the mean of some cell changes too.
-_UNSEEN_PATTERN = 8
 
 
 @dataclass(slots=True)
@@ -52,7 +40,7 @@ class FrameEncoder:
     """
 
     def __init__(self) -> None:
-        self._last: _Seen | None = None  # that was encoded
+        self._last: Likeness | None = None  # that was encoded
         self._features: NDArray[np.float32] | None = None
 
     def encode(self, encoder: Encoder, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
@@ -78,7 +66,7 @@ class FrameEncoder:
         for image in images:
             # Looking at cells takes forty times as long, and most that stands still is the same to the byte.
             if self._last is None or not np.array_equal(image, self._last.image):
-                own = _Seen(image, cell_means(image, _GRID))
+                own = Likeness.of(image)
                 if self._last is None or own.differs_from(self._last):
                     self._last = own
                     chosen.new.append(image)
@@ -112,30 +100,3 @@ def encode_all(encoder: Encoder, images: Sequence[NDArray[np.uint8]]) -> NDArray
         UsageError: the encoder failed, or its answer cannot be used.
     """
     return encoder.encode_frames(np.stack(images)) if images else np.zeros((0, 0), np.float32)
-
-
-class _Seen(NamedTuple):
-    """A picture, (height, width, 3), and the mean colours of its cells."""
-
-    image: NDArray[np.uint8]
-    cells: NDArray[np.float32]
-
-    def differs_from(self, other: _Seen) -> bool:
-        if self.image.shape != other.image.shape:
-            return True
-        changes = np.abs(self.cells - other.cells).max(axis=2)
-        largest = float(changes.max())
-        if largest > _UNSEEN_WHERE_PIXELS_AGREE:
-            return True
-        of_pixels = self._pixel_changes(other)
-        if of_pixels.max() <= _AGREE:
-            return False
-        if float(cell_means(of_pixels[..., None], _GRID).max()) * 255 > _UNSEEN_PATTERN:
-            return True
-        return bool((changes > _UNSEEN)[cell_maxima(of_pixels, _GRID) > _AGREE].any())
-
-    def _pixel_changes(self, other: _Seen) -> NDArray[np.uint8]:
-        changes = np.maximum(self.image, other.image) - np.minimum(self.image, other.image)
-        # numpy takes ten times as long for the maximum along an axis of three.
-        largest: NDArray[np.uint8] = np.maximum(np.maximum(changes[..., 0], changes[..., 1]), changes[..., 2])
-        return largest

@@ -1,0 +1,129 @@
+"""Where nothing moves, the key frames say so and the rest is not decoded; what does move is seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+import videos
+from polyreel.media.decode import VideoReader
+from polyreel.media.health import Health
+from polyreel.media.sampling import Sampling
+
+SECONDS, SIZE = 16, (640, 360)
+FILES = [
+    (".mp4", "libx264", {"preset": "medium", "g": "100"}),
+    (".mkv", "libx264", {"preset": "veryfast", "g": "100"}),
+    (".ts", "libx264", {"preset": "ultrafast", "g": "100", "bf": "0"}),
+    (".mp4", "libx264", {"preset": "medium", "g": "100", "x264-params": "open-gop=1"}),
+    (".mp4", "libx265", {"x265-params": "log-level=none:pools=1:keyint=100:min-keyint=100:open-gop=0"}),
+    (".mp4", "libx265", {"x265-params": "log-level=none:pools=1:keyint=100:min-keyint=100:open-gop=1"}),
+    (".webm", "libvpx-vp9", {"g": "100"}),
+    (".mp4", "libsvtav1", {"svtav1-params": "lp=1:keyint=100"}),
+]
+
+
+def page(*words: str, grey: int = 250) -> np.ndarray:
+    """A page of text, (height, width, 3)."""
+    sheet = Image.new("RGB", SIZE, (grey, grey, grey))
+    canvas = ImageDraw.Draw(sheet)
+    for row, word in enumerate(("Chapter one", "Of the moon", *words)):
+        canvas.text((60, 40 + 45 * row), word, (30, 30, 30), ImageFont.load_default(28))
+    return np.asarray(sheet)
+
+
+def recording(path: Path, codec: str, options: dict[str, str], *pages: tuple[float, np.ndarray]) -> Path:
+    """A video of pages, each shown until its instant in seconds."""
+    if codec not in av.codecs_available:
+        pytest.skip(f"this FFmpeg has no encoder {codec}")
+    shown = videos.scenes(*((until_s, lambda _, sheet=sheet: sheet) for until_s, sheet in pages))
+    return videos.write_video(
+        path, codec=codec, seconds=SECONDS, size=SIZE, picture=shown, encoder_options=options
+    )
+
+
+def read(path: Path, sampling: Sampling) -> tuple[list[float], list[np.ndarray], Health]:
+    """Times and pictures, and health."""
+    with VideoReader(path) as reader:
+        pictures = [(picture.time_s, picture.image()) for picture in reader.pictures(1.0, sampling)]
+        return [time_s for time_s, _ in pictures], [image for _, image in pictures], reader.health
+
+
+def differs(image: np.ndarray, other: np.ndarray) -> float:
+    """How far the most different cell of 8 x 8 pixels is off, of 255."""
+    cells = np.abs(image.astype(np.int16) - other).reshape(SIZE[1] // 8, 8, SIZE[0] // 8, 8, 3)
+    return float(cells.mean(axis=(1, 3)).max())
+
+
+@pytest.mark.parametrize(("suffix", "codec", "options"), FILES)
+def test_a_page_that_stands_still_is_hardly_decoded(tmp_path, suffix, codec, options):
+    path = recording(tmp_path / f"page{suffix}", codec, options, (SECONDS, page()))
+    exact_s, exact, whole = read(path, "exact")
+
+    times_s, images, health = read(path, "near")
+
+    assert times_s == pytest.approx(exact_s, abs=0.501)
+    assert np.diff(times_s).min() > 0
+    assert max(map(differs, images, exact)) < 8
+    # SVT-AV1 writes a larger packet every 16 frames, which in a picture as small as this may say something.
+    most = 0.7 if codec == "libsvtav1" else 0.45
+    assert health.frames_decoded < most * whole.frames_decoded
+    assert health.duration_got_s == pytest.approx(whole.duration_got_s, abs=0.001)
+    assert (health.frames_sampled, health.remarks) == (SECONDS, whole.remarks)
+
+
+@pytest.mark.parametrize(("suffix", "codec", "options"), FILES)
+def test_what_appears_in_packets_as_small_is_seen(tmp_path, suffix, codec, options):
+    dark, light = (np.full((*reversed(SIZE), 3), grey, np.uint8) for grey in (0, 60))
+    path = recording(tmp_path / f"dark{suffix}", codec, options, (6.5, dark), (SECONDS, light))
+
+    times_s, images, _ = read(path, "near")
+
+    assert times_s == pytest.approx(range(SECONDS), abs=0.501)
+    assert [image.mean() > 30 for image in images] == [time_s >= 6.5 for time_s in times_s]
+
+
+@pytest.mark.parametrize("word", ["so", "Of the sun, and of what it does to the sea and to the land"])
+@pytest.mark.parametrize(("suffix", "codec", "options"), FILES)
+def test_a_word_that_comes_is_seen_from_its_second_on(tmp_path, suffix, codec, options, word):
+    path = recording(
+        tmp_path / f"word{suffix}", codec, options, (6.5, page()), (9.5, page(word)), (SECONDS, page("end"))
+    )
+    exact_s, exact, _ = read(path, "exact")
+
+    times_s, images, _ = read(path, "near")
+
+    kinds = [0 if time_s < 6.5 else 1 if time_s < 9.5 else 2 for time_s in times_s]
+    of_kind = {
+        kind: exact[at] for at, kind in enumerate(0 if t < 6.5 else 1 if t < 9.5 else 2 for t in exact_s)
+    }
+    for image, kind in zip(images, kinds, strict=True):
+        assert min(of_kind, key=lambda each: differs(image, of_kind[each])) == kind
+
+
+def test_without_a_second_key_frame_everything_is_decoded(tmp_path):
+    path = recording(tmp_path / "one.mp4", "libx264", {"g": "1000", "bf": "0"}, (SECONDS, page()))
+    times_s, _, health = read(path, "near")
+    assert len(times_s) == SECONDS
+    assert health.frames_decoded > 0.9 * (SECONDS - 1) * 25
+
+
+def test_a_turned_recording_is_judged_as_it_is_shown(tmp_path):
+    picture = videos.scenes((7.5, lambda _: page()), (SECONDS, lambda _: page("later")))
+    options = {"preset": "medium", "g": "100"}
+    path = videos.write_video(
+        tmp_path / "turned.mp4",
+        seconds=SECONDS,
+        size=SIZE,
+        picture=picture,
+        rotation=90,
+        encoder_options=options,
+    )
+    times_s, images, health = read(path, "near")
+    is_later = [differs(np.rot90(image), page()) > 30 for image in images]
+    assert is_later == [time_s >= 7.5 for time_s in times_s]
+    assert health.rotation_deg == 90

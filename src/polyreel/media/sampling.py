@@ -31,8 +31,9 @@ if TYPE_CHECKING:  # a search knows these names, and loads no FFmpeg for them
 __all__ = ["SAMPLINGS", "PacketSelector", "Sampling", "SelectedPacket", "next_due_s"]
 
 Sampling = Literal["exact", "near", "fast"]
-"""``exact``: the first frame at or after each point of the grid. ``near``: within half a step of it.
-``fast``: key frames alone where they lie at most five seconds apart, else as ``near``."""
+"""``exact``: the first frame at or after each point of the grid. ``near``: within half a step of it; where
+nothing moves, the frame before once more. ``fast``: key frames alone where they lie at most five seconds
+apart, else as ``near``."""
 SAMPLINGS: tuple[Sampling, ...] = ("exact", "near", "fast")
 
 _EPSILON_S = 1e-6

@@ -127,3 +127,23 @@ def test_a_turned_recording_is_judged_as_it_is_shown(tmp_path):
     is_later = [differs(np.rot90(image), page()) > 30 for image in images]
     assert is_later == [time_s >= 7.5 for time_s in times_s]
     assert health.rotation_deg == 90
+
+
+def test_a_clock_that_starts_again_behind_a_still_stretch_damages_nothing(tmp_path):
+    options = {"preset": "medium", "g": "100"}
+    halves = [
+        recording(tmp_path / f"{word}.ts", "libx264", options, (SECONDS, page(word)))
+        for word in ("one", "two")
+    ]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(half.read_bytes() for half in halves))
+    exact_s, exact, whole = read(path, "exact")
+
+    times_s, images, health = read(path, "near")
+
+    assert len(times_s) == pytest.approx(len(exact_s), abs=1)
+    assert np.diff(times_s).max() < 2
+    assert health.remarks == whole.remarks
+    seen = [min((0, -1), key=lambda at: differs(image, exact[at])) for image in images]
+    assert seen == [0] * seen.count(0) + [-1] * seen.count(-1)
+    assert seen.count(0) == SECONDS

@@ -119,8 +119,7 @@ class PacketSelector:
         self._key_frames_alone = key_frames_alone
         self._shows_nothing_new = shows_nothing_new
         self._few_bytes = _FEW_BYTES + pixels // _PIXELS_A_BYTE
-        self._judged: _Waiting | None = None  # the last key frame that was asked about
-        self._is_still = False  # up to that key frame
+        self._moved: _Waiting | None = None  # the last key frame that showed something new
         self._due_s = 0.0
         self._waiting: deque[_Waiting] = deque()
         self._ahead: list[_Waiting] = []  # handed on, and shown after what was wanted last
@@ -152,15 +151,15 @@ class PacketSelector:
             if key is not None and self._wanted_s:  # what would be shown again has not come out yet
                 yield from self._handed_on(1, None)
                 continue
-            self._wanted_s.append(_time(wanted))
             if key is not None and self._leads_to(key):
-                yield SelectedPacket(wanted.packet, is_repeat=True)
-            elif wanted not in self._ahead:
+                yield from self._repeated(wanted, key)
+                continue
+            is_waiting = wanted not in self._ahead
+            self._settle(wanted)
+            if is_waiting:
                 first, count = self._extent(wanted)
                 yield from self._left_out(first)
                 yield from self._handed_on(count - first, wanted)
-            self._ahead = [each for each in self._ahead if _time(each) > _time(wanted)]
-            self._due_s = max(self._due_s + self._step_s, next_due_s(_time(wanted), self._fps))
         yield from self._handed_on(len(self._waiting), None)
         yield from map(SelectedPacket, source)
 
@@ -171,6 +170,12 @@ class PacketSelector:
             self._wanted_s.popleft()
             is_wanted = True
         return is_wanted
+
+    def _settle(self, wanted: _Waiting) -> None:
+        """The next point of the grid takes this one."""
+        self._wanted_s.append(_time(wanted))
+        self._ahead = [each for each in self._ahead if _time(each) > _time(wanted)]
+        self._due_s = max(self._due_s + self._step_s, next_due_s(_time(wanted), self._fps))
 
     def _look_ahead(self, source: Iterator[Packet[VideoStream]]) -> None:
         """Let as many packets wait as it takes to know which one the next point takes."""
@@ -212,14 +217,25 @@ class PacketSelector:
         if wanted not in small or len(small) == len(self._waiting):
             return None
         key = self._waiting[len(small)]
-        has_changed = key is self._judged and not self._is_still
-        return key if key.is_key and not has_changed else None
+        return key if key.is_key and key is not self._moved else None
 
     def _leads_to(self, key: _Waiting) -> bool:
         """Whether nothing has changed up to a key frame since the last picture that was sampled."""
-        if key is not self._judged and self._shows_nothing_new is not None:
-            self._judged, self._is_still = key, self._shows_nothing_new(key.packet)
-        return self._is_still
+        if self._shows_nothing_new is not None and self._shows_nothing_new(key.packet):
+            return True
+        self._moved = key
+        return False
+
+    def _repeated(self, first: _Waiting, key: _Waiting) -> Iterator[SelectedPacket]:
+        """The last picture once more for each point from ``first`` on that needs no key frame."""
+        count = next(at for at, each in enumerate(self._waiting) if each is key)
+        small = list(islice(self._waiting, count))
+        wanted: _Waiting | None = first
+        while wanted is not None and wanted in small:
+            self._settle(wanted)
+            yield SelectedPacket(wanted.packet, is_repeat=True)
+            wanted = self._wanted()
+        yield from self._left_out(count)
 
     def _understood(self, packet: Packet[VideoStream]) -> _Waiting:
         if packet.size == 0:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,12 +20,11 @@ from polyreel.library.store.known_videos import forget, known_videos, relocate
 from polyreel.media.cuts.files import facts_of, write_cut
 from polyreel.media.cuts.request import CutRequest
 from polyreel.media.limited import DecodeWorker
-from polyreel.recognition.protocol import Stretch
 from polyreel.remote import objects, spool
 from polyreel.remote.address import asked_place, existing
-from polyreel.remote.spool import UnreachableError, local_file, spool_folder
+from polyreel.remote.spool import UnreachableError, spool_folder
 from sounds import write_sounds
-from tone_recogniser import ToneRecogniser, says
+from tone_recogniser import FetchedTones, says
 
 
 @pytest.fixture
@@ -259,15 +256,6 @@ def test_a_moment_is_cut_and_its_film_seen(films: Bucket, tmp_path):
         films.remove("films/red.mp4")
         with pytest.raises(UnreachableError, match=r"could not be fetched.*red.mp4 \(nothing lies there\)"):
             facts_of(worker, source)
-
-
-class FetchedTones(ToneRecogniser):
-    """Has a worker look at the file first, as recognisers do that are no test's."""
-
-    def recognise(self, media: Path, **options: Any) -> Iterator[Stretch]:
-        with DecodeWorker() as worker, local_file(media) as file:
-            assert facts_of(worker, media).channels
-            yield from super().recognise(file, **options)
 
 
 def test_what_is_said_in_it_is_heard(bucket: Bucket, tmp_path, tiny_bundle, monkeypatch):

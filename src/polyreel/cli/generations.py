@@ -12,6 +12,7 @@ from cyclopts import Parameter, validators
 from polyreel.cli.options import Device, Json, LibraryOption, default_library, load_bundle
 from polyreel.cli.output import print_json, show_progress, stdout
 from polyreel.errors import MediaError
+from polyreel.remote.reach import parted_by_loss
 from polyreel.units import count, duration, size
 
 if TYPE_CHECKING:
@@ -164,6 +165,9 @@ def _print_estimate(work: MoveEstimate) -> None:
 
 def _print_report(report: MoveReport) -> None:
     if report.interrupted:
+        lost, _ = parted_by_loss(report.left)
+        if lost is not None:
+            stdout.print(str(lost), style="yellow", markup=False, soft_wrap=True)
         stdout.print(
             f"Paused: {count(report.clips, 'clip')} and {count(report.lines, 'subtitle line')} are kept; run "
             "the same command to go on. "

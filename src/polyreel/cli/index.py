@@ -32,6 +32,7 @@ from polyreel.cli.watching import index_and_watch
 from polyreel.errors import MediaError, UsageError
 from polyreel.media.hwaccel import Hwaccel, HwaccelUse
 from polyreel.remote.address import BucketPath, asked_place
+from polyreel.remote.reach import parted_by_loss
 from polyreel.units import clock, count, printable
 
 if TYPE_CHECKING:
@@ -367,12 +368,18 @@ def _print_report(report: IndexReport, folder: Path) -> None:
         stdout.print(f"Passed over {excluded} as excluded.")
     if report.texts:
         stdout.print(f"Passed over {count(report.texts, 'file')} of TypeScript.")
-    _print_failures(report.failed)
+    lost, failed = parted_by_loss(report.failed)
+    _print_failures(failed)
     if report.unchanged_failed:
         stdout.print(
             f"{count(report.unchanged_failed, 'file')} failed before, not changed: see 'polyreel doctor'."
         )
-    if report.interrupted:
+    if lost is not None:
+        kept = _kept(report)
+        stdout.print(
+            f"Stopped: {lost} {kept[0].upper()}{kept[1:]}.", style="yellow", markup=False, soft_wrap=True
+        )
+    elif report.interrupted:
         stdout.print(
             f"Interrupted: {_kept(report)}; run the same command to go on.", style="yellow", markup=False
         )
@@ -390,7 +397,7 @@ def _kept(report: IndexReport) -> str:
     return f"{' and '.join(kept)} {'is' if kept == ['what was indexed'] else 'are'} kept"
 
 
-def _print_failures(failures: list[MediaError]) -> None:
+def _print_failures(failures: Sequence[MediaError]) -> None:
     if not failures:
         return
     stdout.print(f"{count(len(failures), 'item')} could not be read:", style="yellow")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from polyreel.cli.output import stderr, stdout
 from polyreel.errors import FetchError, MediaError, UsageError
 from polyreel.remote.address import asked_place
+from polyreel.remote.reach import parted_by_loss
 from polyreel.units import count, duration
 
 if TYPE_CHECKING:
@@ -175,13 +176,17 @@ class LineMaker:
             stderr.print(remark, style="yellow", markup=False, soft_wrap=True)
         if len(report.remarks) > _SHOWN:
             stderr.print(f"and {len(report.remarks) - _SHOWN} more remarks: see --json", style="yellow")
-        if report.failed:
-            stdout.print(f"{count(len(report.failed), 'video')} could not be {words.did}:", style="yellow")
-        for error in report.failed[:_SHOWN]:
+        lost, failed = parted_by_loss(report.failed)
+        if failed:
+            stdout.print(f"{count(len(failed), 'video')} could not be {words.did}:", style="yellow")
+        for error in failed[:_SHOWN]:
             stdout.print(f"  {error}", markup=False, soft_wrap=True)
-        if len(report.failed) > _SHOWN:
-            stdout.print(f"  and {len(report.failed) - _SHOWN} more: see 'polyreel doctor'.")
-        if report.interrupted:
+        if len(failed) > _SHOWN:
+            stdout.print(f"  and {len(failed) - _SHOWN} more: see 'polyreel doctor'.")
+        if lost is not None:
+            said = f"Stopped: {lost} What was {words.did} is kept."
+            stdout.print(said, style="yellow", markup=False, soft_wrap=True)
+        elif report.interrupted:
             said = f"Interrupted: what was {words.did} is kept; run the same command to go on."
             stdout.print(said, style="yellow")
 

@@ -13,7 +13,16 @@ from polyreel.errors import UsageError
 from polyreel.files import absolute
 from polyreel.remote.objects import SCHEMES, ObjectFacts, facts_of, listing, range_of
 
-__all__ = ["BucketPath", "asked_place", "existing", "in_bucket", "is_address", "name_below", "place"]
+__all__ = [
+    "BucketPath",
+    "asked_place",
+    "bucket_answers",
+    "existing",
+    "in_bucket",
+    "is_address",
+    "name_below",
+    "place",
+]
 
 # A path has one slash where the address had two.
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/+(?P<rest>.*)", re.DOTALL)
@@ -48,6 +57,11 @@ class BucketPath(PosixPath):
         """Itself."""
         del strict
         return self
+
+    @property
+    def bucket(self) -> BucketPath:
+        """The bucket that it lies in."""
+        return BucketPath(*self.parts[:2])
 
     def as_uri(self) -> str:
         """The address with all that browsers ask to be quoted."""
@@ -188,7 +202,7 @@ def _objects_in(folder: BucketPath, unreachable: set[Path]) -> set[str]:
         folder: the address.
         unreachable: buckets that are not asked again; to be added to.
     """
-    bucket = BucketPath(*folder.parts[:2])
+    bucket = folder.bucket
     if bucket in unreachable:
         return set()
     try:
@@ -197,12 +211,12 @@ def _objects_in(folder: BucketPath, unreachable: set[Path]) -> set[str]:
         return set()
     except OSError:
         # Each question to a network that is down takes seconds, and a library may know thousands of folders.
-        if not _answers(bucket):
+        if not bucket_answers(bucket):
             unreachable.add(bucket)
         return set()
 
 
-def _answers(bucket: BucketPath) -> bool:
+def bucket_answers(bucket: BucketPath) -> bool:
     """Whether questions to a bucket are answered at all, if only with a no."""
     try:
         bucket.facts()

@@ -12,7 +12,7 @@ import bisect
 import contextlib
 import functools
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, assert_never
@@ -43,6 +43,8 @@ from polyreel.media.decode import Frame
 from polyreel.media.limited import ClipEnd, DecodeOptions, Finished, Limits, Opened
 from polyreel.media.sampling import Sampling
 from polyreel.remote.address import place
+from polyreel.remote.reach import BucketLostError, require_reach
+from polyreel.remote.spool import UnreachableError
 
 __all__ = ["Filled", "Filler"]
 
@@ -103,6 +105,7 @@ class Filler:
         # A vector with its row at once: wherever an interrupt comes, neither is pending without the other.
         self._pending: list[_Made] = []
         self._open: dict[str, FoundVideo] = {}
+        self._settled = 0
 
     def lines(self, rows: pa.Table) -> None:
         """Encode lines: subtitle_id, video, text, language."""
@@ -123,7 +126,21 @@ class Filler:
             gaps: the videos.
             workers: files that are decoded at once.
             limits: what one file may take.
+
+        Raises:
+            BucketLostError: the bucket of one does not answer any more.
         """
+        gaps = list(gaps)
+        settled = self._settled
+        try:
+            self._videos(gaps, workers=workers, limits=limits)
+        except BucketLostError as lost:
+            # Whether what is half read has changed cannot be asked: it is made again.
+            self._pending = [each for each in self._pending if each.key["video"] not in self._open]
+            self._open.clear()
+            raise lost.leaving(len(gaps) - (self._settled - settled)) from None
+
+    def _videos(self, gaps: Sequence[VideoGap], *, workers: int, limits: Limits | None) -> None:
         options = DecodeOptions.of(self._bundle.card.frames, self._sampling)
         options = replace(options, thumbnail_px=_UNSEEN_PX, sidecars=())
         kept, others = part_by_features(gaps, self._features)
@@ -133,6 +150,7 @@ class Filler:
             source = find_source(gap)
             if isinstance(source, MediaError):
                 self.done.left[gap.video] = source
+                self._settled += 1
                 return
             jobs.append(Job(source, options, video=gap.video))
             encode = functools.partial(self._encode, gap.video, source.path, FrameEncoder())
@@ -189,8 +207,11 @@ class Filler:
                 reading.finish()
                 self._end(job, reading)
             case MediaError():
+                if isinstance(event, UnreachableError):
+                    require_reach(job.found.path, event.value)
                 self._end(job, reading, event)
             case ReadFailed():
+                require_reach(job.found.path, event.error.strerror)
                 said = "the file cannot be read"
                 self._end(job, reading, MediaError(said, item=job.found.path, value=event.error.strerror))
             case Changed() | Duplicate():  # told of files whose content is not known yet
@@ -208,6 +229,7 @@ class Filler:
         if error is None and not reading.is_done:
             error = MediaError("no picture comes out of the file any more", item=job.found.path)
         self._open.pop(job.video, None)
+        self._settled += 1
         self._on_event(Progressed(job.found.size_bytes * max(0.0, 1 - reading.shown)))
         self._on_event(Settled(job.found.path, error))
         if error is None:
@@ -240,6 +262,7 @@ class Filler:
             vectors = self._bundle.encode_video(whole[batch])
             for clip, vector in zip(lacking[batch], vectors, strict=True):
                 self._pending.append(_Made.of_clip(gap.video, clip, vector, None))
+        self._settled += 1
         self._on_event(Progressed(gap.size_bytes))
         self._on_event(Settled(place(gap.files[0]["path"]), None))
         self._commit_if_due()

@@ -15,6 +15,7 @@ from polyreel.library.store.frame_features import FrameFeatures
 from polyreel.library.store.store import Commit, TableReader
 from polyreel.library.store.tables import CLIPS, FILES, OK, SUBTITLES, embedding_table
 from polyreel.remote.address import place
+from polyreel.remote.reach import require_reach
 
 __all__ = [
     "KnownClip",
@@ -126,13 +127,20 @@ def _by_video(table: pa.Table, videos: pa.Array) -> dict[str, list[dict[str, Any
 
 
 def find_source(gap: VideoGap) -> FoundVideo | MediaError:
-    """The first file of a video that is as it was indexed, or why there is none."""
+    """The first file of a video that is as it was indexed, or why there is none.
+
+    Raises:
+        BucketLostError: the bucket of one does not answer any more.
+    """
     changed = None
     for row in gap.files:
         path = place(row["path"])
         try:
             facts = path.stat()
-        except OSError:
+        except (FileNotFoundError, PermissionError):
+            continue
+        except OSError as error:
+            require_reach(path, error.strerror)
             continue
         if (facts.st_size, storable_mtime_ns(facts)) == (row["size_bytes"], row["mtime_ns"]):
             return FoundVideo(path, facts.st_size, storable_mtime_ns(facts), "")

@@ -40,6 +40,7 @@ from polyreel.library.store.tables import CLIPS, FILES, PARTIAL, SUBTITLES, embe
 from polyreel.media.decode import Frame
 from polyreel.media.limited import ClipEnd, DecodeOptions, DecodeWorker, Limits
 from polyreel.media.sampling import Sampling
+from polyreel.remote.reach import BucketLostError
 from polyreel.units import size
 
 __all__ = ["MoveEstimate", "MoveReport", "drop_generation", "estimate_move", "move_library"]
@@ -93,7 +94,8 @@ class MoveReport:
         videos: files that were read to their end; ``video_s`` seconds in all.
         left: files whose pictures keep the vectors that they had, each with the reason.
         took_s: wall time.
-        interrupted: the move was stopped before its end.
+        interrupted: the move was stopped before its end; if by a bucket that cannot be reached, the last of
+            ``left`` says so.
         can_return: as in ``MoveEstimate``.
     """
 
@@ -120,6 +122,7 @@ def estimate_move(folder: Path, bundle: Encoder, *, location: str) -> MoveEstima
 
     Raises:
         LibraryError: there is no library, or it cannot be read.
+        BucketLostError: the bucket of a video does not answer.
     """
     snapshot = open_snapshot(folder)
     state = snapshot.state
@@ -290,6 +293,7 @@ class _Move:
     def run(self, filler: Filler, *, workers: int, limits: Limits | None) -> None:
         """Encode what is lacking until nothing is that can be read, then switch."""
         done, report = filler.done, self._report
+        stopped: list[MediaError] = []
         try:
             while True:
                 gap = find_gap(open_snapshot(self._folder), self._number)
@@ -299,12 +303,13 @@ class _Move:
                 filler.flush()
                 if self._finish(done.left):
                     break
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, BucketLostError) as end:
             report.interrupted = True
+            stopped += [end] if isinstance(end, BucketLostError) else []
             filler.flush()
         report.clips, report.lines = done.clips, done.lines
         report.videos, report.video_s = done.videos, done.video_s
-        report.left = list(done.left.values())
+        report.left = [*done.left.values(), *stopped]
 
     def commit(self, made: Commit, texts: Mapping[str, str]) -> Commit:
         """Make vectors part of the generation; what of them was still wanted."""

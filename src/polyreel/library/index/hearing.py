@@ -43,6 +43,8 @@ from polyreel.library.store.tables import FAILED, FILES, OK, PARTIAL, RECOGNISED
 from polyreel.media.health import Health
 from polyreel.recognition.protocol import START, LineRecogniser, Place, RecognisedLine
 from polyreel.remote.address import asked_place, place
+from polyreel.remote.reach import BucketLostError, require_reach
+from polyreel.remote.spool import UnreachableError
 
 __all__ = ["HearingPlan", "HearingProgress", "HearingReport", "hear", "plan_hearing"]
 
@@ -115,7 +117,8 @@ class HearingReport:
         lines: that were found.
         sound_s: seconds of video that were heard.
         took_s: wall time.
-        interrupted: the run was stopped before its end.
+        interrupted: the run was stopped before its end; if by a bucket that cannot be reached, the last of
+            ``failed`` says so.
     """
 
     heard: int = 0
@@ -198,6 +201,9 @@ def hear(
                     run.take(job, event)
         except KeyboardInterrupt:
             run.report.interrupted = True
+        except BucketLostError as lost:
+            run.report.interrupted = True
+            run.report.failed.append(lost.leaving(run.left))
         finally:
             run.commit(is_last=True)
     if run.report.lines:
@@ -292,8 +298,17 @@ class _Hearing:
         self._videos_done = 0
         self._sound_s, self._sound_done_s = _seconds_of(unheard), 0.0
 
+    @property
+    def left(self) -> int:
+        """How many videos are not done."""
+        return len(self._unheard) - self._videos_done
+
     def jobs(self) -> Iterator[LineJob]:
-        """The videos that can be heard, in their turn."""
+        """The videos that can be heard, in their turn.
+
+        Raises:
+            BucketLostError: the bucket of one does not answer any more.
+        """
         for each in self._unheard:
             source = find_source(VideoGap(each.video, (), each.files))
             self._being_heard[each.video] = _Heard(each, each.begin)
@@ -304,7 +319,7 @@ class _Hearing:
             yield LineJob(each.video, source.path, each.begin, each.subtitled)
 
     def take(self, job: LineJob, event: LineEvent) -> None:
-        """Deal with one event of one video."""
+        """Deal with one event of one video. Raises as ``jobs``."""
         heard = self._being_heard[job.video]
         match event:
             case LinesFound():
@@ -321,6 +336,8 @@ class _Hearing:
                     self.report.sound_s += heard.what.left_s
                 self._end(heard)
             case NotRead(error):
+                if isinstance(error, UnreachableError):
+                    require_reach(job.path, error.value)
                 self._end(heard, error)  # tried again at every run, as nothing is noted
             case MediaError():
                 self._keep(heard, FAILED, message=str(event))

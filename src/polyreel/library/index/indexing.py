@@ -38,6 +38,7 @@ from polyreel.media.hwaccel import HwaccelUse
 from polyreel.media.limited import DecodeOptions, Finished, Limits, Opened
 from polyreel.media.sampling import Sampling
 from polyreel.remote.address import in_bucket
+from polyreel.remote.reach import BucketLostError, require_reach
 from polyreel.remote.spool import UnreachableError
 
 __all__ = ["IndexReport", "index"]
@@ -68,7 +69,8 @@ class IndexReport:
         half_read: path -> seconds of its beginning that are kept, of files that an interrupt left half read.
         speech: what came of listening to the videos; None where nothing was left to hear, or not wanted.
         screen_text: the same of reading what they show.
-        interrupted: the run was stopped before its end.
+        interrupted: the run was stopped before its end; if by a bucket that cannot be reached, the last of
+            ``failed`` says so, and how many files are left.
     """
 
     found: int = 0
@@ -209,6 +211,9 @@ def _noting_interrupts(report: IndexReport) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         report.interrupted = True
+    except BucketLostError as lost:
+        report.interrupted = True
+        report.failed.append(lost)
 
 
 def _recorded(report: IndexReport, *, took_s: float) -> RunRecord:
@@ -257,6 +262,9 @@ def _catch_up(
         filler.videos(wanted, workers=workers, limits=limits)
     except KeyboardInterrupt:
         report.interrupted = True
+    except BucketLostError as lost:
+        report.interrupted = True
+        report.failed.append(lost)
     filler.flush()
     report.caught_up = filler.done.clips
     report.failed += filler.done.left.values()
@@ -303,6 +311,7 @@ class _Run:
         self._with_other_subtitles: list[Job] = []
         self._gone: list[str] = []
         self.seen = set(self._settled)
+        self._left = 0
 
     def start(self, found: Scan, plan: Plan) -> None:
         """Take note of what needs no decoding."""
@@ -318,13 +327,21 @@ class _Run:
                 self._settled.pop(row["video"], None)
                 self.seen.discard(row["video"])
         total = sum(video.size_bytes for video in plan.read)
-        self._on_event(Planned(len(plan.read) + len(plan.resubtitle), total))
+        self._left = len(plan.read) + len(plan.resubtitle)
+        self._on_event(Planned(self._left, total))
 
     def take_all(self, events: Generator[tuple[Job, ReadEvent]]) -> None:
-        """Deal with every event; no decoder goes on if that fails."""
+        """Deal with every event; no decoder goes on if that fails.
+
+        Raises:
+            BucketLostError: the bucket of a file does not answer any more.
+        """
         with contextlib.closing(events):
             for job, event in events:
-                self.take(job, event)
+                try:
+                    self.take(job, event)
+                except BucketLostError as lost:
+                    raise lost.leaving(self._left) from None
 
     def take(self, job: Job, event: ReadEvent) -> None:
         """Deal with one event of one file."""
@@ -415,7 +432,10 @@ class _Run:
         before = self._known.get(str(job.found.path))
         # What the path held before can be found, and copied, until the new is whole.
         is_replacement = before is not None and before["status"] == OK
-        if not job.clips or is_replacement or _has_changed(job.found):
+        if not job.clips or is_replacement:
+            return
+        # Of a bucket one version was fetched; one that is silent would keep waiting whoever stops the run.
+        if not in_bucket(str(job.found.path)) and _has_changed(job.found):
             return
         part = Commit()
         job.kept_s = self._take_clips(job, part)
@@ -500,6 +520,7 @@ class _Run:
         if isinstance(error, FileNotFoundError):
             self._settle(job, _unfinished("the file is gone", job))
             return
+        require_reach(job.found.path, error.strerror)
         failure = MediaError(
             "the file cannot be read",
             item=job.found.path,
@@ -512,6 +533,8 @@ class _Run:
         self._record(job, self._row(job, UNREADABLE, message=str(failure)), failure, Commit())
 
     def _fail(self, job: Job, error: MediaError) -> None:
+        if isinstance(error, UnreachableError):
+            require_reach(job.found.path, error.value)
         if not job.options.pictures:
             self._settle(job, error)
             return
@@ -558,6 +581,7 @@ class _Run:
 
     def _settle(self, job: Job, error: MediaError | None) -> None:
         self._being_read.discard(job)
+        self._left -= 1
         if error is not None:
             self.report.failed.append(error)
             if job.clips and not job.kept_s:
@@ -607,6 +631,9 @@ def _changed_meanwhile(job: Job) -> MediaError:
 def _has_changed(found: FoundVideo) -> bool:
     try:
         facts = found.path.stat()
-    except OSError:
+    except (FileNotFoundError, PermissionError):
         return True
+    except OSError:
+        # A bucket that does not answer just now: the next run compares.
+        return not in_bucket(str(found.path))
     return (facts.st_size, storable_mtime_ns(facts)) != (found.size_bytes, found.mtime_ns)

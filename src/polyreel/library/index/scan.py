@@ -18,7 +18,7 @@ from polyreel.files import read_regular
 from polyreel.library.index.ignoring import IGNORE_FILE, SERVICE_FOLDERS, Ignored
 from polyreel.media.subtitles import sidecars_among, sidecars_in, stem_key
 from polyreel.media.suffixes import VIDEO_SUFFIXES
-from polyreel.remote.address import BucketPath, asked_place, is_address
+from polyreel.remote.address import BucketPath, asked_place, bucket_answers, is_address
 from polyreel.remote.objects import SCHEMES, ObjectFacts
 
 __all__ = ["VIDEO_SUFFIXES", "FoundVideo", "Scan", "require_paths", "scan", "shown_path", "storable_mtime_ns"]
@@ -146,8 +146,7 @@ def _bucket_root(root: BucketPath, missing: bool) -> BucketPath:
     try:
         root.facts()
     except FileNotFoundError as error:
-        bucket = BucketPath(*root.parts[:2])
-        if missing and root != bucket and bucket.exists():
+        if missing and root != root.bucket and root.bucket.exists():
             return root
         raise UsageError(
             "there is nothing at this address",
@@ -156,13 +155,17 @@ def _bucket_root(root: BucketPath, missing: bool) -> BucketPath:
             remedy="Check its spelling; --prune forgets what lay there",
         ) from error
     except OSError as error:
-        raise UsageError(
-            "the bucket cannot be listed",
-            item=root,
-            value=error.strerror,
-            remedy="Check the address, the credentials in the environment and the network",
-        ) from error
+        raise _not_listed(root, error) from error
     return root
+
+
+def _not_listed(place: BucketPath, error: OSError) -> UsageError:
+    return UsageError(
+        "the bucket cannot be listed",
+        item=place,
+        value=error.strerror,
+        remedy="Check the address, the credentials in the environment and the network",
+    )
 
 
 def _look_in_bucket(
@@ -211,10 +214,16 @@ def _look_in_bucket(
 
 
 def _listed(folder: BucketPath, result: Scan) -> list[tuple[BucketPath, ObjectFacts]] | None:
-    """What lies directly below a folder, by name; None if that cannot be told."""
+    """What lies directly below a folder, by name; None if that cannot be told.
+
+    Raises:
+        UsageError: the bucket does not answer any more, and each of its folders would be waited for.
+    """
     try:
         listing = folder.entries()
     except OSError as error:
+        if not bucket_answers(folder.bucket):
+            raise _not_listed(folder, error) from error
         result.unseen.append(folder)
         result.problems.append(_unlisted(folder, error))
         return None

@@ -12,9 +12,11 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import math
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
@@ -34,6 +36,7 @@ __all__ = [
     "reached_file",
     "spool_bytes",
     "spool_folder",
+    "stat_within",
 ]
 
 _GB = 10**9
@@ -82,6 +85,21 @@ def spool_bytes() -> int:
     if not 0 <= size_gb < float("inf"):
         raise UsageError(f"{_VARIABLE} is no number of gigabytes", value=repr(given), remedy="Write 20")
     return round(size_gb * _GB)
+
+
+def stat_within(path: Path, seconds: float) -> os.stat_result:
+    """What ``path.lstat`` says, of a bucket only if that answers soon.
+
+    Args:
+        path: a file, or an object.
+        seconds: how long a bucket is waited for.
+
+    Raises:
+        OSError: as ``lstat``; ``TimeoutError`` where the bucket has not answered.
+    """
+    if not isinstance(path, BucketPath):
+        return path.lstat()
+    return _answer(path.stat, threading.Event(), seconds)
 
 
 @contextmanager
@@ -319,7 +337,7 @@ def _range(facts: ObjectFacts, start: int, end: int, stop: threading.Event) -> b
     raise AssertionError("the last try returns or raises")
 
 
-def _answer(question: Callable[[], _T], stop: threading.Event) -> _T:
+def _answer(question: Callable[[], _T], stop: threading.Event, within_s: float = math.inf) -> _T:
     """What a bucket answers. It can be silent for minutes, which nobody who stops has to wait for."""
     answer: Future[_T] = Future()
 
@@ -330,9 +348,12 @@ def _answer(question: Callable[[], _T], stop: threading.Event) -> _T:
             answer.set_exception(error)
 
     threading.Thread(target=ask, name="bucket", daemon=True).start()
+    asked_at = time.monotonic()
     while not wait([answer], _PATIENCE_S).done:
         if stop.is_set():
             raise FetchStopped
+        if time.monotonic() - asked_at > within_s:
+            raise TimeoutError(errno.ETIMEDOUT, f"the bucket has not answered for {within_s:.0f} s")
     return answer.result()
 
 

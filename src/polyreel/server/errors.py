@@ -22,6 +22,7 @@ from polyreel.remote.objects import SCHEMES
 from polyreel.remote.spool import UnreachableError
 
 __all__ = [
+    "EndingError",
     "ForbiddenError",
     "OverloadError",
     "RangeError",
@@ -75,6 +76,10 @@ class TooManyError(PolyreelError):
 
 class OverloadError(PolyreelError):
     """All clients together ask for too much."""
+
+
+class EndingError(LibraryError):
+    """The server ends before what was asked for is there."""
 
 
 # The first that fits counts.

@@ -21,10 +21,11 @@ from starlette.types import Receive, Scope, Send
 from polyreel.errors import NotFoundError
 from polyreel.library.search.snapshot import LibrarySnapshot
 from polyreel.remote.address import BucketPath, place
-from polyreel.remote.spool import reached_file
+from polyreel.remote.spool import reached_file, stat_within
 from polyreel.server.errors import RangeError
 
 __all__ = [
+    "BUCKET_S",
     "CONDITIONAL_METHOD",
     "attachment",
     "on_this_machine",
@@ -33,6 +34,9 @@ __all__ = [
     "video_file",
     "video_response",
 ]
+
+BUCKET_S = 10.0
+"""So long a page waits for what a bucket says of a film, and a server that ends for who waits so."""
 
 CONDITIONAL_METHOD = "polyreel.method"
 """Key of an ASGI scope: the method of a request that is answered as GET."""
@@ -221,6 +225,6 @@ def thumbnail_response(snapshot: LibrarySnapshot, clip_id: str) -> FileResponse:
 
 def _facts(path: Path) -> os.stat_result | None:
     try:
-        return path.lstat()
+        return stat_within(path, BUCKET_S)
     except OSError:
         return None

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from polyreel.errors import PolyreelError
 from polyreel.server.csrf import CsrfSigner
 from polyreel.server.errors import (
+    EndingError,
     ForbiddenError,
     RequestError,
     SlowError,
@@ -103,9 +104,11 @@ class Guard:
             try:
                 self._require_allowed(scope)
                 await self._app(scope, self._limited(scope, receive), answer.send)
-            except PolyreelError as error:
+            except (PolyreelError, asyncio.CancelledError) as error:
                 if answer.status:  # half of the answer has gone
                     raise
+                if isinstance(error, asyncio.CancelledError):  # no client can bring this about
+                    error = EndingError("the server is ending", remedy="Try again once it runs")
                 response = await self._refuse(scope, error)
                 await response(scope, receive, answer.send)
         finally:

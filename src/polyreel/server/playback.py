@@ -26,8 +26,9 @@ from polyreel.media.for_browsers import playback_of, stream_pieces, strip_of
 from polyreel.media.limited import DecodeStopped, DecodeWorker, Limits
 from polyreel.media.playable import MP4, WEBM, Playback
 from polyreel.remote.address import in_bucket
+from polyreel.remote.spool import stat_within
 from polyreel.server.concurrency import ConcurrencyLimit
-from polyreel.server.files import on_this_machine
+from polyreel.server.files import BUCKET_S, on_this_machine
 
 __all__ = ["PlaybackService"]
 
@@ -130,7 +131,8 @@ class PlaybackService:
 
 
 async def _version(path: Path) -> tuple[object, ...]:
-    facts = await run_in_threadpool(path.stat) if in_bucket(str(path)) else path.stat()
+    here = not in_bucket(str(path))
+    facts = path.stat() if here else await run_in_threadpool(stat_within, path, BUCKET_S)
     return path, facts.st_size, facts.st_mtime_ns
 
 

@@ -24,6 +24,7 @@ __all__ = ["address_of", "protocol_for", "serve"]
 
 _KEEP_ALIVE_S = 30
 _GRACE_S = 5
+_LAST_WORDS_S = 1
 _BACKLOG = 2_048
 
 
@@ -90,6 +91,11 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self._local.close()
         await super().shutdown(sockets)
+        if self.server_state.tasks:  # those that were cancelled say so to their clients
+            await asyncio.wait(self.server_state.tasks, timeout=_LAST_WORDS_S)
+        for connection in list(self.server_state.connections):  # whose clients read nothing
+            if (transport := getattr(connection, "transport", None)) is not None:
+                transport.abort()
 
 
 def protocol_for(head_timeout_s: float) -> type[H11Protocol]:
@@ -170,3 +176,10 @@ def _log_to_stderr() -> None:
         logger.handlers[:] = [handler]
         logger.setLevel(logging.INFO if name == "polyreel.server" else logging.WARNING)
         logger.propagate = False
+        logger.addFilter(_is_no_end)
+
+
+def _is_no_end(record: logging.LogRecord) -> bool:
+    """Whether it is more than a request that ends with the server, which uvicorn logs as a fault."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, asyncio.CancelledError)

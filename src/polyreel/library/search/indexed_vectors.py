@@ -81,8 +81,6 @@ class IndexedVectors(HalfVectors):
         ask: the index.
     """
 
-    approximate = True
-
     def __init__(self, halves: NDArray[np.float16], addresses: Addresses, ask: AskIndex) -> None:
         super().__init__(halves)
         self.addresses, self._ask = addresses, ask
@@ -121,6 +119,7 @@ class IndexedVectors(HalfVectors):
 class _IndexedCosines:
     def __init__(self, among: IndexedVectors, query: Vectors) -> None:
         self._among, self._query = among, query
+        self.approximate = False
 
     @functools.cached_property
     def every(self) -> Vectors:
@@ -149,6 +148,7 @@ class _IndexedCosines:
             rows = self._among.candidates(self._query, asked, share)
             rows = rows if allowed is None else rows[allowed[rows]]
             if len(rows) >= count:
+                self.approximate = True
                 return self._with_new(rows, count, allowed)
         # Too few pass for the index, or none of its nearest: then all that pass.
         rows = np.arange(total) if allowed is None else np.flatnonzero(allowed)

@@ -236,6 +236,10 @@ class _JoinedCosines:
     def __init__(self, parts: Sequence[Cosines], order: RowOrder) -> None:
         self._parts, self._order = parts, order
 
+    @property
+    def approximate(self) -> bool:
+        return any(part.approximate for part in self._parts)
+
     @functools.cached_property
     def every(self) -> Vectors:
         return self._order.gathered((part.every for part in self._parts), np.float32)
@@ -269,11 +273,6 @@ class JoinedVectors:
     def __init__(self, parts: Sequence[SearchedVectors], order: RowOrder) -> None:
         self._parts, self._order = parts, order
         self.shape: tuple[int, int] = (len(order), parts[0].shape[1])
-
-    @property
-    def approximate(self) -> bool:
-        """Whether an index chooses what is compared, in any of them."""
-        return any(part.approximate for part in self._parts)
 
     def __len__(self) -> int:
         return len(self._order)

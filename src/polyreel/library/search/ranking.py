@@ -100,6 +100,7 @@ class Ranking:
         self._depth = max(_CANDIDATES, _DEPTH_PER_HIT * query.top)
         # What texts reach is no scale for pictures that are searched with.
         self._calibration = snapshot.calibration if query.text else None
+        self._is_approximate = False
 
     def result(self, cosines: Cosines) -> SearchResult:
         """The moments for cosines of the query and all clips; ``took_ms`` is 0."""
@@ -122,11 +123,7 @@ class Ranking:
             verdict=verdict,
             false_alarm_rate=None if calibration is None else self._false_alarms(calibration),
             pictures_left_out=self._snapshot.pictures_left_out if query.by_sight else 0,
-            approximate=not query.exact
-            and (
-                (query.by_sight and index.clip_vectors.approximate)
-                or (bool(query.lines) and index.subtitle_vectors.approximate)
-            ),
+            approximate=self._is_approximate,
         )
 
     def _shown(self, cosines: Cosines) -> tuple[list[Folded], _Found]:
@@ -188,6 +185,7 @@ class Ranking:
         index, by_sight = self._snapshot.index, self._query.by_sight
         encoded = _both(self._allowed, self._snapshot.encoded_clips)
         lists = [Ranked(*cosines.best(self._depth, encoded))] if by_sight else []
+        self._is_approximate |= cosines.approximate
         cut = any(len(each.rows) >= self._depth for each in lists)
         lines: dict[int, float] = {}
         line_of: dict[int, int] = {}
@@ -218,6 +216,7 @@ class Ranking:
         encoded = _both(within, self._snapshot.encoded_lines)
         cosines = self._line_cosines
         rows, scores = cosines.best(self._depth, encoded)
+        self._is_approximate |= cosines.approximate
         worded = index.words.search(self._query.text, self._depth, within)
         near = self._near(rows, scores)
         # Hits are ranked however weak they are, as by sight: the verdict says that they are. With pictures or

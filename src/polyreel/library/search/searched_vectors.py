@@ -72,6 +72,10 @@ class Cosines(Protocol):
     """Cosines of one query with all rows that are searched."""
 
     @property
+    def approximate(self) -> bool:
+        """Whether an index chose what ``best`` compared, in any call until now."""
+
+    @property
     def every(self) -> Vectors:
         """(rows,) of all; of quantised vectors only nearly right, good for their mean and deviation."""
 
@@ -88,10 +92,6 @@ class SearchedVectors(Protocol):
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and dim."""
-
-    @property
-    def approximate(self) -> bool:
-        """Whether an index chooses what is compared."""
 
     def __len__(self) -> int: ...
 
@@ -146,6 +146,8 @@ def each_by_itself(vectors: Vectors, query: Vectors) -> Vectors:
 
 
 class _ExactCosines:
+    approximate = False
+
     def __init__(self, among: SearchedVectors, query: Vectors, every: Vectors) -> None:
         self._among, self._query, self.every = among, query, every
 
@@ -170,8 +172,6 @@ class ExactVectors:
     Args:
         matrix: (rows, dim).
     """
-
-    approximate = False
 
     def __init__(self, matrix: Vectors) -> None:
         self.stored = self._matrix = matrix
@@ -201,8 +201,6 @@ class HalfVectors:
     Args:
         halves: (rows, dim), in memory or mapped into it.
     """
-
-    approximate = False
 
     def __init__(self, halves: NDArray[np.float16]) -> None:
         self.stored = self._halves = halves
@@ -298,6 +296,8 @@ class _Looked:
 
 
 class _NearCosines:
+    approximate = False
+
     def __init__(self, among: QuantisedVectors, looked: _Looked, place: int) -> None:
         self._among, self._looked, self._place = among, looked, place
         self._query = looked.queries[place]

@@ -125,7 +125,7 @@ def index(
     from polyreel.library.search.search import calibrate_library
     from polyreel.library.user_library import user_library
     from polyreel.media.limited import Limits
-    from polyreel.remote.address import asked_place
+    from polyreel.remote.address import asked_place, given_path
 
     if isinstance(paths, str | os.PathLike):
         given: list[str | Path] = [paths]
@@ -168,7 +168,7 @@ def index(
             raise UsageError("a bundle and an encoder are given", item=bundle, remedy="Give one of them")
         loaded = own_encoder(encoder)
         location = location_of(loaded)
-    wanted = [Path(path).expanduser() for path in given]
+    wanted = [given_path(os.fspath(path)).expanduser() for path in given]
     report = index_library(
         wanted,
         folder,

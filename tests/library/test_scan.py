@@ -79,7 +79,7 @@ def test_a_path_that_does_not_exist_is_refused(tmp_path, monkeypatch, path):
 
 def test_an_address_is_refused_but_a_folder_of_such_a_name_is_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match=r"addresses of this kind are not read: https:/a/films.*Mount"):
+    with pytest.raises(UsageError, match=r"addresses of this kind are not read: https://a/films.*Mount"):
         scan([Path("https://a/films")])
     with pytest.raises(UsageError, match=r"a user or a password is not taken: s3://…@bucket\."):
         scan([Path("s3://me:secret@bucket/films")])

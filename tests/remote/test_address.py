@@ -9,8 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from buckets import memory_bucket
 from polyreel.cli.app import main
-from polyreel.remote.address import BucketPath, asked_place, in_bucket, name_below, place
+from polyreel.files import absolute
+from polyreel.remote import objects, spool
+from polyreel.remote.address import (
+    BucketPath,
+    asked_place,
+    film_place,
+    given_path,
+    in_bucket,
+    name_below,
+    place,
+)
 
 FILM = place("s3://bucket/films/a é#1?.mp4")
 
@@ -86,3 +97,76 @@ def test_only_films_lie_in_buckets(arguments, tmp_path, capsys, monkeypatch):
     assert "only films are read from buckets" in said
     assert "://bucket/place" in said
     assert [each.name for each in tmp_path.iterdir()] == ["films"]
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("https://host/films", "https://host/films"),
+        ("ftp://host/a b.mp4", "ftp://host/a b.mp4"),
+        ("file:///films/a.mp4", "file:///films/a.mp4"),
+        ("http://", "http://"),
+        ("films/a.mp4", "films/a.mp4"),
+    ],
+)
+def test_what_looks_like_an_address_is_shown_as_it_was_given(given, shown, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = given_path(given)
+    assert (str(path), f"{path}", str(pickle.loads(pickle.dumps(path)))) == (shown,) * 3
+    assert absolute(path) == (path if ":" in given else tmp_path / given)
+    assert not path.exists()
+
+
+def test_a_file_with_the_name_of_an_address_is_that_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "http:" / "host").mkdir(parents=True)
+    assert film_place(given_path("http://host")) == tmp_path / "http:" / "host"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("index", "http://host/films"),
+        ("transcribe", "http://host/a.mp4"),
+        ("cut", "http://host/a.mp4", "--start", "0", "--end", "1", "-o", "cut.mp4"),
+        ("search", "red", "--library", "http://host/library"),
+        ("train", "http://host/recipe.yaml"),
+        ("data", "check", "http://host/table"),
+    ],
+)
+def test_messages_show_addresses_as_they_were_given(arguments, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(list(arguments)) != 0
+    said = capsys.readouterr().err
+    assert "http://host/" in said
+    assert "http:/host" not in said.replace("http://host/", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("given", ["s3://", "s3:", "gs:///", "S3://"])
+def test_an_address_without_a_bucket_is_said_to_be_none(given, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["index", given, "--library", "library"]) == 2
+    scheme = given[:2].lower()
+    said = capsys.readouterr().err
+    assert f"this is no address in a bucket: {scheme}://. Write {scheme}://BUCKET/FOLDER" in said
+
+
+@pytest.mark.parametrize("where", ["in a bucket", "here"])
+def test_folders_are_not_transcribed(where, tmp_path, capsys, monkeypatch):
+    bucket = memory_bucket(monkeypatch)
+    bucket.put("films/a.mp4", b"a")
+    (tmp_path / "films").mkdir()
+    folder = bucket.at("films") if where == "in a bucket" else str(tmp_path / "films")
+    for arguments in (("transcribe", folder), ("cut", folder, "--start", "0", "--end", "1", "-o", "cut.mp4")):
+        assert main(list(arguments)) == 2
+        assert f"a folder is not a video: {folder}. Name the videos in it" in capsys.readouterr().err
+
+
+def test_nothing_is_fetched_to_be_transcribed_beside_a_bucket(tmp_path, capsys, monkeypatch):
+    bucket = memory_bucket(monkeypatch)
+    film = bucket.put("films/a.mp4", b"a")
+    monkeypatch.setattr(objects, "range_of", None)
+    monkeypatch.setattr(spool, "range_of", None)
+    assert main(["transcribe", "--beside", film]) == 2
+    assert f"nothing is written into a bucket: {film}. Leave out --beside" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 from buckets import Bucket
 from films import film, holdings, index_films, open_library, subtitles
 from polyreel.encoders.runtime import Bundle
-from polyreel.errors import UsageError
+from polyreel.errors import NotFoundError, UsageError
 from polyreel.library.exchange.exporting import export_text
 from polyreel.library.index.hearing import hear
 from polyreel.library.index.scan import scan
@@ -313,3 +313,15 @@ def test_lists_for_editors_and_players_are_refused(films: Bucket, tmp_path, tiny
     for kind in ("m3u", "edl"):
         with pytest.raises(UsageError, match="this film lies in a bucket"):
             export_text(hits, kind=kind, title="red")
+
+
+def test_folders_that_are_offered_for_a_wrong_one_are_whole_addresses(films: Bucket, tmp_path, tiny_bundle):
+    index_films([tmp_path / "made", Path(films.at("films"))], tmp_path / "library", tiny_bundle)
+    library = open_library(tmp_path / "library")
+    assert {each for each in library.snapshot.folders if "bucket" in each} == {
+        films.address,
+        films.at("films"),
+        films.at("films/talks"),
+    }
+    with pytest.raises(NotFoundError, match=f"Did you mean '{films.at('films/talks')}'"):
+        library.search("red", filters=Filter(folder=films.at("films/talk")))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from polyreel.cli.bundle_speed import speed
+from polyreel.cli.options import AskedPath
 from polyreel.cli.output import stdout
 from polyreel.errors import DatasetError, FetchError, PolyreelError, ResultError
 from polyreel.units import size
@@ -79,7 +79,7 @@ class Measuring:
         self,
         benchmark: str,
         *,
-        data: Path | None = None,
+        data: AskedPath | None = None,
         languages: Sequence[str] | None = None,
         seed: int = 0,
         offline: bool = False,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from polyreel.cli.bundle_measuring import (
     BundleFacts,
     Measuring,
@@ -11,7 +9,7 @@ from polyreel.cli.bundle_measuring import (
     comparison_document,
     print_comparison,
 )
-from polyreel.cli.options import Json, Seed, load_bundle
+from polyreel.cli.options import AskedPath, Json, Seed, load_bundle
 from polyreel.cli.output import print_json, show_progress
 
 __all__ = ["compare"]
@@ -23,7 +21,7 @@ def compare(
     /,
     *,
     benchmark: str = "demo",
-    data: Path | None = None,
+    data: AskedPath | None = None,
     languages: str | None = None,
     seed: Seed = 0,
     json: Json = False,

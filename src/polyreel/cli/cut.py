@@ -7,10 +7,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from polyreel.cli.options import Json, LibraryOption, default_library, on_a_disk
+from polyreel.cli.options import AskedPath, Json, LibraryOption, default_library, on_a_disk, one_film
 from polyreel.cli.output import print_json, show_progress, stderr, stdout
 from polyreel.errors import UsageError
-from polyreel.remote.address import asked_place
+from polyreel.remote.address import given_path
 from polyreel.units import clock, count, parse_clock
 
 __all__ = ["cut"]
@@ -22,7 +22,7 @@ def cut(
     *,
     start: str | None = None,
     end: str | None = None,
-    out: Annotated[Path, Parameter(name=["--out", "-o"])],
+    out: Annotated[AskedPath, Parameter(name=["--out", "-o"])],
     fast: Annotated[bool, Parameter(negative="")] = False,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     library: LibraryOption = None,
@@ -93,7 +93,7 @@ def _moment(named: str, library: Path, start: str | None, end: str | None) -> tu
             item=named,
             remedy="Give both, in seconds or as 1:02:03, or the rank of a hit in place of the video",
         )
-    return asked_place(Path(named)), _seconds("--start", start), _seconds("--end", end)
+    return one_film(given_path(named)), _seconds("--start", start), _seconds("--end", end)
 
 
 def _seconds(option: str, text: str) -> float:

@@ -11,10 +11,20 @@ from rich.table import Table
 
 from polyreel.cli.data_codeswitch import codeswitch
 from polyreel.cli.data_how2 import How2Options, build_how2_table, print_problems, print_report
-from polyreel.cli.options import Device, Json, Ray, absolute, given_cluster, load_bundle, wanted_device
+from polyreel.cli.options import (
+    AskedPath,
+    Device,
+    Json,
+    Ray,
+    absolute,
+    given_cluster,
+    load_bundle,
+    wanted_device,
+)
 from polyreel.cli.output import print_json, show_progress, stdout
 from polyreel.errors import DatasetError, UnknownNameError, UsageError
 from polyreel.problems import Problems
+from polyreel.remote.address import given_path
 
 if TYPE_CHECKING:
     from polyreel.datasets.checks.findings import CheckReport
@@ -101,10 +111,10 @@ def build(
     name: str,
     /,
     *,
-    out: Path,
-    from_: Annotated[Path | None, Parameter(name=["--from", "--captions"])] = None,
+    out: AskedPath,
+    from_: Annotated[AskedPath | None, Parameter(name=["--from", "--captions"])] = None,
     features: str | None = None,
-    feature_files: Path | None = None,
+    feature_files: AskedPath | None = None,
     how2: How2Options | None = None,
     json: Json = False,
 ) -> int:
@@ -216,7 +226,7 @@ def _table_folder(name: str) -> Path:
     from polyreel.datasets.registry import DATASETS
 
     if name not in DATASETS:
-        folder = absolute(Path(name))
+        folder = absolute(given_path(name))
         if not folder.exists() and "/" not in name:
             raise UnknownNameError("dataset or folder", name, DATASETS)
         return folder

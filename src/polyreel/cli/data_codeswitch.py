@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter, validators
 from rich.table import Table
 
-from polyreel.cli.options import Json, absolute
+from polyreel.cli.options import AskedPath, Json, absolute
 from polyreel.cli.output import print_json, show_progress, stderr, stdout
 from polyreel.errors import DatasetError, UsageError
 from polyreel.files import new_file
@@ -31,8 +31,8 @@ _Share = validators.Number(gte=0, lte=1)
 
 def codeswitch(
     *,
-    captions: Path,
-    lexicons: Path,
+    captions: AskedPath,
+    lexicons: AskedPath,
     languages: str,
     p: Annotated[float, Parameter(validator=_Share)] = 0.5,
     mode: str = "bilingual",
@@ -43,7 +43,7 @@ def codeswitch(
     seed: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
     epoch: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
     show: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 10,
-    out: Path | None = None,
+    out: AskedPath | None = None,
     json: Json = False,
 ) -> int:
     """Switch words of captions into other languages, and measure how many; training does the same on the fly.

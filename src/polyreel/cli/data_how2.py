@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Group, Parameter
 from rich.table import Table
 
-from polyreel.cli.options import absolute
+from polyreel.cli.options import AskedPath, absolute
 from polyreel.cli.output import show_progress, stdout
 from polyreel.errors import UsageError
 from polyreel.problems import Problems
@@ -29,7 +29,7 @@ class How2Options:
     """Where captions come from beside ``how2_[lang].json``, and what fills their gaps."""
 
     videos: Annotated[
-        tuple[Path, ...],
+        tuple[AskedPath, ...],
         Parameter(
             consume_multiple=True, negative="", help="Videos: files, folders, .txt lists, ids on a platform."
         ),
@@ -42,10 +42,10 @@ class How2Options:
         Parameter(help="Whether a caption file is in the language of its name or in the detected one."),
     ] = "name"
     translator: Annotated[
-        Path | None, Parameter(help="Folder of a CTranslate2 model that translates missing languages.")
+        AskedPath | None, Parameter(help="Folder of a CTranslate2 model that translates missing languages.")
     ] = None
     recogniser: Annotated[
-        Path | None, Parameter(help="Folder of a Whisper model, for videos without subtitles.")
+        AskedPath | None, Parameter(help="Folder of a Whisper model, for videos without subtitles.")
     ] = None
     download: Annotated[
         bool, Parameter(negative="", help="Fetch subtitles of ids with yt-dlp; needs a network.")

@@ -17,7 +17,7 @@ from rich.table import Table
 from polyreel.cli.demo_lines import SPEAKER, LinesOfDemo
 from polyreel.cli.index import index_with_progress
 from polyreel.cli.listening import in_turn
-from polyreel.cli.options import Json, absolute, load_bundle, own_command
+from polyreel.cli.options import AskedPath, Json, absolute, load_bundle, own_command
 from polyreel.cli.output import print_json, show_progress, stderr, stdout
 from polyreel.errors import FetchError
 from polyreel.units import clock
@@ -35,7 +35,7 @@ _SHOWN_HITS = 3
 def demo(
     *,
     everything: Annotated[bool, Parameter(name="--all", negative="")] = False,
-    library: Path | None = None,
+    library: AskedPath | None = None,
     json: Json = False,
 ) -> int:
     """Fetch real clips, index them, search them in nine languages and measure the recall.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rich.table import Table
 
-from polyreel.cli.options import Json, Seed, load_bundle
+from polyreel.cli.options import AskedPath, Json, Seed, load_bundle
 from polyreel.cli.output import print_json, show_progress, stdout
 from polyreel.errors import ResultError, UsageError
 from polyreel.files import write_atomically
@@ -26,9 +26,9 @@ def evaluate(
     /,
     *,
     bundle: str = "small",
-    data: Path | None = None,
+    data: AskedPath | None = None,
     languages: str | None = None,
-    out: Path | None = None,
+    out: AskedPath | None = None,
     rerun: Rerun = "always",
     transductive: str | None = None,
     seed: Seed = 0,

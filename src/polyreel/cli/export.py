@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from polyreel.cli.options import Json, require_torch
+from polyreel.cli.options import AskedPath, Json, require_torch
 from polyreel.cli.output import print_json, stdout
 
 __all__ = ["export"]
 
 
 def export(
-    checkpoint: Path,
+    checkpoint: AskedPath,
     /,
     *,
-    out: Path,
+    out: AskedPath,
     name: str | None = None,
     int8: Annotated[bool, Parameter(negative="")] = False,
     json: Json = False,

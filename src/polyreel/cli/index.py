@@ -15,6 +15,7 @@ from cyclopts import Parameter, validators
 
 from polyreel.cli.listening import LineMaker, in_turn
 from polyreel.cli.options import (
+    AskedPath,
     Device,
     Json,
     Languages,
@@ -49,7 +50,7 @@ _SHOWN_FAILURES = 10
 
 
 def index(
-    paths: list[Path],
+    paths: list[AskedPath],
     /,
     *,
     library: LibraryOption = None,

@@ -17,13 +17,14 @@ from polyreel.cli.output import show_progress, stderr
 from polyreel.errors import UsageError
 from polyreel.extras import missing_extra
 from polyreel.files import absolute
-from polyreel.remote.address import BucketPath, asked_place
+from polyreel.remote.address import asked_place, film_place, given_path, is_address
 
 if TYPE_CHECKING:
     from polyreel.encoders.runtime import Bundle
     from polyreel.scale.cluster import Cluster
 
 __all__ = [
+    "AskedPath",
     "Device",
     "Json",
     "Languages",
@@ -38,6 +39,7 @@ __all__ = [
     "given_cluster",
     "load_bundle",
     "on_a_disk",
+    "one_film",
     "own_command",
     "require_torch",
     "spoken_languages",
@@ -48,6 +50,13 @@ __all__ = [
 def _split_at_commas(_type: type, tokens: Sequence[Token]) -> list[str]:
     return [part.strip() for token in tokens for part in token.value.split(",") if part.strip()]
 
+
+def _as_given(_type: type, tokens: Sequence[Token]) -> Path:
+    return given_path(tokens[0].value)
+
+
+AskedPath = Annotated[Path, Parameter(converter=_as_given)]
+"""A path of the command line; an address keeps its slashes, and is shown with them."""
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON document on stdout.")]
 Seed = Annotated[int, Parameter(help="Seed of the resampling.", validator=validators.Number(gte=0))]
@@ -82,13 +91,13 @@ SpeechDevice = Annotated[
 ]
 Ray = Annotated[list[str] | None, Parameter(negative="", consume_multiple=(0, 1))]
 LibraryOption = Annotated[
-    Path | None,
+    AskedPath | None,
     Parameter(
         name="--library", help="Folder of the library; by default $POLYREEL_LIBRARY or a folder of yours."
     ),
 ]
 LibrariesOption = Annotated[
-    list[Path] | None,
+    list[AskedPath] | None,
     Parameter(
         name="--library",
         negative="",
@@ -109,15 +118,27 @@ def on_a_disk(given: Path) -> Path:
     """A file or folder that a command writes or keeps open, from the root.
 
     Raises:
-        UsageError: it is an address in a bucket.
+        UsageError: it is an address, in a bucket or of another kind.
     """
     found = asked_place(given)
-    if isinstance(found, BucketPath):
+    if is_address(found):
         raise UsageError(
             "only films are read from buckets; this has to lie on a disk",
             item=found,
             remedy="Name a folder of this machine or of a mount",
         )
+    return found
+
+
+def one_film(given: Path) -> Path:
+    """A film that a command reads, from the root.
+
+    Raises:
+        UsageError: it is a folder, or an address that is not read.
+    """
+    found = film_place(given)
+    if found.is_dir():
+        raise UsageError("a folder is not a video", item=found, remedy="Name the videos in it, one by one")
     return found
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from polyreel.cli.options import Json
+from polyreel.cli.options import AskedPath, Json
 from polyreel.cli.output import print_json, stderr
 from polyreel.errors import UsageError
 from polyreel.files import write_atomically
@@ -24,10 +24,10 @@ Format = Literal["html", "markdown", "latex"]
 
 
 def report(
-    results: list[Path],
+    results: list[AskedPath],
     /,
     *,
-    out: Path | None = None,
+    out: AskedPath | None = None,
     format: Format = "html",  # noqa: A002  the option is --format
     json: Json = False,
 ) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from polyreel.cli.options import Json, Seed
+from polyreel.cli.options import AskedPath, Json, Seed
 from polyreel.cli.output import print_json, stdout
 from polyreel.errors import UsageError
 
@@ -29,10 +29,10 @@ _CONVERT = {
 
 
 def score(
-    similarity: Path,
+    similarity: AskedPath,
     /,
     *,
-    truth: Path,
+    truth: AskedPath,
     seed: Seed = 0,
     json: Json = False,
 ) -> int:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from polyreel.cli.exporting import check_export, export_found
 from polyreel.cli.options import (
+    AskedPath,
     Device,
     Json,
     LibrariesOption,
@@ -29,7 +30,7 @@ from polyreel.errors import QueryError, UsageError
 from polyreel.files import absolute
 from polyreel.library.last_hits import recall_hit, remember_hits
 from polyreel.library.local_socket import ask_server
-from polyreel.remote.address import asked_place, is_address, place
+from polyreel.remote.address import asked_place, given_path, is_address, place
 from polyreel.units import clock, count, printable
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def search(
     top: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000))] = 10,
     lang: str = "auto",
     mode: Annotated[str, Parameter(name=["--in", "--mode"])] = "hybrid",
-    image: Path | None = None,
+    image: AskedPath | None = None,
     like: str | None = None,
     folder: str | None = None,
     min_duration: float | None = None,
@@ -68,7 +69,7 @@ def search(
     paths: Annotated[bool, Parameter(negative="")] = False,
     null: Annotated[bool, Parameter(name=["--null", "-0"], negative="")] = False,
     export: str | None = None,
-    out: Annotated[Path | None, Parameter(name=["--out", "-o"])] = None,
+    out: Annotated[AskedPath | None, Parameter(name=["--out", "-o"])] = None,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     device: Device = None,
     server: bool = True,
@@ -200,8 +201,8 @@ def _as_indexed(folder: str | None) -> str | None:
     """A folder as libraries name it: one that is here by its whole path, another as it was given."""
     if folder is None:
         return None
-    if is_address(Path(folder)):
-        return str(asked_place(Path(folder)))
+    if is_address(given := given_path(folder)):
+        return str(asked_place(given))
     here = absolute(Path(folder))
     return str(here) if here.exists() else folder
 

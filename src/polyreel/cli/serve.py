@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
-from polyreel.cli.options import Device, Json, LibraryOption, default_library, load_bundle
+from polyreel.cli.options import AskedPath, Device, Json, LibraryOption, default_library, load_bundle
 from polyreel.cli.output import print_json, stderr, stdout
 from polyreel.errors import UsageError
 from polyreel.extras import missing_extra
@@ -28,7 +28,7 @@ def serve(
     library: LibraryOption = None,
     host: str = ("127.0.0.1"),
     port: Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65535))] = 8420,
-    root: tuple[Path, ...] = (),
+    root: tuple[AskedPath, ...] = (),
     name: tuple[str, ...] = (),
     rate: Annotated[float | None, Parameter(validator=validators.Number(gte=0))] = None,
     max_upload: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=4096))] = 64,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from polyreel.cli.options import Json, require_torch
+from polyreel.cli.options import AskedPath, Json, require_torch
 from polyreel.cli.output import print_json, show_progress, stdout
 from polyreel.errors import UsageError
 from polyreel.progress import ProgressDisplay
@@ -25,14 +25,14 @@ __all__ = ["study"]
 
 
 def study(
-    recipe: Path,
+    recipe: AskedPath,
     /,
     *,
-    out: Path,
-    data: Path | None = None,
+    out: AskedPath,
+    data: AskedPath | None = None,
     workers: int = 1,
-    register: Path | None = None,
-    claims: Path | None = None,
+    register: AskedPath | None = None,
+    claims: AskedPath | None = None,
     check: Annotated[bool, Parameter(negative="")] = False,
     json: Json = False,
 ) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from polyreel.cli.options import Json, require_torch
+from polyreel.cli.options import AskedPath, Json, require_torch
 from polyreel.cli.output import print_json, show_progress, stdout
 from polyreel.units import count, duration, size
 
@@ -28,14 +28,14 @@ _AUTO = "auto"
 
 
 def train(
-    recipe: Path,
+    recipe: AskedPath,
     /,
     *,
     set: Annotated[list[str] | None, Parameter(negative="")] = None,  # noqa: A002  the option is --set
     resume: str | None = None,
     check: Annotated[bool, Parameter(negative="")] = False,
-    data: Path | None = None,
-    out: Path | None = None,
+    data: AskedPath | None = None,
+    out: AskedPath | None = None,
     json: Json = False,
 ) -> int:
     """Train a model as a recipe says; with torchrun, on several processes.

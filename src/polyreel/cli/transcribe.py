@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter, validators
 
-from polyreel.cli.options import Json, Languages, SpeechDevice, SpeechModel
+from polyreel.cli.options import AskedPath, Json, Languages, SpeechDevice, SpeechModel, one_film
 from polyreel.cli.output import print_json, show_progress, stderr, stdout
 from polyreel.errors import MediaError, UsageError
 from polyreel.recognition.subtitle_files import (
@@ -17,10 +17,10 @@ from polyreel.recognition.subtitle_files import (
     as_documents,
     beside,
     main_language,
+    require_disk,
     subtitle_text,
     write_beside,
 )
-from polyreel.remote.address import asked_place
 from polyreel.units import clock, count
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ __all__ = ["transcribe"]
 
 
 def transcribe(
-    videos: list[Path],
+    videos: list[AskedPath],
     /,
     *,
     to: Annotated[SubtitleFormat, Parameter(name="--to")] = "srt",
@@ -58,6 +58,10 @@ def transcribe(
             value=f"{len(videos)} videos",
             remedy="Add --beside, which writes a file beside each, or --to json",
         )
+    films = [one_film(video) for video in videos]
+    if next_to:
+        for film in films:
+            require_disk(film)
     from polyreel.recognition.registry import load_speech
 
     done: list[dict[str, Any]] = []
@@ -69,7 +73,7 @@ def transcribe(
             track=None if track is None else track - 1,
             download=show.download,
         )
-        for video in map(asked_place, videos):
+        for video in films:
             try:
                 lines = _lines(engine, video, languages or (), show)
                 if not lines:

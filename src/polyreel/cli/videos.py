@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from polyreel.cli.options import Json, LibraryOption, default_library
+from polyreel.cli.options import AskedPath, Json, LibraryOption, default_library
 from polyreel.cli.output import print_columns, print_json, stdout
 from polyreel.units import clock
 
@@ -51,7 +50,7 @@ def list_(
 
 @app.command
 def forget(
-    paths: list[Path],
+    paths: list[AskedPath],
     /,
     *,
     library: LibraryOption = None,
@@ -76,8 +75,8 @@ def forget(
 
 @app.command
 def relocate(
-    old: Path,
-    new: Path,
+    old: AskedPath,
+    new: AskedPath,
     /,
     *,
     library: LibraryOption = None,

@@ -20,6 +20,7 @@ __all__ = [
     "as_documents",
     "beside",
     "main_language",
+    "require_disk",
     "subtitle_text",
     "write_beside",
 ]
@@ -101,18 +102,27 @@ def beside(video: Path, language: str, format_: SubtitleFormat) -> Path:
     return video.with_name(f"{video.stem}.{language}.{format_}")
 
 
+def require_disk(video: Path) -> None:
+    """That something can be written beside a video, before it is fetched and heard.
+
+    Raises:
+        UsageError: it lies in a bucket.
+    """
+    if in_bucket(str(video)):
+        raise UsageError(
+            "nothing is written into a bucket",
+            item=video,
+            remedy="Leave out --beside and redirect the output to a file",
+        )
+
+
 def write_beside(path: Path, text: str) -> None:
     """Write a new file.
 
     Raises:
         UsageError: there is one, which somebody may have written by hand, or the folder cannot be written.
     """
-    if in_bucket(str(path)):
-        raise UsageError(
-            "nothing is written into a bucket",
-            item=path,
-            remedy="Leave out --beside and redirect the output to a file",
-        )
+    require_disk(path)
     if path.exists():
         raise UsageError(
             "a file of this name is there and was left as it was",

@@ -18,6 +18,8 @@ __all__ = [
     "asked_place",
     "bucket_answers",
     "existing",
+    "film_place",
+    "given_path",
     "in_bucket",
     "is_address",
     "name_below",
@@ -111,6 +113,36 @@ class BucketPath(PosixPath):
         return range_of(str(self), 0, min(size_bytes, self.facts().size_bytes))
 
 
+class _OtherAddress(PosixPath):
+    """An address that is none of a bucket: a path where nothing lies, shown as it was given."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        found = _ADDRESS.fullmatch(f"{text}/" if text.endswith(":") else text)
+        if found is None:
+            return text
+        slashes = "///" if found["scheme"].lower() == "file" else "//"
+        return f"{found['scheme']}:{slashes}{found['rest']}"
+
+    def absolute(self) -> Self:
+        """Itself."""
+        return self
+
+
+def given_path(given: str | Path) -> Path:
+    """A path that somebody gave; an address keeps its slashes, unless something here has that very name.
+
+    Args:
+        given: as it was given; of an address that was made a path by somebody else, two slashes are assumed.
+    """
+    text = str(given)
+    has_slashes = isinstance(given, Path) or "://" in text
+    is_one = has_slashes and _ADDRESS.fullmatch(text) is not None and not os.path.lexists(text)
+    return _OtherAddress(text) if is_one else Path(given)
+
+
 def _stat_result(facts: ObjectFacts) -> os.stat_result:
     kind = stat.S_IFDIR if facts.is_folder else stat.S_IFREG
     seconds = facts.mtime_ns // 10**9
@@ -155,7 +187,8 @@ def asked_place(path: Path) -> Path:
     Raises:
         UsageError: it holds a user or a password, or leads out of its bucket.
     """
-    found = _ADDRESS.fullmatch(str(path))
+    text = str(path)
+    found = _ADDRESS.fullmatch(f"{text}/" if text.endswith(":") else text)
     if found is None or found["scheme"].lower() not in SCHEMES or os.path.lexists(path):
         return absolute(path)
     scheme, rest = found["scheme"].lower(), found["rest"].strip("/")
@@ -168,9 +201,35 @@ def asked_place(path: Path) -> Path:
         )
     if not bucket or ".." in rest.split("/"):
         raise UsageError(
-            "this is no address in a bucket", item=f"{scheme}://{rest}", remedy="Write s3://BUCKET/FOLDER"
+            "this is no address in a bucket",
+            item=f"{scheme}://{rest}",
+            remedy=f"Write {scheme}://BUCKET/FOLDER",
         )
     return BucketPath(f"{scheme}://{rest}")
+
+
+def film_place(path: Path) -> Path:
+    """As ``asked_place``, of a film or a folder of films that is to be read.
+
+    Args:
+        path: as it was given.
+
+    Raises:
+        UsageError: as there, or it is an address of another kind.
+    """
+    found = asked_place(path)
+    if (
+        is_address(given := given_path(path))
+        and not isinstance(found, BucketPath)
+        and not os.path.lexists(path)
+    ):
+        raise UsageError(
+            "addresses of this kind are not read",
+            item=given,
+            value=f"those of {' and '.join(f'{scheme}://' for scheme in SCHEMES)} are",
+            remedy="Mount what it names, and name the folder of the mount",
+        )
+    return found
 
 
 def existing(paths: list[str]) -> set[str]:

@@ -18,8 +18,8 @@ from polyreel.files import read_regular
 from polyreel.library.index.ignoring import IGNORE_FILE, SERVICE_FOLDERS, Ignored
 from polyreel.media.subtitles import sidecars_among, sidecars_in, stem_key
 from polyreel.media.suffixes import VIDEO_SUFFIXES
-from polyreel.remote.address import BucketPath, asked_place, bucket_answers, is_address
-from polyreel.remote.objects import SCHEMES, ObjectFacts
+from polyreel.remote.address import BucketPath, bucket_answers, film_place
+from polyreel.remote.objects import ObjectFacts
 
 __all__ = ["VIDEO_SUFFIXES", "FoundVideo", "Scan", "require_paths", "scan", "shown_path", "storable_mtime_ns"]
 
@@ -116,7 +116,7 @@ def require_paths(paths: Iterable[Path]) -> None:
 def _root(given: Path, missing: bool) -> Path:
     with contextlib.suppress(RuntimeError):  # a home of nobody: a path that does not exist
         given = given.expanduser()
-    asked = asked_place(given)
+    asked = film_place(given)
     if isinstance(asked, BucketPath):
         return _bucket_root(asked, missing)
     root = Path(os.path.normpath(asked))
@@ -125,13 +125,6 @@ def _root(given: Path, missing: bool) -> Path:
     except OSError as error:
         if missing and isinstance(error, FileNotFoundError):
             return root
-        if is_address(given):
-            raise UsageError(
-                "addresses of this kind are not read",
-                item=given,
-                value=f"those of {' and '.join(f'{scheme}://' for scheme in SCHEMES)} are",
-                remedy="Mount what it names, and name the folder of the mount",
-            ) from error
         raise UsageError(
             "no such file or folder",
             item=root,

@@ -37,7 +37,15 @@ from polyreel.library.store.recognised import (
 from polyreel.library.store.state import LibraryState
 from polyreel.library.store.store import TableReader
 from polyreel.library.store.tables import FILES, OK, RECOGNISED, SUBTITLES
-from polyreel.remote.address import BucketPath, asked_place, in_bucket, is_address, name_below, place
+from polyreel.remote.address import (
+    BucketPath,
+    asked_place,
+    given_path,
+    in_bucket,
+    is_address,
+    name_below,
+    place,
+)
 
 __all__ = ["IndexedFile", "LibrarySnapshot", "Snapshot"]
 
@@ -128,9 +136,11 @@ class Snapshot(ABC):
     def folders(self) -> tuple[str, ...]:
         """Folders below ``root`` that hold videos, by name, with all folders that lead there."""
         paths = [*self.index.videos["path"].to_pylist(), *self._rows_of_copies]
-        parents = {Path(self.name(path)).parent for path in paths}
+        parents = {place(self.name(path)).parent for path in paths}
         every = {folder for parent in parents for folder in (parent, *parent.parents)}
-        return tuple(sorted(str(folder) for folder in every if str(folder) != "."))
+        # The scheme of an address is no folder.
+        most = {folder for folder in every if not isinstance(folder, BucketPath) or len(folder.parts) > 1}
+        return tuple(sorted(str(folder) for folder in most if str(folder) != "."))
 
     @functools.cached_property
     def languages(self) -> tuple[str, ...]:
@@ -231,7 +241,7 @@ class Snapshot(ABC):
 
     def _within(self, folder: str) -> NDArray[np.bool_]:
         """Which videos lie below a folder, or at that path, (videos,)."""
-        inside = asked_place(Path(folder)) if is_address(Path(folder)) else self.root / folder
+        inside = asked_place(given_path(folder)) if is_address(Path(folder)) else self.root / folder
         path = str(type(inside)(os.path.normpath(inside))).rstrip("/")
         paths = self.index.videos["path"]
         below = pc.or_(pc.starts_with(paths, f"{path}/"), pc.equal(paths, path))

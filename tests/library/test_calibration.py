@@ -22,6 +22,8 @@ from polyreel.library.search import calibration as calibrating
 from polyreel.library.search.asked_words import AskedWords
 from polyreel.library.search.background import BACKGROUND_QUERIES, background_queries, load_background
 from polyreel.library.search.calibration import (
+    Closeness,
+    Scale,
     calibrate,
     closeness_between,
     provisional,
@@ -334,6 +336,36 @@ def test_a_fair_match_below_the_threshold_is_evidence(own_library):
     library.calibrate()
     found = Ranking(library.snapshot, card, asked, vector).result(cosines)
     assert (found.hits[0].evidence.subtitle.text, found.verdict) == ("the dog runs", "good")
+
+
+@pytest.mark.parametrize("per_video", [None, 1])
+@pytest.mark.parametrize("is_measured", [True, False])
+def test_the_verdict_does_not_depend_on_how_many_hits_are_shown(own_library, is_measured, per_video):
+    """A weak line comes first, and what may be a match by its picture is not shown."""
+    library = open_library(own_library)
+    snapshot, card = library.snapshot, library.bundle.card
+    if is_measured:
+        library.calibrate()
+        measured = snapshot.calibration
+        pictures = replace(measured.clips, bare=(0.3, 0.2))
+        said = Scale(np.zeros(card.dim), np.zeros((card.dim, card.dim)), (0.0, 0.01), (0.0, 0.01))
+        snapshot.calibration = replace(
+            measured, clips=pictures, lines=said, texts=Closeness(unrelated=0.73, same=1.0)
+        )
+    speaks = snapshot.index.subtitles["clip"][0].as_py()
+    seen = np.full((len(snapshot.index.clips), 1), 0.6, np.float32)
+    seen[speaks] = 0.1
+    (cosines,) = ExactVectors(seen).cosines(np.ones((1, 1), np.float32))
+    told = []
+    for top in (1, 2, 3, 100):
+        asked = text_query("dog runs red", top=top, per_video=per_video)
+        (vector,) = library.encode([asked])
+        told.append(Ranking(snapshot, card, asked, vector).result(cosines))
+    assert [len(result.hits) for result in told] == [1, 2, 3, 3]
+    assert {result.hits[0].evidence.subtitle.text for result in told} == {"the dog runs"}
+    assert {(result.verdict, result.confident) for result in told} == {
+        ("unsure", False) if is_measured else ("unmeasured", True)
+    }
 
 
 def test_what_looks_like_a_picture_has_no_strength(own_library):

@@ -69,6 +69,11 @@ class _Found:
         """Weight of all that speaks for a clip."""
         return self.pictures.get(row, 0.0) + self.lines.get(row, 0.0)
 
+    @property
+    def best_cosine(self) -> float:
+        """Of all that is seen, whether or not it is shown; -1 where nothing is looked at."""
+        return max((self.cosines[row] for row in self.pictures), default=-1.0)
+
     def joined(self, other: _Found) -> _Found:
         """Both, of clips of different videos."""
         return _Found(
@@ -111,7 +116,7 @@ class Ranking:
             self._hit(rank, each, clip, found)
             for rank, (each, clip) in enumerate(zip(shown, clips, strict=True), start=1)
         )
-        verdict = self._verdict(hits)
+        verdict = self._verdict(hits, found)
         return SearchResult(
             query=query.text,
             language=query.language,
@@ -119,7 +124,7 @@ class Ranking:
             mode=query.mode,
             took_ms=0.0,
             hits=hits,
-            confident=self._passes_thresholds(hits) if verdict == "unmeasured" else verdict == "good",
+            confident=self._passes_thresholds(hits, found) if verdict == "unmeasured" else verdict == "good",
             verdict=verdict,
             false_alarm_rate=None if calibration is None else self._false_alarms(calibration),
             pictures_left_out=self._snapshot.pictures_left_out if query.by_sight else 0,
@@ -297,7 +302,7 @@ class Ranking:
         own = scale.own_deviations(self._asked_of_lines, found)
         return LINES.weigh(scale.deviations(found), own, calibration.texts.of(found))
 
-    def _verdict(self, hits: tuple[Hit, ...]) -> Verdict:
+    def _verdict(self, hits: tuple[Hit, ...], found: _Found) -> Verdict:
         if self._calibration is None:
             return "unmeasured"
         if not hits:
@@ -307,14 +312,15 @@ class Ranking:
         if not self._query.by_sight:
             return "poor"
         scale = self._calibration.clips
-        best = max((hit.evidence.visual for hit in hits if hit.evidence.visual is not None), default=-1.0)
-        stands_out = scale is None or scale.deviations(np.array([best], np.float32))[0] > UNSURE
+        # Of all that was found: how many hits are shown says nothing of the query.
+        best = np.array([found.best_cosine], np.float32)
+        stands_out = scale is None or scale.deviations(best)[0] > UNSURE
         return "unsure" if stands_out else "poor"
 
-    def _passes_thresholds(self, hits: tuple[Hit, ...]) -> bool:
+    def _passes_thresholds(self, hits: tuple[Hit, ...], found: _Found) -> bool:
         """Whether anything matches well by the thresholds of the bundle."""
         by_line = bool(hits) and hits[0].evidence.subtitle is not None
-        return by_line or any((hit.evidence.visual or -1.0) >= self._card.confidence.clip for hit in hits)
+        return by_line or found.best_cosine >= self._card.confidence.clip
 
     def _false_alarms(self, calibration: Calibration) -> float:
         """Share of unrelated queries that pass by any of what is looked at."""

@@ -17,6 +17,8 @@ def test_a_message_says_what_on_which_item_the_value_and_what_to_do():
     error = BundleError("a part is damaged", item="text.onnx", value="7 bytes", remedy="Build it again")
     assert str(error) == "a part is damaged: text.onnx (7 bytes). Build it again."
     assert str(BundleError("nothing is known")) == "nothing is known."
+    # In a list, as in a report of what failed, Python shows it so.
+    assert f"{[error]}" == f"[BundleError({str(error)!r})]"
 
 
 @pytest.mark.parametrize("kind", [kind for kind in CLASSES if kind is not UnknownNameError])

@@ -95,6 +95,10 @@ class PolyreelError(Exception):
             head += f" ({self.value})"
         return " ".join(_sentence(part) for part in (head, self.remedy) if part)
 
+    def __repr__(self) -> str:
+        # In a list of them, as in a report, the item is what one looks for.
+        return f"{type(self).__name__}({str(self)!r})"
+
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments do not survive the default pickling between processes.
         return (_rebuild, (type(self), self.what, self.item, self.value, self.remedy))

@@ -64,6 +64,8 @@ def demo(
         workers=len(os.sched_getaffinity(0)),
         after=in_turn(*lines.makers),
     )
+    for error in (*report.failed, *lines.failures):
+        stderr.print(f"left out: {error}", style="yellow", markup=False, soft_wrap=True)
     opened = Library(folder, load_bundle)
     asked = [(language, _spread(clips, place)) for place, language in enumerate(STUDY_LANGUAGES)]
     answers = [

@@ -16,6 +16,7 @@ from polyreel.extras import install_extra
 from polyreel.units import clock, printable
 
 if TYPE_CHECKING:
+    from polyreel.errors import MediaError
     from polyreel.library.line_kinds import LineKind
     from polyreel.library.results import SearchResult
     from polyreel.library.search.search import Library
@@ -65,6 +66,11 @@ class LinesOfDemo:
     def interrupted(self) -> bool:
         """Whether somebody ended it before it had heard and read all of them."""
         return any(maker.was_interrupted for maker in self.makers)
+
+    @property
+    def failures(self) -> list[MediaError]:
+        """Clips that could not be heard or read."""
+        return [error for maker in self.makers for error in maker.failures]
 
     def ask(self, library: Library, *, top: int) -> None:
         """Search in the lines of each kind that there are.

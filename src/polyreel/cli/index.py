@@ -311,10 +311,10 @@ def _follow(show: ProgressDisplay) -> Callable[[IndexEvent], None]:
     from polyreel.library.index.events import Planned, Progressed, Settled
 
     show("looking for videos", 0, None)
-    done_bytes, total_bytes, done_files, files = 0.0, 0, 0, 0
+    done_bytes, total_bytes, done_files, files, failed = 0.0, 0, 0, 0, 0
 
     def follow(event: IndexEvent) -> None:
-        nonlocal done_bytes, total_bytes, done_files, files
+        nonlocal done_bytes, total_bytes, done_files, files, failed
         match event:
             case Planned(files, total_bytes):
                 pass
@@ -322,11 +322,11 @@ def _follow(show: ProgressDisplay) -> Callable[[IndexEvent], None]:
                 done_bytes += size_bytes
             case Settled(_, error):
                 done_files += 1
-                if error is not None:
-                    show.say(f"left out: {error}", style="yellow")
+                failed += error is not None  # the report at the end says which, and why
             case _:
                 return
-        show("indexing", done_bytes, total_bytes, amount=f"{done_files:,}/{files:,} files")
+        left_out = f", {failed:,} left out" if failed else ""
+        show("indexing", done_bytes, total_bytes, amount=f"{done_files:,}/{files:,} files{left_out}")
 
     return follow
 

@@ -204,10 +204,13 @@ def in_turn(*makers: LineMaker) -> Callable[[Path, Encoder, str, ProgressDisplay
 
 
 def _follow(show: ProgressDisplay, words: _Words) -> Callable[[HearingProgress], None]:
+    failed = 0
+
     def follow(now: HearingProgress) -> None:
-        if now.failed is not None:
-            show.say(f"not {words.did}: {now.failed}", style="yellow")
-        amount = f"{now.videos_done:,}/{now.videos:,} videos"
+        nonlocal failed
+        failed += now.failed is not None  # the report at the end says which, and why
+        left_out = f", {failed:,} left out" if failed else ""
+        amount = f"{now.videos_done:,}/{now.videos:,} videos{left_out}"
         show(words.does, now.sound_done_s, now.sound_s, amount=amount)
 
     return follow

@@ -78,8 +78,9 @@ def test_index_tells_what_it_did(films_folder, tmp_path, capsys, tiny_bundle):
 def test_index_again_says_that_nothing_has_changed(films_folder, capsys):
     code, out, _ = ask(capsys, "index", films_folder / "videos", *where(films_folder))
     assert code == 0
-    assert "Nothing has changed: 4 videos as indexed before." in out
-    assert "1 file failed before" in out
+    assert "Nothing has changed: 3 videos as indexed before." in out
+    assert "1 file failed before, not changed: see 'polyreel doctor'. --retry-failed reads it" in out
+    assert "broken.mp4" not in out
 
 
 def test_index_as_json(films_folder, capsys):
@@ -110,6 +111,24 @@ def test_index_fails_where_nothing_could_be_read(tmp_path, capsys, tiny_bundle):
     code, document = ask_json(capsys, *arguments, "--retry-failed")
     assert code == 1
     assert len(document["failed"]) == 1
+
+
+def test_a_file_that_failed_before_and_is_indexed_alone_is_told_so_again(tmp_path, capsys, tiny_bundle):
+    broken, whole = tmp_path / "videos" / "a.mp4", tmp_path / "videos" / "b.mp4"
+    film(whole, "red")
+    broken.write_bytes(b"")
+    ask(capsys, "index", tmp_path / "videos", *where(tmp_path), "--bundle", tiny_bundle.folder)
+    code, out, _ = ask(capsys, "index", broken, *where(tmp_path))
+    assert code == 1
+    assert "1 item failed before and did not change since:" in out
+    assert f"the file is empty: {broken} (0 bytes). Copy it again." in out
+    assert "--retry-failed reads it again." in out
+    assert "Nothing has changed" not in out
+    code, document = ask_json(capsys, "index", broken, *where(tmp_path))
+    (message,) = document["failed_before"]
+    assert (code, document["unchanged_failed"], str(broken) in message) == (1, 1, True)
+    for path in (whole, tmp_path / "videos"):  # what is whole is there: no failure
+        assert ask(capsys, "index", path, *where(tmp_path))[0] == 0
 
 
 def test_index_keeps_what_cannot_be_found_until_told_to_prune(films_folder, tmp_path, capsys, tiny_bundle):

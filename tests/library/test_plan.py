@@ -37,13 +37,13 @@ def test_new_files_are_read():
 def test_changed_files_are_read(change, status):
     plan = make_plan(scanned(found("a", **change)), row("a", status=status))
     assert [video.path.name for video in plan.read] == ["a"]
-    assert (plan.unchanged, plan.unchanged_failed, plan.removed) == (0, 0, [])
+    assert (plan.unchanged, plan.failed_before, plan.removed) == (0, [], [])
 
 
 def test_a_file_that_failed_is_left_alone_unless_asked_for():
     known = row("a", status=FAILED)
     plan = make_plan(scanned(found("a")), known)
-    assert (plan.read, plan.unchanged, plan.unchanged_failed) == ([], 1, 1)
+    assert (plan.read, plan.unchanged, plan.failed_before) == ([], 1, [str(ROOT / "a")])
     plan = make_plan(scanned(found("a")), known, retry_failed=True)
     assert ([video.path.name for video in plan.read], plan.unchanged) == (["a"], 0)
 

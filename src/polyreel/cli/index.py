@@ -186,9 +186,8 @@ def index(
         tell_all(report)
         for maker in makers:
             maker.print_report()
-    nothing_worked = report.failed and not (report.changed or report.unchanged)
     has_failed = any(maker.has_failed for maker in makers)
-    return 1 if report.interrupted or nothing_worked or has_failed else 0
+    return 1 if report.interrupted or report.failed_entirely or has_failed else 0
 
 
 def _say_if_mixed(folder: Path, sampling: Sampling) -> None:
@@ -332,17 +331,19 @@ def _follow(show: ProgressDisplay) -> Callable[[IndexEvent], None]:
 
 
 def _print_report(report: IndexReport, folder: Path) -> None:
+    as_before = report.unchanged - report.unchanged_failed
     if not report.found and not report.kept and not report.changed:
         stdout.print("No video was found there: nothing to do.")
     elif not report.changed and not report.failed and not report.interrupted:
-        stdout.print(f"Nothing has changed: {count(report.unchanged, 'video')} as indexed before.")
+        if not report.failed_entirely:
+            stdout.print(f"Nothing has changed: {count(as_before, 'video')} as indexed before.")
     else:
         parts = [
             (report.indexed, "indexed"),
             (report.linked, "renamed or copied, not decoded again"),
             (report.resubtitled, "with new subtitles"),
             (report.removed, "removed"),
-            (report.unchanged, "unchanged"),
+            (as_before, "unchanged"),
         ]
         stdout.print(
             "; ".join(f"{count(number, 'video')} {what}" for number, what in parts if number)
@@ -370,11 +371,8 @@ def _print_report(report: IndexReport, folder: Path) -> None:
     if report.texts:
         stdout.print(f"Passed over {count(report.texts, 'file')} of TypeScript.")
     lost, failed = parted_by_loss(report.failed)
-    _print_failures(failed)
-    if report.unchanged_failed:
-        stdout.print(
-            f"{count(report.unchanged_failed, 'file')} failed before, not changed: see 'polyreel doctor'."
-        )
+    _print_failures(failed, "could not be read:")
+    _print_failed_before(report)
     if lost is not None:
         kept = _kept(report)
         stdout.print(
@@ -398,10 +396,23 @@ def _kept(report: IndexReport) -> str:
     return f"{' and '.join(kept)} {'is' if kept == ['what was indexed'] else 'are'} kept"
 
 
-def _print_failures(failures: Sequence[MediaError]) -> None:
+def _print_failed_before(report: IndexReport) -> None:
+    """Say which files were left alone: why, too, where there is nothing else to tell."""
+    if not report.failed_before:
+        return
+    again = f"--retry-failed reads {'it' if report.unchanged_failed == 1 else 'them'} again."
+    if report.failed_entirely:
+        _print_failures(report.failed_before, "failed before and did not change since:")
+        stdout.print(again)
+    else:
+        failed = count(report.unchanged_failed, "file")
+        stdout.print(f"{failed} failed before, not changed: see 'polyreel doctor'. {again}", soft_wrap=True)
+
+
+def _print_failures(failures: Sequence[MediaError | str], what: str) -> None:
     if not failures:
         return
-    stdout.print(f"{count(len(failures), 'item')} could not be read:", style="yellow")
+    stdout.print(f"{count(len(failures), 'item')} {what}", style="yellow")
     for failure in failures[:_SHOWN_FAILURES]:
         stdout.print(f"  {failure}", markup=False, soft_wrap=True)
     if len(failures) > _SHOWN_FAILURES:

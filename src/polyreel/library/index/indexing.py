@@ -54,7 +54,8 @@ class IndexReport:
         found: videos in the folders.
         indexed: files that were decoded; ``linked`` files whose content was known under another path.
         reread: those among ``indexed`` that had been in the library and have changed.
-        unchanged: files that needed nothing; ``unchanged_failed`` of them failed in an earlier run.
+        unchanged: files that needed nothing; ``unchanged_failed`` of them failed in an earlier run, and
+            ``failed_before`` says why.
         resubtitled: files of which only the subtitles were read again.
         caught_up: clips that could not be read when the library moved to its bundle, encoded now.
         removed: files that have left.
@@ -79,6 +80,7 @@ class IndexReport:
     linked: int = 0
     unchanged: int = 0
     unchanged_failed: int = 0
+    failed_before: list[str] = field(default_factory=list)
     resubtitled: int = 0
     caught_up: int = 0
     removed: int = 0
@@ -101,6 +103,12 @@ class IndexReport:
         """Whether the library is not as it was."""
         done = self.indexed or self.linked or self.resubtitled or self.caught_up or self.removed
         return bool(done or self.half_read)
+
+    @property
+    def failed_entirely(self) -> bool:
+        """Whether files failed, in this run or before, and of what was found nothing can be searched."""
+        left_out = self.failed or self.unchanged_failed
+        return bool(left_out) and not self.changed and self.unchanged == self.unchanged_failed
 
 
 def index(
@@ -317,7 +325,9 @@ class _Run:
         """Take note of what needs no decoding."""
         self.report.found, self.report.links = len(found.videos), found.links
         self.report.excluded, self.report.texts = len(found.excluded), found.texts
-        self.report.unchanged, self.report.unchanged_failed = plan.unchanged, plan.unchanged_failed
+        self.report.unchanged = plan.unchanged
+        self.report.failed_before = [self._known[path]["message"] for path in plan.failed_before]
+        self.report.unchanged_failed = len(plan.failed_before)
         self.report.failed += found.problems
         self.report.kept, self._gone = plan.kept, plan.removed
         # A file that failed and is to be read again must not be taken for known by its own row.

@@ -23,7 +23,7 @@ class Plan:
         resubtitle: files whose pictures are known but whose subtitle files have changed, with their rows.
         removed: paths that the library knows and that are gone.
         unchanged: number of files that need nothing.
-        unchanged_failed: those among them that failed before and have not changed since.
+        failed_before: paths of those among them that failed before and have not changed since.
         kept: paths that were not found but stay, because nothing at all lies where they were.
     """
 
@@ -31,7 +31,7 @@ class Plan:
     resubtitle: list[tuple[FoundVideo, Mapping[str, Any]]] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     unchanged: int = 0
-    unchanged_failed: int = 0
+    failed_before: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
 
 
@@ -56,7 +56,7 @@ def make_plan(
                 plan.read.append(video)
             else:
                 plan.unchanged += 1
-                plan.unchanged_failed += 1
+                plan.failed_before.append(str(video.path))
         elif row["sidecars"] != video.sidecars:
             plan.resubtitle.append((video, row))
         else:

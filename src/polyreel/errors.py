@@ -154,12 +154,17 @@ def require_positive(value: object, name: str) -> None:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The remedy for a wrong name: the nearest of the known ones, or else all of them."""
+    names = sorted(known)
+    near = nearest(name, names)
+    return f"Did you mean {near!r}?" if near else f"Known: {', '.join(names) or 'none'}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that a wrong one is nearest to; None if none is near."""
     # Imported late: most commands end without a wrong name.
     import difflib
 
-    names = sorted(known)
-    near = difflib.get_close_matches(str(name), names, n=1)
-    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(names) or 'none'}"
+    return next(iter(difflib.get_close_matches(str(name), list(known), n=1)), None)
 
 
 def _rebuild(

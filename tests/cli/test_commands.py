@@ -557,6 +557,34 @@ def test_bad_usage_is_one_clear_message(films_folder, tmp_path, monkeypatch, cap
 
 def test_a_near_miss_is_offered(capsys):
     assert "Did you mean 'small'?" in ask(capsys, "bundles", "show", "smal")[2]
+    for options in (["--topp", "3"], ["--topp=3"]):
+        assert "no such option: --topp" in (err := ask(capsys, "search", "red", *options)[2])
+        assert "Did you mean --top? Put a query with hyphens in quotes" in err
+    assert "Did you mean" not in ask(capsys, "search", "red", "--xyzzy")[2]
+    assert "Did you mean --json?" in ask(capsys, "doctor", "--jsn")[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--library", "my films", "search", "red"], "Write: polyreel search --library 'my films' red"),
+        (["--library=x", "videos", "list"], "Write: polyreel videos list --library=x"),
+        (["videos", "--library", "x", "list"], "Write: polyreel videos list --library x"),
+        (["--library", "x"], "See: polyreel --help"),
+    ],
+)
+def test_an_option_before_the_verb_is_shown_its_place(capsys, arguments, said):
+    code, out, err = ask(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert err.strip().startswith("polyreel: options come after the verb: --library")
+    assert err.strip().endswith(said)
+
+
+@pytest.mark.parametrize("verb", ["index", "cut", "transcribe", "videos forget", "videos relocate"])
+def test_what_is_missing_is_shown_in_an_example(capsys, verb):
+    code, _, err = ask(capsys, *verb.split())
+    assert code == 2
+    assert f"requires an argument. Example: polyreel {verb} " in " ".join(err.split())
 
 
 @pytest.mark.parametrize("verb", [["search", "red"], ["doctor"]], ids=" ".join)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import itertools
 import os
+import re
+import shlex
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, MissingArgumentError, UnknownCommandError
 
 from polyreel._version import __version__
 from polyreel.cli.output import print_error
@@ -121,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = build_app(given)(given, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except CycloptsError as error:
-        print_error(str(error), as_json=as_json, kind=type(error).__name__)
+        print_error(_bad_usage(error), as_json=as_json, kind=type(error).__name__)
         return _BAD_USAGE
     except PolyreelError as error:
         print_error(str(error), as_json=as_json, kind=type(error).__name__)
@@ -160,6 +162,29 @@ def _has_empty_path(given: Sequence[str]) -> bool:
         return True
     pairs = set(itertools.pairwise(given))
     return any(f"{option}=" in given or (option, "") in pairs for option in _PATH_OPTIONS)
+
+
+def _bad_usage(error: CycloptsError) -> str:
+    """What to say of it: with how it is written right, where that is known."""
+    words = error.unused_tokens or []
+    if isinstance(error, UnknownCommandError) and words and words[0].startswith("-"):
+        return f"options come after the verb: {words[0]}. {_in_order(words, error)}"
+    if isinstance(error, MissingArgumentError) and error.target is not None:
+        example = re.search(r"^ *(Example: .+)$", error.target.__doc__ or "", re.MULTILINE)
+        return f"{error} {example[1]}" if example else str(error)
+    return str(error)
+
+
+def _in_order(words: Sequence[str], error: UnknownCommandError) -> str:
+    """The command with the options that came too early behind its verb."""
+    above = ["polyreel", *(error.command_chain or ())]
+    verbs = [name for name in error.app or () if not name.startswith("-")]
+    place = next((place for place, word in enumerate(words) if word in verbs), None)
+    if place is None:
+        return f"See: {' '.join(above)} --help"
+    is_group = words[place] in VERBS and VERBS[words[place]][0].endswith(":app")
+    end = place + 1 + is_group
+    return f"Write: {shlex.join([*above, *words[place:end], *words[:place], *words[end:]])}"
 
 
 def _drop_output() -> None:

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Parameter, validators
+from cyclopts import App, Parameter, validators
 from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
@@ -26,7 +26,7 @@ from polyreel.cli.options import (
     spoken_languages,
 )
 from polyreel.cli.output import print_json, print_lines, stderr, stdout, write_paths
-from polyreel.errors import QueryError, UsageError
+from polyreel.errors import QueryError, UsageError, nearest
 from polyreel.files import absolute
 from polyreel.library.last_hits import recall_hit, remember_hits
 from polyreel.library.local_socket import ask_server
@@ -346,10 +346,21 @@ def _query(words: tuple[str, ...]) -> str:
         raise QueryError("there is no query", remedy="Say what to look for: polyreel search 'mbwa anakimbia'")
     option = next((word for word in words if len(words) > 1 and word.startswith("--")), None)
     if option is not None:
+        near = nearest(option.partition("=")[0], _options())
+        offer = "" if near is None else f"Did you mean {near}? "
         raise UsageError(
-            "search has no such option", item=option, remedy="Put a query with hyphens in quotes, as one word"
+            "search has no such option",
+            item=option,
+            remedy=f"{offer}Put a query with hyphens in quotes, as one word",
         )
     return " ".join(words)
+
+
+def _options() -> list[str]:
+    """The options of ``search``, as the command line has them."""
+    own = App()
+    own.default(search)
+    return [name for each in own.assemble_argument_collection() for name in each.names if name[:2] == "--"]
 
 
 def _plain(hit: Hit) -> str:

@@ -98,7 +98,9 @@ def test_index_of_a_folder_without_videos_is_no_failure(tmp_path, capsys, tiny_b
     assert "No video was found there" in out
     code, out, err = ask(capsys, "search", "red", *where(tmp_path))
     assert (code, out) == (0, "")
-    assert err.startswith("Nothing found")
+    assert err.startswith("Nothing found: the library is empty. 'polyreel index FOLDER' fills it")
+    assert "the library is empty" in ask(capsys, "search", "red", *where(tmp_path), "--in", "speech")[2]
+    assert ask_json(capsys, "search", "red", *where(tmp_path))[1]["library_is_empty"] is True
 
 
 def test_index_fails_where_nothing_could_be_read(tmp_path, capsys, tiny_bundle):
@@ -170,6 +172,7 @@ RESULT_FIELDS = {
     "false_alarm_rate",
     "pictures_left_out",
     "approximate",
+    "library_is_empty",
 }
 HIT_FIELDS = {
     "library",
@@ -373,6 +376,7 @@ def test_search_says_when_nothing_matches_well(films_folder, capsys):
     code, out, err = ask(capsys, "search", '"zzzz"', *where(films_folder), "--mode", "subtitles")
     assert (code, out) == (0, "")
     assert err.strip() == "Nothing found: no line of subtitles matches."
+    assert ask_json(capsys, "search", '"zzzz"', *where(films_folder))[1]["library_is_empty"] is False
     _, _, err = ask(capsys, "search", "zzzz", *where(films_folder), "--in", "speech")
     assert "no line of speech matches. 'polyreel index --speech'" in " ".join(err.split())
 

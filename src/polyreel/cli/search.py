@@ -258,10 +258,16 @@ def _open(video: Path, start_s: float) -> None:
     stderr.print(f"Shown by {name}{where}", style="dim")
 
 
-def _nothing_found(asked: Sequence[str], *, filtered: bool) -> str:
+def _nothing_found(result: SearchResult, *, filtered: bool) -> str:
+    if result.library_is_empty:
+        return (
+            "Nothing found: the library is empty. 'polyreel index FOLDER' fills it; 'polyreel doctor' says "
+            "what was left out, and why."
+        )
+    asked = result.mode.split(",")
     if {"visual", "hybrid"} & set(asked):
-        why = "no video passes the filters" if filtered else "the library is empty"
-        return f"Nothing found: {why}, or no line matches."
+        why = "no video passes the filters, or " if filtered else ""
+        return f"Nothing found: {why}nothing matches."
     others = ", or no video passes the filters" if filtered else ""
     advice = [
         f"'polyreel index {_MADE_BY[kind]}' makes lines of {kind}." for kind in asked if kind in _MADE_BY
@@ -271,7 +277,7 @@ def _nothing_found(asked: Sequence[str], *, filtered: bool) -> str:
 
 def _print(result: SearchResult, *, filtered: bool) -> None:
     if not result.hits:
-        stderr.print(_nothing_found(result.mode.split(","), filtered=filtered), soft_wrap=True)
+        stderr.print(_nothing_found(result, filtered=filtered), soft_wrap=True)
         return
     if result.pictures_left_out:
         stderr.print(

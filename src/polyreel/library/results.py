@@ -190,6 +190,7 @@ class SearchResult(LibraryResult):
             library moved to this bundle; their lines were.
         approximate: whether an index chose what the query was compared with, as in very large libraries, so
             that a good match may be missing.
+        library_is_empty: whether there is no video to search in, so that nothing can be found.
     """
 
     query: str
@@ -203,6 +204,7 @@ class SearchResult(LibraryResult):
     false_alarm_rate: float | None = None
     pictures_left_out: int = 0
     approximate: bool = False
+    library_is_empty: bool = False
 
     @property
     def doubt(self) -> str:
@@ -219,7 +221,9 @@ class SearchResult(LibraryResult):
         lines = [
             f"{count(len(self.hits), 'hit')} for {asked}({self.language}, {self.mode}, {self.took_ms:.0f} ms)"
         ]
-        if self.hits and self.doubt:
+        if self.library_is_empty:
+            lines.append("The library is empty: no video has been indexed.")
+        elif self.hits and self.doubt:
             lines.append(self.doubt)
         for hit in self.hits:
             start, end = f"{clock(hit.start_s, digits=1):>7}", f"{clock(hit.end_s, digits=1):>7}"

@@ -129,6 +129,7 @@ class Ranking:
             false_alarm_rate=None if calibration is None else self._false_alarms(calibration),
             pictures_left_out=self._snapshot.pictures_left_out if query.by_sight else 0,
             approximate=self._is_approximate,
+            library_is_empty=not len(index.videos),
         )
 
     def _shown(self, cosines: Cosines) -> tuple[list[Folded], _Found]:

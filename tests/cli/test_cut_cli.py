@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from films import film, index_films
+from films import film, index_films, subtitles
 from polyreel.cli.app import main
 from polyreel.media.decode import VideoReader
 
@@ -54,6 +54,21 @@ def test_a_hit_of_the_last_search_is_cut_by_its_rank(folder, tmp_path, capsys):
     assert pictures(tmp_path / "blue.mkv") == 5
     remembered = next((folder / "library" / "cache").glob("last-hits-*.json"))
     assert remembered.stat().st_mode & 0o777 == 0o600
+
+
+def test_subtitles_beside_the_film_are_said_to_stay_there(tmp_path, capsys):
+    source = film(tmp_path / "talk.mp4", "red", "blue")
+    for name in ("talk.en.srt", "talk.de.srt", "other.srt"):
+        subtitles(tmp_path / name, (0, 1, "the dog"))
+    asked = ("cut", source, "--start", 0, "--end", 1, "-o", tmp_path / "cut.mp4")
+    code, _, err = ask(capsys, *asked)
+    assert code == 0
+    assert "Left out: subtitles in files beside the film (talk.de.srt, talk.en.srt)" in err
+    code, out, _ = ask(capsys, *asked, "--overwrite", "--json")
+    assert ["talk.de.srt" in what for what in json.loads(out)["left_out"]] == [True]
+    for name in ("talk.en.srt", "talk.de.srt"):
+        (tmp_path / name).unlink()
+    assert "Left out" not in ask(capsys, *asked, "--overwrite")[2]
 
 
 def test_a_rank_that_no_hit_has_is_refused(folder, tmp_path, capsys):

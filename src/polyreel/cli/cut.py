@@ -32,7 +32,7 @@ def cut(
 
     The cut shows exactly the pictures from the start to the end. Those of H.264, VP8 and VP9 are copied, and
     encoded anew between an end and the nearest key frame; those of other codecs are encoded anew where a cut
-    does not begin and end at key frames.
+    does not begin and end at key frames. Subtitles in files beside the video are not cut.
 
     Example: polyreel cut 1 -o moment.mp4
 
@@ -72,7 +72,7 @@ def cut(
         soft_wrap=True,
     )
     for what in report.left_out:
-        stderr.print(f"Left out: {what}", style="yellow")
+        stderr.print(f"Left out: {what}", style="yellow", markup=False, soft_wrap=True)
     return 0
 
 

@@ -13,6 +13,8 @@ from polyreel.media.cuts.request import CutReport, CutRequest
 from polyreel.media.cuts.targets import target_of
 from polyreel.media.film_facts import FilmFacts
 from polyreel.media.limited import DecodeWorker, Limits, Messages
+from polyreel.media.subtitles import sidecars_among, stem_key
+from polyreel.remote.address import BucketPath
 
 __all__ = ["facts_of", "write_cut"]
 
@@ -55,11 +57,28 @@ def write_cut(
         raise UsageError("the cut would replace the film itself", item=target, remedy="Give another name")
     try:
         with finished_file(target, overwrite=overwrite) as place, DecodeWorker(limits) as worker:
-            return _asked(worker, source, place, request, on_time)
+            report = _asked(worker, source, place, request, on_time)
     except FileExistsError as error:
         raise UsageError(
             "a file of this name is there", item=target, remedy="Give another name, or --overwrite"
         ) from error
+    if beside := _subtitles_beside(source):
+        stay = f"subtitles in files beside the film ({', '.join(beside)})"
+        report = report.model_copy(update={"left_out": (*report.left_out, stay)})
+    return report
+
+
+def _subtitles_beside(source: Path) -> list[str]:
+    """Names of the subtitle files of a film, which no cut takes along; none where that cannot be told."""
+    files: list[Path]
+    try:
+        if isinstance(source, BucketPath):
+            files = [BucketPath(each.address) for each in source.parent.entries() if not each.is_folder]
+        else:
+            files = list(source.parent.iterdir())
+    except OSError:
+        return []
+    return [path.name for path in sidecars_among(files).get(stem_key(source), ())]
 
 
 def facts_of(worker: DecodeWorker, path: Path) -> FilmFacts:

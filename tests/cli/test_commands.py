@@ -399,6 +399,21 @@ def test_doctor_lists_what_is_left_out_and_why(films_folder, capsys, tiny_bundle
     ]
 
 
+def test_doctor_says_what_of_the_left_out_is_gone(tmp_path, capsys, tiny_bundle):
+    broken = tmp_path / "videos" / "broken.mp4"
+    broken.parent.mkdir()
+    broken.write_text("no video")
+    ask(capsys, "index", broken.parent, *where(tmp_path), "--bundle", tiny_bundle.folder)
+    assert "not there" not in ask(capsys, "doctor", *where(tmp_path))[1]
+    broken.unlink()
+    _, out, _ = ask(capsys, "doctor", *where(tmp_path))
+    assert "(It is not there now.)" in out
+    assert out.count(str(broken)) == 1
+    assert "'polyreel videos forget' drops what is not there." in out
+    assert ask(capsys, "videos", "forget", broken, *where(tmp_path))[0] == 0
+    assert "Every file was read in full." in ask(capsys, "doctor", *where(tmp_path))[1]
+
+
 def test_doctor_fails_where_the_bundle_is_gone(films_folder, tmp_path, capsys, tiny_bundle):
     bundle = shutil.copytree(tiny_bundle.folder, tmp_path / "bundle")
     ask(capsys, "index", films_folder / "videos", *where(tmp_path), "--bundle", bundle)

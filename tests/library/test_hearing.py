@@ -246,7 +246,8 @@ def test_a_film_that_cannot_be_heard_is_named_and_not_tried_again_by_itself(libr
     assert report.heard == 1
     assert ["a.mkv" in str(error) for error in report.failed] == [True]
     (problem,) = examine(library).speech.failed
-    assert "nothing of the sound decodes" in problem.message
+    assert problem.message.startswith("nothing of the sound decodes")
+    assert "a.mkv" not in problem.message  # which may be called otherwise by the time that it is read
     assert listen(library, tiny_bundle).heard == 0
     assert listen(library, tiny_bundle, retry_failed=True).heard == 1
     assert spoken(library) == ALL

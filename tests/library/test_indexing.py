@@ -21,6 +21,7 @@ from polyreel.errors import BundleMismatchError, LimitError, UsageError
 from polyreel.library.index import decode_pool, indexing, scan
 from polyreel.library.index.events import Committed, Planned, Progressed, Settled
 from polyreel.library.store.doctor import examine
+from polyreel.library.store.known_videos import forget
 from polyreel.library.store.state import read_state
 from polyreel.media.limited import Limits
 
@@ -451,6 +452,32 @@ def test_copies_of_a_broken_file_fail_together_and_are_decoded_once(folder, libr
     report = index_films(folder, library, tiny_bundle)
     assert (len(report.failed), decoded) == (1, [])
     assert holdings(library)[str(folder / "three.mp4")].status == "failed"
+
+
+def test_a_broken_file_that_moved_is_left_out_once_under_its_name_now(folder, library, tiny_bundle, decoded):
+    """Whether or not its former place is looked at again."""
+    old, new = folder / "old" / "one.mp4", folder / "new" / "one.mp4"
+    old.parent.mkdir()
+    old.write_text("no video")
+    film(folder / "fine.mp4", "red")
+    index_films(folder, library, tiny_bundle)
+    old.parent.rename(new.parent)
+    decoded.clear()
+    report = index_films(new.parent, library, tiny_bundle)
+    assert (len(report.failed), report.failed_entirely, report.kept, decoded) == (1, True, [], [])
+    (problem,) = examine(library).failed
+    assert (problem.path, str(new) in problem.message, str(old) in problem.message) == (str(new), True, False)
+    report = index_films(folder, library, tiny_bundle)
+    assert (report.failed_before, report.removed) == ([problem.message], 0)
+    # A copy is no move, and what is gone altogether can be forgotten.
+    shutil.copy(new, folder / "two.mp4")
+    index_films(folder / "two.mp4", library, tiny_bundle)
+    assert [each.path for each in examine(library).failed] == [str(new), str(folder / "two.mp4")]
+    for path in (new, folder / "two.mp4"):
+        path.unlink()
+    assert examine(library).left_out_gone == (str(new), str(folder / "two.mp4"))
+    forget(library, [new, folder / "two.mp4"])
+    assert (examine(library).failed, examine(library).left_out_gone) == ((), ())
 
 
 def test_what_a_retry_can_read_is_read(folder, library, tiny_bundle):

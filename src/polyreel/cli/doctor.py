@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from polyreel.cli.options import Json, LibraryOption, default_library
@@ -12,7 +12,7 @@ from polyreel.remote.address import in_bucket
 from polyreel.units import count, size
 
 if TYPE_CHECKING:
-    from polyreel.library.store.recognised import RecognisedHealth
+    from polyreel.library.store.recognised import FileProblem, RecognisedHealth
 
 __all__ = ["doctor"]
 
@@ -92,28 +92,26 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
             stdout.print("'polyreel index --prune' on their folder drops what is gone.")
     if health.failed:
         stdout.print(f"\nLeft out: {count(len(health.failed), 'file')}", style="yellow")
-        for problem in health.failed:
-            stdout.print(f"  {problem.message}", markup=False, soft_wrap=True)
+        _print_problems(health.failed, gone=health.left_out_gone)
         stdout.print("Once they are mended, 'polyreel index' reads them again.")
     if health.half_read:
         stdout.print(
             f"\nHalf read, and not searched yet: {count(len(health.half_read), 'file')}", style="yellow"
         )
-        for problem in health.half_read:
-            stdout.print(f"  {problem.message}", markup=False, soft_wrap=True)
+        _print_problems(health.half_read, gone=health.left_out_gone)
+    if health.left_out_gone:
+        stdout.print("'polyreel videos forget' drops what is not there.")
     for what, stage, again in (
         ("heard", health.speech, "listens to them again"),
         ("read for text on the screen", health.screen_text, "reads them again"),
     ):
         if stage.failed:
             stdout.print(f"\nNot {what}: {count(len(stage.failed), 'file')}", style="yellow")
-            for problem in stage.failed:
-                stdout.print(f"  {problem.message}", markup=False, soft_wrap=True)
+            _print_problems(stage.failed)
             stdout.print(f"'polyreel index --retry-failed' {again}.")
     if health.remarks:
         stdout.print(f"\nRead in part: {count(len(health.remarks), 'file')}", style="yellow")
-        for problem in health.remarks:
-            stdout.print(f"  {problem.path}: {problem.message}", markup=False, soft_wrap=True)
+        _print_problems(health.remarks)
     left_out = (health.failed, health.half_read, health.missing, health.unencoded)
     if not any((*left_out, health.remarks, health.damage)):
         stdout.print("Every file was read in full.")
@@ -139,6 +137,13 @@ def _told(stage: RecognisedHealth, done: str) -> str:
     if parts and done == "read":
         parts.append(f"no text in {UNREADABLE} letters")
     return ", ".join(parts)
+
+
+def _print_problems(problems: Iterable[FileProblem], *, gone: Sequence[str] = ()) -> None:
+    for problem in problems:
+        named = "" if problem.path in problem.message else f"{problem.path}: "
+        state = " (It is not there now.)" if problem.path in gone else ""
+        stdout.print(f"  {named}{problem.message}{state}", markup=False, soft_wrap=True)
 
 
 def _print_paths(paths: Sequence[str], all_of_them: str) -> None:

@@ -340,7 +340,9 @@ class _Hearing:
                     require_reach(job.path, error.value)
                 self._end(heard, error)  # tried again at every run, as nothing is noted
             case MediaError():
-                self._keep(heard, FAILED, message=str(event))
+                # Without the path, which does not stay the same.
+                reason = MediaError(event.what, value=event.value, remedy=event.remedy)
+                self._keep(heard, FAILED, message=str(reason))
                 self._end(heard, event)
             case _:
                 assert_never(event)

@@ -22,6 +22,7 @@ from polyreel.library.index.filling import Filler
 from polyreel.library.index.gaps import find_gap
 from polyreel.library.index.half_read import half_read_message, kept_of_half_read
 from polyreel.library.index.hearing import HearingReport
+from polyreel.library.index.moved import left_out_and_moved
 from polyreel.library.index.plan import Plan, make_plan
 from polyreel.library.index.progress_file import ProgressFile
 from polyreel.library.index.run_record import MOST_PROBLEMS, RunProblem, RunRecord, write_run_record
@@ -408,8 +409,14 @@ class _Run:
             self._pending.append(Commit(removed_paths=self._gone))
             self.report.removed = len(self._gone)
         self._commit()
+        self._forget_moved()
         self._writer.drop_orphans()
         self._writer.tidy()
+
+    def _forget_moved(self) -> None:
+        if moved := left_out_and_moved(self._writer.snapshot):
+            self._writer.commit(Commit(removed_paths=moved))
+            self.report.kept = sorted(set(self.report.kept) - set(moved))
 
     def _open(self, job: Job, duration_s: float | None) -> None:
         job.duration_s, job.began_at = duration_s, time.monotonic()
@@ -511,7 +518,8 @@ class _Run:
         if row is None:
             self._waiting.setdefault(job.video, []).append(job)
             return
-        shared = {key: row[key] for key in ("status", "message", "health")}
+        shared = {key: row[key] for key in ("status", "health")}
+        shared["message"] = row["message"].replace(row["path"], str(job.found.path))
         own_subtitles = row["status"] == OK and job.found.sidecars not in {"", row["sidecars"]}
         if own_subtitles:
             shared["sidecars"] = row["sidecars"]  # until its own are read, should this run be killed

@@ -80,6 +80,7 @@ class LibraryHealth(LibraryResult):
         videos, paths, clips, subtitles: what can be searched; one video can lie at several paths.
         failed: files that are left out.
         half_read: files that a run did not read to their end, and that the next one reads on.
+        left_out_gone: paths of those among ``failed`` and ``half_read`` that are not on the disk now.
         missing: files that can be found and are not on the disk now; copies that are there do not help.
         generations: bundles that the library has vectors of, the one that searches use first.
         unencoded: paths of videos whose pictures are not searched, because the bundle that searches use has
@@ -111,6 +112,7 @@ class LibraryHealth(LibraryResult):
     damage: tuple[str, ...]
     failed: tuple[FileProblem, ...]
     half_read: tuple[FileProblem, ...]
+    left_out_gone: tuple[str, ...]
     missing: tuple[str, ...]
     gone_folders: tuple[str, ...]
     remarks: tuple[FileProblem, ...]
@@ -145,7 +147,8 @@ def examine(folder: Path) -> LibraryHealth:
     look.require_pictures(row["thumbnail"] for row in clips)
     whole = {row["video"] for row in rows if row["status"] == OK}
     searched_paths = [row["path"] for row in rows if row["status"] == OK]
-    there = existing(searched_paths)
+    left_out_paths = [row["path"] for row in rows if row["status"] != OK]
+    there = existing([*searched_paths, *left_out_paths])
     missing = [path for path in searched_paths if path not in there]
     problems = [
         FileProblem(**{name: row[name] for name in FileProblem.model_fields})
@@ -186,6 +189,7 @@ def examine(folder: Path) -> LibraryHealth:
         gone_folders=_gone_folders(missing),
         failed=tuple(problem for problem in problems if problem.status not in {OK, PARTIAL}),
         half_read=tuple(problem for problem in problems if problem.status == PARTIAL),
+        left_out_gone=tuple(path for path in left_out_paths if path not in there),
         remarks=tuple(problem for problem in problems if problem.status == OK),
         languages=wishes.languages,
         speech=speech,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,10 @@ from polyreel.library.index.generations import estimate_move, move_library
 from polyreel.library.index.hearing import hear
 from polyreel.library.index.run_record import read_run_record
 from polyreel.library.index.scan import scan
-from polyreel.remote import objects, spool
+from polyreel.remote import answers, objects, spool
+from polyreel.remote.address import place
 from polyreel.remote.reach import BucketLostError
-from polyreel.remote.spool import spool_folder
+from polyreel.remote.spool import local_file, spool_folder
 from sounds import write_sounds
 from tiny_bundle import write_tiny_bundle
 from tone_recogniser import FetchedTones, says
@@ -37,13 +39,17 @@ class Cable:
 
     Attributes:
         is_cut: whether every question fails, as of a network that is down.
+        is_silent: whether none is answered then.
+        over: ends the silence.
         asked: what was asked while it was.
     """
 
     is_cut: bool = False
+    is_silent: bool = False
+    over: threading.Event = field(default_factory=threading.Event)
     asked: list[str] = field(default_factory=list)
 
-    def over(self, store: Any) -> Any:
+    def to(self, store: Any) -> Any:
         """A store at its other end."""
 
         class Far:
@@ -55,17 +61,20 @@ class Cable:
     def _ask(self, store: Any, name: str, *given: Any, **options: Any) -> Any:
         if self.is_cut:
             self.asked.append(name)
+            if self.is_silent:
+                self.over.wait(60)
             raise OSError(errno.ENETUNREACH, "Network is unreachable")
         return getattr(store, name)(*given, **options)
 
 
 @pytest.fixture
-def cable(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Cable:
+def cable(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cable]:
     """The one to the bucket."""
     cable = Cable()
-    monkeypatch.setattr(objects, "_store", lambda _scheme: cable.over(bucket.store))
+    monkeypatch.setattr(objects, "_store", lambda _scheme: cable.to(bucket.store))
     monkeypatch.setattr(spool, "_PATIENCE_S", 0.01)
-    return cable
+    yield cable
+    cable.over.set()
 
 
 @pytest.fixture
@@ -214,3 +223,41 @@ def test_the_command_says_it_once(
     assert "Stopped: the bucket cannot be reached any more" in said
     assert "What was indexed is kept." in said
     assert "could not be read" not in said
+
+
+@pytest.mark.parametrize("at", ["info", "cat_file"])
+def test_a_bucket_that_says_nothing_is_not_waited_out(
+    at, films: Path, cable, tmp_path, tiny_bundle, monkeypatch
+):
+    for module in (objects, spool):
+        monkeypatch.setattr(module, "SILENT_S", 0.3)
+    cable.is_silent = True
+    asked, ask = [], cable._ask
+
+    def cut(store: Any, name: str, *given: Any, **options: Any) -> Any:
+        asked.append(name)
+        cable.is_cut = cable.is_cut or (asked.count("cat_file") > 2 and name == at)
+        return ask(store, name, *given, **options)
+
+    monkeypatch.setattr(cable, "_ask", cut)
+    report = index_films(films, tmp_path / "library", tiny_bundle, workers=2)
+    assert report.interrupted
+    (lost,) = map(str, report.failed)
+    assert "the bucket cannot be reached any more" in lost
+    assert "(no answer for 0 s)" in lost
+    assert len(holdings(tmp_path / "library")) == report.indexed < len(FILMS)
+    assert answers.SILENT_S == 60
+
+
+def test_many_bytes_can_take_long(bucket: Bucket, cable, monkeypatch):
+    for module in (objects, spool):
+        monkeypatch.setattr(module, "SILENT_S", 0.1)
+    read = objects.range_of
+
+    def slow(*given: Any) -> bytes:
+        cable.over.wait(1)
+        return read(*given)
+
+    monkeypatch.setattr(spool, "range_of", slow)
+    with local_file(place(bucket.put("a.mp4", b"a film"))) as file:
+        assert file.read_bytes() == b"a film"

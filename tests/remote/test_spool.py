@@ -14,7 +14,8 @@ from buckets import Bucket
 from polyreel.errors import UsageError
 from polyreel.remote import objects, spool
 from polyreel.remote.address import BucketPath, place
-from polyreel.remote.spool import FetchStopped, ObjectChangedError, local_file, spool_folder
+from polyreel.remote.answers import FetchStopped
+from polyreel.remote.spool import ObjectChangedError, local_file, spool_folder
 
 RANGE = 1 << 10
 # More than one range, and a part of one.

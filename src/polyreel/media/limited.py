@@ -30,7 +30,8 @@ from polyreel.media.scaling import STRETCH, Scaling
 from polyreel.media.subtitles import SubtitleTrack
 from polyreel.media.windows import MAX_CLIP_S
 from polyreel.media.wire import read_message
-from polyreel.remote.spool import FetchStopped, reached_file
+from polyreel.remote.answers import FetchStopped
+from polyreel.remote.spool import reached_file
 from polyreel.units import printable
 
 if TYPE_CHECKING:

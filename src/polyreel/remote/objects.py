@@ -18,6 +18,7 @@ from zlib import crc32
 
 from polyreel.errors import UsageError
 from polyreel.extras import missing_extra
+from polyreel.remote.answers import SILENT_S, answer
 
 __all__ = ["SCHEMES", "ObjectFacts", "facts_of", "listing", "range_of"]
 
@@ -58,10 +59,12 @@ def facts_of(address: str) -> ObjectFacts:
 
     Raises:
         FileNotFoundError: nothing lies there.
-        OSError: the bucket cannot be asked.
+        OSError: the bucket cannot be asked, or is silent.
         UsageError: the packages for it are not installed.
     """
-    return _ask(address, lambda store, name: _facts(address, store.info(name)))
+    return answer(
+        lambda: _ask(address, lambda store, name: _facts(address, store.info(name))), within_s=SILENT_S
+    )
 
 
 def listing(address: str) -> list[ObjectFacts]:

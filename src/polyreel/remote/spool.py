@@ -12,24 +12,20 @@ import contextlib
 import errno
 import fcntl
 import hashlib
-import math
 import os
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 from polyreel.errors import MediaError, UsageError
 from polyreel.files import cache_dir
 from polyreel.remote.address import BucketPath
+from polyreel.remote.answers import SILENT_S, FetchStopped, answer
 from polyreel.remote.objects import ObjectFacts, facts_of, range_of
 
 __all__ = [
-    "FetchStopped",
     "ObjectChangedError",
     "UnreachableError",
     "local_file",
@@ -51,15 +47,9 @@ _RESERVE_BYTES = 256 << 20
 _MOST_BESIDE_BYTES = 64 << 20
 _PART, _FILES = "part", "files"
 
-_T = TypeVar("_T")
-
 
 class UnreachableError(MediaError):
     """A file could not be fetched from the bucket that it lies in: no verdict on the file."""
-
-
-class FetchStopped(Exception):  # noqa: N818  the caller asked for it
-    """Fetching ended because ``stop`` was set."""
 
 
 class ObjectChangedError(OSError):
@@ -99,7 +89,7 @@ def stat_within(path: Path, seconds: float) -> os.stat_result:
     """
     if not isinstance(path, BucketPath):
         return path.lstat()
-    return _answer(path.stat, threading.Event(), seconds)
+    return answer(path.stat, within_s=seconds)
 
 
 @contextmanager
@@ -127,7 +117,7 @@ def local_file(
     if path.name in {"", ".", ".."}:  # an object may be called so, and no file
         raise OSError(errno.EINVAL, "the name of the object cannot be that of a file", str(path))
     stop = stop or threading.Event()
-    most, facts = spool_bytes(), _answer(path.facts, stop)
+    most, facts = spool_bytes(), answer(path.facts, stop=stop)
     if facts.is_folder:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     entry = _Entry.of(facts)
@@ -310,7 +300,7 @@ def _fetch(facts: ObjectFacts, part: Path, target: Path, stop: threading.Event) 
             file.flush()
             os.fsync(file.fileno())  # what is gone on after has to be what was fetched
             done = end
-    if _answer(lambda: facts_of(facts.address), stop) != facts:
+    if answer(lambda: facts_of(facts.address), stop=stop) != facts:
         part.unlink()
         raise _changed(facts)
     part.replace(target)
@@ -321,40 +311,26 @@ def _range(facts: ObjectFacts, start: int, end: int, stop: threading.Event) -> b
         if stop.is_set():
             raise FetchStopped
         try:
-            piece = _answer(lambda: range_of(facts.address, start, end), stop)
+            piece = answer(
+                lambda: range_of(facts.address, start, end),
+                stop=stop,
+                # Many bytes can take long. Is the bucket there at all?
+                within_s=SILENT_S,
+                on_silence=lambda: answer(lambda: facts_of(facts.address), stop=stop),
+            )
             if len(piece) == end - start:
                 return piece
             failure = OSError(errno.EIO, f"{len(piece):,} bytes came of {end - start:,}", facts.address)
-        except (FileNotFoundError, PermissionError):
+        except (FileNotFoundError, PermissionError, TimeoutError):
             raise
         except OSError as error:
             failure = error
-        if _answer(lambda: facts_of(facts.address), stop) != facts:
+        if answer(lambda: facts_of(facts.address), stop=stop) != facts:
             raise _changed(facts)
         if last:
             raise failure
         stop.wait(_PATIENCE_S)
     raise AssertionError("the last try returns or raises")
-
-
-def _answer(question: Callable[[], _T], stop: threading.Event, within_s: float = math.inf) -> _T:
-    """What a bucket answers. It can be silent for minutes, which nobody who stops has to wait for."""
-    answer: Future[_T] = Future()
-
-    def ask() -> None:
-        try:
-            answer.set_result(question())
-        except BaseException as error:
-            answer.set_exception(error)
-
-    threading.Thread(target=ask, name="bucket", daemon=True).start()
-    asked_at = time.monotonic()
-    while not wait([answer], _PATIENCE_S).done:
-        if stop.is_set():
-            raise FetchStopped
-        if time.monotonic() - asked_at > within_s:
-            raise TimeoutError(errno.ETIMEDOUT, f"the bucket has not answered for {within_s:.0f} s")
-    return answer.result()
 
 
 def _changed(facts: ObjectFacts) -> ObjectChangedError:
@@ -366,7 +342,7 @@ def _fetch_beside(path: Path, target: Path, scratch: Path, stop: threading.Event
     assert isinstance(path, BucketPath)
     temporary = scratch / (f"beside-{os.getpid()}-{threading.get_ident()}")
     try:
-        facts = _answer(path.facts, stop)
+        facts = answer(path.facts, stop=stop)
         with temporary.open("wb") as file:
             if facts.size_bytes <= _MOST_BESIDE_BYTES:
                 file.write(_range(facts, 0, facts.size_bytes, stop) if facts.size_bytes else b"")

@@ -21,7 +21,8 @@ from polyreel.library.index.scan import FoundVideo
 from polyreel.library.store.frame_features import KeptFeatures
 from polyreel.media.hwaccel import HwaccelUse
 from polyreel.media.limited import DecodeEvent, DecodeOptions, DecodeStopped, DecodeWorker, Limits
-from polyreel.remote.spool import FetchStopped, ObjectChangedError, local_file
+from polyreel.remote.answers import FetchStopped
+from polyreel.remote.spool import ObjectChangedError, local_file
 
 __all__ = [
     "Changed",

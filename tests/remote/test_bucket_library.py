@@ -250,6 +250,10 @@ def test_a_moment_is_cut_and_its_film_seen(films: Bucket, tmp_path):
     source = asked_place(Path(films.at("films/red.mp4")))
     report = write_cut(source, tmp_path / "cut.mp4", CutRequest(1.0, 2.0))
     assert report.pictures == 5
+    assert report.left_out == ()
+    talk = asked_place(Path(films.at("films/talks/grün #1?.mp4")))
+    (stays,) = write_cut(talk, tmp_path / "talk.mp4", CutRequest(0.0, 1.0)).left_out
+    assert stays == "subtitles in files beside the film (grün #1?.en.srt)"
     assert (tmp_path / "cut.mp4").stat().st_size > 0
     with DecodeWorker() as worker:
         assert facts_of(worker, source).pictures == 20

@@ -14,16 +14,16 @@ from polyreel.media.decode import VideoReader
 from polyreel.media.health import Health
 from polyreel.media.sampling import Sampling
 
-SECONDS, SIZE = 16, (640, 360)
+SECONDS, FPS, SIZE = 16, 12.5, (640, 360)
 FILES = [
-    (".mp4", "libx264", {"preset": "medium", "g": "100"}),
-    (".mkv", "libx264", {"preset": "veryfast", "g": "100"}),
-    (".ts", "libx264", {"preset": "ultrafast", "g": "100", "bf": "0"}),
-    (".mp4", "libx264", {"preset": "medium", "g": "100", "x264-params": "open-gop=1"}),
-    (".mp4", "libx265", {"x265-params": "log-level=none:pools=1:keyint=100:min-keyint=100:open-gop=0"}),
-    (".mp4", "libx265", {"x265-params": "log-level=none:pools=1:keyint=100:min-keyint=100:open-gop=1"}),
-    (".webm", "libvpx-vp9", {"g": "100"}),
-    (".mp4", "libsvtav1", {"svtav1-params": "lp=1:keyint=100"}),
+    (".mp4", "libx264", {"preset": "medium", "g": "50"}),
+    (".mkv", "libx264", {"preset": "veryfast", "g": "50"}),
+    (".ts", "libx264", {"preset": "ultrafast", "g": "50", "bf": "0"}),
+    (".mp4", "libx264", {"preset": "medium", "g": "50", "x264-params": "open-gop=1"}),
+    (".mp4", "libx265", {"x265-params": "log-level=none:pools=1:keyint=50:min-keyint=50:open-gop=0"}),
+    (".mp4", "libx265", {"x265-params": "log-level=none:pools=1:keyint=50:min-keyint=50:open-gop=1"}),
+    (".webm", "libvpx-vp9", {"g": "50"}),
+    (".mp4", "libsvtav1", {"svtav1-params": "lp=1:keyint=50"}),
 ]
 
 
@@ -42,7 +42,7 @@ def recording(path: Path, codec: str, options: dict[str, str], *pages: tuple[flo
         pytest.skip(f"this FFmpeg has no encoder {codec}")
     shown = videos.scenes(*((until_s, lambda _, sheet=sheet: sheet) for until_s, sheet in pages))
     return videos.write_video(
-        path, codec=codec, seconds=SECONDS, size=SIZE, picture=shown, encoder_options=options
+        path, codec=codec, seconds=SECONDS, fps=FPS, size=SIZE, picture=shown, encoder_options=options
     )
 
 
@@ -87,11 +87,10 @@ def test_what_appears_in_packets_as_small_is_seen(tmp_path, suffix, codec, optio
     assert [image.mean() > 30 for image in images] == [time_s >= 6.5 for time_s in times_s]
 
 
-@pytest.mark.parametrize("word", ["so", "Of the sun, and of what it does to the sea and to the land"])
 @pytest.mark.parametrize(("suffix", "codec", "options"), FILES)
-def test_a_word_that_comes_is_seen_from_its_second_on(tmp_path, suffix, codec, options, word):
+def test_a_word_that_comes_is_seen_from_its_second_on(tmp_path, suffix, codec, options):
     path = recording(
-        tmp_path / f"word{suffix}", codec, options, (6.5, page()), (9.5, page(word)), (SECONDS, page("end"))
+        tmp_path / f"word{suffix}", codec, options, (6.5, page()), (9.5, page("so")), (SECONDS, page("end"))
     )
     exact_s, exact, _ = read(path, "exact")
 
@@ -109,15 +108,16 @@ def test_without_a_second_key_frame_everything_is_decoded(tmp_path):
     path = recording(tmp_path / "one.mp4", "libx264", {"g": "1000", "bf": "0"}, (SECONDS, page()))
     times_s, _, health = read(path, "near")
     assert len(times_s) == SECONDS
-    assert health.frames_decoded > 0.9 * (SECONDS - 1) * 25
+    assert health.frames_decoded > 0.9 * (SECONDS - 1) * FPS
 
 
 def test_a_turned_recording_is_judged_as_it_is_shown(tmp_path):
     picture = videos.scenes((7.5, lambda _: page()), (SECONDS, lambda _: page("later")))
-    options = {"preset": "medium", "g": "100"}
+    options = {"preset": "medium", "g": "50"}
     path = videos.write_video(
         tmp_path / "turned.mp4",
         seconds=SECONDS,
+        fps=FPS,
         size=SIZE,
         picture=picture,
         rotation=90,
@@ -130,7 +130,7 @@ def test_a_turned_recording_is_judged_as_it_is_shown(tmp_path):
 
 
 def test_a_clock_that_starts_again_behind_a_still_stretch_damages_nothing(tmp_path):
-    options = {"preset": "medium", "g": "100"}
+    options = {"preset": "medium", "g": "50"}
     halves = [
         recording(tmp_path / f"{word}.ts", "libx264", options, (SECONDS, page(word)))
         for word in ("one", "two")

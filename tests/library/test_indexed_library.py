@@ -111,7 +111,9 @@ def test_new_clips_are_found_without_the_index_until_it_has_them(library, tiny_b
     with writing(library) as writer:
         writer.commit(videos_at_random(VIDEOS, 5, dim))
         writer.commit(videos_at_random(VIDEOS + 5, 5, dim))
-        writer.index_vectors()  # which so few do not make longer
+        begun: list[int] = []
+        writer.index_vectors(on_begin=begun.append)  # which so few do not make longer
+    assert not begun
     assert facts_of(library) == vector_index.IndexFacts("vectors-2000", 2000, 100)
     way = way_of_search(2100, dim, facts_of(library))
     assert way.startswith("approximately: by an index on the disk, 100 new ones without it")
@@ -126,7 +128,8 @@ def test_new_clips_are_found_without_the_index_until_it_has_them(library, tiny_b
 
     with writing(library) as writer:
         writer.commit(videos_at_random(VIDEOS + 10, 1, dim))
-        writer.index_vectors()
+        writer.index_vectors(on_begin=begun.append)
+    assert begun == [2110]
     assert facts_of(library) == vector_index.IndexFacts("vectors-2000", 2000, 0)
     require_exact_hits(library)
 

@@ -307,7 +307,7 @@ def index_with_progress(
 
 
 def _follow(show: ProgressDisplay) -> Callable[[IndexEvent], None]:
-    from polyreel.library.index.events import Planned, Progressed, Settled
+    from polyreel.library.index.events import Planned, Progressed, Settled, VectorIndexBegun
 
     show("looking for videos", 0, None)
     done_bytes, total_bytes, done_files, files, failed = 0.0, 0, 0, 0, 0
@@ -322,6 +322,9 @@ def _follow(show: ProgressDisplay) -> Callable[[IndexEvent], None]:
             case Settled(_, error):
                 done_files += 1
                 failed += error is not None  # the report at the end says which, and why
+            case VectorIndexBegun(vectors):
+                show(f"making the index that searches of {vectors:,} vectors use", 0, None)
+                return
             case _:
                 return
         left_out = f", {failed:,} left out" if failed else ""

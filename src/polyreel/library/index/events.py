@@ -12,7 +12,7 @@ from polyreel.recognition.protocol import Source
 if TYPE_CHECKING:  # a search reads how far a run has come, and needs no decoder for that
     from polyreel.library.index.hearing import HearingProgress
 
-__all__ = ["Committed", "IndexEvent", "Planned", "Progressed", "Recognised", "Settled"]
+__all__ = ["Committed", "IndexEvent", "Planned", "Progressed", "Recognised", "Settled", "VectorIndexBegun"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +53,12 @@ class Recognised:
     progress: HearingProgress
 
 
-IndexEvent = Planned | Progressed | Settled | Committed | Recognised
+@dataclass(frozen=True, slots=True)
+class VectorIndexBegun:
+    """All files are in the library; the index that searches of so many ``vectors`` use is made now, or made
+    larger. Lance does not say how far it is."""
+
+    vectors: int
+
+
+IndexEvent = Planned | Progressed | Settled | Committed | Recognised | VectorIndexBegun

@@ -17,7 +17,14 @@ from polyreel.encoders.protocol import Encoder
 from polyreel.errors import MediaError, WorkerKilledError
 from polyreel.library.index.decode_pool import Changed, Duplicate, Job, ReadFailed, run_decode_pool
 from polyreel.library.index.encoding import ClipEncoded, LinesEncoded, ReadEvent, ReadFiles, encode_events
-from polyreel.library.index.events import Committed, IndexEvent, Planned, Progressed, Settled
+from polyreel.library.index.events import (
+    Committed,
+    IndexEvent,
+    Planned,
+    Progressed,
+    Settled,
+    VectorIndexBegun,
+)
 from polyreel.library.index.filling import Filler
 from polyreel.library.index.gaps import find_gap
 from polyreel.library.index.half_read import half_read_message, kept_of_half_read
@@ -190,7 +197,8 @@ def index(
                 _catch_up(writer, bundle, found, run.report, workers=workers, limits=limits)
             if not run.report.interrupted:
                 with _noting_interrupts(run.report):
-                    writer.index_vectors(build_index)
+                    tell = shown.beside(on_event)
+                    writer.index_vectors(build_index, lambda vectors: tell(VectorIndexBegun(vectors)))
             if not (run.report.interrupted and writer.is_empty):  # of such a first run nothing is left
                 write_run_record(folder, _recorded(run.report, took_s=time.monotonic() - began))
         finally:

@@ -484,7 +484,9 @@ class Writer:
                 self._tables[name].optimize(cleanup_older_than=_KEEP_VERSIONS)
             self._publish_changes()
 
-    def index_vectors(self, build: BuildIndex | None = None) -> None:
+    def index_vectors(
+        self, build: BuildIndex | None = None, on_begin: Callable[[int], None] | None = None
+    ) -> None:
         """Bring the index of the vectors that searches use up to date, where they are so many.
 
         Ctrl-C does not wait for it: what Lance may still publish then is an index, which holds no rows, and
@@ -492,11 +494,13 @@ class Writer:
 
         Args:
             build: makes it, on other machines, say; None does it here.
+            on_begin: called with how many vectors there are before that begins.
         """
         name = embedding_table(self._state.active_generation)
         table = self._tables[name]
         with _storage_errors(self.folder):
-            if not bring_up_to_date(table, self._state.generation.dim, self.folder / f"{name}.lance", build):
+            place, dim = self.folder / f"{name}.lance", self._state.generation.dim
+            if not bring_up_to_date(table, dim, place, build, on_begin):
                 return
             with uninterrupted():
                 self._publish_changes()

@@ -115,7 +115,13 @@ def index_facts(table: Table) -> IndexFacts | None:
     return None if new is None else IndexFacts(name, int(name.removeprefix(_NAME)), int(new))
 
 
-def bring_up_to_date(table: Table, dim: int, place: Path, build: BuildIndex | None = None) -> bool:
+def bring_up_to_date(
+    table: Table,
+    dim: int,
+    place: Path,
+    build: BuildIndex | None = None,
+    on_begin: Callable[[int], None] | None = None,
+) -> bool:
     """Make, extend or drop the index of a table of vectors, as its size asks; return whether that changed it.
 
     Args:
@@ -123,6 +129,7 @@ def bring_up_to_date(table: Table, dim: int, place: Path, build: BuildIndex | No
         dim: width of the vectors.
         place: folder of the table.
         build: makes an index; where it cannot, and without it, this process does.
+        on_begin: called with how many vectors there are before work on an index begins.
     """
     rows, facts = table.count_rows(), _whole(table, dim)
     # One that is damaged would be asked how many rows there are of a kind.
@@ -132,14 +139,17 @@ def bring_up_to_date(table: Table, dim: int, place: Path, build: BuildIndex | No
     kinds = [table.count_rows(f"{_KIND} = '{kind}'") for kind in ("clip", "subtitle")]
     if not any(is_indexed(each, dim, share=share) for each in kinds):
         return _drop(table) or dropped
-    if facts is None or rows > _OUTGROWN * facts.trained:
+    is_new = facts is None or rows > _OUTGROWN * facts.trained
+    if facts is not None and not is_new and facts.new <= max(_FEW_NEW, _NEW_SHARE * rows):
+        return False
+    if on_begin is not None:
+        on_begin(rows)
+    if is_new:
         _drop(table)
         _build(table, rows, place, build)
-        return True
-    if facts.new > max(_FEW_NEW, _NEW_SHARE * rows):
+    else:
         table.optimize(cleanup_older_than=_FOREVER)
-        return True
-    return False
+    return True
 
 
 def _whole(table: Table, dim: int) -> IndexFacts | None:

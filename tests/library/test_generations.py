@@ -18,11 +18,12 @@ from films import film, holdings, index_films, open_library, subtitles
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import LibraryBusyError, LibraryError, NotFoundError, UnknownNameError, UsageError
 from polyreel.library.index import filling, generations
-from polyreel.library.index.events import Committed, Progressed, Settled
+from polyreel.library.index.events import Committed, Progressed, Settled, VectorIndexBegun
 from polyreel.library.index.filling import Filler
 from polyreel.library.index.generations import MoveReport, drop_generation, estimate_move, move_library
 from polyreel.library.index.progress_file import read_progress
 from polyreel.library.search.search import Library
+from polyreel.library.store import vector_index
 from polyreel.library.store.doctor import examine
 from polyreel.library.store.frame_features import FrameFeatures
 from polyreel.library.store.state import read_state
@@ -105,6 +106,27 @@ def test_searches_use_the_old_bundle_until_the_switch_and_keep_their_cache(libra
     assert keys == {before.key}
     assert read_state(library).commit > before.commit + 3
     assert read_state(library).key != before.key
+
+
+def test_the_new_vectors_get_an_index_where_they_are_so_many(
+    library, tiny_bundle, wide, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(vector_index, "PLANES_BYTES", 0)
+    monkeypatch.setattr(vector_index, "_FEWEST_PARTITIONS", 1)
+    events: list[object] = []
+    assert wide.card.dim % 8  # Lance takes no such vectors
+    move(library, wide, on_event=events.append)
+    assert VectorIndexBegun(7) not in events
+    assert bundle_of(library) == "wide"
+
+    fit = write_tiny_bundle(tmp_path / "fit", name="fit", spare=-tiny_bundle.card.dim % 8 + 8)
+    move(library, Bundle(fit), on_event=events.append)
+
+    assert VectorIndexBegun(7) in events
+    snapshot = open_snapshot(library)
+    facts = vector_index.index_facts(snapshot.table(snapshot.embeddings))
+    assert facts == vector_index.IndexFacts("vectors-7", 7, 0)
+    assert open_library(library).search("red").bundle == "fit"
 
 
 def test_a_library_that_is_open_follows_the_move(library, wide):

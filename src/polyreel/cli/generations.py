@@ -115,7 +115,7 @@ def drop(
 
 
 def _follow(show: ProgressDisplay, bundle: str) -> Callable[[IndexEvent], None]:
-    from polyreel.library.index.events import Planned, Progressed, Settled
+    from polyreel.library.index.events import Planned, Progressed, Settled, VectorIndexBegun
 
     done_bytes, total_bytes, done_files, files = 0.0, 0, 0, 0
 
@@ -130,6 +130,9 @@ def _follow(show: ProgressDisplay, bundle: str) -> Callable[[IndexEvent], None]:
                 done_files += 1
                 if error is not None:
                     show.say(f"keeps its vectors: {error}", style="yellow")
+            case VectorIndexBegun():
+                show(str(event), 0, None)
+                return
             case _:
                 return
         amount = f"{done_files:,}/{files:,} files"

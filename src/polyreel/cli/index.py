@@ -322,8 +322,8 @@ def _follow(show: ProgressDisplay) -> Callable[[IndexEvent], None]:
             case Settled(_, error):
                 done_files += 1
                 failed += error is not None  # the report at the end says which, and why
-            case VectorIndexBegun(vectors):
-                show(f"making the index that searches of {vectors:,} vectors use", 0, None)
+            case VectorIndexBegun():
+                show(str(event), 0, None)
                 return
             case _:
                 return

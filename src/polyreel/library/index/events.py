@@ -60,5 +60,8 @@ class VectorIndexBegun:
 
     vectors: int
 
+    def __str__(self) -> str:
+        return f"making the index that searches of {self.vectors:,} vectors use"
+
 
 IndexEvent = Planned | Progressed | Settled | Committed | Recognised | VectorIndexBegun

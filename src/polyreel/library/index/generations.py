@@ -25,7 +25,7 @@ from polyreel.encoders.card import short_identity
 from polyreel.encoders.protocol import Encoder
 from polyreel.encoders.text_roles import encode_lines
 from polyreel.errors import LibraryBusyError, LibraryError, MediaError, UnknownNameError, UsageError
-from polyreel.library.index.events import IndexEvent
+from polyreel.library.index.events import IndexEvent, VectorIndexBegun
 from polyreel.library.index.filling import Filler
 from polyreel.library.index.gaps import VectorGap, find_gap, find_source, part_by_features, still_lacking
 from polyreel.library.index.half_read import kept_of_half_read
@@ -194,7 +194,8 @@ def move_library(
         shown = ProgressFile(folder, MOVE_FILE, bundle=wanted.bundle)
         try:
             shown.write()
-            move = _Move(folder, _number_for(folder, wanted), report)
+            tell = shown.beside(on_event)
+            move = _Move(folder, _number_for(folder, wanted), report, tell)
             move.go_back_if_kept()
             filler = Filler(
                 bundle,
@@ -202,7 +203,7 @@ def move_library(
                 features=_features_kept(folder, bundle),
                 sampling=read_preferences(folder).sampling,
                 commit_every_s=commit_every_s,
-                on_event=shown.beside(on_event),
+                on_event=tell,
             )
             move.run(filler, workers=workers, limits=limits)
         except KeyboardInterrupt:  # before anything was encoded
@@ -277,10 +278,13 @@ class _Move:
         folder: the library.
         number: of the generation to come.
         report: what it has done.
+        on_event: called with each step of the progress.
     """
 
-    def __init__(self, folder: Path, number: int, report: MoveReport) -> None:
-        self._folder, self._number, self._report = folder, number, report
+    def __init__(
+        self, folder: Path, number: int, report: MoveReport, on_event: Callable[[IndexEvent], None]
+    ) -> None:
+        self._folder, self._number, self._report, self._on_event = folder, number, report, on_event
         self._commits = 0
 
     def go_back_if_kept(self) -> None:
@@ -335,6 +339,7 @@ class _Move:
                 self._activate(writer, gaps=bool(gap))
             elif state.gaps and not gap:
                 writer.close_gaps()
+            writer.index_vectors(on_begin=lambda vectors: self._on_event(VectorIndexBegun(vectors)))
             state = writer.snapshot.state
         load_search_index(self._folder, state)  # the first search need not wait for it
         return True

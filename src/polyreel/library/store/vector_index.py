@@ -64,12 +64,16 @@ _FOREVER = timedelta(days=36_500)
 def is_indexed(rows: int, dim: int, *, share: float = 1.0) -> bool:
     """Whether so many vectors of a kind are to be searched by an index on this machine.
 
+    Those whose width is no multiple of 8 never are: Lance 14 makes no such codes of them.
+
     Args:
         rows: how many.
         dim: their width.
         share: of the size from which on that is so.
     """
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if dim % 8:
+        return False
     return rows * (dim + _PLANE_BYTES_A_ROW) > share * min(PLANES_BYTES, memory / _SHARE_OF_MEMORY)
 
 

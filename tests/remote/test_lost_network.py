@@ -23,7 +23,7 @@ from polyreel.library.index.hearing import hear
 from polyreel.library.index.run_record import read_run_record
 from polyreel.library.index.scan import scan
 from polyreel.remote import answers, objects, spool
-from polyreel.remote.address import place
+from polyreel.remote.address import existing, place
 from polyreel.remote.reach import BucketLostError
 from polyreel.remote.spool import local_file, spool_folder
 from sounds import write_sounds
@@ -261,3 +261,22 @@ def test_many_bytes_can_take_long(bucket: Bucket, cable, monkeypatch):
     monkeypatch.setattr(spool, "range_of", slow)
     with local_file(place(bucket.put("a.mp4", b"a film"))) as file:
         assert file.read_bytes() == b"a film"
+
+
+def test_listings_are_not_waited_out_and_can_take_long(films: Path, cable, monkeypatch):
+    monkeypatch.setattr(objects, "SILENT_S", 0.1)
+    cable.is_silent = True
+    ask = cable._ask
+
+    def slow(store: Any, name: str, *given: Any, **options: Any) -> Any:
+        if name == "ls":
+            cable.over.wait(0.5)
+        return ask(store, name, *given, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cable, "_ask", slow)
+        known = [str(each.path) for each in scan([films]).videos]
+    assert len(known) == len(FILMS)
+    cable.is_cut = True
+    assert existing(known) == set()
+    assert cable.asked == ["ls", "info", "info"]

@@ -77,7 +77,8 @@ def listing(address: str) -> list[ObjectFacts]:
         # An empty object whose name ends as a folder's stands for the folder.
         return [each for each in found if each.is_folder or not each.address.endswith("/")]
 
-    return _ask(address, ask)
+    # Many pages can take long. Is the bucket there at all?
+    return answer(lambda: _ask(address, ask), within_s=SILENT_S, on_silence=lambda: facts_of(address))
 
 
 def range_of(address: str, start: int, end: int) -> bytes:

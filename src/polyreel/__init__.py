@@ -107,10 +107,7 @@ def index(
         BundleError: the library was made by an encoder of one's own, and none is given.
         LibraryError: the disk is full or fails; what was committed stays.
     """
-    from pathlib import Path
-
     from polyreel.errors import UsageError, require_type
-    from polyreel.files import absolute
     from polyreel.library.index.events import Recognised
     from polyreel.library.index.indexing import index as index_library
     from polyreel.library.index.line_stages import (
@@ -125,7 +122,7 @@ def index(
     from polyreel.library.search.search import calibrate_library
     from polyreel.library.user_library import user_library
     from polyreel.media.limited import Limits
-    from polyreel.remote.address import asked_place, given_path
+    from polyreel.remote.address import asked_place, given_path, on_a_disk
 
     if isinstance(paths, str | os.PathLike):
         given: list[str | Path] = [paths]
@@ -158,7 +155,7 @@ def index(
         languages=languages,
         speech_model=None if speech_model is None else str(speech_model),
     )
-    folder = user_library() if library is None else absolute(Path(library))
+    folder = user_library() if library is None else on_a_disk(library)
     require_wishes(stages, folder)
     if encoder is None:
         location = bundle_location(folder, None if bundle is None else str(bundle))

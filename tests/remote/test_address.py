@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+import polyreel
 from buckets import memory_bucket
 from polyreel.cli.app import main
+from polyreel.errors import UsageError
 from polyreel.files import absolute
 from polyreel.remote import objects, spool
 from polyreel.remote.address import (
@@ -170,3 +172,19 @@ def test_nothing_is_fetched_to_be_transcribed_beside_a_bucket(tmp_path, capsys, 
     monkeypatch.setattr(spool, "range_of", None)
     assert main(["transcribe", "--beside", film]) == 2
     assert f"nothing is written into a bucket: {film}. Leave out --beside" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("library", ["s3://bucket/library", Path("https://host/library")])
+def test_programs_are_refused_libraries_at_addresses_too(library, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "films").mkdir()
+    monkeypatch.setenv("POLYREEL_LIBRARY", "s3://bucket/library")
+    for refused in (
+        lambda: polyreel.index("films", library),
+        lambda: polyreel.index("films"),
+        lambda: polyreel.open(library),
+        lambda: polyreel.open([library, "films"]),
+    ):
+        with pytest.raises(UsageError, match=r"this has to lie on a disk: (s3|https)://"):
+            refused()
+    assert [each.name for each in tmp_path.iterdir()] == ["films"]

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from polyreel.cli.options import AskedPath, Json, LibraryOption, default_library, on_a_disk, one_film
+from polyreel.cli.options import AskedPath, Json, LibraryOption, default_library, one_film
 from polyreel.cli.output import print_json, show_progress, stderr, stdout
 from polyreel.errors import UsageError
-from polyreel.remote.address import given_path
+from polyreel.remote.address import given_path, on_a_disk
 from polyreel.units import clock, count, parse_clock
 
 __all__ = ["cut"]

@@ -17,7 +17,7 @@ from polyreel.cli.output import show_progress, stderr
 from polyreel.errors import UsageError
 from polyreel.extras import missing_extra
 from polyreel.files import absolute
-from polyreel.remote.address import asked_place, film_place, given_path, is_address
+from polyreel.remote.address import film_place, given_path, on_a_disk
 
 if TYPE_CHECKING:
     from polyreel.encoders.runtime import Bundle
@@ -38,7 +38,6 @@ __all__ = [
     "default_library",
     "given_cluster",
     "load_bundle",
-    "on_a_disk",
     "one_film",
     "own_command",
     "require_torch",
@@ -112,22 +111,6 @@ def default_library(given: Path | None) -> Path:
     from polyreel.library.user_library import user_library
 
     return user_library() if given is None else on_a_disk(given)
-
-
-def on_a_disk(given: Path) -> Path:
-    """A file or folder that a command writes or keeps open, from the root.
-
-    Raises:
-        UsageError: it is an address, in a bucket or of another kind.
-    """
-    found = asked_place(given)
-    if is_address(found):
-        raise UsageError(
-            "only films are read from buckets; this has to lie on a disk",
-            item=found,
-            remedy="Name a folder of this machine or of a mount",
-        )
-    return found
 
 
 def one_film(given: Path) -> Path:

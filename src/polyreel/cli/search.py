@@ -22,7 +22,6 @@ from polyreel.cli.options import (
     LibrariesOption,
     default_library,
     load_bundle,
-    on_a_disk,
     spoken_languages,
 )
 from polyreel.cli.output import print_json, print_lines, stderr, stdout, write_paths
@@ -30,7 +29,7 @@ from polyreel.errors import QueryError, UsageError, nearest
 from polyreel.files import absolute
 from polyreel.library.last_hits import recall_hit, remember_hits
 from polyreel.library.local_socket import ask_server
-from polyreel.remote.address import asked_place, given_path, is_address, place
+from polyreel.remote.address import asked_place, given_path, is_address, on_a_disk, place
 from polyreel.units import clock, count, printable
 
 if TYPE_CHECKING:

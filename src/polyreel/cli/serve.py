@@ -13,7 +13,7 @@ from polyreel.cli.options import AskedPath, Device, Json, LibraryOption, default
 from polyreel.cli.output import print_json, stderr, stdout
 from polyreel.errors import UsageError
 from polyreel.extras import missing_extra
-from polyreel.remote.address import BucketPath, asked_place
+from polyreel.remote.address import asked_place, is_address
 
 if TYPE_CHECKING:
     from polyreel.encoders.runtime import Bundle
@@ -96,10 +96,10 @@ def serve(
 
 def _local_root(folder: Path) -> Path:
     found = asked_place(folder)
-    if isinstance(found, BucketPath):
+    if is_address(found):
         raise UsageError(
             "the page indexes folders of this machine alone",
             item=found,
-            remedy="Run 'polyreel index' on the bucket; the page shows what is indexed",
+            remedy="Run 'polyreel index' on a bucket; the page shows what is indexed",
         )
     return found

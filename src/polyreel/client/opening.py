@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from polyreel.client.remote import connect
 from polyreel.errors import UsageError, require_type
-from polyreel.files import absolute
 from polyreel.library.results import (
     Contents,
     IndexStatus,
@@ -20,6 +19,7 @@ from polyreel.library.results import (
     Video,
 )
 from polyreel.library.search.filters import EVERYTHING, Filter
+from polyreel.remote.address import on_a_disk
 
 if TYPE_CHECKING:
     from polyreel.encoders.protocol import Encoder
@@ -129,7 +129,7 @@ def open_library(
 
     Raises:
         UsageError: the encoder lacks a method or a card; from a search, it fails or gives wrong answers. Of
-            several libraries, one is named twice, or a server's is among them.
+            several libraries, one is named twice, or a server's is among them; or an address of no server.
         LibraryError: there is no library in that folder, or it cannot be read.
         BundleMismatchError: the library was made by another encoder or bundle, or several by different ones.
         BundleError: its bundle is damaged, or it was made by an encoder and none is given.
@@ -143,7 +143,7 @@ def open_library(
         if encoder is not None:
             raise UsageError("a server has its encoder already", item=path_or_url, remedy="Leave it out")
         return connect(str(path_or_url), token=token)
-    folder = absolute(Path(path_or_url))
+    folder = on_a_disk(path_or_url)
     # Imported late: they load numpy and Arrow, which a client does not need.
     if encoder is not None:
         from polyreel.library.own_encoder import open_with
@@ -165,7 +165,7 @@ def _open_several(places: Sequence[str | Path], encoder: Encoder | None) -> Vide
             )
     if len(places) == 1:
         return open_library(places[0], encoder=encoder)
-    folders = [absolute(Path(place)) for place in places]
+    folders = [on_a_disk(place) for place in places]
     from polyreel.library.search.joined_library import JoinedLibrary, open_joined
 
     if encoder is None:

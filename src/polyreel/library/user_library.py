@@ -7,12 +7,12 @@ from pathlib import Path
 
 import platformdirs
 
-from polyreel.files import absolute
+from polyreel.remote.address import on_a_disk
 
 __all__ = ["user_library"]
 
 
 def user_library() -> Path:
-    """``$POLYREEL_LIBRARY``, or a folder among the user's own data."""
+    """``$POLYREEL_LIBRARY``, or a folder among the user's own data. Raises as ``on_a_disk``."""
     named = os.environ.get("POLYREEL_LIBRARY")
-    return absolute(Path(named)) if named else Path(platformdirs.user_data_dir("polyreel")) / "library"
+    return on_a_disk(named) if named else Path(platformdirs.user_data_dir("polyreel")) / "library"

@@ -23,6 +23,7 @@ __all__ = [
     "in_bucket",
     "is_address",
     "name_below",
+    "on_a_disk",
     "place",
 ]
 
@@ -132,14 +133,14 @@ class _OtherAddress(PosixPath):
 
 
 def given_path(given: str | Path) -> Path:
-    """A path that somebody gave; an address keeps its slashes, unless something here has that very name.
+    """A path that somebody gave; an address keeps its slashes, unless a folder here is called as its scheme.
 
     Args:
         given: as it was given; of an address that was made a path by somebody else, two slashes are assumed.
     """
     text = str(given)
-    has_slashes = isinstance(given, Path) or "://" in text
-    is_one = has_slashes and _ADDRESS.fullmatch(text) is not None and not os.path.lexists(text)
+    found = _ADDRESS.fullmatch(text) if isinstance(given, Path) or "://" in text else None
+    is_one = found is not None and not os.path.lexists(f"{found['scheme']}:")
     return _OtherAddress(text) if is_one else Path(given)
 
 
@@ -228,6 +229,25 @@ def film_place(path: Path) -> Path:
             item=given,
             value=f"those of {' and '.join(f'{scheme}://' for scheme in SCHEMES)} are",
             remedy="Mount what it names, and name the folder of the mount",
+        )
+    return found
+
+
+def on_a_disk(given: str | Path) -> Path:
+    """A file or folder that is written or kept open, from the root.
+
+    Args:
+        given: as it was given.
+
+    Raises:
+        UsageError: it is an address, in a bucket or of another kind.
+    """
+    found = asked_place(given_path(given))
+    if is_address(found):
+        raise UsageError(
+            "only films are read from buckets; this has to lie on a disk",
+            item=found,
+            remedy="Name a folder of this machine or of a mount",
         )
     return found
 

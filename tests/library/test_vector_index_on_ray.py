@@ -47,16 +47,25 @@ def require_exact_hits(library, dim):
 
 def test_it_is_that_of_one_machine(tmp_path, tiny_bundle, caplog):
     library, dim = tmp_path / "library", tiny_bundle.card.dim
+    made, parts = [], []
+
+    def build(*given):
+        made.append(RayVectorIndex(cluster)(*given))
+        # Before the writer tidies up, and joins them.
+        indices = lancedb.connect(library).open_table("gen-1").list_indices()
+        parts.extend(each.num_segments for each in indices if each.name == "vectors-2000")
+        return made[-1]
+
     with writing(library, generation_of(tiny_bundle.card, str(tiny_bundle.folder))) as writer:
         for number in range(4):
             writer.commit(videos_at_random(number, 1, dim, clips_each=CLIPS))
         with three_nodes() as nodes, Cluster(nodes.address) as cluster:
-            writer.index_vectors(RayVectorIndex(cluster))
+            writer.index_vectors(build)
     assert not caplog.text
+    assert (made, parts) == ([True], [4])
     table = lancedb.connect(library).open_table("gen-1")
     assert table.version == read_state(library).tables["gen-1"]
     assert index_facts(table) == IndexFacts("vectors-2000", 2000, 0)
-    assert {each.num_segments for each in table.list_indices() if each.name == "vectors-2000"} == {4}
     require_exact_hits(library, dim)
     with writing(library) as writer:
         writer.commit(videos_at_random(4, 1, dim, clips_each=CLIPS))

@@ -78,6 +78,15 @@ def cable(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cable]:
 
 
 @pytest.fixture
+def silent_s(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> float:
+    """After so many seconds a bucket is silent; a server of a busy machine takes its time."""
+    seconds = 0.3 if bucket.address.startswith("memory") else 5.0
+    for module in (objects, spool):
+        monkeypatch.setattr(module, "SILENT_S", seconds)
+    return seconds
+
+
+@pytest.fixture
 def films(tmp_path: Path, bucket: Bucket) -> Path:
     """Address of six films, each in a folder of its own."""
     for number, colours in enumerate(FILMS):
@@ -227,10 +236,8 @@ def test_the_command_says_it_once(
 
 @pytest.mark.parametrize("at", ["info", "cat_file"])
 def test_a_bucket_that_says_nothing_is_not_waited_out(
-    at, films: Path, cable, tmp_path, tiny_bundle, monkeypatch
+    at, films: Path, cable, silent_s, tmp_path, tiny_bundle, monkeypatch
 ):
-    for module in (objects, spool):
-        monkeypatch.setattr(module, "SILENT_S", 0.3)
     cable.is_silent = True
     asked, ask = [], cable._ask
 
@@ -244,18 +251,16 @@ def test_a_bucket_that_says_nothing_is_not_waited_out(
     assert report.interrupted
     (lost,) = map(str, report.failed)
     assert "the bucket cannot be reached any more" in lost
-    assert "(no answer for 0 s)" in lost
+    assert f"(no answer for {silent_s:.0f} s)" in lost
     assert len(holdings(tmp_path / "library")) == report.indexed < len(FILMS)
     assert answers.SILENT_S == 60
 
 
-def test_many_bytes_can_take_long(bucket: Bucket, cable, monkeypatch):
-    for module in (objects, spool):
-        monkeypatch.setattr(module, "SILENT_S", 0.1)
+def test_many_bytes_can_take_long(bucket: Bucket, cable, silent_s, monkeypatch):
     read = objects.range_of
 
     def slow(*given: Any) -> bytes:
-        cable.over.wait(1)
+        cable.over.wait(2.5 * silent_s)
         return read(*given)
 
     monkeypatch.setattr(spool, "range_of", slow)
@@ -263,14 +268,13 @@ def test_many_bytes_can_take_long(bucket: Bucket, cable, monkeypatch):
         assert file.read_bytes() == b"a film"
 
 
-def test_listings_are_not_waited_out_and_can_take_long(films: Path, cable, monkeypatch):
-    monkeypatch.setattr(objects, "SILENT_S", 0.1)
+def test_listings_are_not_waited_out_and_can_take_long(films: Path, cable, silent_s, monkeypatch):
     cable.is_silent = True
     ask = cable._ask
 
     def slow(store: Any, name: str, *given: Any, **options: Any) -> Any:
         if name == "ls":
-            cable.over.wait(0.5)
+            cable.over.wait(1.5 * silent_s)
         return ask(store, name, *given, **options)
 
     with monkeypatch.context() as patched:

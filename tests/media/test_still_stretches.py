@@ -127,6 +127,7 @@ def test_a_turned_recording_is_judged_as_it_is_shown(tmp_path):
     is_later = [differs(np.rot90(image), page()) > 30 for image in images]
     assert is_later == [time_s >= 7.5 for time_s in times_s]
     assert health.rotation_deg == 90
+    assert health.frames_decoded < 0.5 * read(path, "exact")[2].frames_decoded
 
 
 def test_a_clock_that_starts_again_behind_a_still_stretch_damages_nothing(tmp_path):
@@ -147,3 +148,83 @@ def test_a_clock_that_starts_again_behind_a_still_stretch_damages_nothing(tmp_pa
     seen = [min((0, -1), key=lambda at: differs(image, exact[at])) for image in images]
     assert seen == [0] * seen.count(0) + [-1] * seen.count(-1)
     assert seen.count(0) == SECONDS
+
+
+def test_a_page_that_is_shown_behind_the_picture_taken_but_decoded_before_it_is_seen(tmp_path):
+    """A large packet at 1.12 s, and behind it B-frames of 1.00 to 1.08 s that still show the page before."""
+    options = {
+        "g": "100",
+        "bf": "3",
+        "preset": "medium",
+        "x264-params": "scenecut=0:b-adapt=0:b-pyramid=normal",
+    }
+    first, other = page("alpha"), page("beta")
+    picture = videos.scenes((1.1, lambda _: first), (4.0, lambda _: other), (8.0, lambda _: first))
+    path = videos.write_video(
+        tmp_path / "b.mp4", seconds=8, size=SIZE, picture=picture, encoder_options=options
+    )
+
+    times_s, images, _ = read(path, "near")
+
+    seen = [differs(image, other) < differs(image, first) for image in images]
+    assert seen == [1.1 <= time_s < 4 for time_s in times_s]
+    assert sum(seen) == 2
+
+
+def test_colours_that_the_container_alone_tells_do_not_hide_that_a_page_stands_still(tmp_path):
+    film = recording(tmp_path / "film.mp4", "libx264", {"preset": "medium", "g": "50"}, (SECONDS, page()))
+    path = tmp_path / "tagged.mkv"
+    with av.open(str(film)) as source, av.open(str(path), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        stream.codec_context.colorspace, stream.codec_context.color_range = 1, 2
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                target.mux(packet)
+    assert read(path, "near")[2].frames_decoded == read(film, "near")[2].frames_decoded
+
+
+def test_a_logo_that_only_its_opacity_shows_is_seen(tmp_path):
+    path = tmp_path / "logo.webm"
+    options = {"g": "80", "deadline": "realtime", "auto-alt-ref": "0"}
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libvpx-vp9", rate=10, options=options)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuva420p"
+        stream.metadata["alpha_mode"] = "1"
+        for number in range(100):
+            pixels = np.full((240, 320, 4), (200, 30, 30, 0), np.uint8)
+            pixels[60:180, 2 * number : 2 * number + 100, 3] = 255 * (15 < number < 75)
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgba").reformat(format="yuva420p")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    times_s, images, _ = read(path, "near")
+    assert [image[120].min() < 100 for image in images] == [1.55 < time_s < 7.45 for time_s in times_s]
+
+
+@pytest.mark.slow
+def test_who_walks_through_a_large_picture_is_seen(tmp_path):
+    """In no packet of more than 1,500 bytes; a page that stands still in such pictures takes as many."""
+    view = np.random.default_rng(0).integers(60, 180, (90, 160, 3), np.uint8).repeat(24, 0).repeat(24, 1)
+
+    def walk(time_s: float) -> np.ndarray:
+        image = view.copy()
+        if 1.5 < time_s < 6.5:
+            end = round((time_s - 1.5) / 5 * 3950)
+            image[945:1215, max(0, end - 110) : end] = 30
+        return image
+
+    path = videos.write_video(
+        tmp_path / "walk.mp4",
+        codec="libx265",
+        fps=8,
+        seconds=9,
+        size=(3840, 2160),
+        picture=walk,
+        encoder_options={"preset": "ultrafast", "x265-params": "log-level=none:pools=1:keyint=64:crf=36"},
+    )
+    with VideoReader(path) as reader:
+        seen = [
+            (picture.image()[1080].max(axis=1) < 45).sum() > 50 for picture in reader.pictures(1.0, "near")
+        ]
+        assert reader.health.frames_decoded < 72
+    assert sum(seen) in {4, 5}

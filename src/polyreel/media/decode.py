@@ -401,13 +401,11 @@ class VideoReader:
 
     def _shows_nothing_new(self, key: Packet[VideoStream]) -> bool:
         """Whether a key frame shows what the picture shows that was sampled last."""
-        frame = self._key_probe.frame_of(key)
-        if frame is None or self._shown is None:
+        last = self._shown
+        if last is None or (frame := self._key_probe.frame_of(key, last)) is None:
             return False
-        last, next_one = (
-            Likeness.of(self._picture(0.0, each).image(_LOOKED_AT_PX)) for each in (self._shown, frame)
-        )
-        return not next_one.differs_from(last)
+        next_one, last_one = (Likeness.of(Picture(0.0, each).image(_LOOKED_AT_PX)) for each in (frame, last))
+        return not next_one.differs_from(last_one)
 
     def _selecting(self) -> PacketSelector | None:
         """What chooses pictures ahead of decoding; None once that could lose any."""

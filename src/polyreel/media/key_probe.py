@@ -23,8 +23,13 @@ class KeyProbe:
         self._like = codec
         self._codec: VideoCodecContext | None = None
 
-    def frame_of(self, key: Packet[VideoStream]) -> VideoFrame | None:
-        """The picture of a key frame; None if it cannot be had from this packet alone."""
+    def frame_of(self, key: Packet[VideoStream], like: VideoFrame) -> VideoFrame | None:
+        """The picture of a key frame, as it is stored; None if it cannot be had from this packet alone.
+
+        Args:
+            key: its packet.
+            like: a picture of the stream, which says what colours are meant: often the container alone tells.
+        """
         try:
             codec = self._opened()
             frames = [*codec.decode(key), *codec.decode(None)]
@@ -32,7 +37,12 @@ class KeyProbe:
         except (MemoryError, av.error.FFmpegError):
             self._codec = None
             return None
-        return frames[0] if len(frames) == 1 and not frames[0].is_corrupt else None
+        if len(frames) != 1 or frames[0].is_corrupt:
+            return None
+        frame = frames[0]
+        frame.colorspace, frame.color_range = like.colorspace, like.color_range
+        frame.color_primaries, frame.color_trc = like.color_primaries, like.color_trc
+        return frame
 
     def _opened(self) -> VideoCodecContext:
         if self._codec is None:

@@ -387,7 +387,7 @@ def test_search_says_when_nothing_matches_well(films_folder, capsys):
 def test_doctor_lists_what_is_left_out_and_why(films_folder, capsys, tiny_bundle):
     code, out, _ = ask(capsys, "doctor", *where(films_folder))
     assert code == 0
-    assert "3 videos, 4 clips, 2 subtitle lines" in out
+    assert "3 videos, 4 clips, 2 lines" in out
     assert "Left out: 1 file" in out
     assert str(films_folder / "videos" / "broken.mp4") in out
     code, document = ask_json(capsys, "doctor", *where(films_folder))

@@ -152,7 +152,8 @@ def test_a_folder_that_is_not_there_and_a_film_that_is_gone(folder, tmp_path, ca
         capsys, "cut", folder / "videos" / "flags.mp4", *times, "-o", tmp_path / "no" / "a.mp4"
     )
     assert code == 1
-    assert f"{tmp_path / 'no'}" in err
+    no = tmp_path / "no"
+    assert err == f"polyreel: No such file or directory: {no}. Check the path; folders have to be there.\n"
     code, _, err = ask(capsys, "cut", tmp_path / "gone.mp4", *times, "-o", tmp_path / "a.mp4")
     assert code == 1
     assert err.startswith(f"polyreel: the file is gone: {tmp_path / 'gone.mp4'}.")

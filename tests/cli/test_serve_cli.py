@@ -68,6 +68,8 @@ def test_what_cannot_be_served_is_one_message(library, tmp_path, capsys, monkeyp
     monkeypatch.delenv("POLYREEL_TOKEN", raising=False)
     assert main(["serve", "--library", str(tmp_path / "nothing")]) == 1
     assert "no library is here" in capsys.readouterr().err
+    assert main(["serve", "--library", str(library), "--root", str(tmp_path / "nothing")]) == 2
+    assert "no such folder for --root" in capsys.readouterr().err
     assert main(["serve", "--library", str(library), "--port", "70000"]) == 2
     assert main(["serve", "--library", str(library), "--host", "::zz", "--port", "0"]) == 2
     assert "needs a token" in capsys.readouterr().err

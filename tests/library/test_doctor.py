@@ -62,7 +62,7 @@ def test_wishes_that_cannot_be_read_are_one_problem_beside_all_the_rest(library,
     assert main(["doctor", "--library", str(library)]) == 0
     said = capsys.readouterr().out
     assert damage in said
-    assert "2 videos, 3 clips, 2 subtitle lines" in said
+    assert "2 videos, 3 clips, 2 lines" in said
     assert "d.mp4" in said
     assert "Every file was read in full" not in said
 

@@ -97,6 +97,19 @@ def test_what_is_said_is_found_by_words_and_by_meaning_and_says_that_it_was_hear
     assert (hit.evidence.subtitle.kind, hit.evidence.subtitle.language) == ("speech", "sw")
 
 
+def test_that_nothing_was_said_shows_in_a_library_that_is_open(tmp_path, tiny_bundle):
+    (tmp_path / "films").mkdir()
+    talk(tmp_path / "films" / "quiet.mkv", seconds=1)
+    index_films(tmp_path / "films", tmp_path / "library", tiny_bundle)
+    opened = open_library(tmp_path / "library")
+    before = opened.snapshot
+    assert before.recognised == {}
+    listen(tmp_path / "library", tiny_bundle)
+    assert opened.snapshot is before  # searches see nothing new
+    assert before.recognised["speech"].heard == {"tones/1": 1}
+    assert before.state.commit == open_snapshot(tmp_path / "library").state.commit
+
+
 def test_a_second_run_has_nothing_to_do_and_silent_films_are_never_opened(library, tiny_bundle):
     recogniser = ToneRecogniser()
     plan = plan_hearing(library, recogniser)

@@ -277,6 +277,9 @@ def test_a_run_is_stopped_from_the_page_that_began_it(own_library, tmp_path):
         form = re.search(r'name="form" value="([^"]+)"', page)[1]
         assert "Stop indexing" not in page
         assert client.post("/library/index/stop", data={"form": "another's"}).status_code == 403
+        for folder, why in ((tmp_path, "may not be indexed"), (tmp_path / "videos/no", "no such folder")):
+            refused = client.post("/library/index", data={"form": form, "folder": str(folder)})
+            assert re.search(f"<details open>.*{why}", refused.text)  # its headline says too little
         client.post("/library/index", data={"form": form, "folder": str(tmp_path / "videos")})
         page = client.get("/library").text
         assert "Indexing is under way" in page

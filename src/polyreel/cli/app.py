@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import itertools
 import os
@@ -23,6 +24,13 @@ _BAD_USAGE = 2
 _INTERRUPTED = 130  # what shells make of SIGINT; a run that keeps what it has done ends as failed
 _OF_PATHS = (["index"], ["transcribe"], ["videos"], ["bundles"])
 _PATH_OPTIONS = frozenset({"--library", "--image", "--folder", "--out", "-o", "--root", "--cuts"})
+_REMEDIES = {
+    errno.ENOENT: "Check the path; folders have to be there",
+    errno.EACCES: "Check who may read and write there",
+    errno.EISDIR: "Name a file",
+    errno.ENOSPC: "Free some space, and run it again",
+    errno.EROFS: "Name a place that can be written to",
+}
 
 VERBS = {
     "index": (
@@ -146,14 +154,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         kind = type(error).__name__
         try:
-            print_error(str(error), as_json=as_json, kind=kind)
+            print_error(_told(error), as_json=as_json, kind=kind)
             sys.stdout.flush()
         except OSError:  # it is the output itself that fails
             _drop_output()
             if as_json:
-                print_error(str(error), as_json=False, kind=kind)
+                print_error(_told(error), as_json=False, kind=kind)
         return _FAILED
     return code if isinstance(code, int) else 0
+
+
+def _told(error: OSError) -> str:
+    """What the system says, of which file and what to do, in the form of other messages."""
+    if error.strerror is None or error.filename is None:
+        return str(error)
+    remedy = _REMEDIES.get(error.errno) if error.errno is not None else None
+    return str(PolyreelError(error.strerror, item=error.filename, remedy=remedy))
 
 
 def _has_empty_path(given: Sequence[str]) -> bool:

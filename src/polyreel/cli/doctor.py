@@ -37,7 +37,7 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
             ("device", health.device),
             (
                 "contents",
-                f"{health.videos:,} videos, {health.clips:,} clips, {health.subtitles:,} subtitle lines",
+                f"{health.videos:,} videos, {health.clips:,} clips, {health.subtitles:,} lines",
             ),
             *(
                 (

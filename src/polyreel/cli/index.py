@@ -74,8 +74,9 @@ def index(
 ) -> int:
     """Make video searchable: read what is new or changed, leave what is not.
 
-    A run that is stopped, even by a power cut, keeps what it has committed; the next one goes on. Hidden
-    files are passed over, and what a file named .polyreelignore says, which is written like a .gitignore.
+    A run that is stopped, even by a power cut, keeps what it has committed; the next one goes on. In folders
+    the files whose names end as those of videos do (.mp4, .mkv, .avi...) are taken, but for hidden ones and
+    what a file named .polyreelignore says, which is written like a .gitignore.
 
     Example: polyreel index ~/Videos
 
@@ -86,7 +87,8 @@ def index(
         memory_limit: Memory that one file may take, in MB.
         retry_failed: Read files again that failed before.
         prune: Forget missing files even if nothing is left where they were.
-        exclude: Pattern of what to pass over, as in a .gitignore; repeatable.
+        exclude: Pattern of what to pass over, as in a .gitignore; repeatable. What the library has of it
+            leaves the library.
         keep_features: Keep what the bundle makes of each frame, from now on: about 9 MB an hour of video, for
             moves to bundles that differ only behind it. The other form lets go of what is kept.
         sampling: How pictures are chosen, in this run and later ones. near: one a second, up to half a second

@@ -92,7 +92,8 @@ Ray = Annotated[list[str] | None, Parameter(negative="", consume_multiple=(0, 1)
 LibraryOption = Annotated[
     AskedPath | None,
     Parameter(
-        name="--library", help="Folder of the library; by default $POLYREEL_LIBRARY or a folder of yours."
+        name="--library",
+        help="Folder of the library; by default $POLYREEL_LIBRARY or ~/.local/share/polyreel/library.",
     ),
 ]
 LibrariesOption = Annotated[
@@ -100,8 +101,8 @@ LibrariesOption = Annotated[
     Parameter(
         name="--library",
         negative="",
-        help="Folder of the library; by default $POLYREEL_LIBRARY or a folder of yours. Several are searched "
-        "as one: --library DIR --library DIR.",
+        help="Folder of the library; by default $POLYREEL_LIBRARY or ~/.local/share/polyreel/library. "
+        "Several are searched as one: --library DIR --library DIR.",
     ),
 ]
 

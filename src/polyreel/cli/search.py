@@ -76,9 +76,9 @@ def search(
 ) -> int:
     """Find moments that match a sentence in any language, a picture or a clip.
 
-    Of each video the best moment is shown, and how many more of it match. Words in quotes have to be said
-    just so. Into a pipe or a file, a hit is a line of rank, start and end in seconds, score and path, between
-    tabs.
+    Of each video the best moment is shown, and how many more of it match. Words in quotes that
+    the shell leaves there, as in '"sea turtle" island', have to be said just so. Into a pipe or a file, a hit
+    is a line of rank, start and end in seconds, score and path, between tabs.
 
     Example: polyreel search "mbwa anakimbia"
 

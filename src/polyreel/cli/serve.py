@@ -28,8 +28,8 @@ def serve(
     library: LibraryOption = None,
     host: str = ("127.0.0.1"),
     port: Annotated[int, Parameter(validator=validators.Number(gte=0, lte=65535))] = 8420,
-    root: tuple[AskedPath, ...] = (),
-    name: tuple[str, ...] = (),
+    root: Annotated[tuple[AskedPath, ...], Parameter(negative="", show_default=False)] = (),
+    name: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
     rate: Annotated[float | None, Parameter(validator=validators.Number(gte=0))] = None,
     max_upload: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=4096))] = 64,
     root_path: str = "",
@@ -102,4 +102,6 @@ def _local_root(folder: Path) -> Path:
             item=found,
             remedy="Run 'polyreel index' on a bucket; the page shows what is indexed",
         )
+    if not found.is_dir():
+        raise UsageError("no such folder for --root", item=found, remedy="Check the path")
     return found

@@ -22,11 +22,15 @@ __all__ = ["Failure", "failure_of"]
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What a page says of an error: a headline, what to do, and the error's own words, in English."""
+    """What a page says of an error: a headline, what to do, and the error's own words, in English.
+
+    ``is_open`` says that these are to be seen at once: the other two could be said of much else.
+    """
 
     head: str
     text: str
     detail: str
+    is_open: bool = False
 
 
 def failure_of(error: PolyreelError, translations: Translations) -> Failure:
@@ -52,5 +56,6 @@ def failure_of(error: PolyreelError, translations: Translations) -> Failure:
     )
     for kind, head, text in known:
         if isinstance(error, kind):
-            return Failure(head, text, detail)
-    return Failure(_("The request was not understood"), _("Go back and try again from the page."), detail)
+            return Failure(head, text, detail, is_open=kind is ForbiddenError)
+    head = _("The request was not understood")
+    return Failure(head, _("Go back and try again from the page."), detail, is_open=True)

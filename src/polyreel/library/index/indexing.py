@@ -536,7 +536,11 @@ class _Run:
         if row["status"] == OK:
             self.report.linked += 1
         else:
-            error = MediaError("the same content failed under another name", item=job.found.path)
+            error = MediaError(
+                "the same content failed under another name",
+                item=job.found.path,
+                remedy="'polyreel doctor' says why",
+            )
         if own_subtitles:
             self._with_other_subtitles.append(job)
         else:

@@ -119,6 +119,7 @@ class Library(SearchedLibrary):
         with self._refreshing:
             state = require_state(self.folder)
             if self._snapshot is not None and state.key == self._snapshot.state.key:
+                self._snapshot.follow(state)
                 return False
             try:
                 self._take_up(state)

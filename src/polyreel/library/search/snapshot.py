@@ -427,6 +427,7 @@ class LibrarySnapshot(Snapshot):
         self, folder: Path, state: LibraryState, locator: Locator, bundle: Encoder, *, anew: bool = False
     ) -> None:
         self.folder, self.state = folder, state
+        self._recognised: tuple[str, Mapping[LineKind, RecognisedHealth]] | None = None
         index = load_search_index(folder, state, anew=anew)
         super().__init__(index, locator, bundle, calibration_file(cache_of(folder, state)))
 
@@ -444,13 +445,25 @@ class LibrarySnapshot(Snapshot):
         """The tables of this commit."""
         return TableReader(self.folder, self.state)
 
-    @functools.cached_property
+    def follow(self, state: LibraryState) -> None:
+        """Take up a later commit of the same ``key``: searches see nothing new, but more may have been heard.
+
+        Args:
+            state: of that commit.
+        """
+        self.state = state
+
+    @property
     def recognised(self) -> Mapping[LineKind, RecognisedHealth]:
         """What was heard and read in all videos, which are named from ``root``; only what was begun."""
-        tables = self.tables()
-        rows = (
-            tables.read(RECOGNISED, RECOGNISED_COLUMNS).to_pylist() if RECOGNISED in self.state.tables else []
-        )
+        state, known = self.state, self._recognised
+        if known is None or known[0] != state.revision:
+            known = self._recognised = (state.revision, self._recognised_in(state))
+        return known[1]
+
+    def _recognised_in(self, state: LibraryState) -> Mapping[LineKind, RecognisedHealth]:
+        tables = TableReader(self.folder, state)
+        rows = tables.read(RECOGNISED, RECOGNISED_COLUMNS).to_pylist() if RECOGNISED in state.tables else []
         begun = {row["source"] for row in rows}
         if not begun:
             return {}

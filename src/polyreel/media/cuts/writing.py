@@ -201,8 +201,8 @@ def _require_sound(target: CutTarget, output: OutputContainer, codec: str, path:
     if not _holds(target, output, codec):
         raise MediaError(
             "this kind of file does not hold the sound of the film",
-            item=path,
-            value=f"{codec} in {path.suffix}",
+            item=path.suffix,  # its name is that of a temporary file
+            value=codec,
             remedy="Name it .mkv",
         )
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.packet import Packet
 
 import videos
 from polyreel.media.decode import VideoReader
 from polyreel.media.health import Health
-from polyreel.media.sampling import Sampling
+from polyreel.media.sampling import PacketSelector, Sampling
 
 SECONDS = 12
 GROUPS_OF_TWO_SECONDS = {
@@ -163,3 +164,15 @@ def test_time_stamps_that_start_again_are_followed_to_the_end(tmp_path):
     assert all(0 < after - before < 2 for before, after in pairwise(near[0]))
     assert near[2].duration_got_s == pytest.approx(exact[2].duration_got_s, abs=0.1)
     assert near[2].remarks == exact[2].remarks
+
+
+def test_packets_that_claim_to_be_decoded_after_they_are_shown_are_all_handed_on():
+    """As where time stamps are damaged: nothing waits, and all is said to be complete."""
+    packets = []
+    for number in range(75):
+        packet = Packet(100)
+        packet.pts, packet.dts = number, number + (200 if number > 30 else 0)
+        packets.append(packet)
+    selector = PacketSelector(1.0, unit_s=1 / 25, zero_s=0.0, is_key=lambda _packet: False)
+    selected = list(selector.select(packets))
+    assert {0, 25, 50} <= {each.packet.pts for each in selected if each.is_kept}

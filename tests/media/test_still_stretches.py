@@ -171,6 +171,27 @@ def test_a_page_that_is_shown_behind_the_picture_taken_but_decoded_before_it_is_
     assert sum(seen) == 2
 
 
+@pytest.mark.parametrize("fps", [1.0, 2.0, 4.0])
+@pytest.mark.parametrize("frames_a_second", [2, 8])
+def test_of_few_frames_a_second_each_point_has_its_picture(tmp_path, frames_a_second, fps):
+    """Where a point takes a picture that was decoded ahead of those between which it is shown."""
+    options = {"g": str(7 * frames_a_second), "bf": "3", "preset": "medium"}
+    options["x264-params"] = "scenecut=0:b-adapt=0:b-pyramid=none"
+    still, picture = page(), videos.scenes((2.3, lambda _: page("one")), (SECONDS, lambda _: still))
+    path = videos.write_video(
+        tmp_path / "few.mkv",
+        seconds=SECONDS,
+        fps=frames_a_second,
+        size=SIZE,
+        picture=picture,
+        encoder_options=options,
+    )
+    with VideoReader(path) as reader:
+        times_s = [picture.time_s for picture in reader.pictures(fps, "near")]
+    assert len(times_s) == min(fps, frames_a_second) * SECONDS
+    assert np.diff(times_s).max() <= 2 * max(1 / fps, 1 / frames_a_second)
+
+
 def test_colours_that_the_container_alone_tells_do_not_hide_that_a_page_stands_still(tmp_path):
     film = recording(tmp_path / "film.mp4", "libx264", {"preset": "medium", "g": "50"}, (SECONDS, page()))
     path = tmp_path / "tagged.mkv"

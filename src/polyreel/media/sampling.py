@@ -186,7 +186,8 @@ class PacketSelector:
         key_s = max((_time(each) for each in self._waiting if each.is_key), default=-math.inf)
         while not self._has_ended and self._waiting_bytes <= _MOST_WAITING_BYTES:
             # Pictures that are shown before a key frame, or before any other, may come behind it.
-            if self._complete_s >= (self._due_s if key_s >= self._due_s else self._horizon_s):
+            beyond_s = self._due_s if key_s >= self._due_s else self._horizon_s
+            if self._waiting and self._complete_s >= beyond_s:
                 return
             packet = next(source, None)
             if packet is None:
@@ -217,8 +218,10 @@ class PacketSelector:
 
     def _key_behind_still(self, wanted: _Waiting) -> _Waiting | None:
         """The key frame behind ``wanted``, if nothing but small packets waits before it."""
+        if self._shows_nothing_new is None or any(_time(each) >= _time(wanted) for each in self._ahead):
+            return None
         # What came in a large packet and is shown behind the picture taken last, nobody has seen.
-        if self._shows_nothing_new is None or wanted in self._ahead or self._large_s > self._taken_s:
+        if self._large_s > self._taken_s:
             return None
         small = list(takewhile(lambda each: not self._is_large(each), self._waiting))
         if wanted not in small or len(small) == len(self._waiting):

@@ -93,6 +93,7 @@ def test_what_is_said_is_found_by_words_and_by_meaning_and_says_that_it_was_hear
     (hit, *_) = open_library(library).search("grün", mode="speech").hits  # said in Swahili
     assert Path(hit.video).name == "a.mkv"
     assert hit.evidence.subtitle.text == "kijani"
+    assert str(hit.evidence.subtitle) == "[sw, speech] kijani"
     assert open_library(library).search("grün", mode="subtitles").hits == ()
     assert (hit.evidence.subtitle.kind, hit.evidence.subtitle.language) == ("speech", "sw")
 

@@ -24,6 +24,7 @@ _BAD_USAGE = 2
 _INTERRUPTED = 130  # what shells make of SIGINT; a run that keeps what it has done ends as failed
 _OF_PATHS = (["index"], ["transcribe"], ["videos"], ["bundles"])
 _PATH_OPTIONS = frozenset({"--library", "--image", "--folder", "--out", "-o", "--root", "--cuts"})
+_BEGIN = "Begin with: polyreel index ~/Videos && polyreel search 'mbwa anakimbia'"
 _REMEDIES = {
     errno.ENOENT: "Check the path; folders have to be there",
     errno.EACCES: "Check who may read and write there",
@@ -106,7 +107,7 @@ def build_app(called: Sequence[str] = ()) -> App:
         name="polyreel",
         version=__version__,
         help="Search video in any language, on an ordinary computer.",
-        help_epilogue="Begin with: polyreel index ~/Videos && polyreel search 'mbwa anakimbia'",
+        help_epilogue=None if VERBS.keys() & set(called) else _BEGIN,  # verbs would inherit it
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )

@@ -31,7 +31,10 @@ class How2Options:
     videos: Annotated[
         tuple[AskedPath, ...],
         Parameter(
-            consume_multiple=True, negative="", help="Videos: files, folders, .txt lists, ids on a platform."
+            consume_multiple=True,
+            negative="",
+            show_default=False,
+            help="Videos: files, folders, .txt lists, ids on a platform.",
         ),
     ] = ()
     languages: Annotated[

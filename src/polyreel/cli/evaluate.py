@@ -11,6 +11,7 @@ from polyreel.cli.options import AskedPath, Json, Seed, load_bundle
 from polyreel.cli.output import print_json, show_progress, stdout
 from polyreel.errors import ResultError, UsageError
 from polyreel.files import write_atomically
+from polyreel.units import count
 
 if TYPE_CHECKING:
     from polyreel.evaluation.results import Result
@@ -162,7 +163,8 @@ def _print(result: Result) -> None:
             "Agreement between languages: " + ", ".join(f"{n} {v:.3g}" for n, v in result.consistency.items())
         )
     if result.missing:
-        stdout.print(f"{len(result.missing)} items are missing and count for nothing:", style="yellow")
+        missing = count(len(result.missing), "item is", "items are")
+        stdout.print(f"{missing} missing and count for nothing:", style="yellow")
         for item in result.missing[:10]:
             stdout.print(f"  {item.id}: {item.reason}", markup=False, soft_wrap=True)
     for fault in card.known_faults:

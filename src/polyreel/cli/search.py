@@ -45,7 +45,7 @@ _MADE_BY = {"speech": "--speech", "screen": "--screen-text"}
 # Characters: of a terminal that has room for bars; between two columns, and of a subtitle where the line fits
 # the terminal and where it is wrapped.
 _WIDE = 72
-_GAP, _LEAST_SUBTITLE, _WRAPPED_SUBTITLE = 2, len("subtitle"), 40
+_GAP, _LEAST_LINE, _WRAPPED_LINE = 2, 8, 40
 
 
 def search(
@@ -303,7 +303,7 @@ def hit_table(hits: tuple[Hit, ...], *, width: int) -> Table:
         hits: best first.
         width: of the terminal, in characters.
     """
-    subtitles = any(hit.evidence.subtitle for hit in hits)
+    has_lines = any(hit.evidence.subtitle for hit in hits)
     libraries = any(hit.library for hit in hits)
     heads: tuple[str, ...] = ("#", "from", "to", "match")
     numbers: list[tuple[str, ...]] = [
@@ -325,17 +325,17 @@ def hit_table(hits: tuple[Hit, ...], *, width: int) -> Table:
     for head in heads:
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("video", no_wrap=True, min_width=widest)
-    if subtitles:
-        # Where the line is wrapped anyway, the subtitle need not be squeezed.
+    if has_lines:
+        # Where the row is wrapped anyway, the line need not be squeezed.
         room = width - before
-        room = room if room >= _LEAST_SUBTITLE else _WRAPPED_SUBTITLE
+        room = room if room >= _LEAST_LINE else _WRAPPED_LINE
         table.width = before + room
-        table.add_column("subtitle", overflow="ellipsis", no_wrap=True, width=room)
+        table.add_column("line", overflow="ellipsis", no_wrap=True, width=room)
     for hit, figures, name in zip(hits, numbers, names, strict=True):
         row: list[str | Text] = [*figures, Text(name, style=f"link {place(hit.video).as_uri()}")]
-        if subtitles:
+        if has_lines:
             line = hit.evidence.subtitle
-            row.append(Text(printable(f"[{line.language}] {line.text}") if line else ""))
+            row.append(Text(printable(str(line)) if line else ""))
         table.add_row(*row)
     return table
 

@@ -93,6 +93,10 @@ class SubtitleEvidence(LibraryResult):
     language: str
     kind: LineKind = "subtitles"
 
+    def __str__(self) -> str:
+        made = "" if self.kind == "subtitles" else f", {self.kind}"
+        return f"[{self.language}{made}] {self.text}"
+
 
 class Evidence(LibraryResult):
     """Why a moment was found.
@@ -228,7 +232,7 @@ class SearchResult(LibraryResult):
         for hit in self.hits:
             start, end = f"{clock(hit.start_s, digits=1):>7}", f"{clock(hit.end_s, digits=1):>7}"
             line = hit.evidence.subtitle
-            said = f"  [{line.language}] {line.text}" if line else ""
+            said = f"  {line}" if line else ""
             more = f"  +{hit.more}" if hit.more else ""
             line_of_hit = f"{hit.rank:>4}  {start} -{end}  {hit.match:>16}  {hit.video}{more}{said}"
             lines.append(printable(line_of_hit))

@@ -44,8 +44,8 @@ __all__ = ["FOLDER_CREATION", "FOLDER_LAYOUT", "folder_records", "identify_folde
 _ITEMS_FILE = "items.jsonl"
 _TABLES = ("captions.csv", "captions.tsv", "captions.jsonl")
 FOLDER_LAYOUT = (
-    f"Put {', '.join(_TABLES)} (columns media, caption, language, ...) or {_ITEMS_FILE}, as "
-    "docs/evaluation.md shows, into a folder"
+    f"Put {_ITEMS_FILE}, as docs/evaluation.md shows, or, for 'polyreel data' alone, {', '.join(_TABLES)} "
+    "(columns media, caption, language, ...) into a folder"
 )
 FOLDER_CREATION = created_in(others="unknown")
 _DETECTION_CHARS = 2_000
@@ -150,7 +150,9 @@ def item_records(folder: Path) -> Stream:
 def _list_of(folder: Path) -> Path:
     path = folder / _ITEMS_FILE
     if not path.is_file():
-        raise DatasetError(f"the folder has no {_ITEMS_FILE}", item=folder, remedy=FOLDER_LAYOUT)
+        raise DatasetError(
+            f"the folder has no {_ITEMS_FILE}", item=folder, remedy="Write one as docs/evaluation.md shows"
+        )
     return path
 
 

@@ -55,7 +55,7 @@ def mcp(*, library: LibraryOption = None, cuts: Path | None = None, device: Devi
 
     if sys.stdin.isatty():
         stderr.print(
-            "Waiting for a program that speaks the Model Context Protocol. Ctrl+C ends it.", style="dim"
+            "Waiting for a program that speaks the Model Context Protocol. Ctrl-C ends it.", style="dim"
         )
     # No exception wakes the thread that waits for input: Ctrl-C would do nothing until a line comes.
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)

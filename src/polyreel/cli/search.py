@@ -240,7 +240,11 @@ def _opened(folders: Sequence[Path], device: str | None) -> Library | JoinedLibr
 
 def _chosen(hits: Sequence[Hit], number: int) -> Hit:
     if number > len(hits):
-        raise UsageError("there is no such hit to open", value=f"{number}, of {count(len(hits), 'hit')}")
+        raise UsageError(
+            "there is no such hit to open",
+            value=f"{number}, of {count(len(hits), 'hit')}",
+            remedy="Ask for more with --top",
+        )
     return hits[number - 1]
 
 

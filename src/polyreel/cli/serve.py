@@ -87,7 +87,7 @@ def serve(
             print_json({"address": address, "library": str(settings.library)})
         else:
             stdout.print(address, markup=False, soft_wrap=True)
-            stderr.print("Ctrl+C ends it.", style="dim")
+            stderr.print("Ctrl-C ends it.", style="dim")
 
     with contextlib.suppress(KeyboardInterrupt):  # that is how one ends it
         serve_library(settings, load, on_ready=print_address)

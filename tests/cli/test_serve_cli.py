@@ -48,11 +48,13 @@ def test_it_prints_its_address_answers_and_ends(library, number):
 
 
 def test_it_tells_programs_too(library):
-    with started(library, "--json") as process:
+    nothing = library / "nothing"
+    with started(library, "--json", "--root", str(nothing)) as process:
         told = [process.stdout.readline() for _ in range(4)]
         assert json.loads("".join(told))["library"] == str(library)
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
+        assert f"no folder is at --root now: {nothing}. Check the path" in process.stderr.read()
 
 
 def test_beyond_this_machine_it_wants_a_token(library, capsys, monkeypatch):
@@ -68,8 +70,6 @@ def test_what_cannot_be_served_is_one_message(library, tmp_path, capsys, monkeyp
     monkeypatch.delenv("POLYREEL_TOKEN", raising=False)
     assert main(["serve", "--library", str(tmp_path / "nothing")]) == 1
     assert "no library is here" in capsys.readouterr().err
-    assert main(["serve", "--library", str(library), "--root", str(tmp_path / "nothing")]) == 2
-    assert "no such folder for --root" in capsys.readouterr().err
     assert main(["serve", "--library", str(library), "--port", "70000"]) == 2
     assert main(["serve", "--library", str(library), "--host", "::zz", "--port", "0"]) == 2
     assert "needs a token" in capsys.readouterr().err

@@ -89,6 +89,10 @@ def serve(
             stdout.print(address, markup=False, soft_wrap=True)
             stderr.print("Ctrl-C ends it.", style="dim")
 
+    for folder in settings.roots:
+        if not folder.is_dir():  # it may come, such as a drive that is mounted later
+            said = f"no folder is at --root now: {folder}. Check the path, and that its drive is mounted."
+            stderr.print(said, style="yellow", markup=False, soft_wrap=True)
     with contextlib.suppress(KeyboardInterrupt):  # that is how one ends it
         serve_library(settings, load, on_ready=print_address)
     return 0
@@ -102,6 +106,4 @@ def _local_root(folder: Path) -> Path:
             item=found,
             remedy="Run 'polyreel index' on a bucket; the page shows what is indexed",
         )
-    if not found.is_dir():
-        raise UsageError("no such folder for --root", item=found, remedy="Check the path")
     return found

@@ -124,6 +124,14 @@ def test_of_uneven_frames_none_that_stands_alone_is_missed(tmp_path, suffix):
     assert near[2].duration_got_s == exact[2].duration_got_s
 
 
+def test_of_uneven_frames_none_is_missed_that_is_decoded_behind_a_later_one(tmp_path):
+    times = [0.0, 0.5, 0.8, 1.0, 4.1, 4.2, 6.05, 6.1, 6.2, 6.3]
+    options = {"g": "50", "bf": "2", "x264-params": "scenecut=0:b-adapt=0:b-pyramid=none"}
+    path = film(tmp_path / "screen.mkv", "libx264", times_s=times, encoder_options=options)
+    assert 4.1 in np.round(read(path, "exact")[0], 3)
+    assert 4.1 in np.round(read(path, "near")[0], 3)
+
+
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
 @pytest.mark.parametrize("groups", ["closed", "open"])
 @pytest.mark.parametrize("fps", [1, 2])

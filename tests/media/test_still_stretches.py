@@ -192,6 +192,21 @@ def test_of_few_frames_a_second_each_point_has_its_picture(tmp_path, frames_a_se
     assert np.diff(times_s).max() <= 2 * max(1 / fps, 1 / frames_a_second)
 
 
+def test_of_uneven_frames_none_is_shown_twice(tmp_path):
+    """One at 4.64 s is the first behind 4 s, and near enough to 5 s in front of a key frame at 6 s."""
+    uneven_s = [0.0, 1.0, 2.0, 3.04, 4.64]
+    path = videos.write_video(
+        tmp_path / "uneven.mkv",
+        times_s=[6 * group + time_s for group in range(3) for time_s in uneven_s],
+        size=SIZE,
+        picture=lambda _: page(),
+        encoder_options={"g": "5", "bf": "0", "preset": "medium"},
+    )
+    exact_s, _, _ = read(path, "exact")
+    times_s, _, _ = read(path, "near")
+    assert times_s == pytest.approx(exact_s, abs=0.001)
+
+
 def test_colours_that_the_container_alone_tells_do_not_hide_that_a_page_stands_still(tmp_path):
     film = recording(tmp_path / "film.mp4", "libx264", {"preset": "medium", "g": "50"}, (SECONDS, page()))
     path = tmp_path / "tagged.mkv"

@@ -271,7 +271,9 @@ class PacketSelector:
     def _wanted(self) -> _Waiting | None:
         """The packet whose picture the next point of the grid takes; None if none that waits is fit."""
         due_s = self._due_s
-        shown = self._ahead + [each for each in self._waiting if each.time_s is not None]
+        # Of uneven frames one may lie near two points; what is shown again still waits when the second comes.
+        waiting = [each for each in self._waiting if each.time_s is not None and each.time_s > self._taken_s]
+        shown = self._ahead + waiting
         if self._has_ended and self._latest_s < due_s - _EPSILON_S:
             return None
         keys = [each for each in shown if each.is_key]
@@ -287,11 +289,10 @@ class PacketSelector:
             if earliest_s <= _time(each) <= latest_s and self._can_show(each):
                 return each
         later = [each for each in shown if _time(each) >= due_s and self._can_show(each)]
-        return min(later, key=_time, default=None) if self._is_decided else None
-
-    @property
-    def _is_decided(self) -> bool:
-        return self._has_ended or self._complete_s >= self._due_s
+        first = min(later, key=_time, default=None)
+        # Others that are shown before it may come behind it.
+        is_decided = first is None or self._has_ended or self._complete_s >= _time(first)
+        return first if is_decided else None
 
     def _can_show(self, each: _Waiting) -> bool:
         return _time(each) >= self._shown_from_s

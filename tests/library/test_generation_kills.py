@@ -129,7 +129,7 @@ def ids_of(library: Path, number: int) -> list[str]:
     return open_snapshot(library).read(embedding_table(number), ["id"])["id"].to_pylist()
 
 
-@pytest.mark.parametrize("kills", [5, pytest.param(60, marks=[pytest.mark.slow, pytest.mark.timeout(1_800)])])
+@pytest.mark.parametrize("kills", [3, pytest.param(60, marks=[pytest.mark.slow, pytest.mark.timeout(1_800)])])
 def test_kills_at_random_moments_of_a_move(tmp_path, indexed, wide, kills):
     chance = random.Random(kills)
     ends = done = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
@@ -518,10 +519,13 @@ def ask_raw(port: int, text: bytes, *, seconds: float = 10.0) -> bytes:
 
 def test_a_head_of_a_megabyte_gets_a_typed_error(site):
     text = b"GET /api/v1/search?q=" + b"x" * 1_000_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    try:
-        answer = ask_raw(site.port, text)
-    except ConnectionError:  # it stopped listening before all was said
-        answer = ask_raw(site.port, text[:80_000])
+    # It stops listening before all was said, and what it says of that may be lost with the connection.
+    for size in (len(text), *[80_000] * 20):
+        with contextlib.suppress(ConnectionError):
+            answer = ask_raw(site.port, text[:size])
+            break
+    else:
+        pytest.fail("no answer came")
     assert b" 400 " in answer.splitlines()[0]
     assert b'"kind":"RequestError"' in answer
 

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -108,3 +109,27 @@ def s3_environment(endpoint: str) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": "no secret",
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
+
+
+@contextlib.contextmanager
+def silence(monkeypatch: pytest.MonkeyPatch, question: str, asked: threading.Event) -> Iterator[None]:
+    """No bucket answers, until the block ends.
+
+    Args:
+        monkeypatch: ends it after the test.
+        question: ``facts_of`` or ``range_of``.
+        asked: is set when it is asked.
+    """
+    over = threading.Event()
+
+    def wait_for_it(*_: object) -> None:
+        asked.set()
+        over.wait(60)
+        raise OSError(5, "nobody answers")
+
+    home = "polyreel.remote.address" if question == "facts_of" else "polyreel.remote.spool"
+    monkeypatch.setattr(f"{home}.{question}", wait_for_it)
+    try:
+        yield
+    finally:
+        over.set()

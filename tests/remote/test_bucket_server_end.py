@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="polyreel[serve] is not installed")
 
-from buckets import memory_bucket
+from buckets import memory_bucket, silence
 from films import film, index_films, open_library
 from polyreel.encoders.runtime import Bundle
 from polyreel.remote import spool
@@ -86,21 +86,11 @@ def test_bytes_of_a_bucket_are_waited_for(silent, tmp_path, tiny_bundle, monkeyp
     path = file_of(tmp_path / "library")
     spool_emptied = [each.unlink() for each in spool.spool_folder().glob("*/files/*")]
     assert spool_emptied
-    asked, over = threading.Event(), threading.Event()
-
-    def wait_for_it(*_: object) -> None:
-        asked.set()
-        over.wait(60)
-        raise OSError(5, "nobody answers")
-
-    home = "polyreel.remote.address" if silent == "facts_of" else "polyreel.remote.spool"
-    monkeypatch.setattr(f"{home}.{silent}", wait_for_it)
     monkeypatch.setattr("polyreel.server.files.BUCKET_S", 2.0)
-    try:
+    asked = threading.Event()
+    with silence(monkeypatch, silent, asked):
         answer = ended(tmp_path / "library", path, asked.is_set)
         wait_until(lambda: not any(each.name.startswith("AnyIO") for each in threading.enumerate()))
-    finally:
-        over.set()
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"the server is ending" in answer
     assert "Traceback" not in capsys.readouterr().err

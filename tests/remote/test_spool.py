@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from buckets import Bucket
+from buckets import Bucket, silence
 from polyreel.errors import UsageError
 from polyreel.remote import objects, spool
 from polyreel.remote.address import BucketPath, place
@@ -199,20 +199,11 @@ def test_fetching_can_be_stopped(bucket: Bucket):
 @pytest.mark.parametrize("silent", ["facts_of", "range_of"])
 def test_nobody_who_stops_waits_for_a_bucket_that_is_silent(bucket: Bucket, monkeypatch, silent):
     address = bucket.put("a.mp4", CONTENT)
-    stop, over = threading.Event(), threading.Event()
-
-    def wait_for_it(*_: object) -> None:
-        stop.set()
-        over.wait(60)
-        raise OSError(5, "nobody answers")
-
-    home = "polyreel.remote.address" if silent == "facts_of" else "polyreel.remote.spool"
-    monkeypatch.setattr(f"{home}.{silent}", wait_for_it)
-    begun = time.monotonic()
-    with pytest.raises(FetchStopped), local_file(place(address), stop=stop):
-        pytest.fail("it was not wanted")
-    over.set()
-    assert time.monotonic() - begun < 30
+    stop, begun = threading.Event(), time.monotonic()
+    with silence(monkeypatch, silent, stop):
+        with pytest.raises(FetchStopped), local_file(place(address), stop=stop):
+            pytest.fail("it was not wanted")
+        assert time.monotonic() - begun < 30
 
 
 def test_what_is_not_there_and_what_is_a_folder_are_refused(bucket: Bucket):

@@ -81,6 +81,7 @@ class _Waiting:
     packet: Packet[VideoStream]
     time_s: float | None  # None where nothing is shown: an empty packet, or one that an edit list discards
     is_key: bool = False
+    is_large: bool = False  # it may show something new
 
 
 class PacketSelector:
@@ -196,7 +197,7 @@ class PacketSelector:
             each = self._understood(packet)
             self._waiting.append(each)
             self._waiting_bytes += packet.size
-            self._waiting_large += self._is_large(each)
+            self._waiting_large += each.is_large
             if self.is_off:
                 return
             if each.is_key:
@@ -211,11 +212,6 @@ class PacketSelector:
             beyond_s = max(beyond_s, self._due_s + _LONGEST_STILL_S)
         return beyond_s
 
-    def _is_large(self, each: _Waiting) -> bool:
-        # Opacity comes beside the colours.
-        beside = sum(data.data_size for data in each.packet.iter_sidedata())
-        return each.is_key or each.packet.size + beside > self._few_bytes
-
     def _key_behind_still(self, wanted: _Waiting) -> _Waiting | None:
         """The key frame behind ``wanted``, if nothing but small packets waits before it."""
         if self._shows_nothing_new is None or any(_time(each) >= _time(wanted) for each in self._ahead):
@@ -223,7 +219,7 @@ class PacketSelector:
         # What came in a large packet and is shown behind the picture taken last, nobody has seen.
         if self._large_s > self._taken_s:
             return None
-        small = list(takewhile(lambda each: not self._is_large(each), self._waiting))
+        small = list(takewhile(lambda each: not each.is_large, self._waiting))
         if wanted not in small or len(small) == len(self._waiting):
             return None
         key = self._waiting[len(small)]
@@ -264,9 +260,13 @@ class PacketSelector:
         decoded_s = -math.inf if order is None else order * self._unit_s - self._zero_s
         # Nothing is shown before it is decoded; a longer step back would end the selection.
         self._complete_s = max(self._complete_s, decoded_s, self._latest_s - _BACK_S - _EPSILON_S)
+        # Opacity comes beside the colours.
+        beside = sum(data.data_size for data in packet.iter_sidedata())
+        is_large = packet.size + beside > self._few_bytes
         if packet.is_discard:
-            return _Waiting(packet, None)
-        return _Waiting(packet, time_s, packet.is_keyframe and self._is_key(packet))
+            return _Waiting(packet, None, is_large=is_large)
+        is_key = packet.is_keyframe and self._is_key(packet)
+        return _Waiting(packet, time_s, is_key, is_key or is_large)
 
     def _wanted(self) -> _Waiting | None:
         """The packet whose picture the next point of the grid takes; None if none that waits is fit."""
@@ -349,10 +349,10 @@ class PacketSelector:
     def _next(self) -> _Waiting:
         each = self._waiting.popleft()
         self._waiting_bytes -= each.packet.size
-        self._waiting_large -= self._is_large(each)
+        self._waiting_large -= each.is_large
         if each.time_s is not None:
             self.passed_s = max(self.passed_s, each.time_s)
-            self._large_s = max(self._large_s, each.time_s if self._is_large(each) else -math.inf)
+            self._large_s = max(self._large_s, each.time_s) if each.is_large else self._large_s
         return each
 
 

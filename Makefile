@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-# Processes that share the tests.
-WORKERS ?= 2
+# Processes that share the tests: one more than two cores, as many tests wait for a process, a server or a clock.
+WORKERS ?= 3
 # Where it is set, every process that tests start would compile the package again.
 unexport PYTHONDONTWRITEBYTECODE
 

@@ -7,11 +7,13 @@ any decoded frame which instant it shows.
 
 from __future__ import annotations
 
+import functools
 import random
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import av.stream
@@ -68,6 +70,7 @@ def read_clock(image: Image) -> float:
     return int("".join("1" if bit else "0" for bit in bits), 2) / _MILLISECONDS
 
 
+@functools.cache
 def solid(colour: tuple[int, int, int]) -> Picture:
     """One colour for ever."""
     return lambda _time_s: np.full((120, 160, 3), colour, np.uint8)
@@ -81,6 +84,7 @@ def corner(time_s: float) -> Image:
     return image
 
 
+@functools.cache
 def scenes(*parts: tuple[float, Picture]) -> Picture:
     """One picture after another, each until its instant in seconds; the last for ever."""
 
@@ -91,6 +95,7 @@ def scenes(*parts: tuple[float, Picture]) -> Picture:
     return picture
 
 
+@functools.cache
 def noise(seed: int = 0) -> Picture:
     """Every frame other random dots: data that does not compress."""
 
@@ -101,6 +106,33 @@ def noise(seed: int = 0) -> Picture:
     return picture
 
 
+def _encoded_once(write: Callable[..., Path]) -> Callable[..., Path]:
+    """Tests ask for the same few videos hundreds of times: each is encoded once, then written again."""
+    encoded: dict[Hashable, bytes] = {}
+
+    @functools.wraps(write)
+    def write_again(path: Path, **how: Any) -> Path:
+        what = (path.suffix, *((name, _by_value(value)) for name, value in sorted(how.items())))
+        if what in encoded:
+            path.write_bytes(encoded[what])
+        else:
+            write(path, **how)
+            encoded[what] = path.read_bytes()
+        return path
+
+    return write_again
+
+
+def _by_value(value: Any) -> Hashable:
+    """Functions are equal to themselves alone; those of this module are made once for the same arguments."""
+    if isinstance(value, np.ndarray):
+        return value.shape, value.tobytes()
+    if isinstance(value, Mapping):
+        return tuple((name, _by_value(part)) for name, part in value.items())
+    return tuple(_by_value(part) for part in value) if isinstance(value, list | tuple) else value
+
+
+@_encoded_once
 def write_video(
     path: Path,
     *,

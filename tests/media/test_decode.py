@@ -546,7 +546,7 @@ def test_hdr_is_shown_as_ordinary_screens_show_it(tmp_path, transfer, white):
     path = tmp_path / "phone.mkv"
     code = round(white * 65535)
     with av.open(str(path), "w") as container:
-        # Without B-frames: x265 never sets the decoding times of films shorter than the delay of its B-frames.
+        # Without B-frames: x265 sets no decoding times in films shorter than the delay of its B-frames.
         options = {"x265-params": "log-level=none:pools=1:bframes=0"}
         stream = container.add_stream("libx265", rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p10le"

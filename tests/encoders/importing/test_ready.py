@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -68,6 +70,20 @@ def save(module, given, name: str, path: Path, free: bool) -> None:
         )
 
 
+@pytest.fixture(scope="module")
+def export(hub_model, tmp_path_factory) -> Callable[..., Path]:
+    """The folder of a model's ready export, each made once and copied for the test that asks."""
+    made: dict[object, Path] = {}
+
+    def copy(family: str, folder: Path, **how: Any) -> Path:
+        what = family, *sorted(how.items())
+        if what not in made:
+            made[what] = exported(hub_model(family), family, tmp_path_factory.mktemp("ready") / family, **how)
+        return shutil.copytree(made[what], folder)
+
+    return copy
+
+
 def imported_from(folder: Path, out: Path) -> Bundle:
     import_model(HubFolder(folder, "makers/ready"), out, name="ready", as_decoded=read_for_encoder)
     return Bundle(out)
@@ -85,16 +101,16 @@ def agree(ours: Bundle, theirs: Bundle) -> None:
 
 @pytest.mark.parametrize("family", ["siglip2", "clip"])
 @pytest.mark.parametrize("rows", [None, 1])
-def test_a_ready_export_is_the_same_bundle(hub_model, imported, tmp_path, family, rows):
-    folder = exported(hub_model(family), family, tmp_path / "hub", rows=rows, ids=torch.int32)
+def test_a_ready_export_is_the_same_bundle(export, imported, tmp_path, family, rows):
+    folder = export(family, tmp_path / "hub", rows=rows, ids=torch.int32)
     bundle = imported_from(folder, tmp_path / "ready")
     agree(bundle, imported(family))
     assert bundle.card.origin.proof is None
     assert "no weights here to hold it against" in bundle.card.origin.remarks[0]
 
 
-def test_an_export_in_the_layout_of_immich_is_the_same_bundle(hub_model, imported, tmp_path):
-    folder = exported(hub_model("clip"), "clip", tmp_path / "hub", rows=1, ids=torch.int32)
+def test_an_export_in_the_layout_of_immich_is_the_same_bundle(export, imported, tmp_path):
+    folder = export("clip", tmp_path / "hub", rows=1, ids=torch.int32)
     for tower, graph_file in (("visual", "vision_model.onnx"), ("textual", "text_model.onnx")):
         (folder / tower).mkdir()
         (folder / "onnx" / graph_file).rename(folder / tower / "model.onnx")
@@ -111,15 +127,15 @@ def test_an_export_in_the_layout_of_immich_is_the_same_bundle(hub_model, importe
     agree(bundle, imported("clip"))
 
 
-def test_a_ready_export_keeps_its_precision(hub_model, tmp_path):
-    folder = exported(hub_model("siglip2"), "siglip2", tmp_path / "hub")
+def test_a_ready_export_keeps_its_precision(export, tmp_path):
+    folder = export("siglip2", tmp_path / "hub")
     hub = HubFolder(folder, "makers/ready")
     with pytest.raises(UsageError, match="keeps its own precision"):
         import_model(hub, tmp_path / "out", name="a", as_decoded=read_for_encoder, precision="int8")
 
 
-def test_a_ready_export_needs_no_pytorch(hub_model, tmp_path):
-    folder = exported(hub_model("siglip2"), "siglip2", tmp_path / "hub")
+def test_a_ready_export_needs_no_pytorch(export, tmp_path):
+    folder = export("siglip2", tmp_path / "hub")
     code = f"""
 import sys
 sys.modules.update(dict.fromkeys(("torch", "transformers", "sentencepiece")))
@@ -155,16 +171,16 @@ def graph(inputs: dict[str, list], output: list) -> onnx.ModelProto:
         ),
     ],
 )
-def test_a_graph_that_does_not_fit_is_one_message(hub_model, tmp_path, inputs, said):
-    folder = exported(hub_model("siglip2"), "siglip2", tmp_path / "hub")
+def test_a_graph_that_does_not_fit_is_one_message(export, tmp_path, inputs, said):
+    folder = export("siglip2", tmp_path / "hub")
     onnx.save(graph(inputs, next(iter(inputs.values()))), folder / "onnx/vision_model.onnx")
     with pytest.raises(BundleError, match=said):
         imported_from(folder, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_graphs_that_are_damaged_or_of_both_towers_are_refused(hub_model, tmp_path):
-    folder = exported(hub_model("siglip2"), "siglip2", tmp_path / "hub")
+def test_graphs_that_are_damaged_or_of_both_towers_are_refused(export, tmp_path):
+    folder = export("siglip2", tmp_path / "hub")
     whole = (folder / "onnx/text_model.onnx").read_bytes()
     (folder / "onnx/text_model.onnx").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(BundleError, match="a ready graph cannot be read"):
@@ -174,12 +190,12 @@ def test_graphs_that_are_damaged_or_of_both_towers_are_refused(hub_model, tmp_pa
         imported_from(folder, tmp_path / "out")
 
 
-def test_weights_beside_a_graph_are_part_of_the_bundle(hub_model, tmp_path, monkeypatch):
+def test_weights_beside_a_graph_are_part_of_the_bundle(export, tmp_path, monkeypatch):
     from polyreel.encoders.importing import ready
 
     beside = ready._beside
     monkeypatch.setattr(ready, "_beside", lambda part: beside(part) | {"size_threshold": 1024})
-    folder = exported(hub_model("siglip2"), "siglip2", tmp_path / "hub")
+    folder = export("siglip2", tmp_path / "hub")
     bundle = imported_from(folder, tmp_path / "out")
     files = set(json.loads((tmp_path / "out" / "bundle.json").read_text())["files"])
     assert {"text.onnx.data", "frames.onnx.data"} <= files

@@ -169,12 +169,28 @@ def test_a_search_is_exported_and_refused_where_it_cannot_be(folder, tmp_path, c
     assert err == f"2 moments written to {target}\n"
     assert target.read_text().startswith("TITLE: red\n")
     for arguments, said in (
-        (("--export", "edl"), "an export needs a format and a file (--export without -o)"),
-        (("-o", tmp_path / "a.edl"), "an export needs a format and a file (-o without --export)"),
+        (
+            ("--export", "edl"),
+            "an export needs a file (--export edl without -o). Name one, such as: -o dogs.edl",
+        ),
+        (("--overwrite",), "an export needs a file (--overwrite without -o)"),
+        (("-o", tmp_path / "a"), "does not say its format"),
+        (("-o", tmp_path / "a.txt"), "End it in .otio, .edl, .fcpxml, .m3u or .csv, or give --export"),
+        (("-o", tmp_path / "a.mp4"), "does not say its format"),
         (("--export", "edll", "-o", tmp_path / "a.edl"), "Did you mean 'edl'?"),
-        (("--export", "csv", "-o", target), "a file of this name is there"),
+        (
+            ("--export", "csv", "-o", tmp_path / "a.edl"),
+            "End the name in .csv, or leave out --export for edl",
+        ),
+        (("--export", "edl", "-o", tmp_path / "a.mp4"), "End the name in .edl.\n"),
+        (("--export", "edl", "-o", target), "a file of this name is there"),
         (("--export", "csv", "-o", folder / "library" / "a.csv"), "nothing is written into the folder"),
     ):
         code, _, err = ask(capsys, "search", "red", *where, *arguments)
         assert code == 2
-        assert said in err
+        assert said in err, arguments
+    assert [path.name for path in tmp_path.iterdir()] == ["reds.edl"]
+    for name, begins in (("a.CSV", "rank,"), ("b.m3u8", "#EXTM3U"), ("c.xml", "<?xml")):
+        code, _, err = ask(capsys, "search", "red", *where, "-o", tmp_path / name)
+        assert (code, (tmp_path / name).read_text().startswith(begins)) == (0, True), err
+    assert ask(capsys, "search", "red", *where, "--export", "edl", "-o", tmp_path / "d.txt")[0] == 0

@@ -124,12 +124,24 @@ def test_a_picture_or_a_clip_is_searched_with(ask, hits, tmp_path):
         (("red", "--export", "csv", "--out="), "a name or path is empty"),
         (("red", "--like", ""), "one thing"),
         (("--open", 1, "--export", "csv", "-o", "x.csv"), "an export needs a search"),
+        (
+            ("--open", 1, "--folder", "more", "--paths"),
+            "as it was (--paths, --folder). Leave the other options",
+        ),
+        (("--like", "1", "--lang", "de"), "a picture or a clip has no language (--lang de)"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_message(ask, arguments, said):
     code, out, told = ask(*arguments)
     assert (code, out) == (2, "")
     assert said in told
+
+
+@pytest.mark.parametrize("bare", ["--paths", "-0"])
+def test_a_document_and_bare_paths_are_not_asked_for_together(ask, bare):
+    code, out, said = ask("red", "--json", bare)
+    assert (code, list(json.loads(out))) == (2, ["error"])
+    assert "--json prints one document, and no bare paths" in said
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,35 @@ def test_a_file_beside_the_video_is_read_as_its_subtitles_and_never_replaced(ton
     assert written.read_bytes() == before
 
 
+def test_subtitles_are_written_to_a_file_in_the_format_of_its_ending(tones, talk, tmp_path, capsys):
+    for name, begins in (("a.srt", "1\n00:00:01,"), ("b.VTT", "WEBVTT"), ("c.txt", "WEBVTT")):
+        how = ("--to", "vtt") if name == "c.txt" else ()
+        assert main(["transcribe", str(talk), "-o", str(tmp_path / name), *how]) == 0
+        assert capsys.readouterr().out == f"{tmp_path / name}: 2 lines\n"
+        assert (tmp_path / name).read_text().startswith(begins)
+    several = tmp_path / "all.json"
+    assert main(["transcribe", str(talk), str(talk), "-o", str(several)]) == 0
+    assert [len(each["lines"]) for each in json.loads(several.read_text())["transcripts"]] == [2, 2]
+    capsys.readouterr()
+    heard = len(tones.asked)
+    for arguments, said in (
+        ((talk, "-o", several), "a file of this name is there and was left as it was"),
+        ((talk, "-o", tmp_path / "a.mp4"), "End it in .srt, .vtt or .json, or give --to"),
+        ((talk, "-o", tmp_path / "x.srt", "--to", "vtt"), "End the name in .vtt, or leave out --to for srt"),
+        ((talk, "-o", tmp_path / "no" / "x.srt"), "no folder to write the subtitles into"),
+        ((talk, talk, "-o", tmp_path / "x.srt"), "subtitles of several videos cannot be one text"),
+        ((talk, "-o", tmp_path / "x.srt", "--beside"), "written to one place"),
+        ((talk, "--beside", "--overwrite"), "nothing is replaced without -o"),
+        ((talk, "--json", "--to", "vtt"), "--json prints one document, and no subtitles (--to vtt)"),
+    ):
+        assert main(["transcribe", *map(str, arguments)]) == 2, arguments
+        assert said in capsys.readouterr().err
+    assert len(tones.asked) == heard
+    assert main(["transcribe", str(talk), "-o", str(several), "--overwrite", "--json"]) == 0
+    (document,) = json.loads(capsys.readouterr().out)["transcripts"]
+    assert document["file"] == str(several)
+
+
 def test_a_file_that_cannot_be_heard_does_not_stop_the_others(tones, talk, tmp_path, capsys):
     broken = tmp_path / "broken.mp4"
     broken.write_text("no video")
@@ -82,7 +111,7 @@ def test_a_silent_video_has_no_lines(tones, tmp_path, capsys):
 
 def test_several_videos_are_no_one_text(tones, talk, capsys):
     assert main(["transcribe", str(talk), str(talk)]) == 2
-    assert "Add --beside" in capsys.readouterr().err
+    assert "Use --beside" in capsys.readouterr().err
 
 
 def test_signs_of_markup_come_back_as_they_were():

@@ -55,6 +55,12 @@ def test_tables_go_to_stdout(keep, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("## made-up\n")
 
 
+def test_the_ending_of_a_file_says_its_format(keep, tmp_path: Path) -> None:
+    for name, begins in (("r.htm", "<!doctype html"), ("r.md", "## made-up"), ("r.tex", "%")):
+        assert main(["report", keep(make_result(), "a.json"), "--out", str(tmp_path / name)]) == 0
+        assert (tmp_path / name).read_text().lower().startswith(begins)
+
+
 def test_two_galleries_are_reported_and_not_compared(keep, capsys: pytest.CaptureFixture[str]) -> None:
     files = [keep(make_result(), "a.json"), keep(make_result(gallery=999), "b.json")]
     assert main(["report", *files, "--format", "markdown"]) == 0
@@ -100,6 +106,8 @@ def test_bad_usage(keep, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         ([good, "--out", str(tmp_path)], "is a folder", 2),
         ([good, "--out", str(tmp_path / "no" / "r.html")], "no folder", 2),
         ([good, "--out", "r.pdf", "--format", "pdf"], "pdf", 2),
+        ([good, "--out", "r.pdf"], "does not say its format: r.pdf (.pdf). end it in .html, .md or .tex", 2),
+        ([good, "--out", "r.md", "--format", "html"], "end the name in .html, or leave out --format", 2),
         ([], "results", 2),
         ([str(tmp_path / "none.json"), "--out", str(tmp_path / "r.html")], "cannot be read", 1),
         ([str(tmp_path), "--out", str(tmp_path / "r.html")], "cannot be read", 1),

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from polyreel.cli.data_codeswitch import codeswitch
 from polyreel.cli.data_how2 import How2Options, build_how2_table, print_problems, print_report
+from polyreel.cli.formats import out_folder
 from polyreel.cli.options import (
     AskedPath,
     Device,
@@ -131,7 +132,7 @@ def build(
     """
     from polyreel.datasets.fetching import build_dataset
 
-    folder, out, report = absolute(from_) if from_ else None, absolute(out), None
+    folder, out, report = absolute(from_) if from_ else None, out_folder(absolute(out)), None
     if name == "how2":
         manifest, report = build_how2_table(out, folder, how2 or How2Options())
     elif how2 is not None and how2.given:

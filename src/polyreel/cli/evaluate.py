@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rich.table import Table
 
+from polyreel.cli.formats import out_folder
 from polyreel.cli.options import AskedPath, Json, Seed, load_bundle
 from polyreel.cli.output import print_json, show_progress, stdout
 from polyreel.errors import ResultError, UsageError
@@ -50,6 +51,8 @@ def evaluate(
     """
     if benchmark is None:
         return _list(json)
+    if out is not None:
+        out_folder(out)
     result = _result(benchmark, bundle, data, languages, out, rerun, seed, transductive)
     if json:
         print_json(result.model_dump(mode="json"))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from polyreel.cli.formats import out_folder
 from polyreel.cli.options import AskedPath, Json, require_torch
 from polyreel.cli.output import print_json, stdout
 
@@ -34,6 +35,7 @@ def export(
         int8: Text weights in 8 bits, a quarter of the size.
     """
     require_torch()
+    out_folder(out)
     from polyreel.training.exporting import export_checkpoint
 
     made = export_checkpoint(checkpoint, out, name=name, int8=int8)

@@ -6,35 +6,39 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from polyreel.cli.formats import EXPORTS, format_of
 from polyreel.cli.output import stderr
-from polyreel.errors import UsageError
+from polyreel.errors import UnknownNameError, UsageError
 from polyreel.units import count
 
 if TYPE_CHECKING:
     from polyreel.library.results import SearchResult
 
-__all__ = ["check_export", "export_found"]
+__all__ = ["export_format", "export_found"]
 
 
-def check_export(kind: str | None, out: Path | None) -> None:
-    """Refuse, before anything is searched for, what cannot be written.
+def export_format(kind: str | None, out: Path | None, *, overwrite: bool) -> str | None:
+    """The format that hits are exported in, None without a file; before anything is searched for.
+
+    Args:
+        kind: as ``--export`` names it, or None for what the ending of the file says.
+        out: the file.
+        overwrite: whether one that is there may be replaced.
 
     Raises:
-        UsageError: the kind is unknown, or one of the two is missing.
+        UsageError: there is a format without a file, the two contradict each other, or none is known.
     """
-    if kind is None and out is None:
-        return
-    if kind is None or out is None:
-        raise UsageError(
-            "an export needs a format and a file",
-            value="--export without -o" if out is None else "-o without --export",
-            remedy="Give both, such as: --export otio -o dogs.otio",
-        )
-    from polyreel.errors import UnknownNameError
-    from polyreel.library.exchange.exporting import EXPORT_FORMATS
-
-    if kind not in EXPORT_FORMATS:
-        raise UnknownNameError("format", kind, EXPORT_FORMATS)
+    if out is None:
+        if kind is not None or overwrite:
+            raise UsageError(
+                "an export needs a file",
+                value="--overwrite without -o" if kind is None else f"--export {kind} without -o",
+                remedy=f"Name one, such as: -o dogs.{kind if kind in EXPORTS else 'csv'}",
+            )
+        return None
+    if kind is not None and kind not in EXPORTS:
+        raise UnknownNameError("format", kind, EXPORTS)
+    return format_of(out, kind, EXPORTS, option="--export")
 
 
 def export_found(
@@ -44,7 +48,7 @@ def export_found(
 
     Args:
         result: of the search.
-        kind, target: checked by ``check_export``.
+        kind, target: as ``export_format`` has them.
         libraries: that were searched; nothing is written into them.
         overwrite: whether a file may be replaced.
     """

@@ -52,9 +52,14 @@ stdout = _SafeConsole()
 stderr = _SafeConsole(stderr=True)
 
 
+def json_text(document: Any) -> str:
+    """A JSON document as it is printed and written."""
+    return json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False)
+
+
 def print_json(document: Any) -> None:
     """One JSON document on stdout."""
-    text = json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False)
+    text = json_text(document)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:  # stdout knows few letters, or a file has a name that is no text

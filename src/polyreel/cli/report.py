@@ -6,8 +6,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
+from polyreel.cli.formats import REPORTS, format_of
 from polyreel.cli.options import AskedPath, Json
 from polyreel.cli.output import print_json, stderr
 from polyreel.errors import UsageError
@@ -28,7 +29,7 @@ def report(
     /,
     *,
     out: AskedPath | None = None,
-    format: Format = "html",  # noqa: A002  the option is --format
+    format: Format | None = None,  # noqa: A002  the option is --format
     json: Json = False,
 ) -> int:
     """Set results side by side: figures with intervals, plots, paired comparisons, and how each was made.
@@ -41,26 +42,35 @@ def report(
     Args:
         results: Files that 'polyreel eval --out' wrote.
         out: File to write; tables go to stdout without it.
-        format: A page to read, or tables for a paper.
+        format: A page to read, or tables for a paper; by default as the ending of --out says.
     """
-    if format == "html" and out is None:
-        raise UsageError("a report as HTML needs a file", remedy="Name it by --out FILE.html")
-    if out is not None:
-        _require_place(out)
+    form = _form(out, format)
     from polyreel.report.grouping import group_results
     from polyreel.report.report import write_report
 
     groups = group_results(_read(results))
-    text = write_report(groups, format)
+    text = write_report(groups, form)
     if out is not None:
         _write(out, text)
     if json:
-        print_json(_document(groups, out, format, text))
+        print_json(_document(groups, out, form, text))
     elif out is None:
         sys.stdout.write(text)
     else:
         stderr.print(f"Wrote {out}: {count(len(results), 'result')}.", markup=False, soft_wrap=True)
     return 0
+
+
+def _form(out: Path | None, given: Format | None) -> Format:
+    if out is None:
+        if given in (None, "html"):
+            raise UsageError(
+                "a report as HTML needs a file",
+                remedy="Name it by --out FILE.html, or print tables by --format markdown or latex",
+            )
+        return given
+    _require_place(out)
+    return cast(Format, format_of(out, given, REPORTS, option="--format"))
 
 
 def _require_place(out: Path) -> None:

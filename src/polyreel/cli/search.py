@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from polyreel.cli.exporting import check_export, export_found
+from polyreel.cli.exporting import export_format, export_found
 from polyreel.cli.options import (
     AskedPath,
     Device,
@@ -101,23 +101,47 @@ def search(
         open_hit: Also show this hit in a player: 1 is the best. Without a query, a hit of the last search.
         paths: Print only paths, best first and each once, a line each.
         null: The same with a null character after each path, for xargs -0.
-        export: Also write the hits to a file, as otio, edl or fcpxml for editors, m3u for players, or csv.
-        out: The file that --export writes.
-        overwrite: Let --export replace a file that is there.
+        export: Also write the hits to a file, as otio, edl or fcpxml for editors, m3u for players, or csv; by
+            default as the ending of --out says.
+        out: File that the hits are also written to.
+        overwrite: Let --out replace a file that is there.
         server: Ask the server of the library, if one runs on this machine, which is faster.
     """
-    check_export(export, out)
+    if json and (paths or null):
+        raise UsageError(
+            "--json prints one document, and no bare paths",
+            value="--null" if null else "--paths",
+            remedy="Leave one of the two out; in the document each hit has its path under 'video'",
+        )
+    export = export_format(export, out, overwrite=overwrite)
     libraries = [default_library(each) for each in library or (None,)]
     own = libraries[0]
     if open_hit is not None and not query and image is None and like is None:
         if export is not None:
             raise UsageError("an export needs a search", value="--open alone", remedy="Give a query too")
+        _require_no_search(
+            {
+                "--paths": paths,
+                "--null": null,
+                "--all-moments": all_moments,
+                "--exact": exact,
+                "--top": top != 10,
+                "--lang": lang != "auto",
+                "--in": mode != "hybrid",
+                "--folder": folder,
+                "--min-duration": min_duration,
+                "--max-duration": max_duration,
+                "--subtitles": subtitles,
+                "--after": after,
+                "--before": before,
+            }
+        )
         last = recall_hit(own, open_hit)
         _open(last.video, last.watch_start_s)
         if json:
             print_json({**last._asdict(), "video": str(last.video)})
         return 0
-    text = _text(query, image=image, like=like, mode=mode)
+    text = _text(query, image=image, like=like, mode=mode, lang=lang)
     filters = _filters(
         folder=_as_indexed(folder),
         min_duration_s=min_duration,
@@ -166,7 +190,17 @@ def search(
     return 0
 
 
-def _text(query: tuple[str, ...], *, image: Path | None, like: str | None, mode: str) -> str:
+def _require_no_search(given: Mapping[str, object]) -> None:
+    """Refuse options of a search where the hit of the last one is shown."""
+    if options := [option for option, value in given.items() if value not in (None, False)]:
+        raise UsageError(
+            "without a query --open shows a hit of the last search, as it was",
+            value=", ".join(options),
+            remedy="Leave the other options out, or give a query too",
+        )
+
+
+def _text(query: tuple[str, ...], *, image: Path | None, like: str | None, mode: str, lang: str) -> str:
     """The query, empty where a picture or a clip is searched with."""
     if bool(query) + (image is not None) + (like is not None) > 1:
         raise UsageError("a search is for one thing", remedy="Give a query, --image or --like")
@@ -178,6 +212,8 @@ def _text(query: tuple[str, ...], *, image: Path | None, like: str | None, mode:
             value=f"--in {mode}",
             remedy="Leave it out",
         )
+    if lang != "auto":
+        raise UsageError("a picture or a clip has no language", value=f"--lang {lang}", remedy="Leave it out")
     return ""
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from polyreel.cli.formats import out_folder
 from polyreel.cli.options import AskedPath, Json, require_torch
 from polyreel.cli.output import print_json, show_progress, stdout
 from polyreel.errors import UsageError
@@ -52,7 +53,19 @@ def study(
         claims: Ledger of claims for a CSV file; a study names its own.
         check: Only say what is wrong with the study, what is not there, and what it would cost.
     """
+    out_folder(out)
     if recipe.suffix.lower() == ".csv":
+        for option, is_given in (
+            ("--check", check),
+            ("--data", data is not None),
+            ("--workers", workers != 1),
+        ):
+            if is_given:
+                raise UsageError(
+                    f"{option} is for a study that is run; ranks that you measured are only judged",
+                    item=recipe,
+                    remedy="Leave it out",
+                )
         return _judge_table(recipe, register, claims, out=out, json=json)
     if register is not None or claims is not None:
         raise UsageError(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from polyreel.cli.formats import out_folder
 from polyreel.cli.options import AskedPath, Json, require_torch
 from polyreel.cli.output import print_json, show_progress, stdout
 from polyreel.units import count, duration, size
@@ -57,6 +58,8 @@ def train(
     from polyreel.training.checking import require_recipe
     from polyreel.training.run import train as train_recipe
 
+    if out is not None:
+        out_folder(out)
     changes = set or []
     if check:
         return _print_check(check_recipe(recipe, changes, data=data), recipe, json)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json as json_module
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from cyclopts import Parameter, validators
 
+from polyreel.cli.formats import SUBTITLES, format_of
 from polyreel.cli.options import AskedPath, Json, Languages, SpeechDevice, SpeechModel, one_film
-from polyreel.cli.output import print_json, show_progress, stderr, stdout
+from polyreel.cli.output import json_text, print_json, show_progress, stderr, stdout
 from polyreel.errors import MediaError, UsageError
 from polyreel.recognition.subtitle_files import (
     SubtitleFormat,
@@ -18,9 +18,11 @@ from polyreel.recognition.subtitle_files import (
     beside,
     main_language,
     require_disk,
+    require_place,
     subtitle_text,
-    write_beside,
+    write_subtitles,
 )
+from polyreel.remote.address import on_a_disk
 from polyreel.units import clock, count
 
 if TYPE_CHECKING:
@@ -34,8 +36,10 @@ def transcribe(
     videos: list[AskedPath],
     /,
     *,
-    to: Annotated[SubtitleFormat, Parameter(name="--to")] = "srt",
+    to: Annotated[SubtitleFormat | None, Parameter(name="--to")] = None,
     next_to: Annotated[bool, Parameter(name="--beside", negative="")] = False,
+    out: Annotated[AskedPath | None, Parameter(name=["--out", "-o"])] = None,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
     languages: Languages = None,
     track: Annotated[int | None, Parameter(validator=validators.Number(gte=1))] = None,
     speech_model: SpeechModel = None,
@@ -48,20 +52,27 @@ def transcribe(
 
     Args:
         videos: Video or sound files.
-        to: Format of the subtitles.
+        to: Format of the subtitles; by default as the ending of --out says, or srt.
         next_to: Write a file beside each video, such as holiday.en.srt; none is replaced.
+        out: File to write; subtitles go to stdout without it.
+        overwrite: Let --out replace a file that is there.
         track: Number of the one sound track to hear, from 1; by default one of each language.
     """
-    if len(videos) > 1 and to != "json" and not (next_to or json):
+    _require_one_shape(to, out, beside=next_to, overwrite=overwrite, json=json)
+    target = None if out is None else on_a_disk(out)
+    form = _form(to, target)
+    if len(videos) > 1 and form != "json" and (target is not None or not (next_to or json)):
         raise UsageError(
             "subtitles of several videos cannot be one text",
             value=f"{len(videos)} videos",
-            remedy="Add --beside, which writes a file beside each, or --to json",
+            remedy="Use --beside, which writes a file beside each, or --to json",
         )
     films = [one_film(video) for video in videos]
     if next_to:
         for film in films:
             require_disk(film)
+    if target is not None:
+        require_place(target, overwrite=overwrite)
     from polyreel.recognition.registry import load_speech
 
     done: list[dict[str, Any]] = []
@@ -80,25 +91,56 @@ def transcribe(
                     show.say(f"{video.name}: nothing was heard that is speech", style="yellow")
                 done.append(_document(video, engine, lines))
                 if next_to:
-                    path = beside(video, main_language(lines), to)
-                    write_beside(path, _text(done[-1], lines, to))
+                    path = beside(video, main_language(lines), form)
+                    write_subtitles(path, _text(done[-1], lines, form))
                     done[-1]["file"] = str(path)
+                elif target is not None and form != "json":
+                    write_subtitles(target, _text(done[-1], lines, form), overwrite=overwrite)
+                    done[-1]["file"] = str(target)
             except (MediaError, UsageError) as error:
                 if isinstance(error, UsageError) and not next_to:
                     raise
                 failed.append(str(error))
                 show.say(f"left out: {error}", style="yellow")
                 continue
-            if not json and not (next_to or to == "json"):
-                print(_text(done[-1], lines, to), end="")
-    if json or (to == "json" and not next_to):
-        print_json({"transcripts": done, "failed": failed})
-    elif next_to:
-        for document in done:
-            if "file" in document:
-                said = count(len(document["lines"]), "line")
-                stdout.print(f"{document['file']}: {said}", markup=False, soft_wrap=True)
+            if not json and target is None and not (next_to or form == "json"):
+                print(_text(done[-1], lines, form), end="")
+    document = {"transcripts": done, "failed": failed}
+    if target is not None and form == "json" and done:
+        write_subtitles(target, json_text(document) + "\n", overwrite=overwrite)
+        for each in done:
+            each["file"] = str(target)
+    if json or (form == "json" and target is None and not next_to):
+        print_json(document)
+    else:
+        for each in done:
+            if "file" in each:
+                said = count(len(each["lines"]), "line")
+                stdout.print(f"{each['file']}: {said}", markup=False, soft_wrap=True)
     return 1 if failed else 0
+
+
+def _require_one_shape(
+    to: SubtitleFormat | None, out: Path | None, *, beside: bool, overwrite: bool, json: bool
+) -> None:
+    """Refuse options of which one would be ignored."""
+    if out is not None and beside:
+        what, value, remedy = "subtitles are written to one place", "--beside and -o", "Leave one of them out"
+    elif overwrite and out is None:
+        what, value = "nothing is replaced without -o", "--overwrite"
+        remedy = "Name the file by -o, or remove the one that is there"
+    elif json and out is None and not beside and to not in (None, "json"):
+        what, value = "--json prints one document, and no subtitles", f"--to {to}"
+        remedy = "Leave one of the two out, or write the subtitles to a file by --beside or -o"
+    else:
+        return
+    raise UsageError(what, value=value, remedy=remedy)
+
+
+def _form(to: SubtitleFormat | None, out: Path | None) -> SubtitleFormat:
+    if out is None:
+        return to or "srt"
+    return cast(SubtitleFormat, format_of(out, to, SUBTITLES, option="--to"))
 
 
 def _lines(
@@ -120,5 +162,5 @@ def _document(video: Path, engine: LineRecogniser, lines: Sequence[RecognisedLin
 
 def _text(document: dict[str, Any], lines: Sequence[RecognisedLine], to: SubtitleFormat) -> str:
     if to == "json":
-        return json_module.dumps(document, ensure_ascii=False, indent=1) + "\n"
+        return json_text(document) + "\n"
     return subtitle_text(lines, to)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,8 +22,9 @@ __all__ = [
     "beside",
     "main_language",
     "require_disk",
+    "require_place",
     "subtitle_text",
-    "write_beside",
+    "write_subtitles",
 ]
 
 SubtitleFormat = Literal["srt", "vtt", "json"]
@@ -116,25 +118,46 @@ def require_disk(video: Path) -> None:
         )
 
 
-def write_beside(path: Path, text: str) -> None:
-    """Write a new file.
+def require_place(path: Path, *, overwrite: bool = False) -> None:
+    """That a file can be written there, before anything is heard.
+
+    Args:
+        path: the file.
+        overwrite: whether one that is there may be replaced.
 
     Raises:
-        UsageError: there is one, which somebody may have written by hand, or the folder cannot be written.
+        UsageError: there is one, which somebody may have written by hand, or no folder for it.
     """
-    require_disk(path)
-    if path.exists():
+    if os.path.lexists(path) and (path.is_dir() or not overwrite):
+        kind = "folder" if path.is_dir() else "file"
         raise UsageError(
-            "a file of this name is there and was left as it was",
+            f"a {kind} of this name is there and was left as it was",
             item=path,
             remedy="Rename or remove it, and run the command again",
         )
+    if not path.parent.is_dir():
+        raise UsageError("no folder to write the subtitles into", item=path.parent, remedy="Make it first")
+
+
+def write_subtitles(path: Path, text: str, *, overwrite: bool = False) -> None:
+    """Write a file.
+
+    Args:
+        path: the file.
+        text: what stands in it.
+        overwrite: whether one that is there may be replaced.
+
+    Raises:
+        UsageError: as ``require_disk`` and ``require_place``, or the folder cannot be written.
+    """
+    require_disk(path)
+    require_place(path, overwrite=overwrite)
     try:
-        write_atomically(path, text.encode())
+        write_atomically(path, text.encode("utf-8", "backslashreplace"))  # of a name that is no text
     except OSError as error:
         raise UsageError(
             "the subtitles cannot be written",
             item=path,
             value=error.strerror,
-            remedy="Leave out --beside and redirect the output to a file",
+            remedy="Let them be printed instead, and redirect the output to a file",
         ) from error

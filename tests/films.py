@@ -29,6 +29,18 @@ def film(path: Path, *colours: str, each_s: float = 2.0) -> Path:
     return videos.write_video(path, seconds=each_s * len(colours), fps=5, size=(64, 48), picture=picture)
 
 
+def slow_fade(path: Path, *, seconds: float) -> Path:
+    """A video each of whose pictures differs from the one before by less than noise: some share features."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return videos.write_video(
+        path,
+        seconds=seconds,
+        fps=5,
+        size=(64, 48),
+        picture=lambda time_s: videos.solid((255, int(100 + time_s), 0))(time_s),
+    )
+
+
 def videos_at_random(first: int, count: int, dim: int, *, clips_each: int = 10, alike: int = 0) -> Commit:
     """Videos that no file holds, in 20 folders, with unit vectors at random.
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from films import film, holdings, index_films, open_library, subtitles
+from films import film, holdings, index_films, open_library, slow_fade, subtitles
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import LibraryBusyError, LibraryError, NotFoundError, UnknownNameError, UsageError
 from polyreel.library.index import filling, generations
@@ -211,6 +211,25 @@ def test_an_interrupted_move_goes_on_where_it_was(library, wide, monkeypatch):
     assert first.clips > 0
     assert first.clips + second.clips == 5 == len(encoded)
     assert bundle_of(library) == "wide"
+
+
+def test_a_move_interrupted_within_a_film_makes_the_vectors_of_one_that_was_not(tmp_path, tiny_bundle, wide):
+    slow_fade(tmp_path / "videos" / "fade.mp4", seconds=30)
+    for name in ("at once", "in parts"):
+        index_films(tmp_path / "videos", tmp_path / name, tiny_bundle)
+    events: list[Progressed] = []
+
+    def interrupt(event: object) -> None:
+        if isinstance(event, Progressed) and events.append(event) is None and len(events) == 3:
+            raise KeyboardInterrupt
+
+    first = move(tmp_path / "in parts", wide, commit_every_s=0, on_event=interrupt)
+    assert (first.interrupted, first.clips) == (True, 2)
+    assert move(tmp_path / "in parts", wide).clips == 1
+    move(tmp_path / "at once", wide)
+    whole, parts = vectors(tmp_path / "at once"), vectors(tmp_path / "in parts")
+    assert whole.keys() == parts.keys()
+    assert all(np.array_equal(whole[key], parts[key]) for key in whole)
 
 
 def test_a_file_that_is_away_keeps_its_old_vectors_and_is_said_so(library, videos, tiny_bundle, wide):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from films import Held, film, holdings, index_films, open_library, orphans, subtitles
+from films import Held, film, holdings, index_films, open_library, orphans, slow_fade, subtitles
 from index_runs import Run
 from polyreel.cli.app import main
 from polyreel.errors import DecodeError, WorkerKilledError
@@ -109,6 +109,18 @@ def test_a_film_read_in_parts_is_like_one_read_at_once(place, tiny_bundle, after
     assert np.array_equal(parts.clip_vectors, whole.clip_vectors)
     for row in whole.clips["thumbnail"].to_pylist():
         assert (place / "library" / row).read_bytes() == (place / "at once" / row).read_bytes()
+
+
+def test_a_slow_fade_read_in_parts_has_the_vectors_of_one_read_at_once(tmp_path, tiny_bundle, after_clips):
+    """The first pictures of the third clip share features with one of the second."""
+    slow_fade(tmp_path / "videos" / "fade.mp4", seconds=30)
+    index_films(tmp_path / "videos", tmp_path / "at once", tiny_bundle)
+    after_clips(2, ctrl_c)
+    assert len(run(tmp_path, tiny_bundle).half_read) == 1
+    run(tmp_path, tiny_bundle)
+    whole, parts = (open_library(tmp_path / name).snapshot.index for name in ("at once", "library"))
+    assert len(whole.clip_vectors) == 3
+    assert np.array_equal(parts.clip_vectors, whole.clip_vectors)
 
 
 def test_a_half_read_film_is_not_found_and_doctor_says_why(place, tiny_bundle, after_clips, capsys):

@@ -44,6 +44,16 @@ def test_what_stands_still_is_encoded_once(at_once):
     np.testing.assert_array_equal(np.concatenate(features), np.tile(features[0][:1], (10, 1)))
 
 
+@pytest.mark.parametrize("read_on_at", range(1, 11))
+def test_a_video_that_is_read_on_has_the_features_of_one_that_is_read_at_once(read_on_at):
+    images = [grey(level) for level in (90, 91, 92, 93, 94, 95, 200, 201, 60, 61, 62)]
+    whole = FrameEncoder().encode(Means(), images)
+    encoder, frames = Means(), FrameEncoder()
+    frames.pass_over(images[:read_on_at])
+    np.testing.assert_array_equal(frames.encode(encoder, images[read_on_at:]), whole[read_on_at:])
+    assert encoder.seen == len(np.unique(whole[read_on_at:, 0]))
+
+
 def test_what_changes_is_encoded_and_stands_in_its_place():
     encoder, frames = Means(), FrameEncoder()
     levels = [10, 10, 200, 200, 10, 10, 90]

@@ -32,6 +32,7 @@ from polyreel.media.limited import (
     DecodeStopped,
     DecodeWorker,
     Finished,
+    KnownFrame,
     Limits,
     Opened,
 )
@@ -135,7 +136,10 @@ def test_a_video_that_is_read_on_gives_the_clips_that_were_not_read(worker, tmp_
     whole = list(worker.clips(path, options))
     assert len(whole) >= 5
     for count, clip in enumerate(whole, start=1):
-        rest = list(worker.clips(path, replace(options, from_s=clip.end_s)))
+        resumed = replace(options, from_s=clip.end_s)
+        rest = list(worker.clips(path, resumed))
+        known = [event.image for event in worker.decode(path, resumed) if isinstance(event, KnownFrame)]
+        assert np.array_equal(known, np.concatenate([before.images for before in whole[:count]]))
         assert [(c.start_s, c.end_s, c.thumbnail) for c in rest] == [
             (c.start_s, c.end_s, c.thumbnail) for c in whole[count:]
         ]

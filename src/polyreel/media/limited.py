@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import math
 import os
 import signal
 import subprocess
@@ -45,6 +46,7 @@ __all__ = [
     "DecodeWorker",
     "DecodedClip",
     "Finished",
+    "KnownFrame",
     "Limits",
     "Messages",
     "Opened",
@@ -92,7 +94,7 @@ class DecodeOptions:
         captions: reads those, too, without ``pictures``; it takes as long as decoding.
         sidecars: names of the subtitle files beside the video; None has the folder listed for them.
         from_s: end of a clip of the same file, made with the same options, from which to go on: it and those
-            before it do not come again.
+            before it do not come again, and their frames as ``KnownFrame``.
     """
 
     width_px: int
@@ -122,6 +124,19 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownFrame:
+    """A frame of a clip that does not come again; what follows may repeat it.
+
+    Attributes:
+        time_s: seconds from the start of the video.
+        image: (height, width, 3) uint8 RGB, as it came at first.
+    """
+
+    time_s: float
+    image: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
 class ClipEnd:
     """All frames from ``start_s`` on have come, and they are one clip that ends at ``end_s``.
 
@@ -142,7 +157,7 @@ class Finished:
     problems: tuple[str, ...]
 
 
-DecodeEvent = Opened | Frame | ClipEnd | Finished
+DecodeEvent = Opened | KnownFrame | Frame | ClipEnd | Finished
 Messages = Iterator[tuple[dict[str, Any], bytes]]
 _Event = TypeVar("_Event")
 
@@ -204,7 +219,7 @@ class DecodeWorker:
         self._process = None
 
     def decode(self, path: Path, options: DecodeOptions) -> Iterator[DecodeEvent]:
-        """``Opened``, then frames and clip ends of ``path`` in order, and ``Finished`` at the end.
+        """``Opened``, known frames, frames and clip ends of ``path`` in order, and ``Finished`` at the end.
 
         A child that is killed from outside is replaced once, and the file read again up to where it was.
 
@@ -375,6 +390,7 @@ class _Sent:
     """How far a file was read before its device failed: what came since the last clip comes twice."""
 
     def __init__(self, from_s: float) -> None:
+        self._from_s, self._known_s = from_s, -math.inf
         self.end_s, self._is_opened, self._frames = from_s, False, 0
 
     def note(self, event: DecodeEvent) -> None:
@@ -382,6 +398,8 @@ class _Sent:
         match event:
             case Opened():
                 self._is_opened = True
+            case KnownFrame():
+                self._known_s = event.time_s
             case Frame():
                 self._frames += 1
             case ClipEnd():
@@ -389,6 +407,8 @@ class _Sent:
 
     def lacks(self, event: DecodeEvent) -> bool:
         """Whether an event of the file, read on from ``end_s``, was not passed on before."""
+        if isinstance(event, KnownFrame):
+            return self._known_s < event.time_s < self._from_s
         if isinstance(event, Frame) and self._frames:
             self._frames -= 1
             return False
@@ -402,6 +422,8 @@ def _events(messages: Messages, shape: tuple[int, int, int]) -> Iterator[DecodeE
                 yield Opened(header["duration_s"])
             case "frame":
                 yield Frame(float(header["time_s"]), _image(payload, shape))
+            case "known":
+                yield KnownFrame(float(header["time_s"]), _image(payload, shape))
             case "passed":  # no picture is wanted of that time; it tells that decoding goes on
                 pass
             case "clip":

@@ -1,7 +1,7 @@
 """The child process that touches media files, a fork of ``fork_server``.
 
 It reads one JSON request a line from stdin and answers each with messages (``wire``) on stdout: for the task
-"decode" ``opened``, ``frame``, ``clip`` and ``device left`` (``passed`` in place of frames that are known),
+"decode" ``opened``, ``frame``, ``clip`` and ``device left`` (``known`` in place of frames that came before),
 for "hear" ``sound`` or ``passed``, for "look" ``look`` or ``passed``, for those of ``browser_tasks`` and
 ``cuts.task`` what stands there; then ``done`` or ``failed``. Between requests it keeps nothing but which
 devices decode.
@@ -93,10 +93,10 @@ def _decode(
     with DeviceReader(path, request["hwaccel"]) as reader:
         send("opened", duration_s=reader.duration_asked_s)
         for picture in reader.pictures(request["fps"], request["sampling"]):
-            if picture.time_s < from_s:
-                send("passed", time_s=picture.time_s)
-                continue
             image = picture.image(size, scaling)
+            if picture.time_s < from_s:
+                send("known", image.reshape(-1).data, time_s=picture.time_s)
+                continue
             span = windower.add(picture.time_s, image)
             if span is not None:
                 send("clip", encode_jpeg(thumbnails[span.middle]), start_s=span.start_s, end_s=span.end_s)

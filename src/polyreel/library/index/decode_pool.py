@@ -104,8 +104,8 @@ def run_decode_pool(
     kept_s: Mapping[str, float],
     hwaccel: HwaccelUse | None = None,
 ) -> Generator[tuple[Job, DecodePoolEvent]]:
-    """Events of all ``jobs``, those of one job in order; each job's last is not ``Opened``, ``Frame`` or
-    ``ClipEnd``.
+    """Events of all ``jobs``, those of one job in order; each job's last is not ``Opened``, ``KnownFrame``,
+    ``Frame`` or ``ClipEnd``.
 
     Args:
         jobs: what to do; a job that has its ``video`` already is not hashed.

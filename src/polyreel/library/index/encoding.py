@@ -19,7 +19,7 @@ from polyreel.errors import MediaError, UsageError
 from polyreel.library.index.decode_pool import Changed, DecodePoolEvent, Duplicate, Job, ReadFailed
 from polyreel.library.index.repeats import FrameEncoder, encode_all
 from polyreel.media.decode import Frame
-from polyreel.media.limited import ClipEnd, Finished, Opened
+from polyreel.media.limited import ClipEnd, Finished, KnownFrame, Opened
 from polyreel.units import clock
 
 __all__ = [
@@ -101,7 +101,9 @@ def encode_events(
     waiting: list[_Waiting] = []
     with contextlib.closing(events):
         for job, event in events:
-            if isinstance(event, Frame):
+            if isinstance(event, KnownFrame):
+                job.frames.pass_over([event.image])
+            elif isinstance(event, Frame):
                 job.images.append(event.image)
             elif isinstance(event, ClipEnd):
                 waiting.append(_Waiting(job, event, job.images, time.monotonic()))
@@ -112,7 +114,7 @@ def encode_events(
             if isinstance(event, Finished):
                 for vectors in _encode_lines(encoder, job.found.path, event):
                     yield job, LinesEncoded(vectors)
-            if not isinstance(event, Frame | ClipEnd):
+            if not isinstance(event, KnownFrame | Frame | ClipEnd):
                 yield job, event
 
 
@@ -135,7 +137,7 @@ def _is_time(waiting: Sequence[_Waiting], encoder: Encoder) -> bool:
 
 def _ends(event: DecodePoolEvent) -> bool:
     """Whether nothing but the vectors of its clips may come before an event of a file."""
-    return not isinstance(event, Opened | Frame | ClipEnd)
+    return not isinstance(event, Opened | KnownFrame | Frame | ClipEnd)
 
 
 def _encode_waiting(encoder: Encoder, waiting: Sequence[_Waiting]) -> Generator[tuple[Job, ClipEncoded]]:

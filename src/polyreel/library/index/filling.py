@@ -40,7 +40,7 @@ from polyreel.library.index.scan import FoundVideo, storable_mtime_ns
 from polyreel.library.store.frame_features import FrameFeatures, KeptFeatures
 from polyreel.library.store.store import Commit
 from polyreel.media.decode import Frame
-from polyreel.media.limited import ClipEnd, DecodeOptions, Finished, Limits, Opened
+from polyreel.media.limited import ClipEnd, DecodeOptions, Finished, KnownFrame, Limits, Opened
 from polyreel.media.sampling import Sampling
 from polyreel.remote.address import place
 from polyreel.remote.reach import BucketLostError, require_reach
@@ -153,8 +153,9 @@ class Filler:
                 self._settled += 1
                 return
             jobs.append(Job(source, options, video=gap.video))
-            encode = functools.partial(self._encode, gap.video, source.path, FrameEncoder())
-            readings[gap.video] = _Reading(gap.clips, encode)
+            frames = FrameEncoder()
+            encode = functools.partial(self._encode, gap.video, source.path, frames)
+            readings[gap.video] = _Reading(gap.clips, encode, frames.pass_over)
 
         for gap in others:
             decode(gap)
@@ -214,7 +215,8 @@ class Filler:
                 require_reach(job.found.path, event.error.strerror)
                 said = "the file cannot be read"
                 self._end(job, reading, MediaError(said, item=job.found.path, value=event.error.strerror))
-            case Changed() | Duplicate():  # told of files whose content is not known yet
+            # Told of files whose content is not known yet, or that are read on from their middle.
+            case Changed() | Duplicate() | KnownFrame():
                 raise AssertionError(event)
             case _:
                 assert_never(event)
@@ -301,7 +303,8 @@ class _Reading:
 
     Args:
         clips: all of the video, in order of time.
-        encode: called with a clip and its frames.
+        encode: called with a clip that lacks a vector, and its frames.
+        pass_over: called with the frames of others: what follows may repeat them.
 
     Attributes:
         shown: share of the file that progress has told of.
@@ -311,8 +314,9 @@ class _Reading:
         self,
         clips: tuple[KnownClip, ...],
         encode: Callable[[KnownClip, list[NDArray[np.uint8]]], None],
+        pass_over: Callable[[list[NDArray[np.uint8]]], None],
     ) -> None:
-        self._clips, self._encode = clips, encode
+        self._clips, self._encode, self._pass_over = clips, encode, pass_over
         self._starts = [clip.start_s for clip in clips]
         self._at, self._images = 0, list[NDArray[np.uint8]]()
         self._last: Frame | None = None
@@ -334,7 +338,7 @@ class _Reading:
         while self._at < at:
             self._close(following=frame)
         # What lies in a gap between two clips is part of neither.
-        if frame.time_s < self._clips[self._at].end_s and self._clips[self._at].lacking:
+        if frame.time_s < self._clips[self._at].end_s:
             self._images.append(frame.image)
         self._last = frame
 
@@ -345,9 +349,12 @@ class _Reading:
 
     def _close(self, *, following: Frame) -> None:
         clip = self._clips[self._at]
+        # With fewer frames a second than the bundle before, a short clip can be left without any.
+        images = self._images or [self._nearest(clip, following).image]
         if clip.lacking:
-            # With fewer frames a second than the bundle before, a short clip can be left without any.
-            self._encode(clip, self._images or [self._nearest(clip, following).image])
+            self._encode(clip, images)
+        else:
+            self._pass_over(images)
         self._at, self._images = self._at + 1, []
 
     def _nearest(self, clip: KnownClip, following: Frame) -> Frame:

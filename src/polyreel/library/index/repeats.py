@@ -6,7 +6,7 @@ than decoding a second of video.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,11 +36,13 @@ class FrameEncoder:
     """Encodes the pictures of one video in their order.
 
     A picture is held against the last one that was encoded, not against the one before it: a fade that is
-    slow enough to pass for standing still is not.
+    slow enough to pass for standing still is not. So a video that is read on from its middle needs the
+    pictures before that, too: else others would be encoded than in one that is read at once.
     """
 
     def __init__(self) -> None:
         self._last: Likeness | None = None  # that was encoded
+        self._is_known = False  # whether its features are
         self._features: NDArray[np.float32] | None = None
 
     def encode(self, encoder: Encoder, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
@@ -64,14 +66,30 @@ class FrameEncoder:
         """
         chosen = ChosenPictures()
         for image in images:
-            # Looking at cells takes forty times as long, and most that stands still is the same to the byte.
-            if self._last is None or not np.array_equal(image, self._last.image):
-                own = Likeness.of(image)
-                if self._last is None or own.differs_from(self._last):
-                    self._last = own
-                    chosen.new.append(image)
+            last = self._taken(image)
+            if not self._is_known:
+                chosen.new.append(last.image)
+                self._is_known = True
             chosen.rows.append(len(chosen.new))
         return chosen
+
+    def pass_over(self, images: Iterable[NDArray[np.uint8]]) -> None:
+        """Take note of the next pictures, whose features are not asked for.
+
+        Args:
+            images: (height, width, 3) uint8 each.
+        """
+        for image in images:
+            self._taken(image)
+
+    def _taken(self, image: NDArray[np.uint8]) -> Likeness:
+        """The picture whose features the next one has: its own, or the one before that."""
+        # Looking at cells takes forty times as long, and most that stands still is the same to the byte.
+        if self._last is None or not np.array_equal(image, self._last.image):
+            own = Likeness.of(image)
+            if self._last is None or own.differs_from(self._last):
+                self._last, self._is_known = own, False
+        return self._last
 
     def spread(self, chosen: ChosenPictures, fresh: NDArray[np.float32]) -> NDArray[np.float32]:
         """Features of the pictures that were chosen from, (frames, features).

@@ -122,7 +122,7 @@ def index(
     from polyreel.library.search.search import calibrate_library
     from polyreel.library.user_library import user_library
     from polyreel.media.limited import Limits
-    from polyreel.remote.address import asked_place, given_path, on_a_disk
+    from polyreel.remote.address import given_path, on_a_disk
 
     if isinstance(paths, str | os.PathLike):
         given: list[str | Path] = [paths]
@@ -190,7 +190,7 @@ def index(
             folder,
             loaded,
             location=location,
-            paths=[asked_place(path) for path in wanted],
+            paths=wanted,
             retry_failed=retry_failed,
             limits=Limits(),
             on_progress=on_event and (lambda now: on_event(Recognised(stage.source, now))),

@@ -323,6 +323,12 @@ def test_only_films_that_were_asked_for_are_heard(made, library, tiny_bundle):
     assert listen(library, tiny_bundle, paths=[made / "films"]).heard == 1
 
 
+@pytest.mark.parametrize("asked", ["elsewhere/../films/b.mkv", "./films//b.mkv"])
+def test_a_film_is_heard_however_its_path_is_written(made, library, tiny_bundle, monkeypatch, asked):
+    monkeypatch.chdir(made)
+    assert listen(library, tiny_bundle, paths=[Path(asked)]).heard == 1
+
+
 @pytest.mark.slow
 def test_several_tracks_are_heard_one_after_the_other(tmp_path, tiny_bundle):
     (tmp_path / "films").mkdir()

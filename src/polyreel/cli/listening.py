@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from polyreel.cli.output import stderr, stdout
 from polyreel.errors import FetchError, MediaError, UsageError
-from polyreel.remote.address import asked_place
 from polyreel.remote.reach import parted_by_loss
 from polyreel.units import count, duration
 
@@ -70,7 +69,7 @@ class LineMaker:
         readers: int | None = None,
     ) -> None:
         self.stage, self._words = stage, _WORDS[stage.source]
-        self._paths, self._retry_failed = [asked_place(path) for path in paths], retry_failed
+        self._paths, self._retry_failed = list(paths), retry_failed
         self._memory_limit_mb = memory_limit_mb
         self._cluster, self._readers = cluster, readers
         self.report: HearingReport | None = None

@@ -22,6 +22,8 @@ __all__ = [
     "given_path",
     "in_bucket",
     "is_address",
+    "is_below",
+    "kept_place",
     "name_below",
     "on_a_disk",
     "place",
@@ -209,8 +211,32 @@ def asked_place(path: Path) -> Path:
     return BucketPath(f"{scheme}://{rest}")
 
 
+def kept_place(path: Path) -> Path:
+    """As ``asked_place``, as libraries keep what was asked for: without ``..``, and links are not followed.
+
+    Args:
+        path: as it was given.
+
+    Raises:
+        UsageError: as there.
+    """
+    asked = asked_place(path)
+    return asked if isinstance(asked, BucketPath) else Path(os.path.normpath(asked))
+
+
+def is_below(path: str, root: Path) -> bool:
+    """Whether a path, as a library keeps it, is that of ``root``, or lies anywhere below it.
+
+    Args:
+        path: which.
+        root: of ``kept_place``.
+    """
+    folder = str(root).rstrip("/")
+    return path == folder or path.startswith(f"{folder}/")
+
+
 def film_place(path: Path) -> Path:
-    """As ``asked_place``, of a film or a folder of films that is to be read.
+    """As ``kept_place``, of a film or a folder of films that is to be read.
 
     Args:
         path: as it was given.
@@ -218,7 +244,7 @@ def film_place(path: Path) -> Path:
     Raises:
         UsageError: as there, or it is an address of another kind.
     """
-    found = asked_place(path)
+    found = kept_place(path)
     if (
         is_address(given := given_path(path))
         and not isinstance(found, BucketPath)

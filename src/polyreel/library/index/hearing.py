@@ -42,7 +42,7 @@ from polyreel.library.store.store import Commit, TableReader, Writer, open_snaps
 from polyreel.library.store.tables import FAILED, FILES, OK, PARTIAL, RECOGNISED, SPARED, SUBTITLES
 from polyreel.media.health import Health
 from polyreel.recognition.protocol import START, LineRecogniser, Place, RecognisedLine
-from polyreel.remote.address import asked_place, place
+from polyreel.remote.address import is_below, kept_place, place
 from polyreel.remote.reach import BucketLostError, require_reach
 from polyreel.remote.spool import UnreachableError
 
@@ -225,7 +225,7 @@ def _finding_here(recogniser: LineRecogniser, encoder: Encoder, languages: Seque
 def _unheard(
     snapshot: TableReader, recogniser: LineRecogniser, paths: Iterable[Path], retry_failed: bool
 ) -> list[_Unheard]:
-    roots = [str(asked_place(path)).rstrip("/") for path in paths]
+    roots = [kept_place(path) for path in paths]
     files: dict[str, list[Mapping[str, Any]]] = {}
     columns = ["path", "video", "size_bytes", "mtime_ns", "health"]
     for row in snapshot.read(FILES, columns, where=f"status = '{OK}'").sort_by("path").to_pylist():
@@ -263,10 +263,8 @@ def _unheard(
     return sorted(found, key=lambda each: (not each.is_begun, each.files[0]["path"]))
 
 
-def _is_asked_for(files: Sequence[Mapping[str, Any]], roots: Sequence[str]) -> bool:
-    return not roots or any(
-        file["path"] == root or file["path"].startswith(f"{root}/") for file in files for root in roots
-    )
+def _is_asked_for(files: Sequence[Mapping[str, Any]], roots: Sequence[Path]) -> bool:
+    return not roots or any(is_below(file["path"], root) for file in files for root in roots)
 
 
 def _seconds_of(unheard: Iterable[_Unheard]) -> float:

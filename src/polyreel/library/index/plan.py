@@ -9,7 +9,7 @@ from typing import Any
 
 from polyreel.library.index.scan import FoundVideo, Scan
 from polyreel.library.store.tables import FAILED, PARTIAL, UNREADABLE
-from polyreel.remote.address import place
+from polyreel.remote.address import is_below
 
 __all__ = ["Plan", "make_plan"]
 
@@ -63,9 +63,9 @@ def make_plan(
             plan.unchanged += 1
     found = {str(video.path) for video in scan.videos}
     for root in scan.roots:
-        below = [path for path in known if place(path).is_relative_to(root)]
+        below = [path for path in known if is_below(path, root)]
         gone = [path for path in below if path not in found and not _within(path, scan.unseen)]
-        empty = len(gone) == len(below) and not any(place(path).is_relative_to(root) for path in found)
+        empty = len(gone) == len(below) and not any(is_below(path, root) for path in found)
         for path in gone:
             # An empty folder is more often a drive that is not mounted than an archive that was emptied.
             unmounted = (empty or _within(path, scan.empty)) and not _within(path, scan.excluded)
@@ -76,7 +76,7 @@ def make_plan(
 
 
 def _within(path: str, folders: Iterable[Path]) -> bool:
-    return any(place(path).is_relative_to(folder) for folder in folders)
+    return any(is_below(path, folder) for folder in folders)
 
 
 def _changed(video: FoundVideo, row: Mapping[str, Any]) -> bool:

@@ -6,7 +6,6 @@ Symbolic links inside a folder are not followed: they can lead out of it or in a
 from __future__ import annotations
 
 import codecs
-import contextlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -114,12 +113,9 @@ def require_paths(paths: Iterable[Path]) -> None:
 
 
 def _root(given: Path, missing: bool) -> Path:
-    with contextlib.suppress(RuntimeError):  # a home of nobody: a path that does not exist
-        given = given.expanduser()
-    asked = film_place(given)
-    if isinstance(asked, BucketPath):
-        return _bucket_root(asked, missing)
-    root = Path(os.path.normpath(asked))
+    root = film_place(given)
+    if isinstance(root, BucketPath):
+        return _bucket_root(root, missing)
     try:
         root.stat()
     except OSError as error:

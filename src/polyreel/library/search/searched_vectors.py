@@ -368,10 +368,11 @@ class _NearCosines:
 
 def _highest(values: Vectors, least: int, about: int) -> Rows:
     """Where about so many of the highest values are, and at least so many of them, ascending."""
-    sample = np.sort(values[:: max(1, len(values) // _SAMPLED)])
+    sample = values[:: max(1, len(values) // _SAMPLED)]
     while True:
         place = len(sample) - round(len(sample) * about / len(values))
-        found = np.flatnonzero(values >= sample[max(0, min(place, len(sample) - 1))])
+        chosen = max(0, min(place, len(sample) - 1))
+        found = np.flatnonzero(values >= np.partition(sample, chosen)[chosen])
         if len(found) >= min(least, len(values)):
             return found
         if place <= 0:

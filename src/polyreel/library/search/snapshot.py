@@ -39,10 +39,11 @@ from polyreel.library.store.store import TableReader
 from polyreel.library.store.tables import FILES, OK, RECOGNISED, SUBTITLES
 from polyreel.remote.address import (
     BucketPath,
-    asked_place,
     given_path,
     in_bucket,
     is_address,
+    is_below,
+    kept_place,
     name_below,
     place,
 )
@@ -241,13 +242,13 @@ class Snapshot(ABC):
 
     def _within(self, folder: str) -> NDArray[np.bool_]:
         """Which videos lie below a folder, or at that path, (videos,)."""
-        inside = asked_place(given_path(folder)) if is_address(Path(folder)) else self.root / folder
-        path = str(type(inside)(os.path.normpath(inside))).rstrip("/")
+        inside = given_path(folder) if is_address(Path(folder)) else self.root / folder
+        asked = kept_place(inside)
+        path = str(asked).rstrip("/")
         paths = self.index.videos["path"]
         below = pc.or_(pc.starts_with(paths, f"{path}/"), pc.equal(paths, path))
         within: NDArray[np.bool_] = below.to_numpy(zero_copy_only=False).copy()
-        copies = self._rows_of_copies.items()
-        within[[row for copy, row in copies if copy == path or copy.startswith(f"{path}/")]] = True
+        within[[row for copy, row in self._rows_of_copies.items() if is_below(copy, asked)]] = True
         if len(within) and not within.any():
             near = difflib.get_close_matches(folder.strip("/"), self.folders, n=1)
             raise NotFoundError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from polyreel.errors import UsageError
 from polyreel.library.store.store import Commit, open_snapshot, writing
 from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES
-from polyreel.remote.address import BucketPath, asked_place, existing
+from polyreel.remote.address import BucketPath, existing, is_below, kept_place
 
 __all__ = ["KnownFile", "KnownVideo", "Relocation", "forget", "known_videos", "relocate"]
 
@@ -144,13 +143,13 @@ def relocate(folder: Path, old: Path, new: Path) -> Relocation:
         LibraryBusyError: another process is writing the library.
     """
     for asked in (old, new):
-        if isinstance(_absolute(asked), BucketPath):
+        if isinstance(kept_place(asked), BucketPath):
             raise UsageError(
                 "films in a bucket are not followed to another place",
-                item=_absolute(asked),
+                item=kept_place(asked),
                 remedy="Run 'polyreel index' on the new one: what is known is not decoded again",
             )
-    place = _absolute(new)
+    place = kept_place(new)
     if not place.exists():
         raise UsageError(
             "no such file or folder", item=place, remedy="Check the path, and that its drive is mounted"
@@ -164,7 +163,7 @@ def relocate(folder: Path, old: Path, new: Path) -> Relocation:
         for row in files.to_pylist():
             if row["path"] not in below:
                 continue
-            there = place / Path(row["path"]).relative_to(_absolute(old))
+            there = place / Path(row["path"]).relative_to(kept_place(old))
             if _size_of(there) == row["size_bytes"]:
                 moved.append(row["path"])
                 rows.append(
@@ -180,8 +179,8 @@ def relocate(folder: Path, old: Path, new: Path) -> Relocation:
 
 def _require_known(known: Sequence[str], place: Path) -> set[str]:
     """The known paths at or below ``place``."""
-    wanted = str(_absolute(place))
-    found = {path for path in known if path == wanted or path.startswith(wanted.rstrip("/") + "/")}
+    wanted = kept_place(place)
+    found = {path for path in known if is_below(path, wanted)}
     if not found:
         raise UsageError(
             "the library knows no video there",
@@ -189,12 +188,6 @@ def _require_known(known: Sequence[str], place: Path) -> set[str]:
             remedy="See 'polyreel videos list' for those it knows",
         )
     return found
-
-
-def _absolute(path: Path) -> Path:
-    # As an index run names files: links are kept.
-    asked = asked_place(path.expanduser())
-    return asked if isinstance(asked, BucketPath) else Path(os.path.normpath(asked))
 
 
 def _size_of(path: Path) -> int | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnxruntime as ort
@@ -98,3 +100,22 @@ def test_a_device_that_fails_at_work_gives_way_with_one_message(tiny_bundle, mon
     assert [record.message for record in caplog.records] == [
         "device cuda failed, so the CPU does the work: CUDA error 719: unspecified launch failure"
     ]
+
+
+def test_searches_that_lose_the_device_together_are_all_answered(tiny_bundle, monkeypatch, caplog):
+    bundle = Bundle(tiny_bundle.folder)
+    bundle.device = "cuda"
+    run_once = Bundle._run_once
+    both = threading.Barrier(2)
+
+    def fails_for_both(bundle, name, inputs):
+        if (device := bundle.device) != "cpu":
+            both.wait(20)
+            raise RuntimeError(f"{device} is lost")
+        return run_once(bundle, name, inputs)
+
+    monkeypatch.setattr(Bundle, "_run_once", fails_for_both)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: bundle.encode_text(["a dog"]), range(2))
+    assert np.array_equal(first, second)
+    assert len(caplog.records) == 1

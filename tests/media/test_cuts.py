@@ -516,3 +516,14 @@ def test_a_browser_shows_every_picture_on_both_sides_of_the_seams(film, tmp_path
         for number in range(report.pictures):
             row = np.array(page.evaluate(read, (number + 0.5) * FRAME_S), np.uint8).reshape(1, 160, 4)
             assert videos.read_clock(row[:, :, :3]) == pytest.approx(0.52 + number * FRAME_S, abs=0.001)
+
+
+def test_a_mistake_of_whoever_watches_is_not_blamed_on_the_film(tmp_path):
+    film = videos.write_video(tmp_path / "a.mp4", seconds=2)
+
+    def mistaken(done_s):
+        raise ValueError(f"no room for {done_s}")
+
+    with pytest.raises(ValueError, match="no room for"):
+        write_cut(film, tmp_path / "b.mp4", CutRequest(0, 1), on_time=mistaken)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]

@@ -71,7 +71,7 @@ def chosen_device(name: str | None = None, *, installed: Sequence[str] | None = 
 
 
 def open_session(
-    path: Path, options: ort.SessionOptions, device: str, *, on_failure: Callable[[], object]
+    path: Path, options: ort.SessionOptions, device: str, *, on_failure: Callable[[object], object]
 ) -> ort.InferenceSession:
     """Open a graph on a device, or on the CPU if it cannot be opened there.
 
@@ -79,7 +79,7 @@ def open_session(
         path: of the graph.
         options: of the session.
         device: as ``chosen_device`` gives it.
-        on_failure: called if the device fails, so that nothing else is tried on it.
+        on_failure: called with the reason if the device fails: to say so, and to try nothing else on it.
     """
     import onnxruntime as ort
 
@@ -89,10 +89,10 @@ def open_session(
             session = ort.InferenceSession(str(path), options, providers=[_PROVIDERS[device], cpu])
             if _PROVIDERS[device][0] in session.get_providers():
                 return session
-            tell_failure(device, "ONNX Runtime left it out")
+            reason: object = "ONNX Runtime left it out"
         except Exception as error:  # ONNX Runtime raises its own classes, which share no other base.
-            tell_failure(device, error)
-        on_failure()
+            reason = error
+        on_failure(reason)
     return ort.InferenceSession(str(path), options, providers=[cpu])
 
 

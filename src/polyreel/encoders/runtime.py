@@ -61,7 +61,7 @@ class Bundle:
         self._threads = threads
         self.device = chosen_device(device)
         self._sessions: dict[str, ort.InferenceSession] = {}
-        self._opening = threading.Lock()
+        self._opening = threading.RLock()
         self._texts_so_far = 0
 
     def encode_text(
@@ -183,15 +183,13 @@ class Bundle:
             return list(pool.map(run, batches))
 
     def _run(self, name: str, inputs: dict[str, NDArray[np.generic]]) -> NDArray[np.float32]:
+        device = self.device  # a search beside this one may leave it meanwhile
         try:
             return self._run_once(name, inputs)
         except Exception as error:  # a device's own, which share no base; the CPU's are not caught
-            if self.device == CPU:
+            if device == CPU:
                 raise
-            tell_failure(self.device, error)
-        with self._opening:
-            self._leave_device()
-            self._sessions.clear()
+            self._leave_device(error)
         return self._run_once(name, inputs)
 
     def _run_once(self, name: str, inputs: dict[str, NDArray[np.generic]]) -> NDArray[np.float32]:
@@ -284,8 +282,13 @@ class Bundle:
         options.log_severity_level = 3
         return options
 
-    def _leave_device(self) -> None:
-        self.device = CPU
+    def _leave_device(self, reason: object) -> None:
+        """Do all work on the CPU from now on, and say so once."""
+        with self._opening:
+            if self.device != CPU:
+                tell_failure(self.device, reason)
+                self.device = CPU
+                self._sessions.clear()
 
     def _require_width(self, name: str, found: object) -> None:
         """Hold the card against the model; a graph whose width is not fixed is believed."""

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from polyreel.media.side_data import side_data_of
 
-__all__ = ["UPRIGHT", "Orientation", "has_opacity", "is_hdr", "on_white", "orientation_of", "tone_mapped"]
+__all__ = [
+    "UPRIGHT",
+    "Orientation",
+    "has_opacity",
+    "is_hdr",
+    "on_white",
+    "orientation_of",
+    "pixel_aspect",
+    "tone_mapped",
+]
 
 _PQ, _HLG = 16, 18  # transfer characteristics of ITU-T H.273
 _BT2020 = 9
@@ -74,6 +85,12 @@ def orientation_of(frame: VideoFrame, codec: str) -> Orientation:
             return Orientation(transposed=True, mirrored=c < 0, flipped=b < 0)
     # The angle is what turns the picture counter-clockwise.
     return _QUARTER_TURNS[round(frame.rotation / 90) % 4]
+
+
+def pixel_aspect(stream: VideoStream) -> Fraction:
+    """Width of a stored pixel by its height, as it is shown; 1 where the file says nothing, or nonsense."""
+    stated = stream.sample_aspect_ratio
+    return stated if stated and Fraction(1, 10) < stated < 10 else Fraction(1)
 
 
 def has_opacity(frame: VideoFrame) -> bool:

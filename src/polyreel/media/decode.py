@@ -40,6 +40,7 @@ from polyreel.media.appearance import (
     is_hdr,
     on_white,
     orientation_of,
+    pixel_aspect,
     tone_mapped,
 )
 from polyreel.media.closed_captions import ClosedCaptions, carries_captions
@@ -325,11 +326,6 @@ class VideoReader:
         rate = self._stream.average_rate
         return 1.0 / float(rate) if rate else 0.0
 
-    @property
-    def _pixel_aspect(self) -> Fraction:
-        stated = self._stream.sample_aspect_ratio
-        return stated if stated and Fraction(1, 10) < stated < 10 else Fraction(1)
-
     def pictures(self, fps: float = 1.0, sampling: Sampling = "exact") -> Iterator[Picture]:
         """Pictures at, or near, each multiple of ``1 / fps`` seconds: see ``Sampling``.
 
@@ -381,7 +377,7 @@ class VideoReader:
 
     def _picture(self, time_s: float, frame: VideoFrame) -> Picture:
         orientation = orientation_of(frame, self._stream.codec_context.name)
-        return Picture(time_s, frame, orientation, self._pixel_aspect, self._last_image)
+        return Picture(time_s, frame, orientation, pixel_aspect(self._stream), self._last_image)
 
     def _selector_for(self, fps: float, sampling: Sampling) -> PacketSelector | None:
         is_key = None if sampling == "exact" else key_test_of(self._stream)

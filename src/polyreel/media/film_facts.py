@@ -8,7 +8,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from polyreel.media.decode import clock_start_s, open_container, video_stream
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from polyreel.media.appearance import orientation_of, pixel_aspect
+from polyreel.media.decode import Picture, clock_start_s, open_container, video_stream
 from polyreel.media.frame_rates import standard_rate
 
 __all__ = ["FilmFacts", "film_facts"]
@@ -62,18 +67,27 @@ def film_facts(path: Path) -> FilmFacts:
         unit = stream.time_base or Fraction(0)
         end_s = float(((stream.start_time or 0) + (stream.duration or 0)) * unit) - zero_s
         if not stream.duration:
-            end_s = (container.duration or 0) / 1_000_000
-        aspect = stream.sample_aspect_ratio or Fraction(1)
-        width, height = round(stream.width * aspect), stream.height
+            end_s = (container.duration or 0) / av.time_base
         named = (container.metadata, stream.metadata, *(each.metadata for each in container.streams.data))
         sound: Any = next(iter(container.streams.audio), None)
         return FilmFacts(
             rate,
             is_variable,
             max(1, round(end_s * rate)),
-            width,
-            height,
+            *_shown_size(container, stream),
             next((facts["timecode"] for facts in named if "timecode" in facts), None),
             sound.codec_context.channels if sound is not None and sound.codec_context else 0,
             (sound.rate or 0) if sound is not None else 0,
         )
+
+
+def _shown_size(container: InputContainer, stream: VideoStream) -> tuple[int, int]:
+    """Width and height in pixels; frames tell how they are turned, so the first one is asked."""
+    aspect = pixel_aspect(stream)
+    try:
+        frame = next(container.decode(stream), None)
+    except av.error.FFmpegError:  # what can be read of it begins later
+        frame = None
+    if frame is None:
+        return round(stream.width * aspect), stream.height
+    return Picture(0.0, frame, orientation_of(frame, stream.codec_context.name), aspect).display_size

@@ -335,7 +335,7 @@ class DecodeWorker:
             raise DecodeError(
                 "the decoder crashed on this file",
                 item=path,
-                value=f"exit status {process.returncode}",
+                value="its answers make no sense" if ended_by is None else f"exit status {ended_by}",
                 remedy="The file is left out; convert it again from its source",
             ) from error
         except (GeneratorExit, LimitError, DecodeStopped):

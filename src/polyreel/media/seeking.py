@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,7 +21,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from polyreel.media.appearance import orientation_of
+from polyreel.media.appearance import orientation_of, pixel_aspect
 from polyreel.media.decode import Picture, clock_start_s, open_container, video_stream
 
 __all__ = ["ReadingPlace", "SeekableVideo"]
@@ -182,9 +181,8 @@ class SeekableVideo:
 
     def picture(self, time_s: float, frame: VideoFrame) -> Picture:
         """A frame of the pictures as it is meant to be shown."""
-        stated = self.stream.sample_aspect_ratio
-        aspect = stated if stated and Fraction(1, 10) < stated < 10 else Fraction(1)
-        return Picture(time_s, frame, orientation_of(frame, self.stream.codec_context.name), aspect)
+        turned = orientation_of(frame, self.stream.codec_context.name)
+        return Picture(time_s, frame, turned, pixel_aspect(self.stream))
 
     def _go_to(self, seek_s: float | None) -> bool:
         """Read on from about there, or from the beginning; whether the file lets itself be sought in."""

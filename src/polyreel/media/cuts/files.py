@@ -101,13 +101,18 @@ def facts_of(worker: DecodeWorker, path: Path) -> FilmFacts:
 def _asked(
     worker: DecodeWorker, source: Path, place: Path, request: CutRequest, on_time: Callable[[float], None]
 ) -> CutReport:
-    def reports(said: Messages) -> Iterator[CutReport]:
+    def told(said: Messages) -> Iterator[float | CutReport]:
         for header, _ in said:
             if header["kind"] == "done":
                 yield CutReport.model_validate(header["report"])
                 return
-            on_time(float(header["time_s"]))
+            yield float(header["time_s"])
 
     asked = {"task": "cut", "target": str(place.absolute()), "cut": asdict(request)}
-    with closing(worker.ask(source, asked, reports)) as answers:
-        return list(answers)[-1]
+    with closing(worker.ask(source, asked, told)) as answers:
+        for answer in answers:
+            if isinstance(answer, float):
+                on_time(answer)
+            else:
+                report = answer
+        return report

@@ -1,4 +1,4 @@
-"""Every error that polyreel raises on purpose.
+"""The errors that polyreel raises on purpose; rooms derive finer ones of their own from these.
 
     PolyreelError
     ├── UsageError              the caller asked for something that cannot be (exit code 2)

@@ -273,15 +273,10 @@ def _catch_up(
         commit_every_s=_COMMIT_EVERY_S,
         on_event=lambda _event: None,
     )
-    try:
+    with _noting_interrupts(report):
         filler.lines(gap.lines)
         wanted = [video for video in gap.videos if any(file["path"] in here for file in video.files)]
         filler.videos(wanted, workers=workers, limits=limits)
-    except KeyboardInterrupt:
-        report.interrupted = True
-    except BucketLostError as lost:
-        report.interrupted = True
-        report.failed.append(lost)
     filler.flush()
     report.caught_up = filler.done.clips
     report.failed += filler.done.left.values()

@@ -70,8 +70,8 @@ class Library(SearchedLibrary):
         self._snapshot = None
 
     def _laid_out_anew(self, snapshot: Snapshot) -> Snapshot:
-        assert isinstance(snapshot, LibrarySnapshot)
         """The same commit from its tables; what was laid out of it before is damaged."""
+        assert isinstance(snapshot, LibrarySnapshot)
         with self._refreshing:
             anew = LibrarySnapshot(self.folder, snapshot.state, self._locator, snapshot.bundle, anew=True)
             if self._snapshot is snapshot:

@@ -114,7 +114,7 @@ class Commit:
     features: list[KeptFeatures] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.files or self.removed_paths or self.recognised)
+        return any(getattr(self, each.name) for each in fields(self))
 
     @classmethod
     def of(cls, parts: Iterable[Commit]) -> Commit:

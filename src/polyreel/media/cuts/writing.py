@@ -55,8 +55,9 @@ def cut_video(
         on_time: told how many seconds of the cut are done.
 
     Raises:
-        MediaError: the film cannot be read or has nothing there, or the cut cannot be written.
-        UsageError: the kind of file is unknown or does not hold the film's codecs.
+        MediaError: the film cannot be read or has nothing there, its codecs do not fit the kind of file, or
+            the cut cannot be written.
+        UsageError: the kind of file is unknown.
     """
     container = target_of(target)
     with ExitStack() as stack:

@@ -96,6 +96,9 @@ def test_index_of_a_folder_without_videos_is_no_failure(tmp_path, capsys, tiny_b
     code, out, _ = ask(capsys, "index", tmp_path / "empty", *where(tmp_path), "--bundle", tiny_bundle.folder)
     assert code == 0
     assert "No video was found there" in out
+    os.mkfifo(tmp_path / "pipe")
+    code, out, _ = ask(capsys, "index", tmp_path / "pipe", *where(tmp_path), "--bundle", tiny_bundle.folder)
+    assert (code, out.splitlines()[0]) == (1, "Nothing was indexed.")
     code, out, err = ask(capsys, "search", "red", *where(tmp_path))
     assert (code, out) == (0, "")
     assert err.startswith("Nothing found: the library is empty. 'polyreel index FOLDER' fills it")

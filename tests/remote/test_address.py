@@ -151,7 +151,39 @@ def test_an_address_without_a_bucket_is_said_to_be_none(given, tmp_path, capsys,
     assert main(["index", given, "--library", "library"]) == 2
     scheme = given[:2].lower()
     said = capsys.readouterr().err
-    assert f"this is no address in a bucket: {scheme}://. Write {scheme}://BUCKET/FOLDER" in said
+    assert f"this is no address in a bucket: {scheme}://" in said
+    assert f"Write {scheme}://BUCKET/FOLDER." in said
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("s3:///a", "this is no address in a bucket: s3:///a (it names no bucket)."),
+        ("GS:////a/b", "this is no address in a bucket: gs:////a/b (it names no bucket)."),
+        (
+            "s3://a//b",
+            "s3://a//b (two slashes with nothing between). Write s3://BUCKET/FOLDER, with one slash",
+        ),
+        ("s3://a/b//", "s3://a/b// (two slashes with nothing between)."),
+        ("s3://a/./b", "s3://a/./b (a folder '.')."),
+        ("s3://my films/a", "no bucket has such a name: s3://my films/a (' ' stands in it)."),
+        ("gs://host:9000/films", "gs://host:9000/films (':' stands in it)."),
+        ("s3://me:se/cret@host/films", "s3://…@host/films (':' stands in it)."),
+    ],
+)
+def test_what_a_path_would_make_another_address_of_is_refused(given, said, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for arguments in (("index", given), ("search", "red", "--folder", given), ("videos", "forget", given)):
+        assert main([*arguments, "--library", "library"]) == 2
+        told = capsys.readouterr().err
+        assert said in told
+        assert "cret@" not in told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_address_may_end_in_a_slash_begin_with_a_space_and_hold_spaces_and_at_signs():
+    for given in ("s3://films/a b/c@d/", " S3://films/a b/c@d"):
+        assert str(asked_place(given_path(given))) == "s3://films/a b/c@d"
 
 
 @pytest.mark.parametrize("where", ["in a bucket", "here"])

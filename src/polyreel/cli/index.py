@@ -338,7 +338,7 @@ def _follow(show: ProgressDisplay) -> Callable[[IndexEvent], None]:
 def _print_report(report: IndexReport, folder: Path) -> None:
     as_before = report.unchanged - report.unchanged_failed
     if not report.found and not report.kept and not report.changed:
-        stdout.print("No video was found there: nothing to do.")
+        stdout.print("Nothing was indexed." if report.failed else "No video was found there: nothing to do.")
     elif not report.changed and not report.failed and not report.interrupted:
         if not report.failed_entirely:
             stdout.print(f"Nothing has changed: {count(as_before, 'video')} as indexed before.")
@@ -352,7 +352,7 @@ def _print_report(report: IndexReport, folder: Path) -> None:
         ]
         stdout.print(
             "; ".join(f"{count(number, 'video')} {what}" for number, what in parts if number)
-            or "Nothing done",
+            or "Nothing was indexed",
             end=".\n",
         )
         if report.clips:

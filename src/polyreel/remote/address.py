@@ -31,6 +31,8 @@ __all__ = [
 
 # A path has one slash where the address had two.
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/+(?P<rest>.*)", re.DOTALL)
+_IN_FULL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+)://(?P<rest>.*)", re.DOTALL)
+_NO_NAME_OF_A_BUCKET = re.compile(r"[^A-Za-z0-9._-]")
 
 
 class BucketPath(PosixPath):
@@ -139,11 +141,56 @@ def given_path(given: str | Path) -> Path:
 
     Args:
         given: as it was given; of an address that was made a path by somebody else, two slashes are assumed.
+
+    Raises:
+        UsageError: an address in a bucket names none, or has a part that no path keeps.
     """
-    text = str(given)
+    text = str(given) if isinstance(given, Path) or "://" not in given else given.lstrip()
     found = _ADDRESS.fullmatch(text) if isinstance(given, Path) or "://" in text else None
-    is_one = found is not None and not os.path.lexists(f"{found['scheme']}:")
-    return _OtherAddress(text) if is_one else Path(given)
+    if found is None or os.path.lexists(f"{found['scheme']}:"):
+        return Path(given)
+    if (whole := _IN_FULL.fullmatch(text)) is not None and whole["scheme"].lower() in SCHEMES:
+        _require_names(whole["scheme"].lower(), whole["rest"])
+    return _OtherAddress(text)
+
+
+def _require_names(scheme: str, rest: str) -> None:
+    """That an address in a bucket has a bucket, and between its slashes what a path keeps.
+
+    Args:
+        scheme: in small letters.
+        rest: what follows the two slashes.
+    """
+    bucket, *parts = rest.removesuffix("/").split("/")
+    _, at, behind = rest.rpartition("@")  # before it may be a password, and a slash in that
+    asked = f"{scheme}://{'…@' if at else ''}{behind}"
+    if "@" in bucket:
+        raise UsageError(
+            "an address with a user or a password is not taken",
+            item=f"{scheme}://…@{bucket.rpartition('@')[2]}",
+            remedy=f"Say who asks in the environment: {SCHEMES[scheme]}",
+        )
+    if not bucket:
+        raise UsageError(
+            "this is no address in a bucket",
+            item=asked,
+            value="it names no bucket" if parts else None,
+            remedy=f"Write {scheme}://BUCKET/FOLDER",
+        )
+    if (odd := _NO_NAME_OF_A_BUCKET.search(bucket)) is not None:
+        raise UsageError(
+            "no bucket has such a name",
+            item=asked,
+            value=f"{odd[0]!r} stands in it",
+            remedy=f"Write {scheme}://BUCKET/FOLDER; an endpoint of your own is named in the environment",
+        )
+    if odd_parts := {"", ".", ".."} & set(parts):
+        raise UsageError(
+            "this is no address in a bucket",
+            item=asked,
+            value="two slashes with nothing between" if "" in odd_parts else f"a folder {max(odd_parts)!r}",
+            remedy=f"Write {scheme}://BUCKET/FOLDER, with one slash between names",
+        )
 
 
 def _stat_result(facts: ObjectFacts) -> os.stat_result:
@@ -188,26 +235,14 @@ def asked_place(path: Path) -> Path:
         path: as it was given, by which an address has lost one of its slashes.
 
     Raises:
-        UsageError: it holds a user or a password, or leads out of its bucket.
+        UsageError: it holds a user or a password, or is none; see ``given_path``.
     """
     text = str(path)
     found = _ADDRESS.fullmatch(f"{text}/" if text.endswith(":") else text)
     if found is None or found["scheme"].lower() not in SCHEMES or os.path.lexists(path):
         return absolute(path)
     scheme, rest = found["scheme"].lower(), found["rest"].strip("/")
-    bucket = rest.partition("/")[0]
-    if "@" in bucket:
-        raise UsageError(
-            "an address with a user or a password is not taken",
-            item=f"{scheme}://…@{bucket.rpartition('@')[2]}",
-            remedy=f"Say who asks in the environment: {SCHEMES[scheme]}",
-        )
-    if not bucket or ".." in rest.split("/"):
-        raise UsageError(
-            "this is no address in a bucket",
-            item=f"{scheme}://{rest}",
-            remedy=f"Write {scheme}://BUCKET/FOLDER",
-        )
+    _require_names(scheme, rest)
     return BucketPath(f"{scheme}://{rest}")
 
 

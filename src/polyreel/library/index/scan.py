@@ -15,6 +15,7 @@ from pathlib import Path
 from polyreel.errors import MediaError, UsageError
 from polyreel.files import read_regular
 from polyreel.library.index.ignoring import IGNORE_FILE, SERVICE_FOLDERS, Ignored
+from polyreel.library.index.named_paths import irregular, not_to_be_seen
 from polyreel.media.subtitles import sidecars_among, sidecars_in, stem_key
 from polyreel.media.suffixes import VIDEO_SUFFIXES
 from polyreel.remote.address import BucketPath, bucket_answers, film_place
@@ -84,7 +85,7 @@ def scan(paths: Iterable[Path], *, exclude: Sequence[str] = (), missing: bool = 
         missing: whether a path may be gone. It then holds nothing.
 
     Raises:
-        UsageError: a path does not exist, or a bucket cannot be asked.
+        UsageError: a path does not exist or cannot be looked at, or a bucket cannot be asked.
     """
     result = Scan()
     found: dict[Path, FoundVideo] = {}
@@ -121,12 +122,7 @@ def _root(given: Path, missing: bool) -> Path:
     except OSError as error:
         if missing and isinstance(error, FileNotFoundError):
             return root
-        raise UsageError(
-            "no such file or folder",
-            item=root,
-            value=None if isinstance(error, FileNotFoundError) else error.strerror,
-            remedy="Check the path, and that its drive is mounted",
-        ) from error
+        raise not_to_be_seen(root, error) from error
     return root
 
 
@@ -307,8 +303,13 @@ def _unlisted(folder: Path, error: OSError) -> MediaError:
         "the folder cannot be read",
         item=shown_path(folder),
         value=error.strerror,
-        remedy="Check permissions" if isinstance(error, PermissionError) else None,
+        remedy="Check who may read the folder" if isinstance(error, PermissionError) else None,
     )
+
+
+def _unseen(path: Path, error: OSError) -> MediaError:
+    remedy = f"Check who may read and enter {path.parent}" if isinstance(error, PermissionError) else None
+    return MediaError("the file cannot be looked at", item=path, value=error.strerror, remedy=remedy)
 
 
 def _with_patterns_of(folder: Path, ignored: Ignored, result: Scan) -> Ignored:
@@ -336,7 +337,7 @@ def _examine(path: Path, result: Scan, found: dict[Path, FoundVideo], subtitles:
         )
         return
     except OSError as error:
-        result.problems.append(MediaError("the file cannot be looked at", item=path, value=error.strerror))
+        result.problems.append(_unseen(path, error))
         return
     if stat.S_ISLNK(facts.st_mode):
         result.links += 1
@@ -345,7 +346,7 @@ def _examine(path: Path, result: Scan, found: dict[Path, FoundVideo], subtitles:
     elif stat.S_ISREG(facts.st_mode):
         found[path] = FoundVideo(path, facts.st_size, storable_mtime_ns(facts), *subtitles.of(path))
     else:
-        result.problems.append(MediaError("not a regular file", item=path))
+        result.problems.append(irregular(path, facts.st_mode))
 
 
 def _is_program_text(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -28,12 +29,16 @@ def test_the_new_content_replaces_the_old_and_others_may_read_it(tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(beside.stat().st_mode)
 
 
-def test_what_would_wait_or_never_end_is_not_read(tmp_path):
+def test_what_would_wait_or_never_end_is_not_read(tmp_path, monkeypatch):
     pipe, folder, file = tmp_path / "pipe", tmp_path / "folder", tmp_path / "file"
     os.mkfifo(pipe)
+    listener = socket.socket(socket.AF_UNIX)
+    # By its name in the folder: a socket's path is short.
+    monkeypatch.chdir(tmp_path)
+    listener.bind("socket")
     folder.mkdir()
     file.write_bytes(b"content")
-    for path in (pipe, Path("/dev/zero")):
+    for path in (pipe, Path("/dev/zero"), tmp_path / "socket"):
         with pytest.raises(OSError, match="Not a regular file") as caught:
             read_regular(path)
         assert caught.value.filename == str(path)
@@ -42,6 +47,7 @@ def test_what_would_wait_or_never_end_is_not_read(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_regular(tmp_path / "none")
     assert read_regular(file) == b"content"
+    listener.close()
 
 
 @pytest.mark.parametrize("fails", ["fsync", "replace"])

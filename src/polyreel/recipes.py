@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from polyreel.errors import RecipeError, did_you_mean
 from polyreel.extras import missing_extra
+from polyreel.files import read_regular
 
 if TYPE_CHECKING:
     import yaml
@@ -178,7 +179,7 @@ def _load(path: Path, model: type[BaseModel]) -> tuple[dict[str, Any], dict[Plac
     lines: dict[Place, int] = {}
     problems = []
     try:
-        loader = yaml.SafeLoader(path.read_text(encoding="utf-8"))
+        loader = yaml.SafeLoader(read_regular(path).decode())
         node = loader.get_single_node()
         for number, (place, line) in enumerate(_places(node, ())):
             if number >= _MOST_NODES or len(place) > _DEEPEST:
@@ -190,7 +191,10 @@ def _load(path: Path, model: type[BaseModel]) -> tuple[dict[str, Any], dict[Plac
         document = None if node is None else _copied(loader.construct_document(node))
     except OSError as error:
         raise RecipeError(
-            "the file cannot be read", item=path, value=error.strerror, remedy=_files_beside(path)
+            "the file cannot be read",
+            item=path,
+            value=error.strerror,
+            remedy=_files_beside(path) if isinstance(error, FileNotFoundError) else None,
         ) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         what = " ".join(str(error).split())

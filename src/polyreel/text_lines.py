@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from polyreel.errors import DatasetError
+from polyreel.files import open_regular
 from polyreel.problems import Problems
 
 __all__ = ["SHOWN_CHARS", "numbered_lines", "opened", "report_line"]
@@ -77,11 +78,10 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
         DatasetError: the file cannot be read, or is gzip and cut short.
     """
     try:
-        with path.open("rb") as raw:
+        with open_regular(path) as raw:
             packed = raw.read(2) == _GZIP
             raw.seek(0)
             yield cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if packed else raw
     except (OSError, EOFError, zlib.error) as error:
-        raise DatasetError(
-            "the file cannot be read", item=path, value=error, remedy="Get it again"
-        ) from error
+        said = getattr(error, "strerror", None) or error
+        raise DatasetError("the file cannot be read", item=path, value=said, remedy="Get it again") from error

@@ -264,13 +264,17 @@ def test_a_silent_child_is_stopped(long_film, film):
         assert is_served(worker, film)
 
 
-def test_a_file_that_never_answers_is_given_up(tmp_path, film):
+@pytest.mark.parametrize("pictures", [True, False])
+def test_a_pipe_in_the_place_of_a_film_is_not_waited_at(worker, tmp_path, pictures):
     path = tmp_path / "pipe.mp4"
     os.mkfifo(path)
-    with DecodeWorker(Limits(silence_s=PATIENCE_S)) as worker:
-        with pytest.raises(LimitError, match=r"pipe\.mp4"):
-            list(worker.decode(path, DecodeOptions(width_px=64, height_px=48, pictures=False)))
-        assert is_served(worker, film)
+    options = replace(SMALL, pictures=pictures)
+    if pictures:
+        with pytest.raises(MediaError, match=r"pipe\.mp4 \(Not a regular file\)"):
+            list(worker.decode(path, options))
+    else:
+        *_, finished = worker.decode(path, options)
+        assert "Not a regular file" in finished.problems[0]
 
 
 def test_time_that_the_reader_takes_is_not_counted(long_film):

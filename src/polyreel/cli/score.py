@@ -11,6 +11,7 @@ from rich.table import Table
 from polyreel.cli.options import AskedPath, Json, Seed
 from polyreel.cli.output import print_json, stdout
 from polyreel.errors import UsageError
+from polyreel.files import open_regular, read_regular
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,11 +70,14 @@ def _matrix(path: Path) -> NDArray[np.floating]:
     import numpy as np
 
     try:
-        # Mapped, not read: rows are looked at a few at a time. Pickled objects are refused.
-        matrix: NDArray[np.floating] = np.load(path, mmap_mode="r", allow_pickle=False)
+        with open_regular(path):
+            # Mapped, not read: rows are looked at a few at a time. Pickled objects are refused.
+            matrix: NDArray[np.floating] = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
         raise UsageError("no such file", item=path) from error
-    except (OSError, ValueError, EOFError) as error:
+    except OSError as error:
+        raise UsageError("the file cannot be read", item=path, value=error.strerror) from error
+    except (ValueError, EOFError) as error:
         raise UsageError(
             "not a .npy file of numbers",
             item=path,
@@ -85,10 +89,12 @@ def _matrix(path: Path) -> NDArray[np.floating]:
 
 def _truth(path: Path) -> list[list[int]]:
     try:
-        lists = json_module.loads(path.read_text(encoding="utf-8"))
+        lists = json_module.loads(read_regular(path).decode())
     except FileNotFoundError as error:
         raise UsageError("no such file", item=path) from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise UsageError("the file cannot be read", item=path, value=error.strerror) from error
+    except ValueError as error:
         raise UsageError("not a JSON file", item=path, value=error) from error
     if not isinstance(lists, list):
         raise UsageError("truth must be a list", item=path, value=type(lists).__name__)

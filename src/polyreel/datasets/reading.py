@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from polyreel.datasets.records import Frames, Media, VideoFile
 from polyreel.errors import DatasetError
+from polyreel.files import open_regular
 from polyreel.media.pictures import PICTURE_SUFFIXES
 from polyreel.media.suffixes import VIDEO_SUFFIXES
 
@@ -52,10 +53,9 @@ def read_text(path: Path) -> str:
     Raises:
         DatasetError: it cannot be read.
     """
-    opener = gzip.open if path.suffix == ".gz" else open
     try:
-        with opener(path, "rb") as file:
-            data = file.read(_MAX_BYTES + 1)
+        with open_regular(path) as raw:
+            data = (gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw).read(_MAX_BYTES + 1)
         if len(data) > _MAX_BYTES:
             raise DatasetError(
                 "the file is too large for a dataset's list", item=path, value=f"over {_MAX_BYTES >> 20} MiB"

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from polyreel.errors import ResultError
 from polyreel.evaluation.cards import BenchmarkCard
+from polyreel.files import read_regular
 from polyreel.metrics.tables import data_frame
 
 __all__ = [
@@ -189,7 +190,7 @@ def read_result(path: Path) -> Result:
         ResultError: the file cannot be read, is no result, or is of another schema.
     """
     try:
-        return Result.model_validate_json(path.read_bytes())
+        return Result.model_validate_json(read_regular(path))
     except OSError as error:
         raise ResultError("the result cannot be read", item=path, value=error.strerror) from error
     except ValidationError as error:

@@ -11,6 +11,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from polyreel.errors import DecodeError, MediaError
+from polyreel.files import open_regular
 from polyreel.media.appearance import on_white
 from polyreel.media.closed_captions import ClosedCaptions
 from polyreel.media.decode import Picture, shown_for_s
@@ -29,7 +30,7 @@ _ANIMATED, _LENGTH_MS = 0x02, slice(12, 15)
 def is_animation(path: Path) -> bool:
     """Whether the file is an animated WebP; a file that cannot be read is none."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return _is_animation(file.read(21))
     except OSError:
         return False
@@ -127,7 +128,7 @@ def _open(path: Path) -> WebPImageFile:
 
 def _stated_length_s(path: Path) -> float:
     """How long browsers show it, by its frames' headers (RIFF container: kind, size, content, even)."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         file.seek(12)
         return sum(shown_for_s(length_ms / 1000) for length_ms in _frame_lengths_ms(file))
 

@@ -33,6 +33,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from polyreel.errors import DecodeError, LimitError, MediaError
+from polyreel.files import open_regular
 from polyreel.media.appearance import (
     UPRIGHT,
     Orientation,
@@ -592,7 +593,7 @@ def open_container(
     """
     log: list[tuple[int, str, str]] = []
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(_HEAD_BYTES)
     except FileNotFoundError as error:
         raise MediaError(

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyreel.errors import MediaError
+from polyreel.files import open_regular
 from polyreel.media.appearance import UPRIGHT, Orientation, orientation_of
 from polyreel.media.decode import Picture
 from polyreel.media.drawings import is_drawing, rasterised
@@ -73,7 +74,8 @@ class OpenArchives:
     def get(self, path: Path) -> zipfile.ZipFile:
         """The archive at ``path``; errors are those of ``zipfile``."""
         if path not in self._open:
-            self._open[path] = zipfile.ZipFile(path)
+            with open_regular(path):
+                self._open[path] = zipfile.ZipFile(path)
         return self._open[path]
 
 
@@ -95,7 +97,7 @@ def read_bytes(root: Path, reference: str, *, archives: OpenArchives | None = No
         raise MediaError("the reference leads out of its folder", item=reference, remedy="Use paths below it")
     try:
         if not member:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 return _within_limit(file.read(_MAX_BYTES + 1), reference)
         with contextlib.ExitStack() as stack:
             archive = (archives or stack.enter_context(OpenArchives())).get(path)

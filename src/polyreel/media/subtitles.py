@@ -24,6 +24,7 @@ from av.packet import Packet
 
 from polyreel.clips import Caption
 from polyreel.errors import MediaError
+from polyreel.files import open_regular
 from polyreel.languages import UNKNOWN, clean, detect, parse_tag
 from polyreel.media.charsets import decode_text
 from polyreel.media.closed_captions import CodedCaption
@@ -415,7 +416,8 @@ def _closed_captions_track(
 
 
 def _opened(video: Path, options: dict[str, str] | None = None) -> InputContainer:
-    return av.open(f"file:{video}", options=options or {}, metadata_errors="replace")
+    with open_regular(video):  # FFmpeg would wait at a pipe
+        return av.open(f"file:{video}", options=options or {}, metadata_errors="replace")
 
 
 def _text_streams(container: InputContainer) -> list[Any]:

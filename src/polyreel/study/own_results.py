@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import get_args
 
 from polyreel.errors import ResultError
+from polyreel.files import open_regular
 from polyreel.study.register import Task
 from polyreel.study.results import CellResult, QueryList, StudyCells, TaskRanks
 
@@ -88,7 +90,7 @@ def read_rank_table(path: Path, *, register_sha256: str = "") -> StudyCells:
 
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with open_regular(path) as raw, io.TextIOWrapper(raw, "utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, restkey="")
             names = reader.fieldnames or ()
             missing = [name for name in _NEEDED if name not in names]
@@ -105,7 +107,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
         raise ResultError(
             "the table of ranks cannot be read",
             item=path,
-            value=str(error).splitlines()[0],
+            value=getattr(error, "strerror", None) or str(error).splitlines()[0],
             remedy="Give a CSV file in UTF-8 with a line of names first",
         ) from error
 

@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from polyreel.errors import RecipeError, UnknownNameError
+from polyreel.files import read_regular
 from polyreel.recipes import Name, Problem, read_recipe
 from polyreel.study.design import Spec
 
@@ -280,7 +281,7 @@ def register_sha256(path: Path) -> str:
         RecipeError: the file cannot be read.
     """
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.sha256(read_regular(path)).hexdigest()
     except OSError as error:
         raise RecipeError(
             "the register cannot be read",

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polyreel.errors import DatasetError
+from polyreel.files import open_regular
 from polyreel.problems import Problems
 
 __all__ = ["MAX_ENTRY_BYTES", "STRING", "Entry", "scan"]
@@ -68,7 +69,7 @@ def scan(path: Path, problems: Problems, *, max_entry_bytes: int = MAX_ENTRY_BYT
         DatasetError: it cannot be read, or it is no JSON object in a superset of ASCII.
     """
     try:
-        with path.open("rb", buffering=0) as file:
+        with open_regular(path) as file:
             yield from _Scanner(path, file.read, problems, max_entry_bytes).entries()
     except OSError as error:
         raise DatasetError("the file cannot be read", item=path, value=error.strerror) from error

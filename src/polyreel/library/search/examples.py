@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from polyreel.encoders.protocol import Encoder
 from polyreel.errors import DecodeError, MediaError
+from polyreel.files import open_regular
 from polyreel.media.limited import DecodeOptions, DecodeWorker, Limits
 
 __all__ = ["EXAMPLE_LIMITS", "Example", "encode_example"]
@@ -97,7 +98,7 @@ def _decode(path: Path, bundle: Encoder, limits: Limits) -> tuple[list[NDArray[n
 
 
 def _require_media(path: Path) -> None:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         head = file.read(_HEAD_BYTES)
     if not head:
         raise MediaError("the file is empty", value="0 bytes")

@@ -94,9 +94,10 @@ def example_file(path: str | os.PathLike[str]) -> Path:
     """
     require_type(path, (str, os.PathLike), "a picture or a clip to search with")
     file = Path(path)
-    if not file.exists() or file.is_dir():
+    if not file.is_file():
+        what = "not a regular file" if file.exists() else "no such file"
         raise UsageError(
-            "no such file" if not file.exists() else "a folder is not a picture or a clip",
+            "a folder is not a picture or a clip" if file.is_dir() else what,
             item=file,
             remedy="Name a picture, or a short clip",
         )

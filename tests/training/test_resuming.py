@@ -13,9 +13,10 @@ import pytest
 import torch
 from same_runs import STEPS, with_a_bag, with_dropout
 
+import toys
 from polyreel.errors import TrainingError
 from polyreel.training.checkpoints import load_checkpoint
-from polyreel.training.events import Stepped
+from polyreel.training.events import Preparing, Stepped
 from polyreel.training.logs import read_log
 from polyreel.training.run import train
 
@@ -82,6 +83,31 @@ def test_so_does_one_with_sparse_gradients(world, tmp_path):
     moments = saved.tensors("optimiser")["text.encoder.rows.weight/exp_avg"]
     assert 0 < int(moments.any(dim=1).sum()) < len(moments)
     assert steps_of(tmp_path / "run")[-1]["loss"] < steps_of(tmp_path / "run")[0]["loss"]
+
+
+def test_a_run_that_is_asked_to_stop_in_its_last_step_has_ended(world, tmp_path, uninterrupted):
+    recipe = world.recipe(**with_dropout(world))
+    done = train(recipe, out=tmp_path / "run", data=world.home, on_progress=stop_after(STEPS))
+    assert (done.step, done.total, done.stopped_by) == (STEPS, STEPS, None)
+    same_end(uninterrupted, tmp_path / "run")
+
+
+def test_so_has_one_that_gives_up_after_that_step(world, tmp_path):
+    """Nothing is left to go on with."""
+    validation = {**toys.VALIDATION, "every_steps": 1, "patience": 1, "metric": "mrr"}
+    recipe = world.recipe(optimiser={"lr": 1e-12, "steps": 8}, validation=validation)
+    done = train(recipe, out=tmp_path / "run", data=world.home, on_progress=stop_after(2))
+    assert (done.step, done.gave_up, done.stopped_by) == (2, True, None)
+
+
+def test_ctrl_c_before_the_first_step_ends_at_once(world, tmp_path):
+    def tell(event):
+        if isinstance(event, Preparing):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(world.recipe(), out=tmp_path / "run", data=world.home, on_progress=tell)
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_signal_handlers_are_given_back(world, tmp_path):

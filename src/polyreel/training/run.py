@@ -56,7 +56,7 @@ class TrainingResult:
         step, total: steps done, and in all.
         figures: of the last validation.
         best: best score, and the step it is from; None without validation.
-        stopped_by: number of the signal that stopped it; None if none did.
+        stopped_by: number of the signal that stopped it; None if none did, or nothing was left to do.
         gave_up: whether it ended early because nothing got better.
         switched: language -> share of all words of the code-switched texts that were switched into it, 0 to
             1, in each epoch; of the main process's part.
@@ -82,8 +82,9 @@ def train(
 ) -> TrainingResult:
     """Train as a recipe says, alone or with the other processes of a ``torchrun``.
 
-    A run that is asked to stop saves where it is. A run that goes on computes what it would have computed
-    without the break, on a CPU bit for bit.
+    A run that is asked to stop while it trains saves where it is; asked in its last step, it has ended as one
+    that was not asked. A run that goes on computes what it would have computed without the break, on a CPU
+    bit for bit.
 
     Args:
         recipe: the run.
@@ -98,7 +99,7 @@ def train(
             a checkpoint cannot be saved, or another process died.
         PolyreelError: parts of the model are not there or do not fit, or a corpus cannot be built.
     """
-    with StopRequest() as stop, joined(device_of(recipe)) as group:
+    with joined(device_of(recipe)) as group:
         report = on_progress if on_progress is not None and group.is_main else _to_nobody
         checkpoint = _resumed(recipe, out, resume)
         catalog = DatasetCatalog(
@@ -108,7 +109,8 @@ def train(
             lines = tuple(f"{place}: {what}" for place, what in problems)
             raise RecipeError("the recipe cannot be run", item=recipe.run, value=lines)
         run = _Run(recipe, out, catalog, checkpoint, group, report)
-        with contextlib.closing(run):
+        # What went before keeps nothing that is to be saved: asked to stop, it ends at once.
+        with contextlib.closing(run), StopRequest() as stop:
             return run.go(stop)
 
 
@@ -200,13 +202,14 @@ class _Run:
             stopped = self._group.any(stop.signal is not None, self._engine.device)
         if self._saved_at != self._step:
             self._save(is_best=False)
+        has_ended = gave_up or self._step == self._total
         return TrainingResult(
             folder=self._out,
             step=self._step,
             total=self._total,
             figures=self._figures,
             best=self._best,
-            stopped_by=stop.signal if stopped and self._step < self._total else None,
+            stopped_by=stop.signal if stopped and not has_ended else None,
             gave_up=gave_up,
             switched=self._switched.by_language(),
         )

@@ -13,6 +13,7 @@ from polyreel.library.index import encoding
 from polyreel.library.index.decode_pool import Job
 from polyreel.library.index.encoding import ClipEncoded, encode_events
 from polyreel.library.index.scan import FoundVideo
+from polyreel.library.store.file_version import FileVersion
 from polyreel.media.decode import Frame
 from polyreel.media.limited import ClipEnd, DecodeOptions, Finished, Opened
 
@@ -36,7 +37,7 @@ class OnDevice:
 
 
 def job(name: str) -> Job:
-    return Job(FoundVideo(Path(name), 1, 1, ""), DecodeOptions(64, 64), video=name)
+    return Job(FoundVideo(Path(name), FileVersion(1, 1), ""), DecodeOptions(64, 64), video=name)
 
 
 def pool(card, *, last=WHOLE) -> Iterator[tuple[Job, object]]:

@@ -12,6 +12,7 @@ from polyreel.library.index.decode_pool import Job
 from polyreel.library.index.encoding import ClipEncoded
 from polyreel.library.index.on_ray import _Reading
 from polyreel.library.index.scan import FoundVideo
+from polyreel.library.store.file_version import FileVersion
 from polyreel.media.limited import DecodeOptions, Finished, Opened
 from polyreel.scale.crew import ACTORS_FOR_A_FILE, Crew, Lost, Todo
 
@@ -26,7 +27,7 @@ def answers(reading: _Reading, job: Job, *told: object) -> list[object]:
 
 @pytest.fixture
 def job() -> Job:
-    return Job(FoundVideo(Path("film.mp4"), 100, 0, ""), DecodeOptions(4, 4), video="known")
+    return Job(FoundVideo(Path("film.mp4"), FileVersion(100, 0), ""), DecodeOptions(4, 4), video="known")
 
 
 @pytest.fixture

@@ -8,13 +8,14 @@ import pytest
 
 from polyreel.library.index.plan import make_plan
 from polyreel.library.index.scan import FoundVideo, Scan
+from polyreel.library.store.file_version import FileVersion
 from polyreel.library.store.tables import FAILED, OK, UNREADABLE
 
 ROOT = Path("/videos")
 
 
 def found(name: str, *, size: int = 10, mtime: int = 20, sidecars: str = "") -> FoundVideo:
-    return FoundVideo(ROOT / name, size, mtime, sidecars)
+    return FoundVideo(ROOT / name, FileVersion(size, mtime), sidecars)
 
 
 def row(name: str, *, status: str = OK, size: int = 10, mtime: int = 20, sidecars: str = ""):

@@ -31,7 +31,7 @@ def test_what_tells_a_changed_file_is_noted(tmp_path):
     path = touch(tmp_path / "a.mp4", b"12345")
     os.utime(path, ns=(1, 1_234_567_890_123_456_789))
     (video,) = scan([tmp_path]).videos
-    assert (video.size_bytes, video.mtime_ns, video.sidecars) == (5, 1_234_567_890_123_456_789, "")
+    assert (video.size_bytes, video.version.mtime_ns, video.sidecars) == (5, 1_234_567_890_123_456_789, "")
 
 
 def test_only_names_of_videos_are_taken_from_a_folder(tmp_path):
@@ -323,7 +323,7 @@ def test_any_date_is_a_date(tmp_path, year):
     except OSError:
         pytest.skip("this file system does not know such dates")
     (video,) = scan([tmp_path]).videos
-    assert -(2**63) <= video.mtime_ns < 2**63
+    assert -(2**63) <= video.version.mtime_ns < 2**63
 
 
 def test_a_subtitle_whose_name_is_not_utf8_stops_nothing(tmp_path):

@@ -23,6 +23,7 @@ from decoders import fork_servers, running_decoders
 from polyreel.errors import DecodeError, LimitError, MediaError, PolyreelError, WorkerKilledError
 from polyreel.library.index.decode_pool import Job, run_decode_pool
 from polyreel.library.index.scan import FoundVideo
+from polyreel.library.store.file_version import FileVersion
 from polyreel.media import forked, limited
 from polyreel.media.decode import Frame
 from polyreel.media.hwaccel import HwaccelUse
@@ -411,7 +412,7 @@ def test_a_fork_server_that_is_stopped_is_replaced(worker, film, monkeypatch):
 def test_a_program_that_can_start_no_process_blames_no_file(film, monkeypatch):
     monkeypatch.setattr(forked, "_server", None)
     monkeypatch.setattr(sys, "executable", "nothing-of-this-name")
-    job = Job(FoundVideo(film, 1, 1, ""), SMALL, video="known")
+    job = Job(FoundVideo(film, FileVersion(1, 1), ""), SMALL, video="known")
     with pytest.raises(PolyreelError, match=r"no process .* started \(.*nothing-of-this-name.*\)\.") as told:
         list(run_decode_pool([job], workers=1, limits=Limits(), seen=set(), kept_s={}))
     assert not isinstance(told.value, MediaError)

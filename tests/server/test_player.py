@@ -138,6 +138,21 @@ def test_a_film_that_is_no_longer_there_as_it_was_is_told_in_one_message(tmp_pat
         assert client.get(f"/videos/{video}").status_code == 200  # what is indexed is still shown
 
 
+def test_a_film_from_the_far_future_plays_and_a_link_is_told_as_one(tmp_path, tiny_bundle):
+    path = film(tmp_path / "films" / "a.mp4", "red")
+    os.utime(path, (2**34, 2**34))  # the year 2514; a library keeps times up to 2262
+    (tmp_path / "link.mp4").symlink_to(film(tmp_path / "b.mp4", "blue"))
+    index_films([tmp_path / "films", tmp_path / "link.mp4"], tmp_path / "library", tiny_bundle)
+    with serving(tmp_path / "library") as client:
+        videos_of = {each["name"]: each["id"] for each in client.get("/api/v1/videos").json()["videos"]}
+        assert client.get(f"/api/v1/videos/{videos_of['films/a.mp4']}/file").status_code == 200
+        refused = client.get(f"/api/v1/videos/{videos_of['link.mp4']}/file")
+        assert (refused.status_code, refused.json()["error"]["remedy"]) == (
+            404,
+            "Index the file that it leads to",
+        )
+
+
 def test_a_stream_ends_with_its_request(tmp_path, tiny_bundle):
     (tmp_path / "films").mkdir()
     # Longer than what is sent before it is seen.

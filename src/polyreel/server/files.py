@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from polyreel.errors import NotFoundError
 from polyreel.library.search.snapshot import LibrarySnapshot
+from polyreel.library.store.file_version import FileVersion
 from polyreel.remote.address import BucketPath, place
 from polyreel.remote.spool import reached_file, stat_within
 from polyreel.server.errors import RangeError
@@ -183,8 +184,12 @@ def video_file(snapshot: LibrarySnapshot, video_id: str) -> tuple[Path, os.stat_
         raise NotFoundError(
             "the file of this video is gone", item=name, remedy="Run index again, or mount its drive"
         )
-    is_same = (facts.st_size, facts.st_mtime_ns) == (indexed.size_bytes, indexed.mtime_ns)
-    if not stat.S_ISREG(facts.st_mode) or not is_same:
+    if stat.S_ISLNK(facts.st_mode):
+        # Whoever may write into the folder could let it lead anywhere.
+        raise NotFoundError(
+            "this video is a link, which is not played", item=name, remedy="Index the file that it leads to"
+        )
+    if not stat.S_ISREG(facts.st_mode) or FileVersion.of(facts) != indexed.version:
         raise NotFoundError(
             "the file of this video has changed since it was indexed",
             item=name,

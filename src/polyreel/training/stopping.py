@@ -12,7 +12,7 @@ __all__ = ["StopRequest"]
 class StopRequest:
     """While this is entered, the first signal is noted and the run ends after its step.
 
-    A Ctrl-C behind it breaks the run off; another SIGTERM, which a cluster may send in several ways, does not.
+    A Ctrl-C behind it breaks the run off; another SIGTERM, which a cluster may send several times, does not.
 
     Outside the main thread nothing is caught, as Python allows it nowhere else.
 

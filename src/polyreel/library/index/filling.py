@@ -36,7 +36,7 @@ from polyreel.library.index.encoding import encode_clip
 from polyreel.library.index.events import IndexEvent, Planned, Progressed, Settled
 from polyreel.library.index.gaps import KnownClip, VideoGap, find_source, part_by_features
 from polyreel.library.index.repeats import FrameEncoder
-from polyreel.library.index.scan import FoundVideo, storable_mtime_ns
+from polyreel.library.index.scan import FoundVideo
 from polyreel.library.store.frame_features import FrameFeatures, KeptFeatures
 from polyreel.library.store.store import Commit
 from polyreel.media.decode import Frame
@@ -147,7 +147,7 @@ class Filler:
         jobs, readings = list[Job](), dict[str, _Reading]()
 
         def decode(gap: VideoGap) -> None:
-            source = find_source(gap)
+            source = find_source(gap.files)
             if isinstance(source, MediaError):
                 self.done.left[gap.video] = source
                 self._settled += 1
@@ -175,7 +175,7 @@ class Filler:
         """Commit what is pending."""
         began = self._committed_at = time.monotonic()
         pending, self._pending = self._pending, []
-        changed = {video for video, found in self._open.items() if not _is_unchanged(found)}
+        changed = {video for video, found in self._open.items() if found.has_changed()}
         kept = [each for each in pending if each.key["video"] not in changed]
         if not kept:
             return
@@ -223,7 +223,7 @@ class Filler:
         self._commit_if_due()
 
     def _end(self, job: Job, reading: _Reading, error: MediaError | None = None) -> None:
-        if error is None and not _is_unchanged(job.found):
+        if error is None and job.found.has_changed():
             error = MediaError(
                 "the file changed while it was read", item=job.found.path, remedy="Run 'polyreel index' on it"
             )
@@ -361,11 +361,3 @@ class _Reading:
         middle_s = (clip.start_s + clip.end_s) / 2
         before = self._last or following
         return min((before, following), key=lambda frame: abs(frame.time_s - middle_s))
-
-
-def _is_unchanged(found: FoundVideo) -> bool:
-    try:
-        facts = found.path.stat()
-    except OSError:
-        return False
-    return (facts.st_size, storable_mtime_ns(facts)) == (found.size_bytes, found.mtime_ns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from polyreel.errors import MediaError
-from polyreel.library.index.scan import FoundVideo, storable_mtime_ns
+from polyreel.library.index.scan import FoundVideo
+from polyreel.library.store.file_version import FileVersion
 from polyreel.library.store.frame_features import FrameFeatures
 from polyreel.library.store.store import Commit, TableReader
 from polyreel.library.store.tables import CLIPS, FILES, OK, SUBTITLES, embedding_table
@@ -126,24 +127,27 @@ def _by_video(table: pa.Table, videos: pa.Array) -> dict[str, list[dict[str, Any
     return groups
 
 
-def find_source(gap: VideoGap) -> FoundVideo | MediaError:
+def find_source(files: Sequence[Mapping[str, Any]]) -> FoundVideo | MediaError:
     """The first file of a video that is as it was indexed, or why there is none.
+
+    Args:
+        files: rows of the table of files, at least one.
 
     Raises:
         BucketLostError: the bucket of one does not answer any more.
     """
     changed = None
-    for row in gap.files:
+    for row in files:
         path = place(row["path"])
         try:
-            facts = path.stat()
+            version = FileVersion.of(path.stat())
         except (FileNotFoundError, PermissionError):
             continue
         except OSError as error:
             require_reach(path, error.strerror)
             continue
-        if (facts.st_size, storable_mtime_ns(facts)) == (row["size_bytes"], row["mtime_ns"]):
-            return FoundVideo(path, facts.st_size, storable_mtime_ns(facts), "")
+        if version == FileVersion(row["size_bytes"], row["mtime_ns"]):
+            return FoundVideo(path, version, "")
         changed = changed or path
     if changed is not None:
         return MediaError(
@@ -151,7 +155,7 @@ def find_source(gap: VideoGap) -> FoundVideo | MediaError:
         )
     return MediaError(
         "the file is not there",
-        item=gap.files[0]["path"],
+        item=files[0]["path"],
         remedy="Once its drive is mounted, run 'polyreel index' on its folder",
     )
 

@@ -129,7 +129,7 @@ def estimate_move(folder: Path, bundle: Encoder, *, location: str) -> MoveEstima
     gap = find_gap(snapshot, state.number_of(bundle.card.identity))
     features = FrameFeatures(folder, bundle.card)
     kept, videos = part_by_features(gap.videos, features)
-    places = [find_source(video) for video in videos]
+    places = [find_source(video.files) for video in videos]
     found = {
         video.video: (video, place)
         for video, place in zip(videos, places, strict=True)

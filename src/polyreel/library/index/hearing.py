@@ -34,7 +34,7 @@ from polyreel.library.index.found_lines import (
     find_lines,
     primary,
 )
-from polyreel.library.index.gaps import VideoGap, find_source
+from polyreel.library.index.gaps import find_source
 from polyreel.library.line_kinds import SPEECH, line_kind
 from polyreel.library.search.search_index import load_search_index
 from polyreel.library.store.state import generation_of, require_state
@@ -308,7 +308,7 @@ class _Hearing:
             BucketLostError: the bucket of one does not answer any more.
         """
         for each in self._unheard:
-            source = find_source(VideoGap(each.video, (), each.files))
+            source = find_source(each.files)
             self._being_heard[each.video] = _Heard(each, each.begin)
             if isinstance(source, MediaError):
                 self.take(LineJob(each.video, place(each.files[0]["path"])), NotRead(source))

@@ -33,7 +33,7 @@ from polyreel.library.index.moved import left_out_and_moved
 from polyreel.library.index.plan import Plan, make_plan
 from polyreel.library.index.progress_file import ProgressFile
 from polyreel.library.index.run_record import MOST_PROBLEMS, RunProblem, RunRecord, write_run_record
-from polyreel.library.index.scan import FoundVideo, Scan, scan, storable_mtime_ns
+from polyreel.library.index.scan import FoundVideo, Scan, scan
 from polyreel.library.search.search_index import load_search_index
 from polyreel.library.store.frame_features import FrameFeatures
 from polyreel.library.store.preferences import read_preferences, write_preferences
@@ -455,7 +455,7 @@ class _Run:
         if not job.clips or is_replacement:
             return
         # Of a bucket one version was fetched; one that is silent would keep waiting whoever stops the run.
-        if not in_bucket(str(job.found.path)) and _has_changed(job.found):
+        if not in_bucket(str(job.found.path)) and job.found.has_changed():
             return
         part = Commit()
         job.kept_s = self._take_clips(job, part)
@@ -474,7 +474,7 @@ class _Run:
         return float(made[-1][0]["end_s"]) if made else 0.0
 
     def _finish_file(self, job: Job, finished: Finished) -> None:
-        if _has_changed(job.found):
+        if job.found.has_changed():
             self._settle(job, _changed_meanwhile(job))
             return
         part = self._subtitles_part(job, finished)
@@ -567,7 +567,7 @@ class _Run:
             self._keep_half_read(job)
             self._record(job, self._row(job, UNREADABLE, message=str(error)), error, Commit())
             return
-        if _has_changed(job.found):  # a file that is still being copied is not a broken one
+        if job.found.has_changed():  # a file that is still being copied is not a broken one
             self._settle(job, _changed_meanwhile(job) if _is_there(job.found.path) else error)
             return
         part = Commit()
@@ -596,7 +596,7 @@ class _Run:
             "path": str(job.found.path),
             "video": job.video,
             "size_bytes": job.found.size_bytes,
-            "mtime_ns": job.found.mtime_ns,
+            "mtime_ns": job.found.version.mtime_ns,
             "sidecars": job.found.sidecars,
             "status": status,
             "message": message,
@@ -651,14 +651,3 @@ def _unfinished(what: str, job: Job) -> MediaError:
 
 def _changed_meanwhile(job: Job) -> MediaError:
     return _unfinished("the file changed while it was read", job)
-
-
-def _has_changed(found: FoundVideo) -> bool:
-    try:
-        facts = found.path.stat()
-    except (FileNotFoundError, PermissionError):
-        return True
-    except OSError:
-        # A bucket that does not answer just now: the next run compares.
-        return not in_bucket(str(found.path))
-    return (facts.st_size, storable_mtime_ns(facts)) != (found.size_bytes, found.mtime_ns)

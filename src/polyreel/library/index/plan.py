@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from polyreel.library.index.scan import FoundVideo, Scan
+from polyreel.library.store.file_version import FileVersion
 from polyreel.library.store.tables import FAILED, PARTIAL, UNREADABLE
 from polyreel.remote.address import is_below
 
@@ -80,4 +81,4 @@ def _within(path: str, folders: Iterable[Path]) -> bool:
 
 
 def _changed(video: FoundVideo, row: Mapping[str, Any]) -> bool:
-    return bool(row["size_bytes"] != video.size_bytes or row["mtime_ns"] != video.mtime_ns)
+    return FileVersion(row["size_bytes"], row["mtime_ns"]) != video.version

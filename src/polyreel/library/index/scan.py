@@ -16,15 +16,14 @@ from polyreel.errors import MediaError, UsageError
 from polyreel.files import read_regular
 from polyreel.library.index.ignoring import IGNORE_FILE, SERVICE_FOLDERS, Ignored
 from polyreel.library.index.named_paths import irregular, not_to_be_seen
+from polyreel.library.store.file_version import FileVersion
 from polyreel.media.subtitles import sidecars_among, sidecars_in, stem_key
 from polyreel.media.suffixes import VIDEO_SUFFIXES
 from polyreel.remote.address import BucketPath, bucket_answers, film_place
 from polyreel.remote.objects import ObjectFacts
 
-__all__ = ["VIDEO_SUFFIXES", "FoundVideo", "Scan", "require_paths", "scan", "shown_path", "storable_mtime_ns"]
+__all__ = ["VIDEO_SUFFIXES", "FoundVideo", "Scan", "require_paths", "scan", "shown_path"]
 
-# What 64 bits of nanoseconds can say, 1677 to 2262. Some file systems know later dates.
-_OLDEST_NS, _NEWEST_NS = -(2**63), 2**63 - 1
 _SUFFIXES_OF_PROGRAMS = frozenset([".mts", ".ts"])
 _HEAD_BYTES = 1024
 _PATTERNS_BYTES = 1 << 20
@@ -38,16 +37,29 @@ class FoundVideo:
 
     Attributes:
         path: absolute.
-        size_bytes, mtime_ns: what tells a changed file without reading it.
+        version: what tells a changed file without reading it.
         sidecars: names, sizes and times of its subtitle files as one string, for the same purpose.
         sidecar_names: their names, so that nobody need list the folder again.
     """
 
     path: Path
-    size_bytes: int
-    mtime_ns: int
+    version: FileVersion
     sidecars: str
     sidecar_names: tuple[str, ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        """Its size."""
+        return self.version.size_bytes
+
+    def has_changed(self) -> bool:
+        """Whether it is another by now, or gone. Of a bucket that is silent just now, the next run asks."""
+        try:
+            return FileVersion.of(self.path.stat()) != self.version
+        except (FileNotFoundError, PermissionError):
+            return True
+        except OSError:
+            return not isinstance(self.path, BucketPath)
 
 
 @dataclass(slots=True)
@@ -240,8 +252,7 @@ def _take(
         versions = (f"{each.name}:{objects[each].size_bytes}:{objects[each].mtime_ns}" for each in own)
         found[path] = FoundVideo(
             path,
-            objects[path].size_bytes,
-            objects[path].mtime_ns,
+            FileVersion(objects[path].size_bytes, objects[path].mtime_ns),
             "|".join(versions),
             tuple(each.name for each in own),
         )
@@ -344,7 +355,7 @@ def _examine(path: Path, result: Scan, found: dict[Path, FoundVideo], subtitles:
     elif program:
         result.texts += 1
     elif stat.S_ISREG(facts.st_mode):
-        found[path] = FoundVideo(path, facts.st_size, storable_mtime_ns(facts), *subtitles.of(path))
+        found[path] = FoundVideo(path, FileVersion.of(facts), *subtitles.of(path))
     else:
         result.problems.append(irregular(path, facts.st_mode))
 
@@ -363,11 +374,6 @@ def _is_program_text(path: Path) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def storable_mtime_ns(facts: os.stat_result) -> int:
-    """Time of modification, nanoseconds since 1970, or the nearest that 64 bits can say."""
-    return min(max(facts.st_mtime_ns, _OLDEST_NS), _NEWEST_NS)
 
 
 def shown_path(path: Path) -> str:

@@ -29,6 +29,7 @@ from polyreel.library.search.evidence import PICTURES, probability
 from polyreel.library.search.filters import Filter
 from polyreel.library.search.locator import Locator
 from polyreel.library.search.search_index import SearchIndex, cache_of, load_search_index
+from polyreel.library.store.file_version import FileVersion
 from polyreel.library.store.recognised import (
     RECOGNISED_COLUMNS,
     RecognisedHealth,
@@ -60,8 +61,7 @@ class IndexedFile:
     """A file of a video, as it was when it was indexed."""
 
     path: str
-    size_bytes: int
-    mtime_ns: int
+    version: FileVersion
 
     @property
     def is_unchanged(self) -> bool:
@@ -75,8 +75,7 @@ class IndexedFile:
             found = os.lstat(self.path)
         except OSError:
             return False
-        same = (found.st_size, found.st_mtime_ns) == (self.size_bytes, self.mtime_ns)
-        return same and stat.S_ISREG(found.st_mode)
+        return FileVersion.of(found) == self.version and stat.S_ISREG(found.st_mode)
 
 
 class Snapshot(ABC):
@@ -275,7 +274,7 @@ class Snapshot(ABC):
             clips=facts["clips"],
             subtitles=tuple(facts["languages"]),
             size_bytes=facts["size_bytes"],
-            modified=datetime.fromtimestamp(file.mtime_ns / 1e9, UTC),
+            modified=datetime.fromtimestamp(file.version.mtime_ns / 1e9, UTC),
             thumbnail=self.thumbnail(middle),
             media=self.locator.media(facts["video"], file.path),
             copies=tuple(self.name(path) for path in paths if path != file.path),
@@ -291,7 +290,7 @@ class Snapshot(ABC):
         """
         facts = self.video_facts(self.video_row(video_id))
         files = [
-            IndexedFile(file["path"], facts["size_bytes"], file["mtime_ns"])
+            IndexedFile(file["path"], FileVersion(facts["size_bytes"], file["mtime_ns"]))
             for file in (facts, *facts["copies"])
         ]
         # A video that lies at one path only, as most do, costs no look at the disk.

@@ -30,6 +30,7 @@ from polyreel.library.search.calibration import (
     provisional_closeness,
     scale_of,
 )
+from polyreel.library.search.clip_evidence import ClipEvidence
 from polyreel.library.search.evidence import EXACT, LINES, PICTURES, WORDS, probability
 from polyreel.library.search.ranking import Ranking
 from polyreel.library.search.search_index import CACHE
@@ -286,7 +287,7 @@ def test_a_line_that_says_it_comes_first_before_anything_is_measured(own_library
     (vector,) = library.encode([asked])
     pictures = rng.uniform(-1, 1, (len(snapshot.index.clips), 1)).astype(np.float32)
     (cosines,) = ExactVectors(pictures).cosines(np.ones((1, 1), np.float32))
-    best = Ranking(snapshot, card, asked, vector).result(cosines).hits[0]
+    best = Ranking(snapshot, card, asked, vector, cosines).result().hits[0]
     assert best.evidence.subtitle.text == "the dog runs"
 
 
@@ -301,7 +302,9 @@ def test_lines_and_pictures_may_weigh_the_parts_of_a_query_otherwise(own_library
     both = 0.25 * vector[:width] @ line[:width] + 1.5 * vector[width:] @ line[width:]
     for own, wanted in ((card, vector @ line), (weighed, both)):
         assert against_lines(own, vector) @ line == pytest.approx(wanted, abs=1e-6)
-        assert Ranking(snapshot, own, asked, vector)._line_cosines.every == pytest.approx([wanted], abs=1e-6)
+        (of_clips,) = snapshot.index.clip_vectors.cosines(vector[None])
+        evidence = ClipEvidence(snapshot, own, asked, vector, of_clips)
+        assert evidence.line_cosines.every == pytest.approx([wanted], abs=1e-6)
     background = load_background(library.bundle, own_library)
     as_clips, as_lines = (calibrate(snapshot.index, background, each) for each in (card, weighed))
     assert as_clips.clips.bare == as_lines.clips.bare
@@ -330,11 +333,11 @@ def test_a_fair_match_below_the_threshold_is_evidence(own_library):
     asked = text_query("mbwa anakimbia")
     (vector,) = library.encode([asked])
     (cosines,) = ExactVectors(snapshot.index.clip_vectors).cosines(vector[None])
-    assert {hit.evidence.subtitle for hit in Ranking(snapshot, card, asked, vector).result(cosines).hits} == {
-        None
-    }
+    assert {
+        hit.evidence.subtitle for hit in Ranking(snapshot, card, asked, vector, cosines).result().hits
+    } == {None}
     library.calibrate()
-    found = Ranking(library.snapshot, card, asked, vector).result(cosines)
+    found = Ranking(library.snapshot, card, asked, vector, cosines).result()
     assert (found.hits[0].evidence.subtitle.text, found.verdict) == ("the dog runs", "good")
 
 
@@ -360,7 +363,7 @@ def test_the_verdict_does_not_depend_on_how_many_hits_are_shown(own_library, is_
     for top in (1, 2, 3, 100):
         asked = text_query("dog runs red", top=top, per_video=per_video)
         (vector,) = library.encode([asked])
-        told.append(Ranking(snapshot, card, asked, vector).result(cosines))
+        told.append(Ranking(snapshot, card, asked, vector, cosines).result())
     assert [len(result.hits) for result in told] == [1, 2, 3, 3]
     assert {result.hits[0].evidence.subtitle.text for result in told} == {"the dog runs"}
     assert {(result.verdict, result.confident) for result in told} == {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,38 +12,94 @@ from hypothesis import strategies as st
 from films import film, index_films, open_library, subtitles
 from polyreel.library.results import FAIR
 from polyreel.library.search import ranking
-from polyreel.library.search.fusion import Moment
-from polyreel.library.search.moments import watchable, without_repeats
+from polyreel.library.search.clip_evidence import NO_LINE, Weighed
+from polyreel.library.search.moments import Moment, RankedMoments, watchable
+from polyreel.library.search.searched_vectors import ExactVectors
 
 SAME, OTHER = (1.0, 0.0), (0.0, 1.0)
+NOTHING = -np.inf
 
 
-def moments(*spans: tuple[str, float, float]) -> list[Moment]:
-    """Moments in order of rank; the place of each is its row."""
-    return [
-        Moment(video, (row,), row, start_s, end_s, 1 - row / 10, row)
-        for row, (video, start_s, end_s) in enumerate(spans)
-    ]
+def weighed(
+    cosines: list[float], lines: dict[int, float] | None = None, pictures: list[float] | None = None
+) -> Weighed:
+    """Clips of a video in order of time, by their cosines; of some a line says something, so close it is."""
+    count, said = len(cosines), lines or {}
+    return Weighed(
+        rows=np.arange(count),
+        cosines=np.array(cosines, np.float32),
+        pictures=np.array(pictures or cosines, np.float64),
+        lines=np.array([said.get(row, 0.0) for row in range(count)]),
+        line=np.array([row if row in said else NO_LINE for row in range(count)]),
+        meaning=np.array([said.get(row, NOTHING) for row in range(count)], np.float32),
+        words=np.full(count, NOTHING, np.float32),
+        by_sight=True,
+        by_lines=lines is not None,
+    )
 
 
-def left(ranked: list[Moment], vectors: list[tuple[float, float]], spoken: Iterable[int] = ()) -> list[int]:
-    kept = without_repeats(ranked, np.array(vectors, np.float32), set(spoken))
-    return [moment.best for moment in kept]
+def moments_of(
+    clips: Weighed, spans: list[tuple[float, float]], shown: list[tuple[float, float]] | None = None
+) -> list[Moment]:
+    starts, ends = (np.array(times, np.float64) for times in zip(*spans, strict=True))
+    vectors = np.array(shown or [(0, 0)] * len(spans), np.float32)
+    moments = RankedMoments(clips, starts, ends, ExactVectors(vectors))
+    found = []
+    while moments.place is not None:
+        found.append(moments.take())
+    return found
+
+
+def spans_of(found: list[Moment]) -> list[tuple[float, float]]:
+    return [(moment.start_s, moment.end_s) for moment in found]
+
+
+TENS = [(0, 10), (10, 20), (20, 30), (40, 50)]
+
+
+def test_adjacent_clips_that_are_nearly_as_good_are_one_moment():
+    found = moments_of(weighed([1.0, 0.98, 0.99, 0.97]), TENS)
+    assert spans_of(found) == [(0, 30), (40, 50)]
+    assert [moment.rows for moment in found] == [(0, 1, 2), (3,)]
+
+
+def test_a_much_worse_neighbour_stays_apart():
+    assert spans_of(moments_of(weighed([0.9, 1.0, 0.5]), TENS[:3])) == [(0, 20), (20, 30)]
+
+
+def test_a_line_that_says_it_needs_a_line_beside_it():
+    both, one = ({0: 1.0, 1: 0.9}, {0: 1.0})
+    assert spans_of(moments_of(weighed([0.1, 0.1], both), TENS[:2])) == [(0, 20)]
+    assert spans_of(moments_of(weighed([0.1, 0.1], one), TENS[:2])) == [(0, 10), (10, 20)]
+
+
+def test_pictures_that_say_next_to_nothing_do_not_part_what_is_said():
+    said = {0: 1.0, 1: 0.9}
+    assert spans_of(moments_of(weighed([0.02, -0.3], said, [0.01, 0.0]), TENS[:2])) == [(0, 20)]
+    assert spans_of(moments_of(weighed([0.4, 0.1], said, [0.5, 0.1]), TENS[:2])) == [(0, 10), (10, 20)]
+
+
+def test_a_moment_shows_the_line_of_its_best_clip_or_of_another():
+    clips = weighed([0.9, 1.0, 0.8], {0: 0.0})
+    (moment,) = moments_of(clips, [(0, 1), (1, 2), (2, 2.5)], None)[:1]
+    assert (moment.best, moment.line) == (1, 0)
 
 
 def test_a_neighbour_that_shows_the_same_is_no_moment_of_its_own():
-    row_of_shots = moments(("a", 10, 20), ("a", 20, 30), ("a", 0, 10), ("a", 31, 40))
-    assert left(row_of_shots, [SAME, SAME, SAME, SAME]) == [0]
-    assert left(row_of_shots, [SAME, OTHER, SAME, SAME]) == [0, 1, 3]
+    row_of_shots = [0.2, 1.0, 0.5, 0.1]
+    spans = [(0, 10), (10, 20), (20, 30), (31, 40)]
+    assert [m.best for m in moments_of(weighed(row_of_shots), spans, [SAME] * 4)] == [1]
+    shown = [SAME, SAME, OTHER, SAME]
+    assert [m.best for m in moments_of(weighed(row_of_shots), spans, shown)] == [1, 2, 3]
 
 
-def test_what_is_apart_in_another_video_or_said_stays():
-    assert left(moments(("a", 0, 10), ("b", 10, 20)), [SAME, SAME]) == [0, 1]
-    assert left(moments(("a", 0, 10), ("a", 11.5, 20)), [SAME, SAME]) == [0, 1]
-    assert left(moments(("a", 0, 10), ("a", 10, 20)), [SAME, SAME], {1}) == [0, 1]
-    assert left(moments(("a", 0, 10), ("a", 10, 20)), [SAME, SAME], {0}) == [0]
+def test_what_is_apart_or_said_stays():
+    pair = [1.0, 0.2]
+    assert len(moments_of(weighed(pair), [(0, 10), (11.5, 20)], [SAME] * 2)) == 2
+    assert len(moments_of(weighed(pair, {1: 0.1}), TENS[:2], [SAME] * 2)) == 2
+    assert len(moments_of(weighed(pair, {0: 0.1}), TENS[:2], [SAME] * 2)) == 1
     # A clip that no bundle has encoded shows nothing that is known.
-    assert left(moments(("a", 0, 10), ("a", 10, 20)), [(0, 0), (0, 0)]) == [0, 1]
+    assert len(moments_of(weighed(pair), TENS[:2], [(0, 0)] * 2)) == 2
 
 
 @given(
@@ -106,7 +161,6 @@ def test_a_moment_is_padded_and_keeps_its_own_times(library):
 def test_one_video_that_matches_everywhere_leaves_room_for_others(library, monkeypatch):
     wanted = [library.search(query, per_video=1).hits for query in ("red", "dog")]
     monkeypatch.setattr(ranking, "_CANDIDATES", 2)
-    monkeypatch.setattr(ranking, "_DEPTH_PER_HIT", 0)
     for query, hits in zip(("red", "dog"), wanted, strict=True):
         found = library.search(query, per_video=1).hits
         assert [(hit.clip_id, hit.strength) for hit in found] == [(hit.clip_id, hit.strength) for hit in hits]

@@ -18,11 +18,8 @@ from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleMismatchError, LibraryError, QueryError, UnknownNameError, UsageError
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library.results import MODES, SubtitleEvidence
-from polyreel.library.search import fusion
-from polyreel.library.search import search_index as searchable
 from polyreel.library.search.filters import Filter
 from polyreel.library.search.search import Library
-from polyreel.library.search.word_index import make_word_index
 from polyreel.library.store.state import generation_of, read_state, write_state
 from polyreel.library.store.store import Commit, writing
 from tiny_bundle import MEANINGS, PALETTE
@@ -109,42 +106,6 @@ def test_adjacent_hits_of_one_video_are_one_moment(tmp_path, tiny_bundle):
         ("long", 0.0, 25.0),
         ("short", 0.0, 2.0),
     ]
-
-
-def test_moments_are_joined_by_the_clip_between_them():
-    searchable = clips([("a", 0, 10), ("a", 10, 20), ("a", 20, 30), ("a", 40, 50), ("b", 50, 60)])
-    ranked = visual([(0, 1.0), (2, 0.99), (1, 0.98), (3, 0.97), (4, 0.96)])
-    found = fusion.merge_adjacent(scored(ranked), [ranked], searchable)
-    assert [(m.start_s, m.end_s, m.best, set(m.rows)) for m in found] == [
-        (0, 30, 0, {0, 1, 2}),
-        (40, 50, 3, {3}),
-        (50, 60, 4, {4}),
-    ]
-
-
-def test_a_much_worse_neighbour_stays_apart():
-    searchable = clips([("a", 0, 10), ("a", 10, 20), ("a", 20, 30)])
-    ranked = visual([(1, 1.0), (0, 0.9), (2, 0.5)])
-    found = fusion.merge_adjacent(scored(ranked), [ranked], searchable)
-    assert [(m.start_s, m.end_s) for m in found] == [(0, 20), (20, 30)]
-
-
-def clips(spans):
-    import pyarrow as pa
-
-    names = ("video", "start_s", "end_s")
-    columns = {name: [span[place] for span in spans] for place, name in enumerate(names)}
-    empty = np.zeros((0, 1), np.float32)
-    words = make_word_index(pa.chunked_array([], pa.string()), pa.chunked_array([], pa.string()))
-    return searchable.SearchIndex(pa.table(columns), empty, pa.table({}), empty, pa.table({}), words)
-
-
-def visual(pairs):
-    return fusion.Ranked(np.array([row for row, _ in pairs]), np.array([score for _, score in pairs]))
-
-
-def scored(ranked):
-    return list(zip(ranked.rows.tolist(), ranked.scores.tolist(), strict=True))
 
 
 def test_words_of_another_language_find_a_subtitle(library):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["best_rows"]
 
+_Real = TypeVar("_Real", np.float32, np.float64)
+
 
 def best_rows(
-    scores: NDArray[np.float32], count: int, allowed: NDArray[np.bool_] | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    scores: NDArray[_Real], count: int, allowed: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.int64], NDArray[_Real]]:
     """The rows of the highest scores, best first.
 
     Args:

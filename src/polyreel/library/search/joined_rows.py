@@ -250,6 +250,15 @@ class _JoinedCosines:
             found[chosen] = self._parts[part].of(own)
         return found
 
+    def about(self, rows: Rows) -> Vectors | None:
+        found = np.empty(len(rows), np.float32)
+        for part, chosen, own in self._order.split(rows):
+            about = self._parts[part].about(own)
+            if about is None:
+                return None
+            found[chosen] = about
+        return found
+
     def best(self, count: int, allowed: NDArray[np.bool_] | None = None) -> tuple[Rows, Vectors]:
         # The best of all are among the best of each.
         rows, scores = [], []
@@ -349,6 +358,11 @@ class JoinedWords(SearchedWords):
         if kept is None:
             return int(entries.stop - entries.start)
         return int(np.count_nonzero(kept[self._parts[part].rows[entries]]))
+
+    def letters(self, terms: Iterable[str]) -> NDArray[np.int32]:
+        """How many letters the terms have together that each line holds, (lines,); none comes twice."""
+        asked = list(terms)
+        return self._order.gathered((part.letters(asked) for part in self._parts), np.int32)
 
     def lines_with_all(self, terms: Iterable[str]) -> NDArray[np.bool_]:
         """Which lines hold every term, (lines,)."""

@@ -230,7 +230,7 @@ class SearchedLibrary(ABC):
         cosines = compare(snapshot.index.clip_vectors, queries, vectors)
         results = []
         for query, vector, own in zip(queries, vectors, cosines, strict=True):
-            result = Ranking(snapshot, snapshot.bundle.card, query, vector).result(own)
+            result = Ranking(snapshot, snapshot.bundle.card, query, vector, own).result()
             took_ms = round((time.perf_counter() - began) * 1000, 2)
             results.append(result.model_copy(update={"took_ms": took_ms}))
         return results

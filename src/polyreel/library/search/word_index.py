@@ -130,6 +130,10 @@ class SearchedWords(ABC):
         """BM25 scores of all lines, (lines,), for terms of which none comes twice."""
 
     @abstractmethod
+    def letters(self, terms: Iterable[str]) -> NDArray[np.int32]:
+        """How many letters the terms have together that each line holds, (lines,); none comes twice."""
+
+    @abstractmethod
     def lines_with_all(self, terms: Iterable[str]) -> NDArray[np.bool_]:
         """Which lines hold every term, (lines,)."""
 
@@ -182,6 +186,13 @@ class WordIndex(SearchedWords):
             norms = among.norms(self.lengths[rows])
             scores[rows] += (rarity * times * (_K1 + 1) / (times + norms)).astype(np.float32)
         return scores
+
+    def letters(self, terms: Iterable[str]) -> NDArray[np.int32]:
+        """How many letters the terms have together that each line holds, (lines,); none comes twice."""
+        letters = np.zeros(len(self.texts), np.int32)
+        for term in terms:
+            letters[self.rows[self.entries(term)]] += len(term)
+        return letters
 
     def lines_with_all(self, terms: Iterable[str]) -> NDArray[np.bool_]:
         """Which lines hold every term, (lines,)."""

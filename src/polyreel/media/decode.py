@@ -9,13 +9,13 @@ from __future__ import annotations
 import errno
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import av
 import av.error
@@ -27,6 +27,7 @@ from av.codec.context import CodecContext
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.packet import Packet
+from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -62,6 +63,7 @@ __all__ = [
     "is_sound_alone",
     "open_container",
     "out_of_memory",
+    "packets_of",
     "shown_for_s",
     "video_stream",
 ]
@@ -622,6 +624,26 @@ def open_container(
     except (av.error.FFmpegError, OSError) as error:
         detail = next((text.strip() for _, _, text in reversed(log) if text.strip()), str(error.strerror))
         raise _not_a_video(path, detail) from error
+
+
+def packets_of(
+    container: InputContainer,
+    *streams: Stream,
+    on_error: Callable[[av.error.FFmpegError], None] = lambda _: None,
+) -> Iterator[Packet[Any]]:
+    """Packets that hold something, in the order of the file, up to where it cannot be read on.
+
+    Args:
+        container: the file.
+        streams: whose packets.
+        on_error: told why it cannot be read on.
+    """
+    try:
+        for packet in container.demux(*streams):
+            if packet.size:  # those without anything stand for a repeat, or for the end of their stream
+                yield packet
+    except av.error.FFmpegError as error:
+        on_error(error)
 
 
 def _not_a_video(path: Path, detail: str | None) -> MediaError:

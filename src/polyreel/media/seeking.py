@@ -22,7 +22,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from polyreel.media.appearance import orientation_of, pixel_aspect
-from polyreel.media.decode import Picture, clock_start_s, open_container, video_stream
+from polyreel.media.decode import Picture, clock_start_s, open_container, packets_of, video_stream
 
 __all__ = ["ReadingPlace", "SeekableVideo"]
 
@@ -200,16 +200,7 @@ class SeekableVideo:
 
     def _demux(self, *streams: VideoStream | AudioStream) -> Iterator[Packet[Any]]:
         self._was_read = True
-        packets = self.container.demux(*streams)
-        while True:
-            try:
-                packet = next(packets, None)
-            except av.error.FFmpegError:  # the file ends here
-                return
-            if packet is None:
-                return
-            if packet.size:  # those without anything stand for the end of their stream
-                yield packet
+        return packets_of(self.container, *streams)
 
 
 def _sound_of(streams: tuple[AudioStream, ...]) -> AudioStream | None:

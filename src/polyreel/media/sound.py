@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from polyreel.errors import MediaError
 from polyreel.languages import UNKNOWN, parse_tag
-from polyreel.media.decode import clock_start_s, open_container, out_of_memory
+from polyreel.media.decode import clock_start_s, open_container, out_of_memory, packets_of
 
 __all__ = ["SAMPLE_RATE", "AudioTrack", "Sound", "SoundEnd", "SoundReader"]
 
@@ -184,17 +184,11 @@ class SoundReader:
             self._remarks.append(text)
 
     def _frames(self, stream: AudioStream) -> Iterator[AudioFrame]:
-        packets = self._container.demux(stream)
-        while True:
-            try:
-                packet = next(packets, None)
-            except av.error.FFmpegError as error:
-                self._remark(f"the file cannot be read to its end: {error.strerror}")
-                packet = None
-            if packet is None:
-                break
-            if packet.size:
-                yield from self._decode(stream, packet)
+        def note(error: av.error.FFmpegError) -> None:
+            self._remark(f"the file cannot be read to its end: {error.strerror}")
+
+        for packet in packets_of(self._container, stream, on_error=note):
+            yield from self._decode(stream, packet)
         yield from self._decode(stream, None)
 
     def _decode(self, stream: AudioStream, packet: Packet[AudioStream] | None) -> list[AudioFrame]:

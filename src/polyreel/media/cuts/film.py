@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from polyreel.errors import MediaError
 from polyreel.media.cuts.plan import REORDERED
 from polyreel.media.cuts.request import CutRequest
-from polyreel.media.decode import clock_start_s, open_container, video_stream
+from polyreel.media.decode import clock_start_s, open_container, packets_of, video_stream
 
 __all__ = ["BEYOND_S", "NoTimesError", "SourceFilm", "check_times", "nothing_there"]
 
@@ -103,16 +103,7 @@ class SourceFilm:
 
 
 def _with_times(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.error.FFmpegError:  # damaged from here on; what came is kept
-            return
-        if packet is None:
-            return
-        if not packet.size:  # a repeat, or the end; packets without dts are real ones
-            continue
+    for packet in packets_of(container, stream):  # those without dts are real ones
         if packet.pts is None:
             raise NoTimesError
         yield packet

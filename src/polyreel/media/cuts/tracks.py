@@ -16,6 +16,7 @@ from av.packet import Packet
 from av.stream import Stream
 from av.subtitles.subtitle import SubtitleSet
 
+from polyreel.media.decode import packets_of
 from polyreel.media.frame_rates import count_of_timecode, drops_frames, timecode
 
 __all__ = [
@@ -210,15 +211,8 @@ def _seek(container: InputContainer, to_s: float) -> None:
 
 def _readable(container: InputContainer, streams: Iterable[Stream]) -> Iterator[Packet[Any]]:
     """Packets with content and a time; a file that is cut short ends where it does."""
-    packets = container.demux(*streams)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.error.FFmpegError:
-            return
-        if packet is None:
-            return
-        if packet.size and packet.pts is not None and packet.time_base:
+    for packet in packets_of(container, *streams):
+        if packet.pts is not None and packet.time_base:
             yield packet
 
 

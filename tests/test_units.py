@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from polyreel.units import clock, printable
+from polyreel.units import clock, printable, videos_in_files
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,8 @@ def test_what_is_kept():
 )
 def test_times_are_carried(seconds, digits, shown):
     assert clock(seconds, digits=digits) == shown
+
+
+def test_contents_and_files_are_both_told_where_they_differ():
+    assert videos_in_files(17, 18) == "17 videos in 18 files"
+    assert (videos_in_files(1, 1), videos_in_files(0, 0)) == ("1 video", "no videos")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["clock", "count", "duration", "parse_clock", "printable", "size"]
+__all__ = ["clock", "count", "duration", "parse_clock", "printable", "size", "videos_in_files"]
 
 _CLOCK = re.compile(r"(?:\d{1,6}:[0-5]?\d|\d{1,8}):[0-5]?\d(?:\.\d+)?|\d{1,9}(?:\.\d+)?")
 
@@ -77,3 +77,15 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
         plural: Several of them; by default the noun with an s.
     """
     return f"{f'{number:,}' if number else 'no'} {noun if number == 1 else plural or noun + 's'}"
+
+
+def videos_in_files(videos: int, files: int) -> str:
+    """How many contents lie in how many files, which copies have in common: 17 videos in 18 files.
+
+    Args:
+        videos: contents.
+        files: files of them.
+    """
+    return (
+        count(videos, "video") if videos == files else f"{count(videos, 'video')} in {count(files, 'file')}"
+    )

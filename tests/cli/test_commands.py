@@ -68,7 +68,7 @@ def test_index_tells_what_it_did(films_folder, tmp_path, capsys, tiny_bundle):
     folder = Path(shutil.copytree(films_folder / "videos", tmp_path / "videos"))
     code, out, err = ask(capsys, "index", folder, *where(tmp_path), "--bundle", tiny_bundle.folder)
     assert code == 0
-    assert "3 videos indexed." in out
+    assert "3 files indexed." in out
     assert "4 new clips and 2 subtitle lines" in out
     assert "1 item could not be read:" in out
     assert ("broken.mp4" in out, (out + err).count("broken.mp4")) == (True, 1)
@@ -78,7 +78,7 @@ def test_index_tells_what_it_did(films_folder, tmp_path, capsys, tiny_bundle):
 def test_index_again_says_that_nothing_has_changed(films_folder, capsys):
     code, out, _ = ask(capsys, "index", films_folder / "videos", *where(films_folder))
     assert code == 0
-    assert "Nothing has changed: 3 videos as indexed before." in out
+    assert "Nothing has changed: 3 files as indexed before." in out
     assert "1 file failed before, not changed: see 'polyreel doctor'. --retry-failed reads it" in out
     assert "broken.mp4" not in out
 
@@ -144,10 +144,10 @@ def test_index_keeps_what_cannot_be_found_until_told_to_prune(films_folder, tmp_
     folder.mkdir()
     code, out, _ = ask(capsys, *arguments)
     assert code == 0
-    assert "Kept 4 videos that cannot be found now" in out.replace("\n", " ")
+    assert "Kept 4 files that cannot be found now" in out.replace("\n", " ")
     assert "--prune forgets them" in out.replace("\n", " ")
     code, out, _ = ask(capsys, *arguments, "--prune")
-    assert (code, "4 videos removed." in out) == (0, True)
+    assert (code, "4 files removed." in out) == (0, True)
 
 
 def test_the_library_can_be_named_by_the_environment(films_folder, capsys, monkeypatch):

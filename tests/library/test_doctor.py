@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from importlib.metadata import version
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from films import film, index_films, subtitles
+from films import film, index_films, open_library, subtitles
 from polyreel.cli.app import main
 from polyreel.encoders import devices
 from polyreel.encoders.runtime import Bundle
@@ -37,10 +38,34 @@ def test_it_counts_what_is_there(library, tmp_path, tiny_bundle):
     assert (health.videos, health.paths, health.clips, health.subtitles) == (2, 4, 3, 2)
     assert (health.library, health.bundle) == (str(library), tiny_bundle.card.label)
     assert (health.usable, health.bundle_state) == (True, "installed and whole")
+    assert health.files == 3
+    assert health.copies == {str(tmp_path / "videos" / "c.mp4"): str(tmp_path / "videos" / "b.mp4")}
     assert [problem.path for problem in health.failed] == [str(tmp_path / "videos" / "d.mp4")]
     assert health.remarks == ()
     assert health.schema_version == 4
     assert health.commit == read_state(library).commit
+
+
+def test_copies_are_counted_and_named_alike_by_every_command(library, tmp_path, capsys):
+    where = ["--library", str(library)]
+    assert main(["doctor", *where]) == 0
+    said = capsys.readouterr().out
+    assert "2 videos in 3 files, 3 clips, 2 lines" in said
+    copies = "Copies, found as one with another file: 1 file\n"
+    assert f"{copies}  {tmp_path}/videos/c.mp4, of {tmp_path}/videos/b.mp4\n" in said
+    index = ["index", str(tmp_path / "videos"), *where, "--no-speech", "--no-screen-text"]
+    assert main(index) == 0
+    said = capsys.readouterr().out
+    assert "Nothing has changed: 3 files as indexed before." in said
+    assert "Searched: 2 videos in 3 files; copies are one (polyreel videos list).\nLibrary: " in said
+    assert main([*index, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["searched"] == {"videos": 2, "files": 3}
+    contents = open_library(library).contents()
+    assert (contents.videos, contents.files, contents.paths) == (2, 3, 4)
+    assert main(["videos", "forget", str(tmp_path / "videos" / "c.mp4"), *where]) == 0
+    capsys.readouterr()
+    main(["doctor", *where])
+    assert "2 videos, 3 clips" in capsys.readouterr().out
 
 
 def test_it_tells_versions_and_space(library):
@@ -62,7 +87,7 @@ def test_wishes_that_cannot_be_read_are_one_problem_beside_all_the_rest(library,
     assert main(["doctor", "--library", str(library)]) == 0
     said = capsys.readouterr().out
     assert damage in said
-    assert "2 videos, 3 clips, 2 lines" in said
+    assert "2 videos in 3 files, 3 clips, 2 lines" in said
     assert "d.mp4" in said
     assert "Every file was read in full" not in said
 

@@ -9,7 +9,10 @@ import pytest
 
 from films import film, holdings, index_films, open_library, subtitles
 from polyreel.cli.app import main
+from polyreel.encoders.runtime import Bundle
 from polyreel.errors import UsageError
+from polyreel.library.search.search import calibrate_library
+from polyreel.library.store.doctor import examine
 from polyreel.library.store.known_videos import forget, known_videos, relocate
 
 
@@ -101,5 +104,41 @@ def test_from_the_command_line(place, capsys):
     assert main(["videos", "relocate", str(place / "videos/sub"), str(place / "elsewhere"), *where]) == 0
     assert "2 files moved." in capsys.readouterr().out
     assert main(["videos", "forget", str(place / "elsewhere"), "--json", *where]) == 0
-    assert len(json.loads(capsys.readouterr().out)["forgotten"]) == 2
+    document = json.loads(capsys.readouterr().out)
+    assert (len(document["forgotten"]), document["measured"]) == (2, False)  # it never was
     assert main(["videos", "forget", str(place / "elsewhere"), *where]) == 2
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda place: ["forget", place / "videos/sub/copy.mp4"],
+        lambda place: ["forget", place / "videos/b.mp4", place / "videos/sub/copy.mp4"],
+        lambda place: ["forget", place / "videos"],
+        lambda place: ["relocate", place / "videos/sub", place / "elsewhere"],
+    ],
+)
+def test_what_is_left_is_measured_again(place, tiny_bundle, asked, capsys):
+    folder = place / "library"
+    calibrate_library(folder, tiny_bundle)
+    assert examine(folder).measured
+    shutil.copytree(place / "videos" / "sub", place / "elsewhere")
+    assert main(["videos", *map(str, asked(place)), "--library", str(folder), "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["measured"] is True
+    assert "not known" not in said.err
+    assert examine(folder).measured
+
+
+def test_where_the_bundle_is_not_here_it_is_said_that_nothing_is_measured(place, tiny_bundle, capsys):
+    bundle = Bundle(shutil.copytree(tiny_bundle.folder, place / "bundle"))
+    index_films(place / "videos", place / "other", bundle)
+    calibrate_library(place / "other", bundle)
+    shutil.rmtree(bundle.folder)
+    forget = ["videos", "forget", str(place / "videos/b.mp4"), "--library", str(place / "other")]
+    assert main(forget) == 0
+    said = capsys.readouterr()
+    assert said.out == "Forgot 1 file.\n"
+    assert (
+        "How much a match means in this library is not known now: 'polyreel index' measures it." in said.err
+    )

@@ -206,4 +206,4 @@ def test_ctrl_c_while_nothing_happens_ends_it_without_a_trace(tmp_path, tiny_bun
     finally:
         started.kill()
     assert (started.returncode, err) == (0, "Watching has ended.\n")
-    assert out.startswith("1 video indexed.")
+    assert out.startswith("1 file indexed.")

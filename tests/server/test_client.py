@@ -108,6 +108,7 @@ def test_videos_clips_and_timelines_are_told(library):
 def test_contents_are_told(library):
     contents = library.contents()
     assert (contents.videos, contents.clips, contents.subtitles, contents.paths) == (7, 10, 3, 9)
+    assert contents.files == 7
     assert (contents.folders, contents.lines) == (("talks",), {"en": 3})
     assert [problem.name for problem in contents.problems] == ["empty.mp4", "text.mp4"]
     assert contents.updated_at.date() >= date(2020, 1, 1)

@@ -268,7 +268,7 @@ def test_a_folder_can_be_indexed_from_outside_if_it_is_allowed(own_library, tmp_
         text = client.get("/library").text
         assert "blue.mp4" in text
         assert "The last run ended on" in text
-        assert "1 video left as it was" in text
+        assert "1 file left as it was" in text
 
 
 def test_a_run_is_stopped_from_the_page_that_began_it(own_library, tmp_path):

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from servers import serving, wait_for
 
-from films import index_films
+from films import film, index_films
 from polyreel.errors import UsageError
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library.index.events import Recognised, Settled
@@ -368,3 +368,14 @@ def test_a_page_of_a_video_names_its_copies(own_library, tiny_bundle):
     shown = re.search(r'<p class="folder copies">Kopien: ([^\n]*)</p>', page)[1]
     assert html.unescape(shown).split(", ") == video["copies"]
     assert "<b>" not in shown
+
+
+def test_the_library_page_tells_videos_and_files_where_copies_make_them_differ(tmp_path, tiny_bundle):
+    film(tmp_path / "videos" / "a.mp4", "red")
+    shutil.copy(tmp_path / "videos" / "a.mp4", tmp_path / "videos" / "b.mp4")
+    index_films(tmp_path / "videos", tmp_path / "library", tiny_bundle)
+    with serving(tmp_path / "library") as client:
+        assert '<dd>1 <span class="small">(in 2 files)</span></dd>' in client.get("/library").text
+        german = client.get("/library", headers={"Accept-Language": "de"}).text
+        assert "(in 2 Dateien)" in german
+        assert client.get("/api/v1/library").json()["files"] == 2

@@ -9,7 +9,7 @@ from polyreel.cli.options import Json, LibraryOption, default_library
 from polyreel.cli.output import print_columns, print_json, stdout
 from polyreel.recognition.screen.weights import UNREADABLE
 from polyreel.remote.address import in_bucket
-from polyreel.units import count, size
+from polyreel.units import count, size, videos_in_files
 
 if TYPE_CHECKING:
     from polyreel.library.store.recognised import FileProblem, RecognisedHealth
@@ -37,7 +37,8 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
             ("device", health.device),
             (
                 "contents",
-                f"{health.videos:,} videos, {health.clips:,} clips, {health.subtitles:,} lines",
+                f"{videos_in_files(health.videos, health.files)}, {count(health.clips, 'clip')}, "
+                f"{count(health.subtitles, 'line')}",
             ),
             *(
                 (
@@ -61,10 +62,17 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
             style="yellow",
         )
         stdout.print(
-            "'polyreel index' measures it; in Python, as for an encoder of your own, library.calibrate()."
+            "The next 'polyreel search' measures it if it was measured before, else 'polyreel index' does; "
+            "in Python, as for an encoder of your own, library.calibrate().",
+            soft_wrap=True,
         )
     for damage in health.damage:
         stdout.print(f"\n{damage}", style="red", markup=False, soft_wrap=True)
+    if health.copies:
+        stdout.print(f"\nCopies, found as one with another file: {count(len(health.copies), 'file')}")
+        _print_paths(
+            [f"{copy}, of {original}" for copy, original in health.copies.items()], "polyreel videos list"
+        )
     if health.unencoded:
         unencoded = count(len(health.unencoded), "file")
         stdout.print(f"\nNot searched by what they show: {unencoded}", style="yellow")

@@ -34,7 +34,7 @@ from polyreel.errors import MediaError, UsageError
 from polyreel.media.hwaccel import Hwaccel, HwaccelUse
 from polyreel.remote.address import BucketPath, asked_place
 from polyreel.remote.reach import parted_by_loss
-from polyreel.units import clock, count, printable
+from polyreel.units import clock, count, printable, videos_in_files
 
 if TYPE_CHECKING:
     from polyreel.encoders.protocol import Encoder
@@ -341,7 +341,7 @@ def _print_report(report: IndexReport, folder: Path) -> None:
         stdout.print("Nothing was indexed." if report.failed else "No video was found there: nothing to do.")
     elif not report.changed and not report.failed and not report.interrupted:
         if not report.failed_entirely:
-            stdout.print(f"Nothing has changed: {count(as_before, 'video')} as indexed before.")
+            stdout.print(f"Nothing has changed: {count(as_before, 'file')} as indexed before.")
     else:
         parts = [
             (report.indexed, "indexed"),
@@ -351,7 +351,7 @@ def _print_report(report: IndexReport, folder: Path) -> None:
             (as_before, "unchanged"),
         ]
         stdout.print(
-            "; ".join(f"{count(number, 'video')} {what}" for number, what in parts if number)
+            "; ".join(f"{count(number, 'file')} {what}" for number, what in parts if number)
             or "Nothing was indexed",
             end=".\n",
         )
@@ -364,7 +364,7 @@ def _print_report(report: IndexReport, folder: Path) -> None:
         stdout.print(f"{count(report.caught_up, 'clip')} encoded that could not be read before.")
     if report.kept:
         stdout.print(
-            f"Kept {count(len(report.kept), 'video')} that cannot be found now, because nothing is left "
+            f"Kept {count(len(report.kept), 'file')} that cannot be found now, because nothing is left "
             "where they were: is a drive not mounted? --prune forgets them.",
             style="yellow",
         )
@@ -388,7 +388,25 @@ def _print_report(report: IndexReport, folder: Path) -> None:
             f"Interrupted: {_kept(report)}; run the same command to go on.", style="yellow", markup=False
         )
     if folder.exists():  # not if a first run was interrupted before it committed
+        videos, files = _counts(folder)
+        if videos != files:
+            stdout.print(
+                f"Searched: {videos_in_files(videos, files)}; copies are one (polyreel videos list)."
+            )
         stdout.print(f"Library: {folder}", markup=False, soft_wrap=True)
+
+
+def _counts(folder: Path) -> tuple[int, int]:
+    """Videos that can be searched, and the files that they lie in; none where nothing was committed yet."""
+    from polyreel.library.store.state import read_state
+    from polyreel.library.store.store import open_snapshot
+    from polyreel.library.store.tables import FILES, OK
+
+    if read_state(folder) is None:
+        return 0, 0
+    rows = open_snapshot(folder).read(FILES, ["video", "status"]).to_pylist()
+    searched = [row["video"] for row in rows if row["status"] == OK]
+    return len(set(searched)), len(searched)
 
 
 def _kept(report: IndexReport) -> str:
@@ -426,4 +444,5 @@ def _print_failures(failures: Sequence[MediaError | str], what: str) -> None:
 
 def _document(report: IndexReport, folder: Path) -> dict[str, object]:
     document = asdict(report) | {"failed": [str(error) for error in report.failed], "library": str(folder)}
-    return document | {"changed": report.changed}
+    videos, files = _counts(folder)
+    return document | {"changed": report.changed, "searched": {"videos": videos, "files": files}}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from polyreel.cli.options import AskedPath, Json, LibraryOption, default_library
-from polyreel.cli.output import print_columns, print_json, stdout
-from polyreel.units import clock
+from polyreel.cli.output import print_columns, print_json, show_progress, stderr, stdout
+from polyreel.units import clock, count
 
 __all__ = ["app"]
 
@@ -65,11 +66,13 @@ def forget(
     """
     from polyreel.library.store.known_videos import forget as forget_paths
 
-    gone = forget_paths(default_library(library), paths)
+    folder = default_library(library)
+    gone = forget_paths(folder, paths)
+    if not json:
+        stdout.print(f"Forgot {count(len(gone), 'file')}.")
+    measured = _measured_again(folder)
     if json:
-        print_json({"forgotten": list(gone)})
-    else:
-        stdout.print(f"Forgot {len(gone):,} file{'' if len(gone) == 1 else 's'}.")
+        print_json({"forgotten": list(gone), "measured": measured})
     return 0
 
 
@@ -92,11 +95,14 @@ def relocate(
     """
     from polyreel.library.store.known_videos import relocate as relocate_paths
 
-    done = relocate_paths(default_library(library), old, new)
+    folder = default_library(library)
+    done = relocate_paths(folder, old, new)
+    if not json:
+        stdout.print(f"{count(len(done.moved), 'file')} moved.")
+    measured = _measured_again(folder)
     if json:
-        print_json(done.model_dump(mode="json"))
+        print_json({**done.model_dump(mode="json"), "measured": measured})
         return 0 if done.moved else 1
-    stdout.print(f"{len(done.moved):,} file{'' if len(done.moved) == 1 else 's'} moved.")
     if done.missing:
         stdout.print(
             f"{len(done.missing):,} are not there, or of another size, and stay as they were:", style="yellow"
@@ -106,3 +112,19 @@ def relocate(
         if len(done.missing) > 10:
             stdout.print(f"  and {len(done.missing) - 10:,} more: see 'polyreel videos list --missing'.")
     return 0 if done.moved else 1
+
+
+def _measured_again(folder: Path) -> bool:
+    """Measure what a match means in what is left, as an index run does; whether that is known now."""
+    from polyreel.library.search.search import calibrate_again
+
+    with show_progress() as show:
+        show("measuring what a match means", 0, None)
+        measured = calibrate_again(folder)
+    if not measured:
+        stderr.print(
+            "How much a match means in this library is not known now: 'polyreel index' measures it.",
+            style="yellow",
+            soft_wrap=True,
+        )
+    return measured

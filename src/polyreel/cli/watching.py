@@ -138,7 +138,7 @@ def _say(
         (report.resubtitled, "with new subtitles"),
         (report.removed, "removed"),
     ]
-    said = "; ".join(f"{count(number, 'video')} {what}" for number, what in parts if number)
+    said = "; ".join(f"{count(number, 'file')} {what}" for number, what in parts if number)
     if said:
         stdout.print(f"{_now()} {said}.")
     for failure in report.failed:

@@ -344,7 +344,9 @@ class Contents(LibraryResult):
     Attributes:
         commit: number of the commit; a new one means new contents.
         bundle: name and start of the identity of the bundle that made the embeddings.
-        videos, clips, subtitles: how many can be searched; subtitles by line.
+        videos, clips, subtitles: how many can be searched; subtitles by line. A video is a content: copies of
+            it are one.
+        files: that these videos lie in, copies and all; 0 from a server that does not tell.
         paths: files that were looked at, whether or not they could be read.
         duration_s: seconds of video in all.
         lines: BCP-47 tag -> subtitle lines.
@@ -366,6 +368,7 @@ class Contents(LibraryResult):
     problems: tuple[ProblemFile, ...]
     updated_at: datetime | None = None
     pictures_left_out: int = 0
+    files: int = 0
 
 
 class IndexStatus(LibraryResult):

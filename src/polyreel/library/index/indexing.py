@@ -59,7 +59,7 @@ class IndexReport:
     """What an index run did.
 
     Attributes:
-        found: videos in the folders.
+        found: files in the folders that should be videos; a copy counts, as in all numbers of files below.
         indexed: files that were decoded; ``linked`` files whose content was known under another path.
         reread: those among ``indexed`` that had been in the library and have changed.
         unchanged: files that needed nothing; ``unchanged_failed`` of them failed in an earlier run, and

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from polyreel.encoders.protocol import Encoder
-from polyreel.encoders.registry import locate_bundle
+from polyreel.encoders.registry import list_bundles, locate_bundle
 from polyreel.encoders.runtime import Bundle
-from polyreel.errors import LibraryError
+from polyreel.errors import BundleError, BundleMismatchError, LibraryError
 from polyreel.library.index.progress_file import LINES_FILE, PROGRESS_FILE, read_progress
 from polyreel.library.location import location_of, own_location
 from polyreel.library.results import IndexStatus
@@ -21,7 +21,7 @@ from polyreel.library.search.searching import SearchedLibrary, measure
 from polyreel.library.search.snapshot import LibrarySnapshot, Snapshot
 from polyreel.library.store.state import LibraryState, generation_of, require_bundle, require_state
 
-__all__ = ["Library", "calibrate_library", "load_bundle"]
+__all__ = ["Library", "calibrate_again", "calibrate_library", "load_bundle"]
 
 
 def load_bundle(location: str) -> Bundle:
@@ -179,6 +179,32 @@ def calibrate_library(folder: Path, encoder: Encoder) -> None:
         LibraryError: it cannot be read.
     """
     Library(folder, lambda _location: encoder).calibrate()
+
+
+def calibrate_again(folder: Path) -> bool:
+    """Measure a library whose files changed without an index run, if nothing has to be encoded for that.
+
+    The measurement belongs to all that is searched, so none of it holds for the rest.
+
+    Args:
+        folder: the library.
+
+    Returns:
+        Whether it is measured: not if it never was, or if its bundle is not here.
+
+    Raises:
+        LibraryError: it cannot be read.
+    """
+    try:
+        return Library(folder, _installed).calibrate_if_quick()
+    except (BundleError, BundleMismatchError):
+        return False
+
+
+def _installed(location: str) -> Bundle:
+    """The bundle at a location, which is not built. Raises a BundleError if it is not there."""
+    named = next((entry.folder for entry in list_bundles() if entry.name == location), Path(location))
+    return Bundle(named)
 
 
 def _require_own_bundle(folder: Path, state: LibraryState, bundle: Encoder) -> None:

@@ -77,7 +77,10 @@ class LibraryHealth(LibraryResult):
         measured: whether it is known how much a match means in this commit; if not, no hit has a strength,
             and the verdict of searches is "unmeasured".
         damage: what of the library itself cannot be read or found, and what to do.
-        videos, paths, clips, subtitles: what can be searched; one video can lie at several paths.
+        videos, clips, subtitles: what can be searched. A video is a content: copies of it are one.
+        files: that these videos lie in, copies and all.
+        copies: path of each copy -> the first path of the same content.
+        paths: files that were looked at, whether or not they could be read.
         failed: files that are left out.
         half_read: files that a run did not read to their end, and that the next one reads on.
         left_out_gone: paths of those among ``failed`` and ``half_read`` that are not on the disk now.
@@ -104,6 +107,8 @@ class LibraryHealth(LibraryResult):
     measured: bool
     ways: Mapping[str, str]
     videos: int
+    files: int
+    copies: Mapping[str, str]
     paths: int
     clips: int
     subtitles: int
@@ -179,6 +184,8 @@ def examine(folder: Path) -> LibraryHealth:
             for name, rows in (("clips", searched), ("subtitles", len(lines)))
         },
         videos=len(whole),
+        files=len(searched_paths),
+        copies=_copies(row for row in rows if row["status"] == OK),
         paths=len(rows),
         clips=searched,
         subtitles=len(lines),
@@ -220,6 +227,13 @@ def _generations(
         )
         for number in order
     )
+
+
+def _copies(rows: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Path of each copy -> the first path of its content; rows in order of path."""
+    first: dict[str, str] = {}
+    paths = ((row["path"], first.setdefault(row["video"], row["path"])) for row in rows)
+    return {path: original for path, original in paths if path != original}
 
 
 class _Look:

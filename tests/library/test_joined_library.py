@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import threading
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -295,6 +297,27 @@ def test_what_no_text_is_searched_for_needs_no_measure(videos, tmp_path, tiny_bu
     assert not said
     assert joined.search("red").verdict != "unmeasured"
     assert said == ["now"]
+
+
+def test_what_needs_no_measure_is_told_while_it_is_made(videos, tmp_path, tiny_bundle):
+    folders = [write(tmp_path / str(n), tiny_bundle, part) for n, part in enumerate(split(videos, 2, seed=3))]
+    begun, may_end = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        begun.set()
+        assert may_end.wait(30)
+
+    joined = open_joined(folders, load, on_measuring=wait)
+    with ThreadPoolExecutor(2) as pool:
+        measured = pool.submit(joined.search, "red")
+        assert begun.wait(30)
+        beside = pool.submit(joined.contents)
+        try:
+            assert beside.result(20).videos == len(videos)
+            assert not measured.done()
+        finally:
+            may_end.set()
+        assert measured.result(30).verdict != "unmeasured"
 
 
 def test_a_file_that_several_libraries_met_is_one_problem(videos, tmp_path, tiny_bundle):

@@ -81,7 +81,8 @@ class JoinedLibrary(SearchedLibrary):
         self.libraries = tuple(libraries)
         self._on_measuring = on_measuring
         self._snapshot: JoinedSnapshot | None = None
-        self._joining = threading.Lock()
+        # Two, as measuring takes time: what needs no measure is searched meanwhile.
+        self._joining, self._measuring = threading.Lock(), threading.Lock()
 
     def close(self) -> None:
         """Let go of the commits that are open; a search opens them again."""
@@ -104,7 +105,7 @@ class JoinedLibrary(SearchedLibrary):
         if isinstance(snapshot, JoinedSnapshot) and all(
             part.calibration is not None for part in snapshot.parts
         ):
-            with self._joining:  # of searches at once, the first one measures
+            with self._measuring:  # of searches at once, the first one measures
                 self._measure_if_quick(snapshot)
 
     def _laid_out_anew(self, snapshot: Snapshot) -> Snapshot:
@@ -117,10 +118,11 @@ class JoinedLibrary(SearchedLibrary):
         for library in self.libraries:
             library.calibrate()
         snapshot = self.snapshot
-        if snapshot.calibration is None:
-            empty = not len(snapshot.index.clips)
-            cache = self.libraries[0].folder / CACHE
-            self._measure(snapshot, {} if empty else load_background(snapshot.bundle, cache))
+        with self._measuring:
+            if snapshot.calibration is None:
+                empty = not len(snapshot.index.clips)
+                cache = self.libraries[0].folder / CACHE
+                self._measure(snapshot, {} if empty else load_background(snapshot.bundle, cache))
 
     def calibrate_if_quick(self) -> bool:
         """As ``calibrate``, but only where nothing has to be encoded.
@@ -131,7 +133,8 @@ class JoinedLibrary(SearchedLibrary):
         for library in self.libraries:
             library.calibrate_if_quick()
         snapshot = self.snapshot
-        return snapshot.calibration is not None or self._measure_if_quick(snapshot)
+        with self._measuring:
+            return self._measure_if_quick(snapshot)
 
     def _measure_if_quick(self, snapshot: JoinedSnapshot) -> bool:
         if snapshot.calibration is None:

@@ -103,18 +103,18 @@ class SearchedLibrary(ABC):
             UsageError: ``top`` or ``per_video`` is below 1, or ``language`` is not a language tag.
             UnknownNameError: there is no such mode.
         """
-        likely = [*likely, *self.snapshot.languages]
+        snapshot = self.snapshot
         checked = text_query(
             query,
             top=top,
             mode=mode,
             language=language,
-            likely=likely,
+            likely=[*likely, *snapshot.languages],
             filters=filters,
             per_video=per_video,
             exact=exact,
         )
-        return self.answer([checked])[0]
+        return self._answer(snapshot, [checked])[0]
 
     def search_vector(
         self,
@@ -255,10 +255,13 @@ class SearchedLibrary(ABC):
             NotFoundError: the library holds no such video.
             QueryError: the query is empty or too long.
         """
-        checked = text_query(query, language=language, likely=self.snapshot.languages)
-        clips = tuple(self.score_clips(video_id, checked))
+        snapshot = self.snapshot
+        checked = text_query(query, language=language, likely=snapshot.languages)
         return Timeline(
-            video=self.video(video_id), query=checked.text, language=checked.language, clips=clips
+            video=snapshot.video(snapshot.video_row(video_id)),
+            query=checked.text,
+            language=checked.language,
+            clips=tuple(self._score_clips(snapshot, video_id, checked)),
         )
 
     def score_clips(self, video_id: str, query: SearchQuery | None) -> list[ClipScore]:
@@ -271,7 +274,9 @@ class SearchedLibrary(ABC):
         Raises:
             NotFoundError: the library holds no such video.
         """
-        snapshot = self.snapshot
+        return self._score_clips(self.snapshot, video_id, query)
+
+    def _score_clips(self, snapshot: Snapshot, video_id: str, query: SearchQuery | None) -> list[ClipScore]:
         rows = snapshot.clip_rows(snapshot.video_row(video_id))
         clips = snapshot.index.clips.slice(rows.start, rows.stop - rows.start).to_pylist()
         cosines = np.zeros(len(clips), np.float32)
@@ -360,11 +365,12 @@ class SearchedLibrary(ABC):
         Raises:
             LibraryError: the library's bundle has not encoded all clips, so that the gallery is not whole.
         """
-        index = self.snapshot.index
-        if left_out := self.snapshot.pictures_left_out:
+        snapshot = self.snapshot
+        index = snapshot.index
+        if left_out := snapshot.pictures_left_out:
             raise LibraryError(
                 "the library's bundle has not encoded all clips",
-                item=next(part.folder for part in self.snapshot.parts if part.pictures_left_out),
+                item=next(part.folder for part in snapshot.parts if part.pictures_left_out),
                 value=f"{left_out} of {len(index.videos)} videos",
                 remedy="Run 'polyreel index' on their folders",
             )

@@ -6,7 +6,9 @@ import contextlib
 import json
 import re
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import pytest
 from servers import listening, wait_for
@@ -305,6 +307,31 @@ def test_the_language_can_be_changed_and_stays(visit):
     assert page.url.endswith("/?q=red")
     page.goto(page.url.replace("red", "green"))
     assert page.get_attribute("html", "lang") == "cs"
+
+
+@pytest.mark.parametrize(("zone", "hours"), [("Asia/Kolkata", 5.5), ("America/St_Johns", None), ("UTC", 0)])
+def test_times_are_those_of_the_readers_clock_and_keep_the_instant(visit, zone, hours):
+    page = visit("/library", timezone_id=zone, locale="de")
+    shown = page.locator("dl.facts time")
+    instant = datetime.fromisoformat(shown.get_attribute("datetime"))
+    here = instant.astimezone(ZoneInfo(zone) if hours is None else timezone(timedelta(hours=hours)))
+    assert shown.text_content() == here.strftime("%d.%m.%Y, %H:%M:%S")
+    assert shown.get_attribute("title") == instant.strftime("%d.%m.%Y, %H:%M:%S UTC")
+    page.locator("ul.videos a").first.click()
+    film = page.locator("p.folder time")
+    changed = datetime.fromisoformat(film.get_attribute("datetime")).astimezone(ZoneInfo(zone))
+    assert film.text_content() == changed.strftime("%d.%m.%Y")
+
+
+def test_times_that_come_later_are_those_of_the_readers_clock_too(visit):
+    page = visit("/library", timezone_id="Asia/Kolkata", locale="de")
+    page.evaluate(
+        """() => document.querySelector("#progress").insertAdjacentHTML(
+            "beforeend", '<time datetime="2026-01-31T20:00:00+00:00">UTC</time>')"""
+    )
+    # A part of the page that is fetched anew.
+    page.evaluate("() => document.dispatchEvent(new CustomEvent('htmx:after:swap'))")
+    assert page.locator("#progress time").last.text_content() == "01.02.2026, 01:30:00"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import pytest
 from servers import serving, wait_for
@@ -80,6 +81,26 @@ def test_an_example_of_the_old_bundle_is_not_searched_with_by_the_new_one(own_li
             lambda: client.get("/api/v1/search", params={"q": "red"}).json()["bundle"] == "wide", seconds=60
         )
         assert client.get(address).status_code == 503
+
+
+@pytest.mark.usefixtures("two_bundles")
+def test_the_model_in_use_is_none_to_move_to_unless_it_was_made_anew(own_library, tmp_path):
+    bundles = tmp_path / "cache" / "bundles"
+    write_tiny_bundle(bundles / "tiny")
+    with serving(own_library, roots=(tmp_path,)) as client:
+        page = client.get("/library").text
+        assert '<option value="wide">' in page
+        assert '<option value="tiny"' not in page
+        answer = post(client, "tiny")
+        assert answer.status_code == 400
+        assert "the library uses this model already" in answer.text
+        shutil.rmtree(bundles / "wide")
+        page = client.get("/library").text
+        assert "Move to this model" not in page
+        assert "polyreel bundles set NAME" in page
+        shutil.rmtree(bundles / "tiny")
+        write_tiny_bundle(bundles / "tiny", spare=1)
+        assert '<option value="tiny">' in client.get("/library").text
 
 
 @pytest.mark.usefixtures("two_bundles")

@@ -13,15 +13,16 @@ from pathlib import Path
 from polyreel.encoders.registry import list_bundles
 from polyreel.errors import LibraryBusyError, UnknownNameError, UsageError
 from polyreel.library.index.progress_file import read_progress
+from polyreel.library.store.state import require_state
 from polyreel.library.store.store import MOVE_FILE
 from polyreel.server.errors import ForbiddenError
 
 __all__ = ["Indexer", "Mover", "installed_bundles"]
 
 
-def installed_bundles() -> list[str]:
-    """Names of the bundles that are installed and whole enough to have a card."""
-    return [entry.name for entry in list_bundles() if entry.card is not None]
+def installed_bundles() -> dict[str, str]:
+    """Name and identity of the bundles that are installed and whole enough to have a card."""
+    return {entry.name: entry.card.identity for entry in list_bundles() if entry.card is not None}
 
 
 class Indexer:
@@ -102,6 +103,16 @@ class Mover:
         self._process: subprocess.Popen[bytes] | None = None
         self._starting = threading.Lock()
 
+    def targets(self) -> list[str]:
+        """Names of the bundles that the library can be moved to from here: not of the one in use.
+
+        One of the same name that makes other embeddings, as it was built or imported anew, is another.
+        """
+        if not self.allowed:
+            return []
+        in_use = require_state(self._library).generation.identity
+        return [name for name, identity in installed_bundles().items() if identity != in_use]
+
     @property
     def is_running(self) -> bool:
         """Whether this server's move goes on; another's shows in ``read_progress``."""
@@ -118,6 +129,7 @@ class Mover:
         Raises:
             ForbiddenError: this server starts nothing from its page.
             UnknownNameError: no bundle of this name is installed.
+            UsageError: the library uses that bundle already.
             LibraryBusyError: a move goes on.
         """
         if not self.allowed:
@@ -126,7 +138,11 @@ class Mover:
                 remedy="Start the server with --root FOLDER, or run 'polyreel bundles set NAME'",
             )
         if bundle not in (names := installed_bundles()):
-            raise UnknownNameError("installed bundle", bundle[:50], names)
+            raise UnknownNameError("installed bundle", bundle[:50], list(names))
+        if bundle not in self.targets():
+            raise UsageError(
+                "the library uses this model already", item=bundle[:50], remedy="Choose another one"
+            )
         with self._starting:
             other = read_progress(self._library, MOVE_FILE)
             if self.is_running or (other is not None and other.is_running):

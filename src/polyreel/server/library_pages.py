@@ -15,7 +15,6 @@ from polyreel.library.search.recognitions import recognitions
 from polyreel.library.search.snapshot import LibrarySnapshot
 from polyreel.server.errors import RequestError
 from polyreel.server.guard import SESSION_COOKIE
-from polyreel.server.indexer import installed_bundles
 from polyreel.server.links import redirect
 from polyreel.server.pages import require_form_token
 from polyreel.server.reasons import reason
@@ -53,7 +52,7 @@ def library_page(request: Request, server: ServerState) -> Response:
         can_stop=server.indexer.is_running,
         roots=[str(root) for root in server.indexer.roots],
         bundle=server.library.bundle.card.name,
-        bundles=installed_bundles() if server.mover.allowed else [],
+        bundles=server.mover.targets(),
         can_pause=server.mover.is_running,
         recognised=server.snapshot.recognised,
         recognitions=recognitions(server.snapshot, [video.id for video in videos]),

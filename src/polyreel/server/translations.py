@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import io
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from babel import Locale, dates, numbers
@@ -21,6 +21,9 @@ from polyreel.languages import STUDY_LANGUAGES, UNKNOWN
 __all__ = ["Translations", "languages_in", "negotiate", "translations_in"]
 
 _SOURCE = "en"
+
+
+_TIME = Markup('<time datetime="{iso}" title="{title}"{kind}>{shown}</time>')
 
 
 class Translations:
@@ -66,9 +69,15 @@ class Translations:
         """A date."""
         return str(dates.format_date(value, "medium", locale=self._locale))
 
-    def instant(self, value: datetime) -> str:
-        """A date and a time, UTC."""
-        return str(dates.format_datetime(value, "medium", locale=self._locale)) + " UTC"
+    def instant(self, value: datetime) -> Markup:
+        """A date and a time: UTC, and by the page's script in the time zone of who reads it."""
+        shown = str(dates.format_datetime(value.astimezone(UTC), "medium", locale=self._locale)) + " UTC"
+        return _time(value, shown, shown)
+
+    def day_of(self, value: datetime) -> Markup:
+        """The day of an instant, in the same way."""
+        shown = self.day(value.astimezone(UTC).date())
+        return _time(value, shown, self.instant(value).striptags(), kind=Markup(' class="day"'))
 
     def length(self, seconds: float) -> str:
         """How long something lasts, in its largest fitting unit."""
@@ -107,6 +116,11 @@ def translations_in(tag: str) -> Translations:
 def negotiate(accepted: str) -> str:
     """The best of the nine for an ``Accept-Language`` header; English where none is wanted."""
     return next((tag for tag in languages_in(accepted) if tag in STUDY_LANGUAGES), _SOURCE)
+
+
+def _time(value: datetime, shown: str, title: str, kind: str = "") -> Markup:
+    iso = value.astimezone(UTC).isoformat(timespec="seconds")
+    return _TIME.format(iso=iso, title=title, kind=kind, shown=shown)
 
 
 def languages_in(accepted: str) -> list[str]:

@@ -1,4 +1,4 @@
-// What makes the page quicker than its links: keys, files that are dropped.
+// What makes the page quicker than its links: keys, files that are dropped; and times where its reader is.
 "use strict";
 (() => {
   const body = document.body;
@@ -60,5 +60,19 @@
   });
   document.addEventListener("paste", (event) => { if (send(event.clipboardData?.files || [])) event.preventDefault(); });
 
-  document.addEventListener("htmx:after:swap", () => body.classList.remove("dropping"));
+  // The page comes with times in UTC; here is known where its reader is.
+  function showTimesHere() {
+    const language = document.documentElement.lang;
+    const day = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
+    const instant = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
+    document.querySelectorAll("time[datetime]").forEach((time) => {
+      time.textContent = (time.className === "day" ? day : instant).format(new Date(time.dateTime));
+    });
+  }
+  showTimesHere();
+
+  document.addEventListener("htmx:after:swap", () => {
+    body.classList.remove("dropping");
+    showTimesHere();
+  });
 })();

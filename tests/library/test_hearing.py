@@ -299,7 +299,7 @@ def test_two_runs_do_not_hear_at_once_and_an_index_run_does_not_stop_hearing(lib
     def others(_until):
         if holds:
             return
-        with pytest.raises(LibraryBusyError, match="listened to already"):
+        with pytest.raises(LibraryBusyError, match="is being recognised already"):
             listen(library, tiny_bundle)
         generation = generation_of(tiny_bundle.card, str(tiny_bundle.folder))
         holds.append(writing(library, generation))

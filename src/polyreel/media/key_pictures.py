@@ -6,10 +6,12 @@ that begins there shows grey for a second. What the slices of the packet say is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from av.packet import Packet
 from av.video.stream import VideoStream
+
+from polyreel.media.nal_units import first_numbers, nal_units
 
 __all__ = ["KeyTest", "key_test_of"]
 
@@ -25,7 +27,6 @@ _TRUSTED = frozenset(
 _H264_IDR, _H264_SLICES = 5, frozenset({1, 2, 5})
 _H264_INTRA = frozenset({2, 4})  # slice types I and SI, modulo 5
 _HEVC_SLICES, _HEVC_INTRA = range(32), range(16, 24)
-_SLICE_HEAD_BYTES = 12
 
 
 def key_test_of(stream: VideoStream) -> KeyTest | None:
@@ -44,56 +45,25 @@ def key_test_of(stream: VideoStream) -> KeyTest | None:
 
 def _is_h264_intra(data: bytes, length_size: int) -> bool:
     found = False
-    for start, end in _units(data, length_size):
+    for start, end in nal_units(data, length_size):
         kind = data[start] & 31
         if kind not in _H264_SLICES:
             continue
-        bits = _Bits(data[start + 1 : min(end, start + _SLICE_HEAD_BYTES)])
-        bits.exp_golomb()  # first_mb_in_slice
-        if kind != _H264_IDR and bits.exp_golomb() % 5 not in _H264_INTRA:
+        if kind != _H264_IDR and not _is_intra_slice(data[start + 1 : end]):
             return False
         found = True
     return found
 
 
+def _is_intra_slice(header: bytes) -> bool:
+    try:
+        _first_block, slice_type = first_numbers(header, 2)
+    except ValueError:
+        return False
+    return slice_type % 5 in _H264_INTRA
+
+
 def _is_hevc_intra(data: bytes, length_size: int) -> bool:
-    kinds = [data[start] >> 1 & 63 for start, _ in _units(data, length_size)]
+    kinds = [data[start] >> 1 & 63 for start, _ in nal_units(data, length_size)]
     slices = [kind for kind in kinds if kind in _HEVC_SLICES]
     return bool(slices) and all(kind in _HEVC_INTRA for kind in slices)
-
-
-def _units(data: bytes, length_size: int) -> Iterator[tuple[int, int]]:
-    """Start and end of each NAL unit that is not empty, behind its length or its start code."""
-    at = 0
-    if length_size:
-        while at + length_size < len(data):
-            start = at + length_size
-            at = start + int.from_bytes(data[at:start], "big")
-            if start < min(at, len(data)):
-                yield start, min(at, len(data))
-        return
-    at = data.find(b"\0\0\1")
-    while at >= 0:
-        start = at + 3
-        at = data.find(b"\0\0\1", start)
-        end = len(data) if at < 0 else at
-        if start < end:
-            yield start, end
-
-
-class _Bits:
-    """Reads a slice's header. Emulation prevention does not reach into the few bits that are read."""
-
-    def __init__(self, data: bytes) -> None:
-        self._bits = "".join(f"{byte:08b}" for byte in data)
-        self._at = 0
-
-    def exp_golomb(self) -> int:
-        """The next ue(v) of ITU-T H.264, 9.1; 1, which is no intra slice, where the data end."""
-        one = self._bits.find("1", self._at)
-        zeros = one - self._at
-        end = one + zeros + 1
-        if one < 0 or end > len(self._bits):
-            return 1
-        self._at = end
-        return int(self._bits[one:end], 2) - 1

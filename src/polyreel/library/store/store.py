@@ -630,7 +630,9 @@ def recognising(folder: Path) -> Iterator[None]:
         LibraryBusyError: another one does.
         LibraryError: there is no library.
     """
-    with _alone(folder, _RECOGNISE_LOCK, "the videos of this library are being listened to already"):
+    with _alone(
+        folder, _RECOGNISE_LOCK, "speech or text in the videos of this library is being recognised already"
+    ):
         yield
 
 

@@ -6,17 +6,16 @@ Pictures of two encoders lie in one stream if each finds parameter sets under nu
 
 from __future__ import annotations
 
-import re
 import struct
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Self
 
-__all__ = ["ParameterSets", "is_instant_refresh", "split_units", "with_lengths"]
+from polyreel.media.nal_units import first_numbers, nal_units
+
+__all__ = ["ParameterSets", "is_instant_refresh", "with_lengths"]
 
 # Kinds of NAL units (ITU-T H.264, table 7-1).
 _PICTURE, _INSTANT_REFRESH, _SEQUENCE, _PICTURE_SET = 1, 5, 7, 8
-_START_CODE = re.compile(b"\x00\x00\x00?\x01")
 _LENGTH_BYTES = 4
 _MOST_SETS = 32
 
@@ -68,7 +67,7 @@ class ParameterSets:
 
     @classmethod
     def _of_units(cls, data: bytes) -> Self:
-        units = split_units(data)
+        units = _marked_units(data)
         sequence = tuple(unit for unit in units if unit[0] & 31 == _SEQUENCE)
         picture = tuple(unit for unit in units if unit[0] & 31 == _PICTURE_SET)
         head = b"\x01" + (sequence[0][1:4] if sequence else b"")
@@ -81,9 +80,9 @@ class ParameterSets:
         Raises:
             ValueError: all are taken.
         """
-        taken = {_first_numbers(each[4:], 1)[0] for each in self.sequence}
+        taken = {first_numbers(each[4:], 1)[0] for each in self.sequence}
         for each in self.picture:
-            taken.update(_first_numbers(each[1:], 2))
+            taken.update(first_numbers(each[1:], 2))
         free = next((number for number in range(1, _MOST_SETS) if number not in taken), None)
         if free is None:
             raise ValueError("all numbers of parameter sets are taken")
@@ -112,16 +111,14 @@ class ParameterSets:
         return b"".join([*parts, self.tail])
 
 
-def split_units(data: bytes) -> list[bytes]:
+def _marked_units(data: bytes) -> list[bytes]:
     """The units of a stream that marks them with start codes."""
-    codes = list(_START_CODE.finditer(data))
-    ends = [*(code.start() for code in codes[1:]), len(data)][: len(codes)]
-    return [unit for code, end in zip(codes, ends, strict=True) if (unit := data[code.end() : end])]
+    return [data[start:end] for start, end in nal_units(data, 0)]
 
 
 def with_lengths(data: bytes, length_bytes: int) -> bytes:
     """A picture whose units are marked by start codes, with lengths in their place; parameter sets go."""
-    units = (unit for unit in split_units(data) if unit[0] & 31 not in {_SEQUENCE, _PICTURE_SET})
+    units = (unit for unit in _marked_units(data) if unit[0] & 31 not in {_SEQUENCE, _PICTURE_SET})
     return b"".join(len(unit).to_bytes(length_bytes, "big") + unit for unit in units)
 
 
@@ -132,33 +129,5 @@ def is_instant_refresh(data: bytes, length_bytes: int) -> bool:
         data: a packet.
         length_bytes: of the lengths before units; 0 where start codes mark them.
     """
-    kinds = (unit[0] & 31 for unit in _units(data, length_bytes) if unit)
+    kinds = (data[start] & 31 for start, _ in nal_units(data, length_bytes))
     return next((kind == _INSTANT_REFRESH for kind in kinds if _PICTURE <= kind <= _INSTANT_REFRESH), False)
-
-
-def _units(data: bytes, length_bytes: int) -> Iterable[bytes]:
-    """The first byte of each unit at least."""
-    if not length_bytes:
-        yield from split_units(data)
-        return
-    at = 0
-    while at + length_bytes < len(data):
-        length = int.from_bytes(data[at : at + length_bytes], "big")
-        at += length_bytes
-        yield data[at : at + 1]
-        at += length
-
-
-def _first_numbers(payload: bytes, count: int) -> list[int]:
-    """The first Exp-Golomb numbers of a unit (9.1); emulation prevention does not reach so far."""
-    bits = int.from_bytes(payload[:12].ljust(12, b"\0"), "big")
-    at, numbers = 96, []
-    for _ in range(count):
-        zeros = 0
-        while at > 0 and not bits >> (at - 1) & 1:
-            zeros, at = zeros + 1, at - 1
-        at -= zeros + 1
-        if at < 0:
-            raise ValueError("a parameter set is cut short")
-        numbers.append((bits >> at & (1 << zeros + 1) - 1) - 1)
-    return numbers

@@ -8,9 +8,7 @@ import ipaddress
 import os
 import re
 import secrets
-import shutil
 import socket
-import tempfile
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -19,6 +17,7 @@ from typing import Self
 from polyreel.errors import UsageError
 from polyreel.extras import missing_extra
 from polyreel.interrupts import uninterrupted
+from polyreel.scale.driver_folder import driver_folder
 
 __all__ = ["LOCAL", "Cluster", "require_address"]
 
@@ -107,8 +106,9 @@ def _joined(address: str, *, cpus: int) -> Iterator[None]:
         options: dict[str, object] = {"address": address}
         if address == LOCAL:
             undo.enter_context(_environment({**_ALONE, "RAY_AUTH_TOKEN": _token()}))
-            place = undo.enter_context(_folder())
-            options |= {"num_cpus": cpus, "object_store_memory": _STORE_BYTES, "_temp_dir": place}
+            # Ray opens its own, and its sockets, to all users; the folder around it keeps them out.
+            place = undo.enter_context(driver_folder()) / "r"
+            options |= {"num_cpus": cpus, "object_store_memory": _STORE_BYTES, "_temp_dir": str(place)}
             options |= {"include_dashboard": False}
         else:
             undo.enter_context(_environment(_QUIET))
@@ -183,14 +183,3 @@ def _environment(wanted: dict[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-@contextlib.contextmanager
-def _folder() -> Iterator[str]:
-    """A folder of our own for what Ray writes, with a path short enough for sockets."""
-    place = tempfile.mkdtemp(prefix="polyreel-ray-", dir="/tmp")
-    try:
-        # Ray opens it, and its sockets, to all users of the machine; the folder around it keeps them out.
-        yield os.path.join(place, "r")  # noqa: PTH118  for Ray
-    finally:
-        shutil.rmtree(place, ignore_errors=True)

@@ -22,7 +22,7 @@ from polyreel.library.index.generations import estimate_move, move_library
 from polyreel.library.index.hearing import hear
 from polyreel.library.index.run_record import read_run_record
 from polyreel.library.index.scan import scan
-from polyreel.remote import answers, objects, spool
+from polyreel.remote import address, answers, objects, spool
 from polyreel.remote.address import existing, place
 from polyreel.remote.reach import BucketLostError
 from polyreel.remote.spool import local_file, spool_folder
@@ -81,7 +81,7 @@ def cable(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cable]:
 def silent_s(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> float:
     """After so many seconds a bucket is silent; a server of a busy machine takes its time."""
     seconds = 0.3 if bucket.address.startswith("memory") else 5.0
-    for module in (objects, spool):
+    for module in (address, objects, spool):
         monkeypatch.setattr(module, "SILENT_S", seconds)
     return seconds
 
@@ -254,6 +254,21 @@ def test_a_bucket_that_says_nothing_is_not_waited_out(
     assert f"(no answer for {silent_s:.0f} s)" in lost
     assert len(holdings(tmp_path / "library")) == report.indexed < len(FILMS)
     assert answers.SILENT_S == 60
+
+
+def test_the_beginning_of_an_object_is_not_waited_out(
+    films: Path, bucket: Bucket, cable, silent_s, monkeypatch
+):
+    path, ask = place(bucket.at("films/0/0.mp4")), cable._ask
+    assert path.head(4) == path.head(8)[:4]
+
+    def silent(store: Any, name: str, *given: Any, **options: Any) -> Any:
+        cable.is_silent = cable.is_cut = name == "cat_file"
+        return ask(store, name, *given, **options)
+
+    monkeypatch.setattr(cable, "_ask", silent)
+    with pytest.raises(TimeoutError, match=f"no answer for {silent_s:.0f} s"):
+        path.head(4)
 
 
 def test_many_bytes_can_take_long(bucket: Bucket, cable, silent_s, monkeypatch):

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from polyreel.errors import UsageError
 from polyreel.files import absolute
+from polyreel.remote.answers import SILENT_S, answer
 from polyreel.remote.objects import SCHEMES, ObjectFacts, facts_of, listing, range_of
 
 __all__ = [
@@ -91,19 +92,23 @@ class BucketPath(PosixPath):
 
     def exists(self, **_: Any) -> bool:
         """Whether something lies there that can be seen. Raises as ``stat``, but no OSError."""
-        try:
-            self.facts()
-        except OSError:
-            return False
-        return True
+        return self._facts_or_none() is not None
 
     def is_file(self, **_: Any) -> bool:
         """Whether it is an object. Raises as ``exists``."""
-        return self.exists() and not self.facts().is_folder
+        facts = self._facts_or_none()
+        return facts is not None and not facts.is_folder
 
     def is_dir(self, **_: Any) -> bool:
         """Whether objects lie below it. Raises as ``exists``."""
-        return self.exists() and self.facts().is_folder
+        facts = self._facts_or_none()
+        return facts is not None and facts.is_folder
+
+    def _facts_or_none(self) -> ObjectFacts | None:
+        try:
+            return self.facts()
+        except OSError:
+            return None
 
     def facts(self) -> ObjectFacts:
         """What the bucket says of it. Raises as ``stat``."""
@@ -115,7 +120,8 @@ class BucketPath(PosixPath):
 
     def head(self, size_bytes: int) -> bytes:
         """Its first bytes. Raises as ``stat``."""
-        return range_of(str(self), 0, min(size_bytes, self.facts().size_bytes))
+        end = min(size_bytes, self.facts().size_bytes)
+        return answer(lambda: range_of(str(self), 0, end), within_s=SILENT_S)
 
 
 class _OtherAddress(PosixPath):

@@ -82,7 +82,7 @@ def listing(address: str) -> list[ObjectFacts]:
 
 
 def range_of(address: str, start: int, end: int) -> bytes:
-    """Some bytes of an object. Raises as ``facts_of``.
+    """Some bytes of an object, waited for however long they take. Raises as ``facts_of``, but for silence.
 
     Args:
         address: of the object.

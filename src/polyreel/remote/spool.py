@@ -307,7 +307,8 @@ def _fetch(facts: ObjectFacts, part: Path, target: Path, stop: threading.Event) 
 
 
 def _range(facts: ObjectFacts, start: int, end: int, stop: threading.Event) -> bytes:
-    for last in (*[False] * (_TRIES - 1), True):
+    tries = 0
+    while True:
         if stop.is_set():
             raise FetchStopped
         try:
@@ -327,10 +328,10 @@ def _range(facts: ObjectFacts, start: int, end: int, stop: threading.Event) -> b
             failure = error
         if answer(lambda: facts_of(facts.address), stop=stop) != facts:
             raise _changed(facts)
-        if last:
+        tries += 1
+        if tries == _TRIES:
             raise failure
         stop.wait(_PATIENCE_S)
-    raise AssertionError("the last try returns or raises")
 
 
 def _changed(facts: ObjectFacts) -> ObjectChangedError:

@@ -25,7 +25,8 @@ from av.packet import Packet
 from polyreel.clips import Caption
 from polyreel.errors import MediaError
 from polyreel.files import open_regular
-from polyreel.languages import UNKNOWN, clean, detect, parse_tag
+from polyreel.languages import UNKNOWN, clean, parse_tag
+from polyreel.media.caption_languages import detect_lines
 from polyreel.media.charsets import decode_text
 from polyreel.media.closed_captions import CodedCaption
 from polyreel.media.decode import clock_start_s
@@ -51,7 +52,6 @@ _MAX_TOTAL_CHARS = 8_000_000
 _CAPTION_COST_CHARS = 40
 _TIME_LIMIT_S = 10.0
 _SHOWN_REMARKS = 3
-_DETECTION_CHARS = 2_000
 # Track formats that carry text; the others are pictures of text.
 _TEXT_CODECS = frozenset({"ass", "mov_text", "srt", "ssa", "subrip", "text", "webvtt"})
 
@@ -94,11 +94,12 @@ class SubtitleTrack:
     captions: tuple[Caption, ...]
 
     def with_language(self) -> SubtitleTrack:
-        """The track in the language that is detected in its texts, unless it has one."""
+        """The track in the languages that are detected in its texts, unless it has one."""
         if any(caption.language != UNKNOWN for caption in self.captions):
             return self
-        language = detect(" ".join(caption.text for caption in self.captions)[:_DETECTION_CHARS]).language
-        return replace(self, captions=tuple(replace(each, language=language) for each in self.captions))
+        languages = detect_lines([caption.text for caption in self.captions])
+        told = zip(self.captions, languages, strict=True)
+        return replace(self, captions=tuple(replace(each, language=language) for each, language in told))
 
 
 def stem_key(path: Path) -> str:

@@ -105,6 +105,16 @@ def test_its_hits_are_those_of_exact_search(library, monkeypatch, options):
     assert not asked
 
 
+def test_the_first_hits_are_the_same_however_many_are_wanted(library, monkeypatch):
+    """Also where the index is asked for so few that it gives others than an exact search."""
+    monkeypatch.setattr(indexed, "_COMPARED", 210)
+    opened = open_library(library)
+    for query in queries(opened.bundle.card.dim):
+        found = {top: opened.search_vector(query, top=top).hits for top in (1, 10, 60, 500)}
+        assert all(found[top] == found[500][:top] for top in found)
+    assert len(found[500]) == 500
+
+
 def test_new_clips_are_found_without_the_index_until_it_has_them(library, tiny_bundle, monkeypatch):
     monkeypatch.setattr(vector_index, "_FEW_NEW", 100)
     dim = tiny_bundle.card.dim

@@ -264,6 +264,24 @@ def test_another_bundle_changes_nothing(folder, library, tiny_bundle, other_bund
     assert read_state(library) == before
 
 
+def test_a_file_that_was_named_stays_while_it_is_there(folder, library, tiny_bundle):
+    named = film(folder / "red.mp4", "red").rename(folder / "red.dat")
+    (folder / "notes.txt").write_text("no film")
+    film(folder / "green.mp4", "green")
+    assert index_films([named, folder / "notes.txt"], library, tiny_bundle).indexed == 1
+    # What no run could read was told when it was named.
+    report = index_films(folder, library, tiny_bundle)
+    assert (report.indexed, report.unchanged, set(holdings(library))) == (
+        1,
+        1,
+        {str(named), str(folder / "green.mp4")},
+    )
+    film(folder / "blue.mp4", "blue").replace(named)
+    assert index_films(folder, library, tiny_bundle).reread == 1
+    assert index_films(folder, library, tiny_bundle, exclude=["*.dat"]).removed == 1
+    assert set(holdings(library)) == {str(folder / "green.mp4")}
+
+
 def test_a_folder_that_cannot_be_listed_keeps_what_is_known_of_it(folder, library, tiny_bundle, monkeypatch):
     film(folder / "open.mp4", "green")
     film(folder / "locked" / "film.mp4", "red")

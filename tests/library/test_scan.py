@@ -168,6 +168,21 @@ def test_links_that_are_named_are_followed(tmp_path):
     assert scan([tmp_path / "film.mp4"]).videos[0].size_bytes == 1
 
 
+def test_files_that_were_taken_before_are_found_where_nobody_looks_for_videos(tmp_path):
+    places = ["film.dat", ".hidden.mp4", ".cache/film.dat", "@eaDir/film.mp4", "linked/film.mp4", "link.mp4"]
+    known = [str(tmp_path / place) for place in places]
+    (tmp_path / "linked").symlink_to(touch(tmp_path / ".away" / "film.mp4").parent)
+    (tmp_path / "link.mp4").symlink_to(tmp_path / ".away" / "film.mp4")
+    for place in known[:4]:
+        touch(Path(place))
+        touch(Path(place).with_name("other.dat"))
+    (tmp_path / ".cache" / "loop").symlink_to(tmp_path)
+    found = scan([tmp_path], known=[*known, str(tmp_path / "gone.dat")])
+    assert ([str(video.path) for video in found.videos], found.links) == (sorted(known), 0)
+    left = scan([tmp_path], known=known, exclude=["*.dat", "/.hidden.mp4", "link*"]).videos
+    assert [str(video.path) for video in left] == [str(tmp_path / "@eaDir" / "film.mp4")]
+
+
 def test_what_is_no_regular_file_is_reported_and_not_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")
     found = scan([tmp_path])

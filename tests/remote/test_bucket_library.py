@@ -96,6 +96,17 @@ def test_changed_objects_are_read_and_removed_ones_forgotten(films: Bucket, tmp_
     assert set(holdings(library)) == {films.at("films/red.mp4")}
 
 
+def test_an_object_that_was_named_stays_while_it_is_there(films: Bucket, tmp_path, tiny_bundle):
+    root, library = Path(films.at("films")), tmp_path / "library"
+    for name in ("films/film.dat", "films/.kept/blue.mp4"):
+        films.put(name, film(tmp_path / "other.mp4", "white" if name.endswith("dat") else "black"))
+        index_films(Path(films.at(name)), library, tiny_bundle)
+    report = index_films(root, library, tiny_bundle)
+    assert (report.found, report.unchanged, report.indexed, report.removed) == (4, 2, 2, 0)
+    films.remove("films/film.dat")
+    assert index_films(root, library, tiny_bundle).removed == 1
+
+
 def test_a_film_that_is_known_elsewhere_is_not_decoded(films: Bucket, tmp_path, tiny_bundle):
     library = tmp_path / "library"
     index_films(tmp_path / "made", library, tiny_bundle)

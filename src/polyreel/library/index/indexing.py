@@ -38,7 +38,7 @@ from polyreel.library.search.search_index import load_search_index
 from polyreel.library.store.frame_features import FrameFeatures
 from polyreel.library.store.preferences import read_preferences, write_preferences
 from polyreel.library.store.state import generation_of, read_state
-from polyreel.library.store.store import Commit, Writer, writing
+from polyreel.library.store.store import Commit, Writer, open_snapshot, writing
 from polyreel.library.store.tables import FAILED, FILES, OK, PARTIAL, UNREADABLE
 from polyreel.library.store.vector_index import BuildIndex
 from polyreel.media.health import Health
@@ -166,7 +166,7 @@ def index(
         LibraryError: the disk is full or fails; what was committed stays.
     """
     began = time.monotonic()
-    found = scan(paths, exclude=exclude, missing=prune)
+    found = scan(paths, exclude=exclude, missing=prune, known=_taken_before(folder))
     with writing(folder, generation_of(bundle.card, location)) as writer:
         # Left by a run that was killed: what comes back of it would be in the library twice.
         writer.drop_orphans()
@@ -208,6 +208,15 @@ def index(
         load_search_index(folder, state)  # the first search need not wait for it
     run.report.took_s = time.monotonic() - began
     return run.report
+
+
+def _taken_before(folder: Path) -> list[str]:
+    """Paths of the files in the library, but for those that no run could make anything of."""
+    if read_state(folder) is None:
+        return []
+    files = open_snapshot(folder).read(FILES, ["path"], where=f"status != '{FAILED}'")
+    taken: list[str] = files["path"].to_pylist()
+    return taken
 
 
 def _reading_here(bundle: Encoder, *, workers: int, limits: Limits, hwaccel: HwaccelUse | None) -> ReadFiles:

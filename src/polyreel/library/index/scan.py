@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,7 +87,13 @@ class Scan:
     texts: int = 0
 
 
-def scan(paths: Iterable[Path], *, exclude: Sequence[str] = (), missing: bool = False) -> Scan:
+def scan(
+    paths: Iterable[Path],
+    *,
+    exclude: Sequence[str] = (),
+    missing: bool = False,
+    known: Iterable[str] = (),
+) -> Scan:
     """Walk ``paths``: files are taken whatever their names, folders are searched for video files.
 
     Args:
@@ -95,24 +101,50 @@ def scan(paths: Iterable[Path], *, exclude: Sequence[str] = (), missing: bool = 
         exclude: patterns, as in a ``.gitignore``, of what to pass over in each folder of ``paths``; files
             named ``.polyreelignore`` inside say more.
         missing: whether a path may be gone. It then holds nothing.
+        known: paths of files that were taken before. In a folder they are taken whatever their names, hidden
+            or behind a link, as somebody has named them then; but not if a pattern does.
 
     Raises:
         UsageError: a path does not exist or cannot be looked at, or a bucket cannot be asked.
     """
     result = Scan()
     found: dict[Path, FoundVideo] = {}
-    subtitles = _Sidecars()
+    subtitles, taken = _Sidecars(), _Known.of(known)
     for given in paths:
         root = _root(given, missing)
         result.roots.append(root)
         if isinstance(root, BucketPath):
-            _look_in_bucket(root, result, found, exclude)
+            _look_in_bucket(root, result, found, exclude, taken)
             continue
-        candidates = _walk(root, result, exclude) if root.is_dir() else [root] if root.exists() else []
+        candidates: Iterable[Path] = [root] if root.exists() else []
+        if root.is_dir():
+            candidates = _walk(root, result, exclude, taken)
         for path in candidates:
-            _examine(path, result, found, subtitles)
+            _examine(path, result, found, subtitles, taken.files)
     result.videos = [found[path] for path in sorted(found)]
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Files that were taken before, and all folders above them."""
+
+    files: frozenset[str]
+    folders: frozenset[str]
+
+    @classmethod
+    def of(cls, files: Iterable[str]) -> _Known:
+        paths, folders = frozenset(files), set[str]()
+        for path in paths:
+            above = path.rpartition("/")[0]
+            while above and above not in folders:
+                folders.add(above)
+                above = above.rpartition("/")[0]
+        return cls(paths, frozenset(folders))
+
+    def holds(self, path: Path) -> bool:
+        """Whether it is one of the files, or of the folders."""
+        return str(path) in self.files or str(path) in self.folders
 
 
 def require_paths(paths: Iterable[Path]) -> None:
@@ -166,7 +198,7 @@ def _not_listed(place: BucketPath, error: OSError) -> UsageError:
 
 
 def _look_in_bucket(
-    root: BucketPath, result: Scan, found: dict[Path, FoundVideo], exclude: Sequence[str]
+    root: BucketPath, result: Scan, found: dict[Path, FoundVideo], exclude: Sequence[str], known: _Known
 ) -> None:
     """Find the videos at and below an address by listings alone."""
     try:
@@ -189,9 +221,9 @@ def _look_in_bucket(
             _take(beside, [root], found)
         if True not in kinds:
             return
-    waiting = [(root, patterns)]
+    waiting = [(root, patterns, False)]
     while waiting:
-        folder, ignored = waiting.pop()
+        folder, ignored, is_service = waiting.pop()
         listed = _listed(folder, result)
         if listed is None:
             continue
@@ -199,13 +231,14 @@ def _look_in_bucket(
             ignored = _with_patterns_of(folder, ignored, result)
         videos = []
         for path, facts in listed:
-            if path.name.startswith(".") or (facts.is_folder and path.name in SERVICE_FOLDERS):
+            passed_over = is_service or _is_service(path.name, facts.is_folder)
+            if passed_over and not known.holds(path):
                 continue
             if ignored.matches(path, facts.is_folder):
                 result.excluded.append(path)
             elif facts.is_folder:
-                waiting.append((path, ignored))
-            elif path.suffix.lower() in VIDEO_SUFFIXES:
+                waiting.append((path, ignored, passed_over))
+            elif path.suffix.lower() in VIDEO_SUFFIXES or str(path) in known.files:
                 videos.append(path)
         _take(listed, videos, found)
 
@@ -258,14 +291,14 @@ def _take(
         )
 
 
-def _walk(root: Path, result: Scan, exclude: Sequence[str]) -> Iterator[Path]:
+def _walk(root: Path, result: Scan, exclude: Sequence[str], known: _Known) -> Iterator[Path]:
     """Files under ``root`` that may be videos. One folder after the other, whatever the depth."""
     try:
-        waiting = [(root, Ignored().below(root, exclude))]
+        waiting = [(root, Ignored().below(root, exclude), False)]
     except ValueError as error:
         raise UsageError("a pattern cannot be read", value=error, remedy=_AS_IN_GIT) from error
     while waiting:
-        folder, ignored = waiting.pop()
+        folder, ignored, is_service = waiting.pop()
         try:
             with os.scandir(folder) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name)
@@ -281,18 +314,27 @@ def _walk(root: Path, result: Scan, exclude: Sequence[str]) -> Iterator[Path]:
         for entry in entries:
             path = Path(entry.path)
             is_folder = _is_folder(entry)
-            # Hidden folders hold caches and trash; a library's own folder holds no videos.
-            if entry.name.startswith(".") or (is_folder and entry.name in SERVICE_FOLDERS):
+            passed_over = is_service or _is_service(entry.name, is_folder)
+            if passed_over and not known.holds(path):
                 continue
             if ignored.matches(path, is_folder):
                 result.excluded.append(path)
             elif is_folder:
-                below.append((path, ignored))
+                below.append((path, ignored, passed_over))
             elif _links_to_folder(entry):
-                result.links += 1
-            elif path.suffix.lower() in VIDEO_SUFFIXES:
+                # Into a ring only as far as somebody has named files in it.
+                if str(path) in known.folders:
+                    below.append((path, ignored, True))
+                else:
+                    result.links += 1
+            elif path.suffix.lower() in VIDEO_SUFFIXES or str(path) in known.files:
                 yield path
         waiting += reversed(below)
+
+
+def _is_service(name: str, is_folder: bool) -> bool:
+    """Whether nobody looks for videos there: what is hidden holds caches, trash, or a library."""
+    return name.startswith(".") or (is_folder and name in SERVICE_FOLDERS)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -337,10 +379,18 @@ def _with_patterns_of(folder: Path, ignored: Ignored, result: Scan) -> Ignored:
     return ignored
 
 
-def _examine(path: Path, result: Scan, found: dict[Path, FoundVideo], subtitles: _Sidecars) -> None:
+def _examine(
+    path: Path,
+    result: Scan,
+    found: dict[Path, FoundVideo],
+    subtitles: _Sidecars,
+    known: Collection[str],
+) -> None:
     try:
         str(path).encode()
         facts = path.lstat() if path not in result.roots else path.stat()
+        if stat.S_ISLNK(facts.st_mode) and str(path) in known and path.is_file():
+            facts = path.stat()
         program = _is_program_text(path) if stat.S_ISREG(facts.st_mode) else False
     except UnicodeEncodeError:
         result.problems.append(

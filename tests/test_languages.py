@@ -93,6 +93,17 @@ def test_an_empty_query_is_refused(query):
         normalise(query)
 
 
+@pytest.mark.parametrize("query", ["...", '""', "- +", "#*", "«…»", "\u0301"])
+def test_a_query_that_holds_no_word_is_refused(query):
+    with pytest.raises(QueryError, match="the query holds no word"):
+        normalise(query)
+
+
+@pytest.mark.parametrize("query", ["7", "#1", "狗", "กา", "½", "🐕", "♥", "‼️", "\U0001fae9", "🇰🇪", "(x)"])
+def test_one_letter_digit_or_pictograph_is_a_query(query):
+    assert normalise(query) == query
+
+
 def test_a_query_may_be_as_long_as_the_limit_and_no_longer():
     assert normalise(" " + "狗" * MAX_QUERY_CHARS) == "狗" * MAX_QUERY_CHARS
     with pytest.raises(QueryError, match=r"too long.*1,001 characters, at most 1,000"):

@@ -122,11 +122,11 @@ def finished_file(path: Path, *, overwrite: bool) -> Iterator[Path]:
         FileExistsError: there is one, and it may not; also if it came while the block ran.
         OSError: the disk is full or fails; what was there is still there.
     """
-    if not overwrite and os.path.lexists(path):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
     # Said of what was asked for, not of the place beside it, and before anything is written.
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not overwrite and os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
     temporary = path.with_name(f".{os.getpid()}-{threading.get_ident()}{path.suffix}")

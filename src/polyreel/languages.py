@@ -138,11 +138,15 @@ def normalise(query: str) -> str:
     """The query as every encoder gets it.
 
     Raises:
-        QueryError: nothing is left after cleaning, or more than ``MAX_QUERY_CHARS`` characters are.
+        QueryError: nothing is left after cleaning, or no letter, digit or pictograph, or more than
+            ``MAX_QUERY_CHARS`` characters are.
     """
     text = narrow(clean(query))
     if not text:
         raise QueryError("the query is empty", value=repr(query[:20]), remedy="Type what the video shows")
+    if not _holds_word(text):
+        # An encoder has a vector for it all the same, which would be near to something.
+        raise QueryError("the query holds no word", value=repr(text[:20]), remedy="Type what the video shows")
     if len(text) > MAX_QUERY_CHARS:
         raise QueryError(
             "the query is too long",
@@ -151,6 +155,19 @@ def normalise(query: str) -> str:
             remedy="Describe one moment in a sentence or two",
         )
     return text
+
+
+def _holds_word(text: str) -> bool:
+    """Whether there is a letter or a digit of any script, or a pictograph such as an emoji."""
+    return any(map(str.isalnum, text)) or _pictographs().search(text) is not None
+
+
+@functools.cache
+def _pictographs() -> Pattern[str]:
+    # Imported late: nearly every query has letters. It also knows emoji that are newer than Python.
+    import regex
+
+    return regex.compile(r"[\p{So}[\p{Emoji}--[#*]]]", regex.VERSION1)
 
 
 @functools.lru_cache(maxsize=1_000)

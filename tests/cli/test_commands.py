@@ -229,8 +229,7 @@ def test_json_is_readable_text(films_folder, capsys):
         (["--mode", "visual", "modrá"], "蓝色"),
         (["dog", "--mode", "subtitles"], "talk.mp4"),
         (["--lang", "vi", "đỏ"], "red.mp4"),
-        (["-red"], "red.mp4"),
-        (["--red--"], "red.mp4"),
+        (["--", "--red--"], "red.mp4"),
         (["--", "-red"], "red.mp4"),
     ],
 )
@@ -583,9 +582,65 @@ def test_a_near_miss_is_offered(capsys):
     assert "Did you mean 'small'?" in ask(capsys, "bundles", "show", "smal")[2]
     for options in (["--topp", "3"], ["--topp=3"]):
         assert "no such option: --topp" in (err := ask(capsys, "search", "red", *options)[2])
-        assert "Did you mean --top? Put a query with hyphens in quotes" in err
+        assert "Did you mean --top? Words that begin with a dash stand behind --" in err
     assert "Did you mean" not in ask(capsys, "search", "red", "--xyzzy")[2]
     assert "Did you mean --json?" in ask(capsys, "doctor", "--jsn")[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["search", "red", "-n", "3"], "--top"),
+        (["search", "red", "-n3"], "--top"),
+        (["search", "red", "-t", "3"], "--top"),
+        (["search", "red", "-top", "3"], "--top"),
+        (["search", "red", "-5"], "--top 5"),
+        (["search", "red", "--limit=5"], "--top"),
+        (["search", "red", "--format", "csv"], "--export"),
+        (["search", "red", "--output", "x.csv"], "--out"),
+        (["search", "red", "--fodler", "x"], "--folder"),
+        (["search", "red", "-"], None),
+        (["search", "-red"], None),
+        (["transcribe", "-t", "vtt", "x"], "--to"),
+        (["index", "x", "-j", "2"], "--workers"),
+        (["index", "x", "--limit", "2"], None),
+    ],
+)
+def test_an_unknown_option_is_no_word_and_what_is_meant_is_offered(capsys, words, meant):
+    code, out, err = ask(capsys, *words)
+    assert (code, out) == (2, "")
+    assert f"{words[0]} has no such option: -" in err
+    assert f"Did you mean {meant}?" in err if meant else "Did you mean" not in err
+
+
+def test_words_of_a_query_begin_with_a_dash_behind_two(films_folder, capsys):
+    for words in (["-n", "3"], ["-5"], ["--top", "--", "red"]):
+        code, out, _ = ask(capsys, "search", *where(films_folder), "--json", "--", *words)
+        document = json.loads(out)
+        assert (code, document["query"]) == (0, " ".join(words))
+
+
+@pytest.mark.parametrize("words", ["help", "help index", "bundles help", "help bundles list", "version"])
+def test_help_and_version_are_verbs_as_well(capsys, words):
+    code, out, _ = ask(capsys, *words.split())
+    rest = [word for word in words.split() if word != "help"]
+    assert (code, out.split()[:2]) == (0, ["Usage:", "polyreel"] if rest != ["version"] else [__version__])
+    if words != "version":
+        assert out == ask(capsys, *rest, "--help")[1]
+
+
+@pytest.mark.parametrize("option", [("-o", "-"), ("--out=-",)])
+def test_a_dash_is_no_file(capsys, option):
+    code, _, err = ask(capsys, "search", "red", "--export", "csv", *option)
+    assert (code, "names a file, and '-' is none" in err) == (2, True)
+
+
+@pytest.mark.parametrize("query", ["...", '""', "- -", "?!", "«»"])
+def test_a_query_without_a_word_is_refused(films_folder, capsys, query):
+    code, out, _ = ask(capsys, "search", *where(films_folder), "--json", "--", query)
+    document = json.loads(out)
+    assert (code, document["error"]["kind"]) == (2, "QueryError")
+    assert "the query holds no word" in document["error"]["message"]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,12 @@ def test_a_folder_is_not_named_as_a_file_is(tmp_path, capsys):
     assert out_folder(dotted) == dotted  # whoever made it meant it
 
 
+def test_a_file_is_not_named_by_a_folder_that_is_there(tmp_path, capsys):
+    for arguments in (("search", "red", "--export", "csv"), ("transcribe", "x.mp4"), ("report", "x.json")):
+        assert main([*arguments, "--out", str(tmp_path)]) == 2
+        assert f"one file is written: {tmp_path}. Name a file in it, such as" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("option", [("--check",), ("--data", "."), ("--workers", "2")])
 def test_ranks_that_are_only_judged_ignore_no_option(tmp_path, capsys, option):
     (tmp_path / "ranks.csv").write_text("")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import errno
 import io
-import itertools
 import os
-import re
-import shlex
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError, MissingArgumentError, UnknownCommandError
+from cyclopts import App, CycloptsError
 
 from polyreel._version import __version__
+from polyreel.cli.bad_usage import bad_usage, unusable_words
 from polyreel.cli.output import print_error
 from polyreel.errors import PolyreelError
 
@@ -22,8 +20,6 @@ __all__ = ["VERBS", "build_app", "main"]
 _FAILED = 1
 _BAD_USAGE = 2
 _INTERRUPTED = 130  # what shells make of SIGINT; a run that keeps what it has done ends as failed
-_OF_PATHS = (["index"], ["transcribe"], ["videos"], ["bundles"])
-_PATH_OPTIONS = frozenset({"--library", "--image", "--folder", "--out", "-o", "--root", "--cuts"})
 _BEGIN = "Begin with: polyreel index ~/Videos && polyreel search 'mbwa anakimbia'"
 _REMEDIES = {
     errno.ENOENT: "Check the path; folders have to be there",
@@ -100,6 +96,8 @@ VERBS = {
 }
 """Verb -> where cyclopts finds it when it is called, and its line of help. ``--help`` imports none."""
 
+_GROUPS = frozenset(verb for verb, (place, _) in VERBS.items() if place.endswith(":app"))
+
 
 def build_app(called: Sequence[str] = ()) -> App:
     """All verbs, none of them imported yet; those in ``called`` take their help from their own docstrings."""
@@ -118,13 +116,10 @@ def build_app(called: Sequence[str] = ()) -> App:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code: 0 done, 1 failed, 2 bad usage, 130 Ctrl-C."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = _as_options(list(sys.argv[1:] if arguments is None else arguments))
     as_json = "--json" in given
-    if _has_empty_path(given):
-        # Such as "$UNSET": taken for a path, it would be the current folder.
-        print_error(
-            "a name or path is empty. For the current folder, say so: '.'", as_json=as_json, kind="UsageError"
-        )
+    if (said := unusable_words(given)) is not None:
+        print_error(said, as_json=as_json, kind="UsageError")
         return _BAD_USAGE
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for terminals that know few letters
@@ -132,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = build_app(given)(given, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except CycloptsError as error:
-        print_error(_bad_usage(error), as_json=as_json, kind=type(error).__name__)
+        print_error(bad_usage(error, groups=_GROUPS), as_json=as_json, kind=type(error).__name__)
         return _BAD_USAGE
     except PolyreelError as error:
         print_error(str(error), as_json=as_json, kind=type(error).__name__)
@@ -173,35 +168,12 @@ def _told(error: OSError) -> str:
     return str(PolyreelError(error.strerror, item=error.filename, remedy=remedy))
 
 
-def _has_empty_path(given: Sequence[str]) -> bool:
-    """Whether a path is given that says nothing."""
-    if "" in given and list(given[:1]) in _OF_PATHS:
-        return True
-    pairs = set(itertools.pairwise(given))
-    return any(f"{option}=" in given or (option, "") in pairs for option in _PATH_OPTIONS)
-
-
-def _bad_usage(error: CycloptsError) -> str:
-    """What to say of it: with how it is written right, where that is known."""
-    words = error.unused_tokens or []
-    if isinstance(error, UnknownCommandError) and words and words[0].startswith("-"):
-        return f"options come after the verb: {words[0]}. {_in_order(words, error)}"
-    if isinstance(error, MissingArgumentError) and error.target is not None:
-        example = re.search(r"^ *(Example: .+)$", error.target.__doc__ or "", re.MULTILINE)
-        return f"{error} {example[1]}" if example else str(error)
-    return str(error)
-
-
-def _in_order(words: Sequence[str], error: UnknownCommandError) -> str:
-    """The command with the options that came too early behind its verb."""
-    above = ["polyreel", *(error.command_chain or ())]
-    verbs = [name for name in error.app or () if not name.startswith("-")]
-    place = next((place for place, word in enumerate(words) if word in verbs), None)
-    if place is None:
-        return f"See: {' '.join(above)} --help"
-    is_group = words[place] in VERBS and VERBS[words[place]][0].endswith(":app")
-    end = place + 1 + is_group
-    return f"Write: {shlex.join([*above, *words[place:end], *words[:place], *words[end:]])}"
+def _as_options(given: list[str]) -> list[str]:
+    """``help`` and ``version``, which other programs have as verbs, as the options that they are here."""
+    place = 1 if given[:1] and given[0] in _GROUPS else 0
+    if given[place : place + 1] == ["help"]:
+        return [*given[:place], *given[place + 1 :], "--help"]
+    return ["--version", *given[1:]] if given[:1] == ["version"] else given
 
 
 def _drop_output() -> None:

@@ -48,8 +48,15 @@ def format_of(out: Path, given: str | None, endings: Mapping[str, tuple[str, ...
         option: how the format is asked for, such as ``--to``.
 
     Raises:
-        UsageError: the ending is that of something else, or nothing says which format it is.
+        UsageError: it is a folder, the ending is that of something else, or nothing says which format it is.
     """
+    if out.is_dir():
+        ending = endings[given][0] if given else next(iter(endings.values()))[0]
+        raise UsageError(
+            "this is a folder, and one file is written",
+            item=out,
+            remedy=f"Name a file in it, such as {out / f'polyreel{ending}'}",
+        )
     ending = out.suffix.lower()
     if given is not None:
         if ending and ending not in endings[given]:

@@ -69,13 +69,12 @@ def _form(out: Path | None, given: Format | None) -> Format:
                 remedy="Name it by --out FILE.html, or print tables by --format markdown or latex",
             )
         return given
+    form = cast(Format, format_of(out, given, REPORTS, option="--format"))
     _require_place(out)
-    return cast(Format, format_of(out, given, REPORTS, option="--format"))
+    return form
 
 
 def _require_place(out: Path) -> None:
-    if out.is_dir():
-        raise UsageError("--out is a folder", item=out, remedy="Name a file")
     if not out.absolute().parent.is_dir():
         raise UsageError(
             "no folder to write the report into", item=out.absolute().parent, remedy="Make it first"

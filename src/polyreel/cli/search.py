@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import App, Parameter, validators
+from cyclopts import Parameter, validators
 from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
@@ -25,7 +25,7 @@ from polyreel.cli.options import (
     spoken_languages,
 )
 from polyreel.cli.output import print_json, print_lines, stderr, stdout, write_paths
-from polyreel.errors import QueryError, UsageError, nearest
+from polyreel.errors import QueryError, UsageError
 from polyreel.files import absolute
 from polyreel.library.last_hits import recall_hit, remember_hits
 from polyreel.library.local_socket import ask_server
@@ -49,7 +49,7 @@ _GAP, _LEAST_LINE, _WRAPPED_LINE = 2, 8, 40
 
 
 def search(
-    *query: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    *query: str,
     library: LibrariesOption = None,
     top: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000))] = 10,
     lang: str = "auto",
@@ -77,7 +77,8 @@ def search(
     """Find moments that match a sentence in any language, a picture or a clip.
 
     Of each video the best moment is shown, and how many more of it match. Words in quotes that
-    the shell leaves there, as in '"sea turtle" island', have to be said just so. Into a pipe or a file, a hit
+    the shell leaves there, as in '"sea turtle" island', have to be said just so; words that begin with a dash
+    stand behind --. Into a pipe or a file, a hit
     is a line of rank, start and end in seconds, score and path, between tabs.
 
     Example: polyreel search "mbwa anakimbia"
@@ -386,26 +387,10 @@ def _match(hit: Hit, width: int) -> str:
 
 
 def _query(words: tuple[str, ...]) -> str:
-    """One query of all words. One word may begin with a hyphen; among several it is a misspelt option."""
+    """One query of all words."""
     if not words:
         raise QueryError("there is no query", remedy="Say what to look for: polyreel search 'mbwa anakimbia'")
-    option = next((word for word in words if len(words) > 1 and word.startswith("--")), None)
-    if option is not None:
-        near = nearest(option.partition("=")[0], _options())
-        offer = "" if near is None else f"Did you mean {near}? "
-        raise UsageError(
-            "search has no such option",
-            item=option,
-            remedy=f"{offer}Put a query with hyphens in quotes, as one word",
-        )
     return " ".join(words)
-
-
-def _options() -> list[str]:
-    """The options of ``search``, as the command line has them."""
-    own = App()
-    own.default(search)
-    return [name for each in own.assemble_argument_collection() for name in each.names if name[:2] == "--"]
 
 
 def _plain(hit: Hit) -> str:

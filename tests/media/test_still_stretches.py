@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import av
@@ -220,19 +221,44 @@ def test_colours_that_the_container_alone_tells_do_not_hide_that_a_page_stands_s
     assert read(path, "near")[2].frames_decoded == read(film, "near")[2].frames_decoded
 
 
-def test_a_logo_that_only_its_opacity_shows_is_seen(tmp_path):
-    path = tmp_path / "logo.webm"
-    options = {"g": "80", "deadline": "realtime", "auto-alt-ref": "0"}
+def write_with_opacity(
+    path: Path, pictures: Iterable[np.ndarray], *, size: tuple[int, int], every: int
+) -> Path:
+    """A video of ten pictures a second, (height, width, 4) each; one in so many is a key frame."""
+    options = {"g": str(every), "deadline": "realtime", "auto-alt-ref": "0"}
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libvpx-vp9", rate=10, options=options)
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuva420p"
+        (stream.width, stream.height), stream.pix_fmt = size, "yuva420p"
         stream.metadata["alpha_mode"] = "1"
-        for number in range(100):
-            pixels = np.full((240, 320, 4), (200, 30, 30, 0), np.uint8)
-            pixels[60:180, 2 * number : 2 * number + 100, 3] = 255 * (15 < number < 75)
+        for pixels in pictures:
             frame = av.VideoFrame.from_ndarray(pixels, format="rgba").reformat(format="yuva420p")
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+    return path
+
+
+def test_a_page_with_opacity_that_stands_still_is_hardly_decoded_and_a_hole_in_it_seen(tmp_path):
+    def pages() -> Iterator[np.ndarray]:
+        for number in range(100):
+            pixels = np.dstack([page(grey=60), np.full(SIZE[::-1], 255, np.uint8)])
+            pixels[200:300, 100:500, 3] = 0 if number > 53 else 255
+            yield pixels
+
+    path = write_with_opacity(tmp_path / "page.webm", pages(), size=SIZE, every=40)
+    times_s, images, health = read(path, "near")
+    assert times_s == pytest.approx(range(10), abs=0.501)
+    assert [image[250, 300].min() > 200 for image in images] == [time_s > 5.35 for time_s in times_s]
+    assert health.frames_decoded < 60
+
+
+def test_a_logo_that_only_its_opacity_shows_is_seen(tmp_path):
+    def logos() -> Iterator[np.ndarray]:
+        for number in range(100):
+            pixels = np.full((240, 320, 4), (200, 30, 30, 0), np.uint8)
+            pixels[60:180, 2 * number : 2 * number + 100, 3] = 255 * (15 < number < 75)
+            yield pixels
+
+    path = write_with_opacity(tmp_path / "logo.webm", logos(), size=(320, 240), every=80)
     times_s, images, _ = read(path, "near")
     assert [image[120].min() < 100 for image in images] == [1.55 < time_s < 7.45 for time_s in times_s]
 

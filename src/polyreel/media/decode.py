@@ -395,7 +395,7 @@ class VideoReader:
             is_key=is_key,
             key_frames_alone=sampling == "fast",
             shows_nothing_new=None if self._is_on_device else self._shows_nothing_new,
-            pixels=self._codec.width * self._codec.height,
+            pixels=self._stream.width * self._stream.height,
         )
 
     def _shows_nothing_new(self, key: Packet[VideoStream]) -> bool:

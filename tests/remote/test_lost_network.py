@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -299,3 +301,14 @@ def test_listings_are_not_waited_out_and_can_take_long(films: Path, cable, silen
     cable.is_cut = True
     assert existing(known) == set()
     assert cable.asked == ["ls", "info", "info"]
+
+
+def test_what_the_packages_log_of_it_is_not_shown():
+    """In a process whose logs nobody handles: gcsfs logs a traceback of each question that it gives up."""
+    pytest.importorskip("fsspec")
+    program = (
+        "import logging; from polyreel.remote import objects; objects._store('memory')\n"
+        "logging.getLogger('gcsfs').error('out of retries'); logging.getLogger('polyreel').error('told')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == "told\n"

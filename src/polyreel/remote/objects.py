@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ __all__ = ["SCHEMES", "ObjectFacts", "facts_of", "listing", "range_of"]
 SCHEMES = {"s3": "AWS_PROFILE or AWS_ACCESS_KEY_ID", "gs": "GOOGLE_APPLICATION_CREDENTIALS"}
 """Scheme of an address -> the variables of the environment that say who asks."""
 
+_PACKAGES = ("fsspec", "gcsfs", "s3fs")
 _SECOND_NS = 10**9
 # Of several lines of a failure the first says what it is; requests and their headers may follow.
 _SAID_CHARS = 200
@@ -130,6 +132,9 @@ def _store(scheme: str) -> Any:
         # Imported late: most commands ask no bucket.
         import fsspec
 
+        # They log what they raise as well, with tracebacks, which Python shows where nobody handles logs.
+        for package in _PACKAGES:
+            logging.getLogger(package).addHandler(logging.NullHandler())
         # What a bucket holds can change between two questions.
         return fsspec.filesystem(scheme, use_listings_cache=False)
     except ImportError as error:

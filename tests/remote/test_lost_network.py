@@ -26,7 +26,7 @@ from polyreel.library.index.run_record import read_run_record
 from polyreel.library.index.scan import scan
 from polyreel.remote import address, answers, objects, spool
 from polyreel.remote.address import existing, place
-from polyreel.remote.reach import BucketLostError
+from polyreel.remote.reach import BucketLostError, first_there
 from polyreel.remote.spool import local_file, spool_folder
 from sounds import write_sounds
 from tiny_bundle import write_tiny_bundle
@@ -301,6 +301,18 @@ def test_listings_are_not_waited_out_and_can_take_long(films: Path, cable, silen
     cable.is_cut = True
     assert existing(known) == set()
     assert cable.asked == ["ls", "info", "info"]
+
+
+def test_that_a_film_is_there_is_not_asked_of_one_after_the_other(films: Path, bucket: Bucket, cable):
+    """As readers of a cluster are started, which look for a film that their node has to see."""
+    paths = [place(bucket.at(f"films/{number}/{number}.mp4")) for number in range(len(FILMS))]
+    bucket.remove("films/0/0.mp4")
+    assert first_there(paths) == paths[1]
+    assert first_there(paths[:1]) is None
+    cable.is_cut = True
+    with pytest.raises(BucketLostError, match="Network is unreachable"):
+        first_there(paths)
+    assert len(cable.asked) < 5
 
 
 def test_what_the_packages_log_of_it_is_not_shown():

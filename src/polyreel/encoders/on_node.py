@@ -95,11 +95,16 @@ def require_seen(sample: Path | None) -> None:
     Raises:
         UsageError: it does not see it.
     """
-    if sample is not None and not sample.exists():
+    if sample is None:
+        return
+    try:
+        sample.stat()
+    except OSError as error:
         raise UsageError(
             f"node {platform.node()} does not see the videos",
             item=sample,
-            remedy="Give every node the extra 'bucket' and credentials in its environment"
+            value=error.strerror,
+            remedy="Give every node the extra 'bucket', credentials in its environment and the network"
             if in_bucket(str(sample))
             else "Mount their folder at the same place on every node",
-        )
+        ) from error

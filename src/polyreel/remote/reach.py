@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from polyreel.errors import MediaError
 from polyreel.remote.address import BucketPath, bucket_answers
 from polyreel.units import count
 
-__all__ = ["BucketLostError", "parted_by_loss", "require_reach"]
+__all__ = ["BucketLostError", "first_there", "parted_by_loss", "require_reach"]
 
 
 class BucketLostError(MediaError):
@@ -43,6 +43,24 @@ def require_reach(path: Path, said: object) -> None:
         raise BucketLostError(
             "the bucket cannot be reached any more", item=path.bucket, value=said, remedy="Check the network"
         )
+
+
+def first_there(paths: Iterable[Path]) -> Path | None:
+    """The first of some films that is there; None if none is.
+
+    Raises:
+        BucketLostError: the bucket of one does not answer: the others would be waited for as long.
+    """
+    for path in paths:
+        try:
+            path.stat()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            require_reach(path, error.strerror)
+            continue
+        return path
+    return None
 
 
 def parted_by_loss(failures: Sequence[MediaError]) -> tuple[BucketLostError | None, list[MediaError]]:

@@ -20,6 +20,7 @@ from polyreel.encoders.on_node import NodeBundle, actor_of, require_seen
 from polyreel.errors import UsageError
 from polyreel.library.index.found_lines import LineEvent, LineJob, LinesFound, NotRead, find_lines
 from polyreel.recognition.protocol import LineRecogniser
+from polyreel.remote.reach import first_there
 from polyreel.scale.cluster import Cluster
 from polyreel.scale.crew import ACTORS_FOR_A_FILE, Crew, Lost, Todo, given_up, work_through
 
@@ -67,7 +68,7 @@ class RayLines:
             (first,) = todo.peek(1)
 
             def make() -> Any:
-                sample = next((job.path for job in (*todo.peek(1), first) if job.path.exists()), None)
+                sample = first_there(job.path for job in (*todo.peek(1), first))
                 return reader.remote(self.bundle, self.load, self.engine, tuple(self.languages), sample)
 
             crew: Crew[LineJob] = Crew(make, wanted=self.readers)

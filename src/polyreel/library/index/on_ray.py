@@ -30,6 +30,7 @@ from polyreel.library.index.decode_pool import (
 from polyreel.library.index.encoding import ClipEncoded, LinesEncoded, ReadEvent, encode_events
 from polyreel.library.index.scan import FoundVideo
 from polyreel.media.limited import DecodeOptions, DecodeWorker, Limits, Opened
+from polyreel.remote.reach import first_there
 from polyreel.scale.cluster import Cluster
 from polyreel.scale.crew import ACTORS_FOR_A_FILE, Crew, Lost, Todo, given_up, work_through
 
@@ -66,6 +67,7 @@ class RayReading:
             UsageError: the cluster cannot be joined, a node does not see the files or has another polyreel,
                 or encoding fails.
             BundleError: a node has another bundle of that name, or none.
+            BucketLostError: the bucket of the files does not answer, as readers are started.
         """
         jobs = list(jobs)
         if not jobs:
@@ -77,8 +79,7 @@ class RayReading:
 
             def make() -> Any:
                 # Of what is still to be read: what was read may be gone by now.
-                some = (job.found.path for job in todo.peek(_MOST_SAMPLES))
-                sample = next((path for path in some if path.exists()), None)
+                sample = first_there(job.found.path for job in todo.peek(_MOST_SAMPLES))
                 return reader.remote(self.bundle, self.limits, sample)
 
             crew: Crew[Job] = Crew(make, wanted=self.readers)

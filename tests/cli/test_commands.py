@@ -213,7 +213,7 @@ def test_search_as_json_keeps_the_contract(films_folder, capsys):
     assert best["video"] == str(films_folder / "videos" / "talk.mp4")
     assert isinstance(best["start_s"], float)
     assert isinstance(best["evidence"]["visual"], float)
-    assert set(best["evidence"]["subtitle"]) == {"text", "language", "kind"}
+    assert set(best["evidence"]["subtitle"]) == {"text", "language", "kind", "start_s", "end_s"}
 
 
 def test_json_is_readable_text(films_folder, capsys):

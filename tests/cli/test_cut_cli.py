@@ -190,7 +190,7 @@ def test_a_search_is_exported_and_refused_where_it_cannot_be(folder, tmp_path, c
         assert code == 2
         assert said in err, arguments
     assert [path.name for path in tmp_path.iterdir()] == ["reds.edl"]
-    for name, begins in (("a.CSV", "rank,"), ("b.m3u8", "#EXTM3U"), ("c.xml", "<?xml")):
+    for name, begins in (("a.CSV", "\ufeffrank,"), ("b.m3u8", "#EXTM3U"), ("c.xml", "<?xml")):
         code, _, err = ask(capsys, "search", "red", *where, "-o", tmp_path / name)
-        assert (code, (tmp_path / name).read_text().startswith(begins)) == (0, True), err
+        assert (code, (tmp_path / name).read_text(encoding="utf-8").startswith(begins)) == (0, True), err
     assert ask(capsys, "search", "red", *where, "--export", "edl", "-o", tmp_path / "d.txt")[0] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from fractions import Fraction
@@ -28,7 +29,7 @@ RATES = [Fraction(25), NTSC, FILM, Fraction(24), Fraction(50), Fraction(60000, 1
 
 
 def hit(rank: int, video: str, start_s: float, end_s: float, text: str = "") -> Hit:
-    line = SubtitleEvidence(text=text, language="en") if text else None
+    line = SubtitleEvidence(text=text, language="en", start_s=2, end_s=3.5) if text else None
     evidence = Evidence(visual=0.3, picture=0.5, line=None, subtitle=line)
     return Hit(
         video=video,
@@ -244,6 +245,16 @@ def test_m3u_and_csv_keep_names_lines_and_times():
     assert [row["start"] for row in rows] == ["0:01.500", "0:00.000"]
     assert rows[0]["text"] == "'=HYPERLINK(1)\\nsecond"  # no spreadsheet calculates it
     assert rows[1]["video"] == "/f/犬.mkv"
+    assert [(row["line_start_s"], row["line_end_s"]) for row in rows] == [("2.000", "3.500"), ("", "")]
+
+
+def test_spreadsheets_are_told_the_encoding_of_a_csv_and_nothing_else_is(tmp_path):
+    hits = [hit(1, "/f/собака 犬.mkv", 0, 3)]
+    for kind, mark in (("csv", codecs.BOM_UTF8), ("m3u", b"#EXT")):
+        export_hits(hits, tmp_path / f"list.{kind}", kind=kind, title="x")
+        assert (tmp_path / f"list.{kind}").read_bytes().startswith(mark)
+    with (tmp_path / "list.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert next(csv.DictReader(file))["rank"] == "1"
 
 
 # Writing

@@ -114,7 +114,9 @@ def test_words_of_another_language_find_a_subtitle(library):
             hit = library.search(query, mode=mode).hits[0]
             assert Path(hit.video).stem == "talk"
             assert (hit.start_s, hit.end_s) == (3.0, pytest.approx(6.0))
-            assert hit.evidence.subtitle == SubtitleEvidence(text="and then the dog runs away", language="en")
+            assert hit.evidence.subtitle == SubtitleEvidence(
+                text="and then the dog runs away", language="en", start_s=4.0, end_s=5.0
+            )
 
 
 def test_a_rare_word_finds_the_line_that_has_it(library):
@@ -127,7 +129,9 @@ def test_a_rare_word_finds_the_line_that_has_it(library):
 
 def test_chinese_words_are_found_within_a_sentence(library):
     (hit,) = library.search("公园", mode="subtitles").hits
-    assert hit.evidence.subtitle == SubtitleEvidence(text="天气很好，我们去公园散步", language="en")
+    assert hit.evidence.subtitle == SubtitleEvidence(
+        text="天气很好，我们去公园散步", language="en", start_s=10.0, end_s=11.0
+    )
 
 
 @pytest.mark.parametrize(
@@ -377,7 +381,10 @@ def test_a_query_in_one_language_finds_a_subtitle_in_another(tmp_path, small_bun
             assert result.confident
             assert result.hits[0].start_s == 3.0
             assert result.hits[0].evidence.subtitle == SubtitleEvidence(
-                text="The children are playing with a ball in the park.", language="en"
+                text="The children are playing with a ball in the park.",
+                language="en",
+                start_s=3.0,
+                end_s=5.0,
             )
 
 
@@ -417,6 +424,33 @@ def test_of_several_paths_the_first_that_is_there_is_shown(copied):
         assert red_of(library)[0].video == str(first)
         (videos / "elsewhere.mp4").rename(first)
         assert red_of(library)[0].video == str(first)
+
+
+def test_of_a_folder_the_copy_that_lies_there_is_told(copied):
+    videos = copied.parent / "videos"
+    with open_library(copied) as library:
+        for folder in ("b", str(videos / "b"), "b/again.mp4"):
+            filters = Filter(folder=folder)
+            found = [*library.search("red", filters=filters).hits, *library.videos(filters=filters)]
+            assert {Path(each.media).parent.name for each in found} == {"b"}
+            hit = library.search("red", filters=filters, top=1).hits[0]
+            assert hit.video == hit.media == str(videos / "b" / "again.mp4")
+        (video,) = (each for each in library.videos(filters=Filter(folder="b")) if each.copies)
+        assert (video.name, video.copies) == ("b/again.mp4", ("a/red.mp4",))
+        (videos / "b" / "again.mp4").unlink()  # gone, and still no file elsewhere
+        assert library.search("red", filters=Filter(folder="b"), top=1).hits[0].video.endswith("b/again.mp4")
+
+
+def test_what_was_found_by_a_line_is_watched_from_the_line_on(tmp_path, tiny_bundle):
+    film(tmp_path / "videos" / "long.mp4", "red", each_s=10)
+    subtitles(tmp_path / "videos" / "long.srt", (0, 2, "good evening"), (5, 7, "the dog runs away"))
+    index_films(tmp_path / "videos", tmp_path / "library", tiny_bundle)
+    with open_library(tmp_path / "library") as library:
+        said = library.search("the dog runs away", top=1).hits[0]
+        assert (said.start_s, said.end_s, said.watch_start_s, said.watch_end_s) == (0, 10, 4, 10)
+        assert (said.evidence.subtitle.start_s, said.evidence.subtitle.end_s) == (5, 7)
+        seen = library.search("red", top=1, mode="visual").hits[0]
+        assert (seen.watch_start_s, seen.watch_end_s) == (0, 10)
 
 
 def test_copies_count_for_folders_and_the_common_folder(copied, tmp_path, tiny_bundle):

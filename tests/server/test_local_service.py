@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from servers import make_library, serving
 
-from films import open_library
+from films import film, index_films, open_library
 from polyreel.cli import search as verb
 from polyreel.cli.app import main
 from polyreel.library import local_socket
@@ -143,3 +143,24 @@ def test_where_no_name_is_short_enough_there_is_no_socket(library, cache, monkey
     with served(library):
         assert ask_server(library, ASKED) is None
     assert not deep.exists()
+
+
+def test_it_names_the_copy_in_the_folder_that_is_searched(tmp_path, tiny_bundle):
+    """As the search done here, the API and the lists of the page do."""
+    videos = tmp_path / "videos"
+    film(videos / "a" / "red.mp4", "red")
+    (videos / "b").mkdir()
+    shutil.copyfile(videos / "a" / "red.mp4", videos / "b" / "again.mp4")
+    index_films(videos, tmp_path / "library", tiny_bundle)
+    with served(tmp_path / "library") as client:
+        answer = ask_server(tmp_path / "library", {**ASKED, "query": "red", "filters": {"folder": "b"}})
+        assert answer["hits"][0]["video"] == answer["hits"][0]["media"] == str(videos / "b" / "again.mp4")
+        found = client.get("/api/v1/search", params={"q": "red", "folder": "b"}).json()
+        assert found["hits"][0]["video"] == "b/again.mp4"
+        assert (
+            client.get("/api/v1/videos", params={"folder": "b"}).json()["videos"][0]["name"] == "b/again.mp4"
+        )
+        for address in ("/export/csv", "/api/v1/search/export"):
+            asked = {"q": "red", "folder": "b"} | ({"to": "csv"} if address.startswith("/api") else {})
+            table = client.get(address, params=asked).content.decode("utf-8-sig")
+            assert table.splitlines()[1].split(",")[1] == str(videos / "b" / "again.mp4")

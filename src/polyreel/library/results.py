@@ -87,11 +87,14 @@ class SubtitleEvidence(LibraryResult):
         text: as the file has it, or as it was recognised.
         language: BCP-47 tag; "und" is unknown.
         kind: whether it is a subtitle, or was heard or read on the screen.
+        start_s, end_s: when it is there, seconds; None from a server that does not tell.
     """
 
     text: str
     language: str
     kind: LineKind = "subtitles"
+    start_s: Seconds | None = None
+    end_s: Seconds | None = None
 
     def __str__(self) -> str:
         made = "" if self.kind == "subtitles" else f", {self.kind}"
@@ -120,11 +123,12 @@ class Hit(LibraryResult):
     """A moment: one clip, or adjacent ones merged. What shows the same as a better one beside it is no other.
 
     Attributes:
-        video: path of the file.
+        video: path of the file; of several copies, where only a folder was searched, of one that lies there.
         video_id: hash of the video's content.
         clip_id: key of the best clip.
         start_s, end_s: the moment, seconds.
-        watch_start_s, watch_end_s: the same, with some time before and after it where it is under 4 seconds.
+        watch_start_s, watch_end_s: what to watch of it: from a second before the line on, where a line speaks
+            more for it than what it shows; with some time before and after, where that is under 4 seconds.
         score: what hits are ranked by: the cosine in mode "visual", else what all evidence together makes of
             it, 0 to 1.
         rank: 1 for the best.

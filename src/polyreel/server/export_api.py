@@ -70,7 +70,7 @@ async def export(
         q, top=top, mode=mode, language=lang, likely=likely, filters=filters, per_video=per_video
     )
     result = await server.batcher.ask(query)
-    return await _list_of(request, server, result, result.hits, to)
+    return await _list_of(request, server, result, result.hits, to, filters.folder)
 
 
 @router.get("/export/{kind}", include_in_schema=False)
@@ -80,11 +80,16 @@ async def export_of_page(
     """What the page of this search shows, as a list."""
     params = SearchParams.of(request.query_params)
     result = await server.batcher.ask(params.query(server, spoken_languages(request)))
-    return await _list_of(request, server, result, result.hits[: params.top], kind)
+    return await _list_of(request, server, result, result.hits[: params.top], kind, params.folder or None)
 
 
 async def _list_of(
-    request: Request, server: Server, result: SearchResult, hits: Sequence[Hit], kind: str
+    request: Request,
+    server: Server,
+    result: SearchResult,
+    hits: Sequence[Hit],
+    kind: str,
+    folder: str | None,
 ) -> Response:
     if kind not in EXPORT_FORMATS:
         raise UnknownNameError("format", kind[:20], EXPORT_FORMATS)
@@ -93,7 +98,7 @@ async def _list_of(
     title = result.query or "polyreel"
     async with server.decoding.slot():
         # A client that has gone does not end the thread, which reads the films.
-        made = await asyncio.shield(run_in_threadpool(_export, server, hits, kind, title))
+        made = await asyncio.shield(run_in_threadpool(_export, server, hits, kind, title, folder))
     name = " ".join(_NOT_IN_NAMES.sub(" ", title).split())[:_MOST_CHARS].strip(" .") or "polyreel"
     if made.left_out:
         translations = translations_for(request)
@@ -105,7 +110,7 @@ async def _list_of(
     return Response(made.content, media_type=_KINDS[kind], headers=headers)
 
 
-def _export(server: Server, hits: Sequence[Hit], kind: str, title: str) -> Export:
+def _export(server: Server, hits: Sequence[Hit], kind: str, title: str, folder: str | None) -> Export:
     snapshot = server.snapshot
     video_of = {place(hit.video): hit.video_id for hit in hits}
     if server.settings.token is None:  # who sees this page is at home here
@@ -114,7 +119,7 @@ def _export(server: Server, hits: Sequence[Hit], kind: str, title: str) -> Expor
 
     def there(path: FilePath) -> FilePath:
         try:
-            return video_file(snapshot, video_of[path])[0]
+            return video_file(snapshot, video_of[path], folder=folder)[0]
         except NotFoundError as error:
             raise MediaError(error.what, item=error.item, remedy=error.remedy) from error
 

@@ -167,13 +167,20 @@ def _matches(given: list[str], etag: str) -> bool:
     return "*" in tags or etag in {tag.removeprefix("W/") for tag in tags}
 
 
-def video_file(snapshot: LibrarySnapshot, video_id: str) -> tuple[Path, os.stat_result]:
+def video_file(
+    snapshot: LibrarySnapshot, video_id: str, *, folder: str | None = None
+) -> tuple[Path, os.stat_result]:
     """The file of a video, if it still is what was indexed.
+
+    Args:
+        snapshot: what is searched.
+        video_id: hash of the video's content.
+        folder: as in ``Snapshot.file_of``.
 
     Raises:
         NotFoundError: it is not in the library, is gone, has changed, or is now a link to somewhere else.
     """
-    indexed = snapshot.file_of(video_id)
+    indexed = snapshot.file_of(video_id, folder=folder)
     path, name = place(indexed.path), snapshot.name(indexed.path)
     facts = _facts(path)
     if facts is None and isinstance(path, BucketPath):

@@ -116,14 +116,15 @@ class LocalService:
             per_video=asked.per_video,
             exact=asked.exact,
         )
-        return _with_paths(await self._server.batcher.ask(query), snapshot).model_dump(mode="json")
+        found = await self._server.batcher.ask(query)
+        return _with_paths(found, snapshot, asked.filters.folder).model_dump(mode="json")
 
 
-def _with_paths(result: SearchResult, snapshot: LibrarySnapshot) -> SearchResult:
-    """A result whose hits name files by their paths, as a search on this machine does."""
+def _with_paths(result: SearchResult, snapshot: LibrarySnapshot, folder: str | None) -> SearchResult:
+    """A result whose hits name files by their paths, as a search of that folder on this machine does."""
     hits = []
     for hit in result.hits:
-        path = snapshot.file_of(hit.video_id).path
+        path = snapshot.file_of(hit.video_id, folder=folder).path
         thumbnail = f"{snapshot.folder}/{snapshot.clip_facts(hit.clip_id)['thumbnail']}"
         hits.append(hit.model_copy(update={"video": path, "media": path, "thumbnail": thumbnail}))
     return result.model_copy(update={"hits": tuple(hits)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,19 +37,24 @@ class Export:
     """A list of hits as another program reads it.
 
     Attributes:
+        kind: one of ``EXPORT_FORMATS``.
         text: of the file.
         left_out: what is wrong with films that could not be read, whose hits are not in it.
         varying: films whose frame rate varies, and the frames a second that they are counted at.
     """
 
+    kind: str
     text: str
     left_out: Sequence[MediaError] = ()
     varying: Mapping[Path, float] | None = None
 
     @property
     def content(self) -> bytes:
-        """The file."""
-        return self.text.encode(_ENCODING, _ERRORS)
+        """The file. One for spreadsheets begins with a byte-order mark.
+
+        Without it they take UTF-8 for an 8-bit encoding of the system, and garble names in Cyrillic.
+        """
+        return (codecs.BOM_UTF8 if self.kind == "csv" else b"") + self.text.encode(_ENCODING, _ERRORS)
 
 
 def formats_here() -> tuple[str, ...]:
@@ -84,7 +90,7 @@ def export_text(
             remedy="Export as csv, cut the moments out (polyreel cut), or mount the bucket and index that",
         )
     if kind in _LISTS:
-        return Export(_LISTS[kind](hits, title))
+        return Export(kind, _LISTS[kind](hits, title))
     with DecodeWorker() as worker:
         moments, problems = moments_of(hits, lambda path: facts_of(worker, place(path)))
     if not moments:
@@ -92,7 +98,7 @@ def export_text(
             "no film of the hits can be read", value=problems[0], remedy="See 'polyreel doctor'"
         )
     varying = {moment.path: float(moment.film.rate) for moment in moments if moment.film.is_variable}
-    return Export(_FOR_EDITORS[kind](moments, title), problems, varying)
+    return Export(kind, _FOR_EDITORS[kind](moments, title), problems, varying)
 
 
 def export_hits(

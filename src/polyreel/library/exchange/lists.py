@@ -26,6 +26,8 @@ _COLUMNS = (
     "language",
     "text",
     "clip_id",
+    "line_start_s",
+    "line_end_s",
 )
 # A spreadsheet takes what begins so for a formula, which can send its neighbours away.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -79,9 +81,15 @@ def as_csv(hits: Sequence[Hit], _title: str) -> str:
                 line.language if line else "",
                 _cell(line.text) if line else "",
                 hit.clip_id,
+                _seconds(line.start_s if line else None),
+                _seconds(line.end_s if line else None),
             )
         )
     return made.getvalue()
+
+
+def _seconds(time_s: float | None) -> str:
+    return "" if time_s is None else f"{time_s:.3f}"
 
 
 def _cell(text: str) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from polyreel.library.search.clip_evidence import NO_LINE, Place, Weighed
 from polyreel.library.search.searched_vectors import SearchedVectors
 
-__all__ = ["Moment", "RankedMoments", "watchable"]
+__all__ = ["Moment", "RankedMoments", "watchable", "with_lead"]
 
 _ADJACENT_S = 1.0
 # An adjacent clip belongs to a moment if it is nearly as good as the moment's best.
@@ -24,6 +24,8 @@ _SAYS_SOMETHING = 0.1
 # were parted where the picture changes (at most 0.93), and none of 19,371 pairs of clips of other videos.
 _SAME_PICTURE = 0.95
 _LEAST_S = 4.0
+# Before a line, so that its first word is not cut.
+_LEAD_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,18 @@ class RankedMoments:
         vectors = self._vectors[self._clips.rows]
         likenesses: list[float] = np.einsum("rd,rd->r", vectors[:-1], vectors[1:]).tolist()
         return likenesses
+
+
+def with_lead(start_s: float, end_s: float, *, until_s: float, duration_s: float) -> tuple[float, float]:
+    """What to watch of a moment for a line of it: from just before the line to the end of the moment.
+
+    Args:
+        start_s, end_s: the line, seconds from the start of the video.
+        until_s: end of the moment.
+        duration_s: length of the video; the span stays within it.
+    """
+    begin_s = min(max(start_s - _LEAD_S, 0.0), duration_s)
+    return begin_s, min(max(until_s, end_s, begin_s), duration_s)
 
 
 def watchable(start_s: float, end_s: float, duration_s: float) -> tuple[float, float]:

@@ -19,7 +19,7 @@ from polyreel.library.results import FAIR, Evidence, Hit, SearchResult, Subtitle
 from polyreel.library.search.calibration import Calibration
 from polyreel.library.search.clip_evidence import NO_LINE, ClipEvidence, Mask, Place, Pool
 from polyreel.library.search.evidence import UNSURE, probability
-from polyreel.library.search.moments import Moment, RankedMoments, watchable
+from polyreel.library.search.moments import Moment, RankedMoments, watchable, with_lead
 from polyreel.library.search.search_query import SearchQuery, Vector
 from polyreel.library.search.searched_vectors import Cosines
 from polyreel.library.search.snapshot import Snapshot
@@ -28,7 +28,7 @@ __all__ = ["Ranking"]
 
 # How many clips of each kind of evidence are looked at first, and how many times as many after each look.
 _CANDIDATES, _DEEPER = 200, 4
-_SAID = ("text", "language", "kind")
+_SAID = ("text", "language", "kind", "start_s", "end_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,19 +186,23 @@ class Ranking:
 
     def _hit(self, rank: int, shown: _Shown, clip: Mapping[str, Any]) -> Hit:
         snapshot, calibration, moment = self._snapshot, self._calibration, shown.moment
-        line = None
+        line, said_s = None, None
         if moment.line != NO_LINE:
             facts = {name: snapshot.index.subtitles[name][moment.line].as_py() for name in _SAID}
-            line = SubtitleEvidence(**facts)
+            line, said_s = SubtitleEvidence(**facts), (facts["start_s"], facts["end_s"])
         by_sight = self._query.by_sight and bool(clip["encoded"])
         can_see = by_sight and calibration is not None and calibration.clips is not None
         can_read = line is not None and calibration is not None
         strength = None
         if can_see or can_read:
             strength = probability(moment.weight)
-        path = snapshot.file_of(clip["video"]).path
+        path = snapshot.file_of(clip["video"], folder=self._query.filters.folder).path
         duration_s = snapshot.video_facts(snapshot.video_row(clip["video"]))["duration_s"]
-        watch_start_s, watch_end_s = watchable(moment.start_s, moment.end_s, duration_s)
+        begin_s, stop_s = moment.start_s, moment.end_s
+        if said_s is not None and moment.lines >= moment.pictures:
+            # That is said is why it was found: who plays it need not wait for that.
+            begin_s, stop_s = with_lead(*said_s, until_s=moment.end_s, duration_s=duration_s)
+        watch_start_s, watch_end_s = watchable(begin_s, stop_s, duration_s)
         return Hit(
             video=snapshot.locator.video(path, snapshot.root),
             video_id=clip["video"],

@@ -54,9 +54,9 @@ from polyreel.library.store.words import WORDS, indexed_words
 __all__ = ["CACHE", "SearchIndex", "cache_of", "load_search_index"]
 
 CACHE = "cache"
-_LAYOUT = 10
+_LAYOUT = 11
 _CLIP_COLUMNS = ["clip_id", "video", "path", "start_s", "end_s", "thumbnail", "encoded"]
-_SUBTITLE_COLUMNS = ["subtitle_id", "text", "language", "kind", "clip", "encoded"]
+_SUBTITLE_COLUMNS = ["subtitle_id", "text", "language", "kind", "start_s", "end_s", "clip", "encoded"]
 _VIDEO_FACTS = ["path", "video", "size_bytes", "mtime_ns"]
 _VIDEO_COLUMNS = [*_VIDEO_FACTS, "first", "clips", "duration_s", "languages", "copies"]
 _COPIES = pa.list_(pa.struct([("path", pa.string()), ("mtime_ns", pa.int64())]))
@@ -76,8 +76,8 @@ class SearchIndex:
         clips: a row a clip: clip_id, video, path, start_s, end_s, thumbnail, encoded (whether it has a vector
             of the generation that searches use; else its row there is zero); by path and time.
         clip_vectors: (clips, dim).
-        subtitles: a row a line: subtitle_id, text, language, kind (see ``line_kinds``), clip (row of the clip
-            that holds its middle), encoded; by clip and time.
+        subtitles: a row a line: subtitle_id, text, language, kind (see ``line_kinds``), start_s, end_s, clip
+            (row of the clip that holds its middle), encoded; by clip and time.
         subtitle_vectors: (subtitles, dim).
         videos: a row a video: path, video, first (row of its first clip) and clips (how many, one after the
             other), duration_s, size_bytes and mtime_ns (of the file as it was indexed), languages (of its

@@ -344,7 +344,7 @@ class SearchedLibrary(ABC):
         """
         snapshot = self.snapshot
         rows = np.flatnonzero(snapshot.allowed_videos(filters))[skip : skip + top]
-        return [snapshot.video(int(row)) for row in rows]
+        return [snapshot.video(int(row), folder=filters.folder) for row in rows]
 
     def contents(self) -> Contents:
         """What can be searched, and which files were left out or read in part."""

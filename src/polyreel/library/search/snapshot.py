@@ -242,8 +242,7 @@ class Snapshot(ABC):
 
     def _within(self, folder: str) -> NDArray[np.bool_]:
         """Which videos lie below a folder, or at that path, (videos,)."""
-        inside = given_path(folder) if is_address(Path(folder)) else self.root / folder
-        asked = kept_place(inside)
+        asked = self._place_of(folder)
         path = str(asked).rstrip("/")
         paths = self.index.videos["path"]
         below = pc.or_(pc.starts_with(paths, f"{path}/"), pc.equal(paths, path))
@@ -258,15 +257,19 @@ class Snapshot(ABC):
             )
         return within
 
+    def _place_of(self, folder: str) -> Path:
+        """The folder, or the file, that a filter names."""
+        return kept_place(given_path(folder) if is_address(Path(folder)) else self.root / folder)
+
     def allowed_clips(self, filters: Filter) -> NDArray[np.bool_]:
         """Which clips a filter lets through, (clips,)."""
         return np.repeat(self.allowed_videos(filters), self.index.videos["clips"].to_numpy())
 
-    def video(self, row: int) -> Video:
-        """The video in a row of ``index.videos``."""
+    def video(self, row: int, *, folder: str | None = None) -> Video:
+        """The video in a row of ``index.videos``; ``folder`` is that of ``file_of``."""
         facts = self.video_facts(row)
         middle = self.index.clips.slice(facts["first"] + facts["clips"] // 2, 1).to_pylist()[0]
-        file = self.file_of(facts["video"])
+        file = self.file_of(facts["video"], folder=folder)
         paths = [facts["path"], *(copy["path"] for copy in facts["copies"])]
         return Video(
             id=facts["video"],
@@ -281,10 +284,15 @@ class Snapshot(ABC):
             copies=tuple(self.name(path) for path in paths if path != file.path),
         )
 
-    def file_of(self, video_id: str) -> IndexedFile:
+    def file_of(self, video_id: str, *, folder: str | None = None) -> IndexedFile:
         """The file to show and play: the first of the video's paths that is as it was indexed.
 
         Where none is, the first path, so that messages name it.
+
+        Args:
+            video_id: hash of the video's content.
+            folder: that of a filter: of several paths only those below it count, so that who searches there
+                is told of no file elsewhere; where none lies below it, all do.
 
         Raises:
             NotFoundError: the library holds no such video.
@@ -295,6 +303,9 @@ class Snapshot(ABC):
             for file in (facts, *facts["copies"])
         ]
         # A video that lies at one path only, as most do, costs no look at the disk.
+        if len(files) > 1 and folder is not None:
+            asked = self._place_of(folder)
+            files = [file for file in files if is_below(file.path, asked)] or files
         return files[0] if len(files) == 1 else next((file for file in files if file.is_unchanged), files[0])
 
     def video_facts(self, row: int) -> Mapping[str, Any]:

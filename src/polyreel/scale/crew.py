@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +71,7 @@ class Todo(Generic[_Item]):
     def __init__(self, items: Iterable[_Item], *, count: int) -> None:
         self._items, self._left = iter(items), count
         self._next: deque[_Item] = deque()
+        self._lost: Counter[_Item] = Counter()
 
     def __bool__(self) -> bool:
         return bool(self.peek(1))
@@ -92,9 +93,17 @@ class Todo(Generic[_Item]):
         self.peek(1)
         return self._next.popleft()
 
-    def put_back(self, item: _Item) -> None:
-        """Let this one be the next."""
+    def try_again(self, item: _Item) -> bool:
+        """Let an item that an actor ended at be the next one, unless ``ACTORS_FOR_A_FILE`` have by now.
+
+        Returns:
+            Whether it is.
+        """
+        self._lost[item] += 1
+        if self._lost[item] == ACTORS_FOR_A_FILE:
+            return False
         self._next.appendleft(item)
+        return True
 
 
 class Crew(Generic[_Item]):
@@ -257,7 +266,7 @@ def work_through(
         crew: actors; closed at the end.
         todo: what to do.
         give: asks an idle actor for an item.
-        take: makes an actor's answer about an item events; puts the item back if it is ``Lost``.
+        take: makes an actor's answer about an item events; tries the item again if it is ``Lost``.
         may_give: whether the next item has its turn yet; it has at the latest once nothing is worked on.
     """
     try:

@@ -6,7 +6,6 @@ pictures. One whose reader is lost is read again, by another one.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from polyreel.datasets.store.media_features import ClipFeatures, MediaReader, MediumJob
-from polyreel.encoders.on_node import NodeBundle, actor_of, require_seen
+from polyreel.encoders.on_node import NodeBundle
 from polyreel.encoders.runtime import Bundle
 from polyreel.media.limited import DecodeWorker
 from polyreel.media.pictures import OpenArchives
 from polyreel.scale.cluster import Cluster
-from polyreel.scale.crew import ACTORS_FOR_A_FILE, Crew, Lost, Todo, given_up, work_through
+from polyreel.scale.crew import Crew, Lost, Todo, given_up, work_through
+from polyreel.scale.nodes import actor_of, require_seen
 
 __all__ = ["RayFeatures"]
 
@@ -60,7 +60,7 @@ class RayFeatures:
             return
         with self.cluster:
             self.cluster.join()
-            reader = actor_of(_FeatureReader, device=self.bundle.device)
+            reader = actor_of(_FeatureReader, uses_gpu=self.bundle.uses_gpu)
 
             def make() -> Any:
                 some = (job.path for job in todo.peek(_MOST_SAMPLES))
@@ -80,7 +80,6 @@ class _InOrder:
 
     def __init__(self, crew: Crew[MediumJob], todo: Todo[MediumJob], dim: int) -> None:
         self._crew, self._todo, self._dim = crew, todo, dim
-        self._lost: Counter[int] = Counter()
         self._waiting: dict[int, list[ClipFeatures]] = {}
         self._next = 0
 
@@ -98,9 +97,7 @@ class _InOrder:
         if not isinstance(answer, Lost):
             yield answer
             return
-        self._lost[job.number] += 1
-        if self._lost[job.number] < ACTORS_FOR_A_FILE:
-            self._todo.put_back(job)
+        if self._todo.try_again(job):
             return
         said = str(given_up(job.path or Path(job.clips[0].video), answer.why))
         none = np.zeros((0, self._dim), np.float16)

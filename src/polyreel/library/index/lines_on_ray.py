@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import platform
 import time
-from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from polyreel.encoders.devices import CPU
-from polyreel.encoders.on_node import NodeBundle, actor_of, require_seen
+from polyreel.encoders.on_node import NodeBundle
 from polyreel.errors import UsageError
 from polyreel.library.index.found_lines import LineEvent, LineJob, LinesFound, NotRead, find_lines
 from polyreel.recognition.protocol import LineRecogniser
 from polyreel.remote.reach import first_there
 from polyreel.scale.cluster import Cluster
-from polyreel.scale.crew import ACTORS_FOR_A_FILE, Crew, Lost, Todo, given_up, work_through
+from polyreel.scale.crew import Crew, Lost, Todo, given_up, work_through
+from polyreel.scale.nodes import actor_of, require_seen
 
 __all__ = ["RayLines"]
 
@@ -64,7 +64,7 @@ class RayLines:
             return
         with self.cluster:
             self.cluster.join()
-            reader = actor_of(_LineReader, device=self.device)
+            reader = actor_of(_LineReader, uses_gpu=self.device != CPU)
             (first,) = todo.peek(1)
 
             def make() -> Any:
@@ -81,7 +81,6 @@ class _Finding:
 
     def __init__(self, crew: Crew[LineJob], todo: Todo[LineJob]) -> None:
         self._crew, self._todo = crew, todo
-        self._lost: Counter[LineJob] = Counter()
         self._rest: dict[LineJob, LineJob | None] = {}
 
     def give(self, actor: Any, job: LineJob) -> None:
@@ -94,19 +93,12 @@ class _Finding:
         del actor
         if isinstance(answer, Lost):
             # A reader that is lost behind its last word has read the video.
-            if self._rest[job] is not None:
-                yield from self._again(job, answer.why)
+            if self._rest[job] is not None and not self._todo.try_again(job):
+                yield NotRead(given_up(job.path, answer.why))
             return
         for event in answer or ():  # None is the end of a generator, whose last piece told the video's
             self._rest[job] = event.rest if isinstance(event, LinesFound) else None
             yield event
-
-    def _again(self, job: LineJob, why: str) -> Iterator[LineEvent]:
-        self._lost[job] += 1
-        if self._lost[job] < ACTORS_FOR_A_FILE:
-            self._todo.put_back(job)
-        else:
-            yield NotRead(given_up(job.path, why))
 
 
 class _LineReader:

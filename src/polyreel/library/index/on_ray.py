@@ -12,13 +12,12 @@ import errno
 import platform
 import threading
 import time
-from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from polyreel.encoders.on_node import NodeBundle, actor_of, require_seen
+from polyreel.encoders.on_node import NodeBundle
 from polyreel.library.index.decode_pool import (
     Changed,
     Duplicate,
@@ -32,7 +31,8 @@ from polyreel.library.index.scan import FoundVideo
 from polyreel.media.limited import DecodeOptions, DecodeWorker, Limits, Opened
 from polyreel.remote.reach import first_there
 from polyreel.scale.cluster import Cluster
-from polyreel.scale.crew import ACTORS_FOR_A_FILE, Crew, Lost, Todo, given_up, work_through
+from polyreel.scale.crew import Crew, Lost, Todo, given_up, work_through
+from polyreel.scale.nodes import actor_of, require_seen
 
 __all__ = ["RayReading"]
 
@@ -75,7 +75,7 @@ class RayReading:
         todo = Todo(jobs, count=len(jobs))
         with self.cluster:
             self.cluster.join()
-            reader = actor_of(_Reader, device=self.bundle.device)
+            reader = actor_of(_Reader, uses_gpu=self.bundle.uses_gpu)
 
             def make() -> Any:
                 # Of what is still to be read: what was read may be gone by now.
@@ -92,7 +92,6 @@ class _Reading:
 
     def __init__(self, crew: Crew[Job], todo: Todo[Job], seen: set[str], kept_s: Mapping[str, float]) -> None:
         self._crew, self._todo, self._seen, self._kept_s = crew, todo, seen, kept_s
-        self._lost: Counter[Job] = Counter()
         self._opened: set[Job] = set()
         self._ended: set[Job] = set()
 
@@ -111,8 +110,8 @@ class _Reading:
                 return
             case Lost(why):
                 # A reader that is lost behind its last word has read the file.
-                if job not in self._ended:
-                    yield from self._again(job, why)
+                if job not in self._ended and not self._todo.try_again(job):
+                    yield given_up(job.found.path, why)
             case _Hashed():
                 yield from self._take_hash(actor, job, answer)
             case list():
@@ -146,13 +145,6 @@ class _Reading:
                 case _:
                     self._ended.add(job)
             yield event
-
-    def _again(self, job: Job, why: str) -> Iterator[ReadEvent]:
-        self._lost[job] += 1
-        if self._lost[job] < ACTORS_FOR_A_FILE:
-            self._todo.put_back(job)
-        else:
-            yield given_up(job.found.path, why)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import platform
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -21,11 +20,11 @@ from typing import Any
 import numpy as np
 
 from polyreel._version import __version__
-from polyreel.encoders.on_node import actor_of
 from polyreel.errors import UsageError
 from polyreel.library.store.vector_index import TRAINING_ROUNDS, TRAINING_ROWS_A_PARTITION
 from polyreel.scale.cluster import Cluster
 from polyreel.scale.crew import ACTORS_FOR_A_FILE, Crew, Lost, Todo, work_through
+from polyreel.scale.nodes import actor_of, require_version
 
 __all__ = ["RayVectorIndex"]
 
@@ -99,10 +98,9 @@ class RayVectorIndex:
 
     def _built(self, plan: _Plan, parts: Sequence[_Part]) -> list[Any]:
         todo = Todo(iter(parts), count=len(parts))
-        lost: Counter[_Part] = Counter()
         with self.cluster:
             self.cluster.join()
-            builder = actor_of(_Builder, device=None)
+            builder = actor_of(_Builder)
             crew: Crew[_Part] = Crew(lambda: builder.remote(plan), wanted=self.readers)
 
             def give(actor: Any, part: _Part) -> None:
@@ -113,12 +111,10 @@ class RayVectorIndex:
                 if not isinstance(answer, Lost):
                     yield answer
                     return
-                lost[part] += 1
-                if lost[part] == ACTORS_FOR_A_FILE:
+                if not todo.try_again(part):
                     raise UsageError(
                         f"{ACTORS_FOR_A_FILE} readers ended while they built a part of it", value=answer.why
                     )
-                todo.put_back(part)
 
             return [made for _, made in work_through(crew, todo, give=give, take=take)]
 
@@ -156,12 +152,7 @@ class _Builder:
         """See whether this node has what it needs."""
         # Lance would take all CPUs of the node for each reader; it reads this when it is first imported.
         os.environ.update(LANCE_CPU_THREADS="1", RAYON_NUM_THREADS="1")
-        if self._plan.polyreel != __version__:
-            raise UsageError(
-                f"node {platform.node()} has another version of polyreel",
-                value=f"{__version__}, not {self._plan.polyreel}",
-                remedy="Install the same on every node",
-            )
+        require_version(self._plan.polyreel)
         if find_spec("lance") is None:
             raise UsageError(f"node {platform.node()} lacks pylance", remedy="Install it on every node")
         if not self._plan.place.is_dir():

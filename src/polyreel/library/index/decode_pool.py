@@ -45,7 +45,8 @@ _PIECE_BYTES = 1 << 20
 class Job:
     """One file on its way into the library.
 
-    What reads it fills ``video`` and ``images``, what commits it everything else.
+    Decoding fills ``video`` and says where to begin (``options``, ``kept_s``), encoding has ``images`` and
+    ``frames``, and committing everything else. Each does so at its own time, so no lock is needed.
 
     Attributes:
         found: the file.

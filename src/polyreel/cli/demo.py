@@ -50,15 +50,14 @@ def demo(
     """
     from polyreel.languages import STUDY_LANGUAGES
     from polyreel.library.search.search import Library
-    from polyreel.packages.members import cache_dir
 
     clips, files = _fetch(everything)
     if not clips:
         raise FetchError("none of the demo's clips could be had", remedy="Check the network and try again")
-    folder = absolute(library) if library else _own_library()
+    folder = absolute(library) if library else _own_library(everything)
     lines = LinesOfDemo(files)
     report = index_with_progress(
-        [cache_dir() / "clips"],
+        files,
         folder,
         bundle=None,
         workers=len(os.sched_getaffinity(0)),
@@ -126,17 +125,20 @@ def demo(
     return 1 if lines.interrupted else 0
 
 
-def _own_library() -> Path:
-    """The demo's library, which is of the bundle that is built now: one of an earlier build is left alone."""
+def _own_library(everything: bool) -> Path:
+    """The demo's library, which is of the bundle that is built now: one of an earlier build is left alone.
+
+    With more clips it is another one: what is told of the fewer is told of a library that holds no others.
+    """
     from polyreel.encoders.registry import DEFAULT_BUNDLE, list_bundles
     from polyreel.library.location import newer_build
     from polyreel.packages.members import cache_dir
 
-    folder = cache_dir() / "demo" / "library"
+    folder = cache_dir() / "demo" / ("library-all" if everything else "library")
     if newer_build(folder) is None:
         return folder
     (present,) = (entry.folder for entry in list_bundles() if entry.name == DEFAULT_BUNDLE)
-    return folder.with_name(f"library-{present.name}")
+    return folder.with_name(f"{folder.name}-{present.name}")
 
 
 def demo_recall(

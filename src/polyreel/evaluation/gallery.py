@@ -108,9 +108,9 @@ def _thumbnail(media: Media, worker: DecodeWorker, size: tuple[int, int]) -> str
 def _encode(
     media: Media, encoder: Encoder, worker: DecodeWorker, archives: OpenArchives
 ) -> NDArray[np.float32]:
-    """(clips, dim): pictures are one clip, a video is cut as an index run cuts it."""
+    """(clips, dim): pictures are one clip, a video is cut and sampled as an index run does by default."""
     if isinstance(media, Frames):
         pictures = read_frames(media, encoder.card.frames, archives=archives)
         return encoder.encode_video([encoder.encode_frames(pictures)])
-    clips = worker.clips(media.path, DecodeOptions.of(encoder.card.frames))
+    clips = worker.clips(media.path, DecodeOptions.of(encoder.card.frames, "near"))
     return np.concatenate([encoder.encode_video([encoder.encode_frames(clip.images)]) for clip in clips])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from polyreel.units import clock, printable, videos_in_files
+from polyreel.units import clock, clock_span, printable, videos_in_files
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,10 @@ def test_what_is_kept():
 @pytest.mark.parametrize(
     ("seconds", "digits", "shown"),
     [
-        (7.9, 0, "0:07"),
+        (7.4, 0, "0:07"),
+        (9.64, 0, "0:10"),
+        (2.5, 0, "0:03"),
+        (59.5, 0, "1:00"),
         (3723, 0, "1:02:03"),
         (62.54, 1, "1:02.5"),
         (59.97, 1, "1:00.0"),
@@ -36,6 +39,11 @@ def test_what_is_kept():
 )
 def test_times_are_carried(seconds, digits, shown):
     assert clock(seconds, digits=digits) == shown
+
+
+def test_no_moment_is_shown_without_a_length():
+    assert clock_span(0, 0.4) == ("0:00", "0:01")
+    assert clock_span(3.4, 9.64) == ("0:03", "0:10")
 
 
 def test_contents_and_files_are_both_told_where_they_differ():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 
-__all__ = ["clock", "count", "duration", "parse_clock", "printable", "size", "videos_in_files"]
+__all__ = ["clock", "clock_span", "count", "duration", "parse_clock", "printable", "size", "videos_in_files"]
 
 _CLOCK = re.compile(r"(?:\d{1,6}:[0-5]?\d|\d{1,8}):[0-5]?\d(?:\.\d+)?|\d{1,9}(?:\.\d+)?")
 
@@ -30,12 +31,20 @@ def _escape(character: str) -> str:
 
 
 def clock(seconds: float, *, digits: int = 0) -> str:
-    """Time within a video: 0:07, 12:30, 1:02:03; cut to whole seconds, or rounded to that many digits."""
-    rounded = round(seconds, digits) if digits else int(seconds)
+    """A time within a video, or how long one is: 0:07, 12:30, 1:02:03.
+
+    Rounded to the nearest second, or to that many digits of one: the same wherever it is shown.
+    """
+    rounded = round(seconds, digits) if digits else math.floor(seconds + 0.5)
     minutes, rest = divmod(rounded, 60)
     hours, minutes = divmod(int(minutes), 60)
     shown = f"{rest:0{3 + digits}.{digits}f}" if digits else f"{rest:02d}"
     return f"{hours}:{minutes:02d}:{shown}" if hours else f"{minutes}:{shown}"
+
+
+def clock_span(start_s: float, end_s: float) -> tuple[str, str]:
+    """Start and end of a moment as ``clock`` has them; the end is a second later at least."""
+    return clock(start_s), clock(max(end_s, math.floor(start_s + 0.5) + 1))
 
 
 def parse_clock(text: str) -> float:

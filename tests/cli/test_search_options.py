@@ -83,7 +83,7 @@ def test_no_moment_of_the_table_has_no_length(tmp_path, tiny_bundle, capsys, mon
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     main(["search", "red", "--in", "visual", "--library", str(tmp_path / "library")])
     rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
-    assert {tuple(row[1:3]) for row in rows} == {("0:00", "0:01"), ("0:02", "0:07")}
+    assert {tuple(row[1:3]) for row in rows} == {("0:00", "0:01"), ("0:03", "0:07")}
 
 
 def test_a_picture_or_a_clip_is_searched_with(ask, hits, tmp_path):
@@ -198,7 +198,7 @@ def test_a_hit_is_shown_from_its_second(ask, tmp_path, monkeypatch, films_folder
     code, _, said = ask("red", "--in", "visual", "--open", 1, "--folder", "more")
     assert code == 0
     assert lines_of(noted) == [film_found]
-    assert "go to 0:02" in said
+    assert "go to 0:03" in said
     noted = player(tmp_path / "bin", "ffplay")
     assert ask("red", "--in", "visual", "--open", 1, "--folder", "more", "--json")[0] == 0
     assert lines_of(noted) == ["-loglevel", "error", "-ss", "2.500", "-i", film_found]

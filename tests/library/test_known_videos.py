@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 
 import pytest
+from rich.console import Console
 
 from films import film, holdings, index_films, open_library, subtitles
+from polyreel.cli import output
+from polyreel.cli import videos as verb
 from polyreel.cli.app import main
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import UsageError
@@ -40,6 +45,23 @@ def test_videos_are_listed_with_all_their_paths(place):
         ("copy.mp4", True),
         ("b.mp4", False),
     ]
+
+
+def test_the_list_has_sizes_and_days_where_there_is_room(place, tiny_bundle, capsys, monkeypatch):
+    os.utime(place / "videos" / "b.mp4", (1_000_000_000, 1_000_000_000))
+    listed = ["videos", "list", "--library", str(place / "library")]
+    index_films(place / "videos", place / "library", tiny_bundle)
+    main(listed)
+    head, first, copy, *_ = capsys.readouterr().out.splitlines()
+    assert head.split() == ["length", "clips", "lines", "size", "changed", "file"]
+    assert first.split()[0] == "0:02"
+    assert first.split()[-2:] == ["2001-09-09", str(place / "videos" / "b.mp4")]
+    assert copy.split()[0] == "copy"
+    for width, columns in ((200, 6), (30, 4)):
+        monkeypatch.setattr(output, "stdout", Console(force_terminal=True, width=width))
+        monkeypatch.setattr(verb, "stdout", output.stdout)
+        main(listed)
+        assert len(re.sub(r"\x1b\S*?m", "", capsys.readouterr().out.splitlines()[0]).split()) == columns
 
 
 def test_what_is_forgotten_is_no_longer_found(place):

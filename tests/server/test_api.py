@@ -218,3 +218,14 @@ def test_the_interface_describes_itself(client):
     )
     assert not any(not path.startswith(API) for path in document["paths"])
     assert "200" in json.dumps(document["paths"][f"{API}/search"])
+
+
+@pytest.mark.parametrize(
+    ("address", "meant"),
+    [("/search?q=red&topp=2", "top"), ("/videos?skipp=1", "skip"), ("/search/export?q=red&too=csv", "to")],
+)
+def test_a_parameter_that_there_is_not_is_refused(client, address, meant):
+    answer = client.get(f"/api/v1{address}")
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["error"]["remedy"].startswith(f"Did you mean {meant!r}?")
+    assert client.get("/api/v1/health?x=1").status_code == 400

@@ -379,3 +379,17 @@ def test_the_library_page_tells_videos_and_files_where_copies_make_them_differ(t
         german = client.get("/library", headers={"Accept-Language": "de"}).text
         assert "(in 2 Dateien)" in german
         assert client.get("/api/v1/library").json()["files"] == 2
+
+
+def test_what_an_address_cannot_ask_for_is_said(client):
+    answer = client.get("/?q=dog&min_duration_s=abc")
+    assert answer.status_code == 400
+    assert "no parameter of a search has this name: &#39;min_duration_s&#39;" in answer.text
+    for folder in ("nowhere", "talk"):
+        answer = client.get("/", params={"q": "dog", "folder": folder})
+        assert answer.status_code == 404
+        assert "No video lies in this folder" in answer.text
+        assert "<details open>" in answer.text
+        assert "<option>talks</option>" in answer.text  # another one can be chosen
+    assert "Did you mean &#39;talks&#39;?" in answer.text
+    assert client.get("/videos/unknown").text.count("It is not here, or no longer") >= 1

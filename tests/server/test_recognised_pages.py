@@ -33,7 +33,7 @@ def told(markup: str) -> list[str]:
 
 SAYS = {
     "failed.mkv": "could not be heard · Its sound cannot be decoded.",
-    "half.mkv": "heard up to 1:02 · tones/1",
+    "half.mkv": "heard up to 1:03 · tones/1",
     "quiet.mkv": "no speech · tones/1",
     "silent.mp4": "no sound",
     "spared.mkv": "its subtitles say the same",

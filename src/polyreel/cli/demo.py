@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shlex
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from polyreel.cli.listening import in_turn
 from polyreel.cli.options import AskedPath, Json, absolute, load_bundle, own_command
 from polyreel.cli.output import print_json, show_progress, stderr, stdout
 from polyreel.errors import FetchError
-from polyreel.units import clock
+from polyreel.units import clock_span
 
 if TYPE_CHECKING:
     from polyreel.datasets.readers.demo import DemoClip
@@ -108,8 +107,9 @@ def demo(
     table.add_column("best moments (* is the clip that the query describes)", ratio=3, overflow="fold")
     for clip, result in answers:
         hits = ", ".join(
-            f"{'*' if _clip_id(hit.video) == clip.id else ''}{_clip_id(hit.video)[:6]} "
-            f"{clock(hit.watch_start_s)}-{clock(math.ceil(hit.watch_end_s))}"
+            f"{'*' if _clip_id(hit.video) == clip.id else ''}{_clip_id(hit.video)[:6]} -".join(
+                clock_span(hit.watch_start_s, hit.watch_end_s)
+            )
             for hit in result.hits
         )
         table.add_row(result.language, result.query, hits)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from rich.table import Table
 from polyreel.cli.listening import LineMaker
 from polyreel.cli.output import stderr, stdout
 from polyreel.extras import install_extra
-from polyreel.units import clock, printable
+from polyreel.units import clock_span, printable
 
 if TYPE_CHECKING:
     from polyreel.errors import MediaError
@@ -138,5 +137,5 @@ def _best(question: _Question, result: SearchResult) -> str:
     hit, line = result.hits[0], result.hits[0].evidence.subtitle
     name = Path(hit.video).stem[:10]
     star = "*" if name == question.clip else ""
-    when = f"{clock(hit.watch_start_s)}-{clock(math.ceil(hit.watch_end_s))}"
+    when = "-".join(clock_span(hit.watch_start_s, hit.watch_end_s))
     return printable(f"{star}{name[:6]} {when}, {_SOURCES[question.kind]}: [{line.language}] {line.text}")

@@ -25,6 +25,7 @@ __all__ = [
     "show_progress",
     "stderr",
     "stdout",
+    "width_of",
     "write_paths",
 ]
 
@@ -91,13 +92,23 @@ def print_columns(rows: Sequence[Sequence[str]], *, right: int = 0, heads: bool 
         heads: whether the first row says what the columns are.
     """
     safe = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(map(cell_len, column)) for column in zip(*safe, strict=True)][:-1]
+    widths = _widths(safe)[:-1]
     for number, (*cells, last) in enumerate(safe):
         line = Text(style="bold" if heads and number == 0 else "")
         for place, (cell, width) in enumerate(zip(cells, widths, strict=True)):
             gap = " " * (width - cell_len(cell))
             line.append(f"{gap}{cell}  " if place < right else f"{cell}{gap}  ")
         stdout.print(line.append(last), soft_wrap=True)
+
+
+def width_of(rows: Sequence[Sequence[str]]) -> int:
+    """Characters that the widest row of ``print_columns`` takes."""
+    widths = _widths([[printable(cell) for cell in row] for row in rows])
+    return sum(widths) + 2 * (len(widths) - 1)
+
+
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
 
 
 def print_error(message: str, *, as_json: bool, kind: str) -> None:

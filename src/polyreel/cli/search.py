@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -30,7 +29,7 @@ from polyreel.files import absolute
 from polyreel.library.last_hits import recall_hit, remember_hits
 from polyreel.library.local_socket import ask_server
 from polyreel.remote.address import asked_place, given_path, is_address, on_a_disk, place
-from polyreel.units import clock, count, printable
+from polyreel.units import clock, clock_span, count, printable
 
 if TYPE_CHECKING:
     from polyreel.library.results import Hit, SearchResult
@@ -348,8 +347,7 @@ def hit_table(hits: tuple[Hit, ...], *, width: int) -> Table:
     libraries = any(hit.library for hit in hits)
     heads: tuple[str, ...] = ("#", "from", "to", "match")
     numbers: list[tuple[str, ...]] = [
-        (str(hit.rank), clock(hit.watch_start_s), clock(math.ceil(hit.watch_end_s)), _match(hit, width))
-        for hit in hits
+        (str(hit.rank), *clock_span(hit.watch_start_s, hit.watch_end_s), _match(hit, width)) for hit in hits
     ]
     if any(hit.more for hit in hits):
         heads = (*heads, "more")

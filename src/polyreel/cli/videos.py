@@ -8,8 +8,8 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from polyreel.cli.options import AskedPath, Json, LibraryOption, default_library
-from polyreel.cli.output import print_columns, print_json, show_progress, stderr, stdout
-from polyreel.units import clock, count
+from polyreel.cli.output import print_columns, print_json, show_progress, stderr, stdout, width_of
+from polyreel.units import clock, count, size
 
 __all__ = ["app"]
 
@@ -38,14 +38,18 @@ def list_(
     if json:
         print_json([video.model_dump(mode="json") for video in videos])
         return 0
-    rows = [("length", "clips", "lines", "file")]
+    rows: list[tuple[str, ...]] = [("length", "clips", "lines", "size", "changed", "file")]
     for video in videos:
         facts = (clock(video.duration_s), f"{video.clips:,}", f"{video.lines:,}")
         for place, file in enumerate(video.files):
             state = "" if file.on_disk else "  (not on the disk)"
             state += "" if file.status == "ok" else "  (left out)"
-            rows.append((*(facts if place == 0 else ("", "", "copy")), file.path + state))
-    print_columns(rows, right=3, heads=True)
+            own = (size(file.size_bytes), f"{file.modified:%Y-%m-%d}", file.path + state)
+            rows.append((*(facts if place == 0 else ("", "", "copy")), *own))
+    if stdout.is_terminal and width_of(rows) > stdout.width:
+        # Paths are told first: what has no room is in the JSON.
+        rows = [(*row[:3], row[-1]) for row in rows]
+    print_columns(rows, right=len(rows[0]) - 1, heads=True)
     return 0
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import anyio.to_thread
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
@@ -38,6 +38,7 @@ from polyreel.server.headers import security_headers
 from polyreel.server.indexer import Indexer, Mover
 from polyreel.server.links import AddressLocator, redirect, route_path
 from polyreel.server.metrics import Metrics
+from polyreel.server.parameters import refuse_unknown
 from polyreel.server.rendering import render, script, script_address, style, translations_for
 from polyreel.server.search_batcher import SearchBatcher
 from polyreel.server.settings import ServerSettings
@@ -98,7 +99,7 @@ def create_app(settings: ServerSettings, load_bundle: Callable[[str], Bundle]) -
     )
     app.state.server = server
     for router in _ROUTERS:
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(refuse_unknown)])
     app.get(script_address(), include_in_schema=False)(_script)
     for kind in (PolyreelError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, _refuse)

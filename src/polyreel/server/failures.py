@@ -14,6 +14,7 @@ from polyreel.errors import (
     PolyreelError,
     QueryError,
 )
+from polyreel.library.search.snapshot import NO_VIDEO_BELOW
 from polyreel.server.errors import ForbiddenError, OverloadError, TooLargeError, TooManyError, public_error
 from polyreel.server.translations import Translations
 
@@ -37,6 +38,13 @@ def failure_of(error: PolyreelError, translations: Translations) -> Failure:
     """The texts for an error. The first kind that fits counts."""
     _ = translations.gettext
     detail = str(public_error(error))
+    if error.what == NO_VIDEO_BELOW:
+        return Failure(
+            _("No video lies in this folder"),
+            _("Choose another folder among the filters, or search in all."),
+            detail,
+            is_open=True,
+        )
     known: tuple[tuple[type[PolyreelError], str, str], ...] = (
         (NotFoundError, _("It is not here, or no longer"), _("Search for it again; files may have moved.")),
         (QueryError, _("This query cannot be searched for"), _("Describe one moment in a sentence or two.")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import functools
 from dataclasses import asdict, replace
 from typing import Any
@@ -28,7 +29,7 @@ from polyreel.server.player import screen_or_failure
 from polyreel.server.reasons import reason
 from polyreel.server.rendering import VISITOR_COOKIE, render, spoken_languages, translations_for
 from polyreel.server.run_status import run_status
-from polyreel.server.search_params import SearchParams
+from polyreel.server.search_params import SearchParams, require_known
 from polyreel.server.state import Server, ServerState
 from polyreel.server.timeline import draw_profile, draw_timeline
 from polyreel.server.translations import Translations, translations_in
@@ -54,6 +55,7 @@ async def search_page(request: Request, server: ServerState) -> Response:
     context: dict[str, Any] = {"params": params, "part": part, "failure": None, "title": title}
     status = 200
     try:
+        require_known(request.query_params)
         if params.is_search:
             query = params.query(server, spoken_languages(request))
             result = await server.batcher.ask(query)
@@ -65,6 +67,8 @@ async def search_page(request: Request, server: ServerState) -> Response:
         status = status_of(error)
         failure = failure_of(error, translations_for(request))
         context |= {"failure": failure, "folders": (), "languages": (), "line_kinds": ()}
+        with contextlib.suppress(PolyreelError):  # the filters, one of which may be what is wrong
+            context |= _filter_choices(server)
     # htmx shows an answer whatever its status.
     response = render(request, "results.html" if part else "search.html", status=status, **context)
     if part:

@@ -18,7 +18,7 @@ from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library.results import FAIR, STRONG
 from polyreel.server.links import route_path
 from polyreel.server.translations import Translations, languages_in, negotiate, translations_in
-from polyreel.units import clock
+from polyreel.units import clock, clock_span
 
 __all__ = [
     "LANGUAGE_COOKIE",
@@ -71,6 +71,7 @@ def render(request: Request, template: str, *, status: int = 200, **context: Any
             ngettext=translations.ngettext,
             translations=translations,
             clock=clock,
+            clock_span=clock_span,
             page_languages=[translations_in(tag) for tag in STUDY_LANGUAGES],
             form_token=request.app.state.server.csrf.form(visitor),
             this_address=_this_address(request),

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
-from polyreel.errors import QueryError
+from polyreel.errors import QueryError, UnknownNameError
 from polyreel.languages import clean
 from polyreel.library.results import Hit
 from polyreel.library.search.filters import Filter
@@ -16,7 +16,7 @@ from polyreel.library.search.search_query import SearchQuery, text_query, vector
 from polyreel.server.errors import RequestError
 from polyreel.server.state import Server
 
-__all__ = ["LENGTHS", "SearchParams"]
+__all__ = ["LENGTHS", "SearchParams", "require_known"]
 
 LENGTHS: Mapping[str, tuple[float | None, float | None]] = {
     "short": (None, 60.0),
@@ -179,3 +179,17 @@ class SearchParams:
             filters=filters,
             per_video=per_video,
         )
+
+
+def require_known(parameters: Mapping[str, str]) -> None:
+    """Refuse an address of the search page that asks for what the page does not know.
+
+    A search that leaves it out would show what it was to keep away.
+
+    Raises:
+        UnknownNameError: there is no such parameter.
+    """
+    names = [each.name for each in fields(SearchParams)]
+    for name in parameters:
+        if name not in names:
+            raise UnknownNameError("parameter of a search", name[:64], names)

@@ -49,7 +49,10 @@ from polyreel.remote.address import (
     place,
 )
 
-__all__ = ["IndexedFile", "LibrarySnapshot", "Snapshot"]
+__all__ = ["NO_VIDEO_BELOW", "IndexedFile", "LibrarySnapshot", "Snapshot"]
+
+NO_VIDEO_BELOW = "the library holds no video below this folder"
+"""What a search of such a folder is refused with."""
 
 _LINE_COLUMNS = ["start_s", "end_s", "text", "language", "source"]
 _FACTS_KEPT = 1_000
@@ -251,7 +254,7 @@ class Snapshot(ABC):
         if len(within) and not within.any():
             near = difflib.get_close_matches(folder.strip("/"), self.folders, n=1)
             raise NotFoundError(
-                "the library holds no video below this folder",
+                NO_VIDEO_BELOW,
                 item=repr(folder),
                 remedy=f"Did you mean {near[0]!r}?" if near else "'polyreel videos list' shows what it holds",
             )

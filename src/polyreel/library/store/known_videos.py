@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from polyreel.remote.address import BucketPath, existing, is_below, kept_place
 
 __all__ = ["KnownFile", "KnownVideo", "Relocation", "forget", "known_videos", "relocate"]
 
+_FILE_FACTS = ["path", "video", "status", "message", "size_bytes", "mtime_ns"]
+
 
 class KnownFile(BaseModel):
     """One path of a video.
@@ -25,6 +28,7 @@ class KnownFile(BaseModel):
         on_disk: whether a file is there now, or an object in a bucket that can be listed.
         status: "ok", "failed", "unreadable", or "partial" where a run did not read it to its end.
         message: what was wrong with it.
+        size_bytes, modified: its size, and when it was last changed, as it was indexed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,6 +37,8 @@ class KnownFile(BaseModel):
     on_disk: bool
     status: str
     message: str
+    size_bytes: int
+    modified: datetime
 
 
 class KnownVideo(BaseModel):
@@ -76,7 +82,7 @@ def known_videos(folder: Path) -> tuple[KnownVideo, ...]:
     """
     snapshot = open_snapshot(folder)
     files: dict[str, list[KnownFile]] = {}
-    rows = snapshot.read(FILES, ["path", "video", "status", "message"]).to_pylist()
+    rows = snapshot.read(FILES, _FILE_FACTS).to_pylist()
     there = existing([row["path"] for row in rows])
     for row in rows:
         file = KnownFile(
@@ -84,6 +90,8 @@ def known_videos(folder: Path) -> tuple[KnownVideo, ...]:
             on_disk=row["path"] in there,
             status=row["status"],
             message=row["message"],
+            size_bytes=row["size_bytes"],
+            modified=datetime.fromtimestamp(row["mtime_ns"] / 1e9, UTC),
         )
         files.setdefault(row["video"], []).append(file)
     clips = (

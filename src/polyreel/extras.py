@@ -21,9 +21,11 @@ from polyreel.errors import UsageError
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
 
-__all__ = ["install_extra", "install_packages", "missing_extra"]
+__all__ = ["install_extra", "install_packages", "installed_extras", "missing_extra"]
 
 _NAME = "polyreel"
+# What polyreel is made with, and no part of what it does.
+_FOR_MAKERS = frozenset({"build", "dev", "docs"})
 
 
 def missing_extra(
@@ -71,6 +73,25 @@ def install_packages(*packages: str) -> str:
         packages: names, with versions where they matter.
     """
     return shlex.join([*_pip(), *packages])
+
+
+def installed_extras() -> tuple[str, ...]:
+    """The extras whose packages are all here, in whatever version; none of a copy of the sources."""
+    from importlib.metadata import PackageNotFoundError, distribution, version
+
+    def is_here(requirement: str) -> bool:
+        try:
+            version(re.split(r"[^\w.-]", requirement, maxsplit=1)[0])
+        except PackageNotFoundError:
+            return False
+        return True
+
+    try:
+        own = distribution(_NAME)
+    except PackageNotFoundError:
+        return ()
+    named = sorted(set(own.metadata.get_all("Provides-Extra") or ()) - _FOR_MAKERS)
+    return tuple(extra for extra in named if all(map(is_here, _requirements(own, extra))))
 
 
 def _pip() -> list[str]:

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from rich.cells import cell_len
 
 from disks import small_disk
@@ -75,6 +76,14 @@ def test_index_tells_what_it_did(films_folder, tmp_path, capsys, tiny_bundle):
     assert f"Library: {tmp_path / 'library'}" in out
 
 
+def test_index_of_a_photo_tells_no_length(tmp_path, capsys, tiny_bundle):
+    photo = tmp_path / "red.png"
+    Image.new("RGB", (64, 48), "red").save(photo)
+    code, out, _ = ask(capsys, "index", photo, *where(tmp_path), "--bundle", tiny_bundle.folder)
+    assert code == 0
+    assert re.search(r"1 new clip and no subtitle lines in \d+ s\.", out)
+
+
 def test_index_again_says_that_nothing_has_changed(films_folder, capsys):
     code, out, _ = ask(capsys, "index", films_folder / "videos", *where(films_folder))
     assert code == 0
@@ -102,6 +111,9 @@ def test_index_of_a_folder_without_videos_is_no_failure(tmp_path, capsys, tiny_b
     code, out, err = ask(capsys, "search", "red", *where(tmp_path))
     assert (code, out) == (0, "")
     assert err.startswith("Nothing found: the library is empty. 'polyreel index FOLDER' fills it")
+    said = ask(capsys, "doctor", *where(tmp_path))[1]
+    assert "The library is empty: 'polyreel index FOLDER' fills it." in said
+    assert "Every file was read in full" not in said
     assert "the library is empty" in ask(capsys, "search", "red", *where(tmp_path), "--in", "speech")[2]
     assert ask_json(capsys, "search", "red", *where(tmp_path))[1]["library_is_empty"] is True
 
@@ -413,7 +425,7 @@ def test_doctor_says_what_of_the_left_out_is_gone(tmp_path, capsys, tiny_bundle)
     assert out.count(str(broken)) == 1
     assert "'polyreel videos forget' drops what is not there." in out
     assert ask(capsys, "videos", "forget", broken, *where(tmp_path))[0] == 0
-    assert "Every file was read in full." in ask(capsys, "doctor", *where(tmp_path))[1]
+    assert "The library is empty" in ask(capsys, "doctor", *where(tmp_path))[1]
 
 
 def test_doctor_fails_where_the_bundle_is_gone(films_folder, tmp_path, capsys, tiny_bundle):
@@ -445,6 +457,7 @@ def test_bundles_are_listed(capsys):
     (small,) = [entry for entry in document if entry["name"] == "small"]
     assert {"name", "folder", "installed", "identity", "problem"} == set(small)
     code, out, _ = ask(capsys, "bundles", "list")
+    assert all(each["folder"] in out for each in document)  # in one piece, however long
     assert (code, "small" in out) == (0, True)
 
 
@@ -578,6 +591,16 @@ def test_bad_usage_is_one_clear_message(films_folder, tmp_path, monkeypatch, cap
     assert document["error"]["message"]
 
 
+def test_a_bundle_is_not_compared_with_itself(capsys, monkeypatch, tiny_bundle):
+    monkeypatch.setattr(
+        "polyreel.cli.bundles_compare.load_bundle", lambda name: pytest.fail(f"{name} is had")
+    )
+    for names in (["small"], ["small", "small"], [tiny_bundle.folder, f"{tiny_bundle.folder}/"]):
+        code, _, err = ask(capsys, "bundles", "compare", *names)
+        assert (code, "name two bundles" in err) == (2, True)
+    assert "no bundle has this name: 'smal'" in ask(capsys, "bundles", "compare", "smal")[2]
+
+
 def test_a_near_miss_is_offered(capsys):
     assert "Did you mean 'small'?" in ask(capsys, "bundles", "show", "smal")[2]
     for options in (["--topp", "3"], ["--topp=3"]):
@@ -601,7 +624,7 @@ def test_a_near_miss_is_offered(capsys):
         (["search", "red", "--fodler", "x"], "--folder"),
         (["search", "red", "-"], None),
         (["search", "-red"], None),
-        (["transcribe", "-t", "vtt", "x"], "--to"),
+        (["transcribe", "-t", "vtt", "x"], None),  # --to or --track
         (["index", "x", "-j", "2"], "--workers"),
         (["index", "x", "--limit", "2"], None),
     ],
@@ -683,8 +706,13 @@ def test_libraries_that_cannot_be_used(tmp_path, capsys, verb, file, text, said)
             text
         )
     code, out, err = ask(capsys, *verb, *where(tmp_path))
-    assert (code, out) == (1, "")
+    assert code == 1
     assert said in err
+    if verb == ["doctor"]:  # what is installed is told all the same
+        assert [line.split()[0] for line in out.splitlines()] == ["bundle", "device", "extras", "versions"]
+        assert "Traceback" not in out
+    else:
+        assert out == ""
     code, document = ask_json(capsys, *verb, *where(tmp_path))
     assert code == 1
     assert said in document["error"]["message"]

@@ -156,7 +156,7 @@ def test_a_folder_that_is_not_there_and_a_film_that_is_gone(folder, tmp_path, ca
     assert err == f"polyreel: No such file or directory: {no}. Check the path; folders have to be there.\n"
     code, _, err = ask(capsys, "cut", tmp_path / "gone.mp4", *times, "-o", tmp_path / "a.mp4")
     assert code == 1
-    assert err.startswith(f"polyreel: the file is gone: {tmp_path / 'gone.mp4'}.")
+    assert err.startswith(f"polyreel: no such file: {tmp_path / 'gone.mp4'}.")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from polyreel.cli.app import main
+from polyreel.datasets.registry import DATASETS
 from polyreel.encoders.runtime import Bundle
 from tiny_bundle import PALETTE
 from videos import solid, write_video
@@ -42,6 +43,14 @@ def test_a_table_is_printed_for_people(tmp_path, capsys):
     assert code == 0
     assert "r@1" in out
     assert "95% interval" in out
+
+
+def test_what_no_terminal_shows_is_not_wrapped(capsys, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert main(["data", "list"]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert len(rows) == 1 + len(DATASETS)
+    assert max(map(len, rows)) > 80
 
 
 @pytest.mark.parametrize(
@@ -108,6 +117,9 @@ def test_ones_own_clips_are_measured_kept_and_reported(clips, tmp_path, capsys, 
 
     code, out, _ = _ask(capsys, *asked, "--rerun", "only-missing", "--json")
     assert (code, json.loads(out)) == (0, document)  # the same, to the microsecond that it took
+
+    code, out, _ = _ask(capsys, *asked, "--rerun", "only-missing")
+    assert "Transfer gap in r@1: undecided, with 3 queries in a language." in " ".join(out.split())
 
     (clips / "items.jsonl").unlink()
     code, _, err = _ask(capsys, *asked)

@@ -233,5 +233,9 @@ def test_a_player_that_is_not_there_or_fails_is_one_message(ask, tmp_path, monke
     player(tmp_path / "bin", "mpv", code=2)
     with pytest.raises(UsageError, match=r"the player ended at once.*mpv.*status 2"):
         open_moment(Path(__file__), 0.0)
+    (tmp_path / "bin" / "mpv").unlink()
+    player(tmp_path / "bin", "xdg-open", code=3)
+    with pytest.raises(UsageError, match=r"status 3\)\. It found no program that shows videos: install mpv"):
+        open_moment(Path(__file__), 0.0)
     with pytest.raises(NotFoundError, match="the video is not there now"):
         open_moment(tmp_path / "gone.mp4", 0.0)

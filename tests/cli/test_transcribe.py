@@ -92,6 +92,15 @@ def test_subtitles_are_written_to_a_file_in_the_format_of_its_ending(tones, talk
     assert document["file"] == str(several)
 
 
+def test_a_film_without_sound_is_told_from_one_without_speech(tones, tmp_path, capsys):
+    silent = videos.write_video(tmp_path / "mute.mp4", times_s=[0, 0.5, 1], size=(64, 48))
+    still = write_sounds(tmp_path / "still.mp4", (), seconds=2)
+    assert main(["transcribe", str(silent), str(still), "--json"]) == 0
+    said = capsys.readouterr().err
+    assert "mute.mp4: it has no sound" in said
+    assert "still.mp4: nothing was heard that is speech" in said
+
+
 def test_a_file_that_cannot_be_heard_does_not_stop_the_others(tones, talk, tmp_path, capsys):
     broken = tmp_path / "broken.mp4"
     broken.write_text("no video")

@@ -417,6 +417,6 @@ def test_an_empty_library_can_be_measured(tmp_path: Path, tiny_bundle):
     library.calibrate()
     result = library.search("red")
     assert (result.hits, result.confident, result.verdict) == ((), False, "poor")
-    assert str(result).endswith("The library is empty: no video has been indexed.")
+    assert str(result).endswith("There is no video to search in: none has been indexed to its end.")
     assert (library.snapshot.calibration.clips, library.snapshot.calibration.lines) == (None, None)
     assert open_library(tmp_path / "library").search("red").verdict == "poor"

@@ -276,7 +276,7 @@ def test_an_export_leaves_out_what_is_gone_and_says_so(tmp_path):
     hits = [hit(1, str(real), 0, 1), hit(2, str(tmp_path / "gone.mp4"), 0, 1)]
     target = tmp_path / "list.edl"
     remarks = export_hits(hits, target, kind="edl", title="x")
-    assert remarks[0].startswith("Left out: the file is gone")
+    assert remarks[0].startswith("Left out: no such file")
     assert "varies" in remarks[1]
     assert target.read_text().count("FROM CLIP NAME") == 1
     with pytest.raises(UsageError, match="a file of this name is there"):

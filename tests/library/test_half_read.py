@@ -141,6 +141,15 @@ def test_a_half_read_film_is_not_found_and_doctor_says_why(place, tiny_bundle, a
     assert examine(place / "library").half_read == ()
 
 
+def test_a_search_among_half_read_films_alone_says_so(place, tiny_bundle, after_clips, capsys):
+    after_clips(4, ctrl_c)
+    run(place, tiny_bundle)
+    assert main(["search", "green", "--library", str(place / "library")]) == 0
+    said = capsys.readouterr().err
+    assert "no video is read to its end yet, 1 file half. Run 'polyreel index' again" in said
+    assert "empty" not in said
+
+
 @pytest.mark.parametrize("commits", [2, 4, 6])
 def test_kill_9_keeps_what_was_committed(place, tiny_bundle, encoded, commits):
     """With a commit after each clip; the sixth brings the last of them, after which only the line is left."""

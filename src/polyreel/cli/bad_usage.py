@@ -99,9 +99,9 @@ def _no_such_option(error: UnknownOptionError) -> str:
 def _meant(word: str, known: Sequence[str]) -> str | None:
     """The option that a wrong one stands for: by another name, with a dash too few, or misspelt."""
     if word.startswith("--"):
-        return next(_of_the_same(word, known), None) or nearest(
-            word, [name for name in known if len(name) > 2]
-        )
+        if any(word in names for names in _SAME):  # its meaning is known, and tells more than its letters
+            return next(_of_the_same(word, known), None)
+        return nearest(word, [name for name in known if len(name) > 2])
     if f"-{word}" in known:
         return f"-{word}"
     if not _SHORT.fullmatch(word):

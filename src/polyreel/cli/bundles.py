@@ -12,7 +12,7 @@ from polyreel.cli.bundles_compare import compare
 from polyreel.cli.bundles_import import import_
 from polyreel.cli.generations import drop, set_
 from polyreel.cli.options import Json
-from polyreel.cli.output import print_json, show_progress, stdout
+from polyreel.cli.output import print_columns, print_json, show_progress, stdout
 from polyreel.units import size
 
 if TYPE_CHECKING:
@@ -52,13 +52,11 @@ def list_(*, json: Json = False) -> int:
             ]
         )
         return 0
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("name", "state", "folder"):
-        table.add_column(column, overflow="fold")
+    rows = [("name", "state", "folder")]
     for entry in entries:
         state = "installed" if entry.card else "damaged" if entry.problem else "can be built"
-        table.add_row(entry.name, state, str(entry.folder))
-    stdout.print(table)
+        rows.append((entry.name, state, str(entry.folder)))
+    print_columns(rows, heads=True)
     return 0
 
 
@@ -94,9 +92,9 @@ def show(name: Annotated[str, Parameter(help="Name or folder.")] = "small", /, *
     for licence in card.licences:
         line = f"  {licence.part}: {licence.licence} ({licence.source})"
         if licence.non_commercial:
-            stdout.print(f"{line}: NOT FOR COMMERCIAL USE", style="bold red", markup=False)
+            stdout.print(f"{line}: NOT FOR COMMERCIAL USE", style="bold red", markup=False, soft_wrap=True)
         else:
-            stdout.print(line, markup=False)
+            stdout.print(line, markup=False, soft_wrap=True)
     texts, pictures = speed(bundle)
     stdout.print(f"Here: {texts:.0f} short texts and {pictures:.1f} pictures a second.")
     total = sum((bundle.folder / name).stat().st_size for name in card.files)
@@ -106,7 +104,10 @@ def show(name: Annotated[str, Parameter(help="Name or folder.")] = "small", /, *
 
 def _print_origin(origin: Origin) -> None:
     revision = "" if origin.revision is None else f" at {origin.revision[:12]}"
-    stdout.print(f"Imported from {origin.source}{revision}, {origin.family}, weights in {origin.precision}.")
+    stdout.print(
+        f"Imported from {origin.source}{revision}, {origin.family}, weights in {origin.precision}.",
+        soft_wrap=True,
+    )
     if (proof := origin.proof) is not None:
         stdout.print(
             f"Smallest cosine to the model: {proof.texts:.4f} of texts, {proof.pictures:.4f} of pictures, "
@@ -140,5 +141,5 @@ def build(
     if json:
         print_json(card.model_dump(mode="json"))
     else:
-        stdout.print(f"{card.label} is ready.")
+        stdout.print(f"{card.label} is ready.", soft_wrap=True)
     return 0

@@ -11,6 +11,7 @@ from polyreel.cli.bundle_measuring import (
 )
 from polyreel.cli.options import AskedPath, Json, Seed, load_bundle
 from polyreel.cli.output import print_json, show_progress
+from polyreel.errors import UsageError
 
 __all__ = ["compare"]
 
@@ -38,7 +39,10 @@ def compare(
         languages: Query languages, as en,de,sw; all by default.
         seed: Of the resampling.
     """
+    _require_two(old, new)
     bundles = load_bundle(old), load_bundle(new)
+    if bundles[0].card.identity == bundles[1].card.identity:
+        raise _one_bundle(old, new)
     with show_progress() as show:
         chosen = languages.split(",") if languages else None
         measuring = Measuring(benchmark, data=data, languages=chosen, seed=seed, show=show)
@@ -49,3 +53,21 @@ def compare(
     else:
         print_comparison(benchmark, found, facts)
     return 0
+
+
+def _require_two(old: str, new: str) -> None:
+    """Refuse what is seen to be one bundle, or none, before anything is fetched or built."""
+    from polyreel.encoders.registry import known_card
+
+    cards = known_card(old), known_card(new)
+    same = cards[0] is not None and cards[1] is not None and cards[0].identity == cards[1].identity
+    if old == new or same:
+        raise _one_bundle(old, new)
+
+
+def _one_bundle(old: str, new: str) -> UsageError:
+    return UsageError(
+        "name two bundles: a bundle is not compared with itself",
+        item=new if old == new else f"{new} and {old}",
+        remedy="'polyreel bundles list' shows those that are here",
+    )

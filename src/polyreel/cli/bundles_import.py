@@ -111,7 +111,9 @@ def import_(
         print_comparison(benchmark, found, facts)
     elif measuring is not None:
         why = measuring.problem or f"there is no bundle {against!r} here to hold it against"
-        stdout.print(f"Not compared: {why}. Later: polyreel bundles compare {card.name} {against}")
+        stdout.print(
+            f"Not compared: {why}. Later: polyreel bundles compare {card.name} {against}", soft_wrap=True
+        )
     return 0
 
 

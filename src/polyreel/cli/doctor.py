@@ -6,12 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from polyreel.cli.options import Json, LibraryOption, default_library
-from polyreel.cli.output import print_columns, print_json, stdout
+from polyreel.cli.output import print_columns, print_error, print_json, stdout
+from polyreel.errors import LibraryError
 from polyreel.recognition.screen.weights import UNREADABLE
 from polyreel.remote.address import in_bucket
 from polyreel.units import count, size, videos_in_files
 
 if TYPE_CHECKING:
+    from polyreel.library.store.doctor import LibraryHealth
+    from polyreel.library.store.installation import Installation
     from polyreel.library.store.recognised import FileProblem, RecognisedHealth
 
 __all__ = ["doctor"]
@@ -22,11 +25,19 @@ _SHOWN = 10
 def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
     """Report the library's health: unreadable files and why, versions, space, bundle.
 
+    Without a library, what is installed is told, then that there is none (exit code 1).
+
     Example: polyreel doctor --json
     """
     from polyreel.library.store.doctor import examine
+    from polyreel.library.store.state import require_state
 
-    health = examine(default_library(library))
+    place = default_library(library)
+    try:
+        require_state(place)
+    except LibraryError as error:
+        return _without_library(error, json=json)
+    health = examine(place)
     if json:
         print_json(health.model_dump(mode="json"))
         return 0 if health.usable else 1
@@ -53,7 +64,7 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
             *([("speech", heard)] if (heard := _told(health.speech, "heard")) else []),
             *([("screen text", read)] if (read := _told(health.screen_text, "read")) else []),
             ("space", ", ".join(f"{name} {size(used)}" for name, used in health.space_bytes.items())),
-            ("versions", ", ".join(f"{name} {version}" for name, version in health.versions.items())),
+            *_installed(health),
         ]
     )
     if not health.measured:
@@ -121,9 +132,33 @@ def doctor(*, library: LibraryOption = None, json: Json = False) -> int:
         stdout.print(f"\nRead in part: {count(len(health.remarks), 'file')}", style="yellow")
         _print_problems(health.remarks)
     left_out = (health.failed, health.half_read, health.missing, health.unencoded)
-    if not any((*left_out, health.remarks, health.damage)):
+    if not health.paths and not health.damage:
+        stdout.print("\nThe library is empty: 'polyreel index FOLDER' fills it.")
+    elif not any((*left_out, health.remarks, health.damage)):
         stdout.print("Every file was read in full.")
     return 0 if health.usable else 1
+
+
+def _without_library(error: LibraryError, *, json: bool) -> int:
+    """What can be said without one, which is when people need it; then what is wrong with it."""
+    from polyreel.library.store.installation import installation
+
+    here = installation()
+    kind = type(error).__name__
+    if json:
+        print_json(
+            {"error": {"kind": kind, "message": str(error)}, "installation": here.model_dump(mode="json")}
+        )
+    else:
+        bundle = ("bundle", f"{here.bundle} - {here.bundle_state}")
+        print_columns([bundle, ("device", here.device), *_installed(here)])
+    print_error(str(error), as_json=False, kind=kind)
+    return error.exit_code
+
+
+def _installed(found: LibraryHealth | Installation) -> list[tuple[str, str]]:
+    versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
+    return [("extras", ", ".join(found.extras) or "none"), ("versions", versions)]
 
 
 def _searched(ways: Mapping[str, str]) -> str:

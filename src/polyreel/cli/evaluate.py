@@ -160,14 +160,16 @@ def _print(result: Result) -> None:
     if result.gap is not None:
         name = next(iter(result.gap))
         gap = result.gap[name]
-        stdout.print(f"Transfer gap in {name}: {gap.absolute:.1f} points, {gap.relative:.0%} of English.")
+        told = f"{gap.absolute:.1f} points, {gap.relative:.0%} of English"
+        few = f"undecided, with {count(result.fewest_queries, 'query', 'queries')} in a language"
+        stdout.print(f"Transfer gap in {name}: {told if result.decides_gap else few}.")
     if result.consistency:
         stdout.print(
             "Agreement between languages: " + ", ".join(f"{n} {v:.3g}" for n, v in result.consistency.items())
         )
     if result.missing:
-        missing = count(len(result.missing), "item is", "items are")
-        stdout.print(f"{missing} missing and count for nothing:", style="yellow")
+        missing = count(len(result.missing), "item is missing and counts", "items are missing and count")
+        stdout.print(f"{missing} for nothing:", style="yellow")
         for item in result.missing[:10]:
             stdout.print(f"  {item.id}: {item.reason}", markup=False, soft_wrap=True)
     for fault in card.known_faults:

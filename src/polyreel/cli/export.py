@@ -51,7 +51,9 @@ def export(
         )
         return 0
     stdout.print(
-        f"{made.folder}: bundle {made.card.label}, {made.card.dim} numbers a vector.", highlight=False
+        f"{made.folder}: bundle {made.card.label}, {made.card.dim} numbers a vector.",
+        highlight=False,
+        soft_wrap=True,
     )
     stdout.print(
         f"Against the model, at most {made.text_distance:.1e} cosine distance of texts and "

@@ -34,7 +34,7 @@ from polyreel.errors import MediaError, UsageError
 from polyreel.media.hwaccel import Hwaccel, HwaccelUse
 from polyreel.remote.address import BucketPath, asked_place
 from polyreel.remote.reach import parted_by_loss
-from polyreel.units import clock, count, printable, videos_in_files
+from polyreel.units import clock, count, duration, printable, videos_in_files
 
 if TYPE_CHECKING:
     from polyreel.encoders.protocol import Encoder
@@ -356,9 +356,11 @@ def _print_report(report: IndexReport, folder: Path) -> None:
             end=".\n",
         )
         if report.clips:
+            # Photos last no time.
+            seen = f" from {duration(report.video_s)} of video" if report.video_s >= 0.5 else ""
             stdout.print(
-                f"{count(report.clips, 'new clip')} and {count(report.subtitles, 'subtitle line')} from "
-                f"{report.video_s / 60:.1f} minutes of video in {report.took_s:.0f} s."
+                f"{count(report.clips, 'new clip')} and {count(report.subtitles, 'subtitle line')}{seen} in "
+                f"{duration(report.took_s)}."
             )
     if report.caught_up:
         stdout.print(f"{count(report.caught_up, 'clip')} encoded that could not be read before.")

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleDimensions, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 _LAYOUT = "\n\t"
+_ENDLESS = 100_000  # characters: what no terminal shows is not wrapped
 
 
 class _SafeConsole(Console):
@@ -37,6 +38,12 @@ class _SafeConsole(Console):
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+    @property  # type: ignore[misc]  # nobody sets it
+    def size(self) -> ConsoleDimensions:
+        """Of the terminal; a pipe or a file has no end of a line to wrap at, unless ``$COLUMNS`` says so."""
+        found = super().size
+        return found if self.is_terminal or "COLUMNS" in os.environ else found._replace(width=_ENDLESS)
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Text of a string; made safe here, so that its width is the one that is shown."""

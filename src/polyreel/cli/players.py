@@ -80,6 +80,9 @@ def open_moment(video: Path, start_s: float) -> tuple[str, bool]:
             "the player ended at once",
             item=program,
             value=f"status {code}",
-            remedy="Try it on the video by hand",
+            remedy="Try it on the video by hand"
+            if name in _FROM_A_TIME
+            else "It found no program that shows videos: install mpv or VLC, which are looked for first, or "
+            "set the desktop's default program for videos",
         )
     return name, name in _FROM_A_TIME

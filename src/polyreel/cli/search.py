@@ -184,7 +184,7 @@ def search(
         found = dict.fromkeys(hit.video for hit in result.hits)
         write_paths(found) if null else print_lines(map(printable, found))
     else:
-        _print(result, filtered=bool(filters))
+        _print(result, libraries, filtered=bool(filters))
     if chosen is not None:
         _open(place(chosen.video), chosen.watch_start_s)
     return 0
@@ -297,8 +297,13 @@ def _open(video: Path, start_s: float) -> None:
     stderr.print(f"Shown by {name}{where}", style="dim")
 
 
-def _nothing_found(result: SearchResult, *, filtered: bool) -> str:
+def _nothing_found(result: SearchResult, libraries: Sequence[Path], *, filtered: bool) -> str:
     if result.library_is_empty:
+        if half_read := sum(map(_half_read, libraries)):
+            return (
+                f"Nothing found: no video is read to its end yet, {count(half_read, 'file')} half. Run "
+                "'polyreel index' again: it goes on from there."
+            )
         return (
             "Nothing found: the library is empty. 'polyreel index FOLDER' fills it; 'polyreel doctor' says "
             "what was left out, and why."
@@ -314,9 +319,15 @@ def _nothing_found(result: SearchResult, *, filtered: bool) -> str:
     return " ".join([f"Nothing found: no line of {' or '.join(asked)} matches{others}.", *advice])
 
 
-def _print(result: SearchResult, *, filtered: bool) -> None:
+def _half_read(library: Path) -> int:
+    from polyreel.library.store.known_videos import count_half_read
+
+    return count_half_read(library)
+
+
+def _print(result: SearchResult, libraries: Sequence[Path], *, filtered: bool) -> None:
     if not result.hits:
-        stderr.print(_nothing_found(result, filtered=filtered), soft_wrap=True)
+        stderr.print(_nothing_found(result, libraries, filtered=filtered), soft_wrap=True)
         return
     if result.pictures_left_out:
         stderr.print(

@@ -86,9 +86,10 @@ def transcribe(
         )
         for video in films:
             try:
-                lines = _lines(engine, video, languages or (), show)
+                lines, has_sound = _lines(engine, video, languages or (), show)
                 if not lines:
-                    show.say(f"{video.name}: nothing was heard that is speech", style="yellow")
+                    why = "nothing was heard that is speech" if has_sound else "it has no sound"
+                    show.say(f"{video.name}: {why}", style="yellow")
                 done.append(_document(video, engine, lines))
                 if next_to:
                     path = beside(video, main_language(lines), form)
@@ -145,15 +146,18 @@ def _form(to: SubtitleFormat | None, out: Path | None) -> SubtitleFormat:
 
 def _lines(
     engine: LineRecogniser, video: Path, languages: Sequence[str], show: ProgressDisplay
-) -> list[RecognisedLine]:
+) -> tuple[list[RecognisedLine], bool]:
+    """What was said, and whether there was anything to hear."""
     lines: list[RecognisedLine] = []
+    has_sound = False
     show(f"listening to {video.name}", 0, None)
     for stretch in engine.recognise(video, languages=languages):
+        has_sound = True
         lines += stretch.lines
         show(f"listening to {video.name}", stretch.until.time_s, None, amount=clock(stretch.until.time_s))
         for remark in stretch.remarks:
             stderr.print(f"{video.name}: {remark}", style="yellow", markup=False, soft_wrap=True)
-    return sorted(lines, key=lambda line: line.start_s)
+    return sorted(lines, key=lambda line: line.start_s), has_sound
 
 
 def _document(video: Path, engine: LineRecogniser, lines: Sequence[RecognisedLine]) -> dict[str, Any]:

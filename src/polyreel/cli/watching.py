@@ -95,7 +95,9 @@ def _patiently(
         try:
             return run(exclude)
         except LibraryBusyError as error:
-            stderr.print(f"{_now()} {error} Trying again in {_TRY_AGAIN_S:.0f} s.", style="yellow")
+            stderr.print(
+                f"{_now()} {error} Trying again in {_TRY_AGAIN_S:.0f} s.", style="yellow", soft_wrap=True
+            )
             time.sleep(_TRY_AGAIN_S)
         except PolyreelError as error:  # such as a drive that was taken out
             if is_first:

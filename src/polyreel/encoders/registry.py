@@ -28,6 +28,7 @@ __all__ = [
     "bundle_with_features",
     "earlier_build",
     "from_anywhere",
+    "known_card",
     "list_bundles",
     "locate_bundle",
     "place_for",
@@ -105,6 +106,25 @@ def locate_bundle(
                 "search from elsewhere, move the library to a bundle: polyreel bundles set NAME"
             ),
         )
+    if (found := _found(name_or_folder)) is not None:
+        return found
+    build_bundle(name_or_folder, download=download, step=step)
+    return _place(name_or_folder)
+
+
+def known_card(name_or_folder: str) -> BundleCard | None:
+    """The card of a bundle, without building it; None if it has to be built first.
+
+    Raises:
+        UnknownNameError: neither a known name nor a folder.
+        BundleError: the card cannot be read.
+    """
+    found = _found(name_or_folder)
+    return None if found is None else read_card(found)
+
+
+def _found(name_or_folder: str) -> Path | None:
+    """Folder of a bundle that is there; None if it can be built."""
     folder = _place(name_or_folder)
     # No folder has a name that is too long for a path (OSError) or is in the home of nobody (RuntimeError).
     with contextlib.suppress(OSError, RuntimeError):
@@ -115,8 +135,7 @@ def locate_bundle(
             return folder
     if name_or_folder not in _BUILT:
         raise UnknownNameError("bundle", name_or_folder, [entry.name for entry in list_bundles()])
-    build_bundle(name_or_folder, download=download, step=step)
-    return folder
+    return None
 
 
 def from_anywhere(location: str) -> str:

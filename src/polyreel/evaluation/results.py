@@ -28,6 +28,7 @@ __all__ = [
 
 
 _NAMED_ITEMS = 5
+_LEAST_OF_A_GAP = 30  # queries of a language
 
 
 class _Result(BaseModel):
@@ -160,6 +161,16 @@ class Result(_Result):
     date: str
     took_s: float
     peak_memory_bytes: int
+
+    @property
+    def fewest_queries(self) -> int:
+        """Queries of the language that has the fewest."""
+        return min((language.n_queries for language in self.languages.values()), default=0)
+
+    @property
+    def decides_gap(self) -> bool:
+        """Whether there are enough queries for the gap to be told; with few, one moves it by many points."""
+        return self.fewest_queries >= _LEAST_OF_A_GAP
 
     @property
     def label(self) -> str:

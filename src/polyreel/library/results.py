@@ -230,7 +230,7 @@ class SearchResult(LibraryResult):
             f"{count(len(self.hits), 'hit')} for {asked}({self.language}, {self.mode}, {self.took_ms:.0f} ms)"
         ]
         if self.library_is_empty:
-            lines.append("The library is empty: no video has been indexed.")
+            lines.append("There is no video to search in: none has been indexed to its end.")
         elif self.hits and self.doubt:
             lines.append(self.doubt)
         for hit in self.hits:

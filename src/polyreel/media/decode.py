@@ -599,7 +599,7 @@ def open_container(
             head = file.read(_HEAD_BYTES)
     except FileNotFoundError as error:
         raise MediaError(
-            "the file is gone", item=path, remedy="Look whether it was moved, or its drive is not mounted"
+            "no such file", item=path, remedy="Check the path: was it moved, or is its drive not mounted?"
         ) from error
     except PermissionError as error:
         raise MediaError(

@@ -82,7 +82,7 @@ class LineRecogniser(Protocol):
     def recognise(
         self, media: Path, *, languages: Sequence[str] = (), begin: Place = START
     ) -> Iterator[Stretch]:
-        """The lines of a file; none if there is nothing to recognise.
+        """The lines of a file; no stretch at all if there is nothing to recognise, such as no sound.
 
         Args:
             media: a video, or a file of sound alone.

@@ -151,7 +151,7 @@ def _glance(entry: LabelledResult) -> dict[str, object]:
 def _gap_in_words(result: Result) -> str | None:
     name = headline(result)
     gap = (result.gap or {}).get(name)
-    if gap is None:
+    if gap is None or not result.decides_gap:
         return None
     far = max(gap.per_language, key=lambda tag: gap.per_language[tag], default=None)
     words = f"Transfer gap in {measure(name).title}: {gap.absolute:.1f} points, {gap.relative:.0%} of English"

@@ -67,7 +67,10 @@ def reason(message: str, translations: Translations) -> tuple[str, str]:
             _("Save the subtitles as UTF-8 in SRT or VTT."),
         ),
         (
-            ("the file changed while", "the file is gone", "another file of the same content was not read"),
+            (
+                *("the file changed while", "the file is gone", "no such file"),
+                "another file of the same content was not read",
+            ),
             _("The file changed or went away while it was read."),
             _("Index again."),
         ),

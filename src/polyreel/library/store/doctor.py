@@ -6,9 +6,7 @@ import contextlib
 import functools
 import itertools
 import os
-import platform
 from collections.abc import Iterable, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +15,13 @@ from polyreel.encoders.devices import CPU, chosen_device
 from polyreel.encoders.registry import earlier_build, list_bundles
 from polyreel.encoders.runtime import Bundle
 from polyreel.errors import BundleError, LibraryError
+from polyreel.extras import installed_extras
 from polyreel.library.line_kinds import SCREEN, SPEECH
 from polyreel.library.results import LibraryResult
 from polyreel.library.search.calibration import calibration_file, read_calibration
 from polyreel.library.search.search_index import cache_of
 from polyreel.library.search.searched_vectors import way_of_search
+from polyreel.library.store.installation import NOT_BUILT, WHOLE, versions
 from polyreel.library.store.preferences import Preferences, read_preferences
 from polyreel.library.store.recognised import (
     RECOGNISED_COLUMNS,
@@ -46,7 +46,6 @@ from polyreel.remote.address import BucketPath, existing, place
 __all__ = ["GenerationHealth", "LibraryHealth", "examine"]
 
 _RESTORE = "Restore the library from a backup, or index into another folder with --library"
-_PACKAGES = ("polyreel", "av", "lancedb", "numkong", "onnxruntime", "pyarrow", "tokenizers")
 
 
 class GenerationHealth(LibraryResult):
@@ -94,6 +93,7 @@ class LibraryHealth(LibraryResult):
         speech: what was heard in them.
         screen_text: what was read in their pictures.
         space_bytes: part -> bytes on disk.
+        extras: those that are installed.
         versions: package -> version.
     """
 
@@ -125,6 +125,7 @@ class LibraryHealth(LibraryResult):
     speech: RecognisedHealth
     screen_text: RecognisedHealth
     space_bytes: Mapping[str, int]
+    extras: tuple[str, ...]
     versions: Mapping[str, str]
 
 
@@ -202,7 +203,8 @@ def examine(folder: Path) -> LibraryHealth:
         speech=speech,
         screen_text=screen_text,
         space_bytes={path.name: _used(path) for path in sorted(folder.iterdir()) if path.is_dir()},
-        versions={"python": platform.python_version(), **_versions()},
+        extras=installed_extras(),
+        versions=versions(),
     )
 
 
@@ -303,22 +305,12 @@ def _bundle_state(generation: Generation) -> tuple[str, bool]:
         Bundle(folder if earlier is None else earlier, device=CPU).verify()  # nothing is run
     except BundleError as error:
         if named is not None and named.card is None and named.problem is None:
-            return "not installed yet; it is built on first use", True
+            return NOT_BUILT, True
         return str(error), False
     if earlier is not None:
         now = generation.location
         return f"whole, of an earlier polyreel; to the present one: polyreel bundles set {now}", True
-    return "installed and whole", True
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+    return WHOLE, True
 
 
 def _used(folder: Path) -> int:

@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict
 
 from polyreel.errors import UsageError
 from polyreel.library.store.store import Commit, open_snapshot, writing
-from polyreel.library.store.tables import CLIPS, FILES, SUBTITLES
+from polyreel.library.store.tables import CLIPS, FILES, PARTIAL, SUBTITLES
 from polyreel.remote.address import BucketPath, existing, is_below, kept_place
 
-__all__ = ["KnownFile", "KnownVideo", "Relocation", "forget", "known_videos", "relocate"]
+__all__ = ["KnownFile", "KnownVideo", "Relocation", "count_half_read", "forget", "known_videos", "relocate"]
 
 _FILE_FACTS = ["path", "video", "status", "message", "size_bytes", "mtime_ns"]
 
@@ -109,6 +109,16 @@ def known_videos(folder: Path) -> tuple[KnownVideo, ...]:
             KnownVideo(id=video, files=ordered, clips=count, lines=lines[video], duration_s=duration_s)
         )
     return tuple(sorted(videos, key=lambda video: video.files[0].path))
+
+
+def count_half_read(folder: Path) -> int:
+    """Files of the library in ``folder`` that a run did not read to their end, which no search finds yet.
+
+    Raises:
+        LibraryError: there is no library, or it cannot be read.
+    """
+    statuses: list[str] = open_snapshot(folder).read(FILES, ["status"])["status"].to_pylist()
+    return statuses.count(PARTIAL)
 
 
 def forget(folder: Path, paths: Iterable[Path]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from types import FrameType
 __all__ = ["main"]
 
 INTERRUPTED = 130
-"""Exit code of a command that Ctrl-C has ended before it could keep anything: the shell's for SIGINT."""
+"""Exit code of a command that Ctrl-C has ended, as in ``polyreel.interrupts``, which is not loaded for it."""
 
 
 def main() -> int:

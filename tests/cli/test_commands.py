@@ -100,6 +100,17 @@ def test_index_as_json(films_folder, capsys):
     assert facts == {"found": 4, "indexed": 0, "unchanged": 4, "unchanged_failed": 1, "changed": False}
 
 
+def test_index_names_what_it_could_read_only_in_part(tmp_path, capsys, tiny_bundle):
+    path = film(tmp_path / "films" / "one.mp4", "red")
+    path.with_suffix(".srt").write_bytes(b"\x00\x01\x02 no subtitles")
+    command = ["index", tmp_path / "films", "--bundle", tiny_bundle.folder, "--no-speech", "--library"]
+    code, out, _ = ask(capsys, *command, tmp_path / "a")
+    assert (code, "Read in part: 1 file" in out, f"{path}: " in out) == (0, True, True)
+    code, document = ask_json(capsys, *command, tmp_path / "b")
+    assert (code, list(document["remarks"])) == (0, [str(path)])
+    assert "Read in part" not in ask(capsys, *command, tmp_path / "a")[1]
+
+
 def test_index_of_a_folder_without_videos_is_no_failure(tmp_path, capsys, tiny_bundle):
     (tmp_path / "empty").mkdir()
     code, out, _ = ask(capsys, "index", tmp_path / "empty", *where(tmp_path), "--bundle", tiny_bundle.folder)

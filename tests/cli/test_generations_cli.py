@@ -126,7 +126,7 @@ def test_ctrl_c_pauses_a_move(home):
         time.sleep(0.005)
     run.send_signal(signal.SIGINT)
     out, err = run.communicate(timeout=60)
-    assert run.returncode == 1, (out, err)
+    assert run.returncode == 130, (out, err)
     assert "Traceback" not in err
     assert not (home / "library" / "move.json").exists()
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)

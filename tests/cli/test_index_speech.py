@@ -158,6 +158,12 @@ def test_languages_are_kept_as_tags_and_one_that_the_engine_does_not_know_is_a_r
     assert "do not know a language (kab)" in report.speech.remarks[0]
 
 
+def test_only_a_run_that_did_nothing_says_that_nothing_has_changed(talk, tones, tiny_bundle, capsys):
+    ask(capsys, tiny_bundle, talk, "--no-speech")
+    assert "No file has changed: 1 file" in ask(capsys, tiny_bundle, talk, "--speech")[1]
+    assert "Nothing has changed: 1 file" in ask(capsys, tiny_bundle, talk, "--speech")[1]
+
+
 def interrupt(*_given, **_options):
     raise KeyboardInterrupt
 
@@ -172,16 +178,17 @@ def test_ctrl_c_in_the_second_stage_tells_what_the_first_has_done(
     load = (lambda *_given, **_options: recogniser) if ends_in == "hearing" else interrupt
     monkeypatch.setattr(registry, "load_speech", load)
     code, out, err = ask(capsys, tiny_bundle, talk, "--speech", *watch)
-    assert code == 1
+    assert code == 130
     assert "1 file indexed" in out
-    assert "Interrupted: what was heard is kept" in out
+    assert "Interrupted: no video was heard; run the same" in out
+    assert "Heard" not in out
     assert ("Listening to 1 video" in err) == heard
 
 
 def test_ctrl_c_while_a_match_is_measured_tells_what_was_indexed(talk, tiny_bundle, capsys, monkeypatch):
     monkeypatch.setattr("polyreel.library.search.search.calibrate_library", interrupt)
     code, out, _ = ask(capsys, tiny_bundle, talk, "--json", "--no-speech")
-    assert code == 1
+    assert code == 130
     assert (json.loads(out)["indexed"], json.loads(out)["interrupted"]) == (1, True)
 
 

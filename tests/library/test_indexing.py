@@ -112,7 +112,7 @@ def test_a_rename_costs_no_decoding(folder, library, tiny_bundle, decoded):
     (folder / "deep").mkdir()
     path.rename(folder / "deep" / "two.mov")
     report = index_films(folder, library, tiny_bundle)
-    assert (report.linked, report.removed, report.indexed, decoded) == (1, 1, 0, [])
+    assert (report.linked, report.removed, report.indexed, decoded) == (1, 0, 0, [])
     assert holdings(library) == {str(folder / "stays.mp4"): ok(), str(folder / "deep" / "two.mov"): ok()}
     assert open_library(library).search("rot").hits[0].video == str(folder / "deep" / "two.mov")
 
@@ -133,7 +133,8 @@ def test_a_renamed_folder_costs_no_decoding_even_if_the_run_is_interrupted(
     report = index_films(folder, library, tiny_bundle, commit_every_s=0, on_event=interrupt)
     assert (report.interrupted, report.removed) == (True, 0)
     report = index_films(folder, library, tiny_bundle)
-    assert (report.removed, decoded) == (3, [])
+    # What was linked before the interrupt had two paths until now.
+    assert (report.linked + report.copies_removed, report.removed, decoded) == (3, 0, [])
     assert holdings(library) == {str(folder / "new" / f"{number}.mp4"): ok() for number in range(3)}
 
 
@@ -142,8 +143,25 @@ def test_renaming_the_only_video_leaves_no_ghost(folder, library, tiny_bundle):
     index_films(folder, library, tiny_bundle)
     path.rename(folder / "b.mp4")
     report = index_films(folder, library, tiny_bundle)
-    assert (report.linked, report.removed, report.kept) == (1, 1, [])
+    assert (report.linked, report.removed, report.kept) == (1, 0, [])
     assert [hit.video for hit in open_library(library).search("red").hits] == [str(folder / "b.mp4")]
+
+
+def test_a_copy_does_not_rename_what_was_known_before(folder, library, tiny_bundle):
+    known = film(folder / "lecture.mp4", "red")
+    index_films(folder, library, tiny_bundle)
+    copy = folder / "a copy.mp4"
+    shutil.copy(known, copy)
+    touch(known)
+    subtitles(folder / "lecture.srt", (0, 1, "the dog"))
+    index_films(folder, library, tiny_bundle)
+    opened = open_library(library)
+    (hit,) = opened.search("red", top=1).hits
+    assert (hit.video, opened.videos()[0].copies) == (str(known), (copy.name,))
+    assert examine(library).copies == {str(copy): str(known)}
+    known.unlink()
+    (hit,) = opened.search("red", top=1).hits
+    assert hit.video == str(copy)
 
 
 def test_a_copy_costs_no_decoding_and_survives_its_original(folder, library, tiny_bundle, decoded):
@@ -155,7 +173,7 @@ def test_a_copy_costs_no_decoding_and_survives_its_original(folder, library, tin
     assert (report.linked, report.unchanged, decoded) == (1, 1, [])
     assert len(open_library(library).search("red").hits) == 1  # one video, wherever it lies
     path.unlink()
-    assert index_films(folder, library, tiny_bundle).removed == 1
+    assert index_films(folder, library, tiny_bundle).copies_removed == 1
     assert holdings(library) == {str(copy): ok()}
     assert open_library(library).search("red").hits[0].video == str(copy)
 
@@ -519,6 +537,7 @@ def test_a_damaged_file_is_indexed_as_far_as_it_goes_with_a_remark(folder, libra
     assert (report.indexed, report.failed) == (1, [])
     (remark,) = examine(library).remarks
     assert remark.path == str(path)
+    assert report.remarks == {str(path): remark.message}
     assert "the file states" in remark.message
     subtitles(folder / "one.srt", (0, 1, "other words"))
     assert index_films(folder, library, tiny_bundle).resubtitled == 1
@@ -582,7 +601,7 @@ def test_a_renamed_video_keeps_its_subtitles_and_takes_new_ones(folder, library,
     (folder / "one.srt").unlink()
     subtitles(folder / "two.srt", (0, 1, "the dog"), (1, 2, "runs"))
     report = index_films(folder, library, tiny_bundle)
-    assert (report.linked, report.removed, decoded) == (1, 1, [])
+    assert (report.linked, report.removed, decoded) == (1, 0, [])
     assert holdings(library) == {str(folder / "two.mp4"): ok("the dog", "runs")}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -34,12 +35,33 @@ def test_a_run_is_kept_with_what_it_did_and_each_problem(videos, tmp_path, tiny_
     index_films(videos, tmp_path / "library", tiny_bundle)
     second = read_run_record(tmp_path / "library")
     assert (second.new, second.reread, second.linked, second.resubtitled) == (1, 1, 1, 1)
-    assert (second.removed, second.failed, second.interrupted) == (1, 0, False)
+    assert (second.removed, second.failed, second.interrupted) == (0, 0, False)
     assert second.ended_at > first.ended_at
 
     index_films(videos, tmp_path / "library", tiny_bundle)
     third = read_run_record(tmp_path / "library")
     assert (third.changed, third.unchanged) == (False, 4)
+
+
+def test_what_is_gone_is_told_from_what_moved_and_from_copies(videos, tmp_path, tiny_bundle):
+    library = tmp_path / "library"
+    for name in ("red copy.mp4", "blue copy.mp4", "blue third.mp4"):
+        shutil.copy(videos / f"{name.partition(' ')[0]}.mp4", videos / name)
+    index_films(videos, library, tiny_bundle)
+    (videos / "red.mp4").unlink()
+    (videos / "green.mp4").unlink()
+    (videos / "blue.mp4").rename(videos / "moved.mp4")
+    (videos / "blue copy.mp4").unlink()
+    report, record = index_films(videos, library, tiny_bundle), read_run_record(library)
+    for told in (report, record):
+        assert (told.linked, told.removed, told.copies_removed, told.changed) == (1, 1, 2, True)
+    for path in videos.glob("blue*"):
+        path.unlink()
+    assert index_films(videos, library, tiny_bundle).copies_removed == 1
+    (videos / "moved.mp4").unlink()
+    (videos / "red copy.mp4").rename(videos / "a.mp4")
+    report = index_films(videos, library, tiny_bundle)
+    assert (report.linked, report.removed, report.copies_removed) == (1, 1, 0)
 
 
 def test_an_interrupted_run_says_so(videos, tmp_path, tiny_bundle):

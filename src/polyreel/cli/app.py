@@ -14,12 +14,12 @@ from polyreel._version import __version__
 from polyreel.cli.bad_usage import bad_usage, unusable_words
 from polyreel.cli.output import print_error
 from polyreel.errors import PolyreelError
+from polyreel.interrupts import INTERRUPTED
 
 __all__ = ["VERBS", "build_app", "main"]
 
 _FAILED = 1
 _BAD_USAGE = 2
-_INTERRUPTED = 130  # what shells make of SIGINT; a run that keeps what it has done ends as failed
 _BEGIN = "Begin with: polyreel index ~/Videos && polyreel search 'mbwa anakimbia'"
 _REMEDIES = {
     errno.ENOENT: "Check the path; folders have to be there",
@@ -134,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         print_error("interrupted", as_json=as_json, kind="KeyboardInterrupt")
-        return _INTERRUPTED
+        return INTERRUPTED
     except BrokenPipeError:
         _drop_output()  # its reader has gone
         return 0

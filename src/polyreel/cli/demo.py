@@ -19,6 +19,7 @@ from polyreel.cli.listening import in_turn
 from polyreel.cli.options import AskedPath, Json, absolute, load_bundle, own_command
 from polyreel.cli.output import print_json, show_progress, stderr, stdout
 from polyreel.errors import FetchError
+from polyreel.interrupts import INTERRUPTED
 from polyreel.units import clock_span
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def demo(
             }
             | lines.document()
         )
-        return 1 if lines.interrupted else 0
+        return INTERRUPTED if lines.interrupted else 0
     minutes = sum(clip.duration_s for clip in clips) / 60
     stdout.print(
         f"{len(clips)} real clips, {minutes:.0f} minutes, are in {folder}\n", markup=False, soft_wrap=True
@@ -122,7 +123,7 @@ def demo(
     stdout.print(
         f"\nFor videos of your own: {own}, and then search without --library.", markup=False, soft_wrap=True
     )
-    return 1 if lines.interrupted else 0
+    return INTERRUPTED if lines.interrupted else 0
 
 
 def _own_library(everything: bool) -> Path:

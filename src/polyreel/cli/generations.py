@@ -12,6 +12,7 @@ from cyclopts import Parameter, validators
 from polyreel.cli.options import Device, Json, LibraryOption, default_library, load_bundle
 from polyreel.cli.output import print_json, show_progress, stdout
 from polyreel.errors import MediaError
+from polyreel.interrupts import INTERRUPTED
 from polyreel.remote.reach import parted_by_loss
 from polyreel.units import count, duration, size
 
@@ -85,7 +86,9 @@ def set_(
         print_json(asdict(report) | {"left": left, "library": str(folder)})
     else:
         _print_report(report)
-    return 1 if report.interrupted else 0
+    if not report.interrupted:
+        return 0
+    return INTERRUPTED if parted_by_loss(report.left)[0] is None else 1
 
 
 def drop(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter, validators
 
-from polyreel.cli.listening import LineMaker, in_turn
+from polyreel.cli.listening import LineMaker, exit_code, in_turn
 from polyreel.cli.options import (
     AskedPath,
     Device,
@@ -171,7 +171,8 @@ def index(
         )
 
     def tell_all(report: IndexReport) -> None:
-        _print_report(report, folder)
+        makes_lines = any(maker.report is not None for maker in makers)
+        _print_report(report, folder, makes_lines=makes_lines)
         if speech is None and report.indexed:
             _say_if_unheard(folder)
         if report.changed:
@@ -188,8 +189,7 @@ def index(
         tell_all(report)
         for maker in makers:
             maker.print_report()
-    has_failed = any(maker.has_failed for maker in makers)
-    return 1 if report.interrupted or report.failed_entirely or has_failed else 0
+    return exit_code(report, makers)
 
 
 def _say_if_mixed(folder: Path, sampling: Sampling) -> None:
@@ -335,26 +335,26 @@ def _follow(show: ProgressDisplay) -> Callable[[IndexEvent], None]:
     return follow
 
 
-def _print_report(report: IndexReport, folder: Path) -> None:
+def _print_report(report: IndexReport, folder: Path, *, makes_lines: bool) -> None:
     as_before = report.unchanged - report.unchanged_failed
     if not report.found and not report.kept and not report.changed:
         stdout.print("Nothing was indexed." if report.failed else "No video was found there: nothing to do.")
     elif not report.changed and not report.failed and not report.interrupted:
         if not report.failed_entirely:
-            stdout.print(f"Nothing has changed: {count(as_before, 'file')} as indexed before.")
+            what = "No file" if makes_lines else "Nothing"
+            stdout.print(f"{what} has changed: {count(as_before, 'file')} as indexed before.")
     else:
         parts = [
             (report.indexed, "indexed"),
             (report.linked, "renamed or copied, not decoded again"),
             (report.resubtitled, "with new subtitles"),
             (report.removed, "removed"),
+            (report.copies_removed, "removed, of which a copy stays"),
             (as_before, "unchanged"),
         ]
-        stdout.print(
-            "; ".join(f"{count(number, 'file')} {what}" for number, what in parts if number)
-            or "Nothing was indexed",
-            end=".\n",
-        )
+        done = "; ".join(f"{count(number, 'file')} {what}" for number, what in parts if number)
+        if done or not report.interrupted:  # what an interrupt leaves is told below
+            stdout.print(done or "Nothing was indexed", end=".\n")
         if report.clips:
             # Photos last no time.
             seen = f" from {duration(report.video_s)} of video" if report.video_s >= 0.5 else ""
@@ -362,6 +362,7 @@ def _print_report(report: IndexReport, folder: Path) -> None:
                 f"{count(report.clips, 'new clip')} and {count(report.subtitles, 'subtitle line')}{seen} in "
                 f"{duration(report.took_s)}."
             )
+    _print_remarks(report.remarks)
     if report.caught_up:
         stdout.print(f"{count(report.caught_up, 'clip')} encoded that could not be read before.")
     if report.kept:
@@ -442,6 +443,18 @@ def _print_failures(failures: Sequence[MediaError | str], what: str) -> None:
         stdout.print(f"  {failure}", markup=False, soft_wrap=True)
     if len(failures) > _SHOWN_FAILURES:
         stdout.print(f"  and {len(failures) - _SHOWN_FAILURES} more: see 'polyreel doctor'.")
+
+
+def _print_remarks(remarks: Mapping[str, str]) -> None:
+    """Name the files that were read in part, whose run is no failure."""
+    if not remarks:
+        return
+    files = count(len(remarks), "file")
+    stdout.print(f"Read in part: {files}, as 'polyreel doctor' says from now on:", style="yellow")
+    for path, remark in list(remarks.items())[:_SHOWN_FAILURES]:
+        stdout.print(f"  {printable(path)}: {remark}", markup=False, soft_wrap=True)
+    if len(remarks) > _SHOWN_FAILURES:
+        stdout.print(f"  and {len(remarks) - _SHOWN_FAILURES} more: see 'polyreel doctor'.")
 
 
 def _document(report: IndexReport, folder: Path) -> dict[str, object]:

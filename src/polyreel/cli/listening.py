@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from polyreel.cli.output import stderr, stdout
 from polyreel.errors import FetchError, MediaError, UsageError
+from polyreel.interrupts import INTERRUPTED
 from polyreel.remote.reach import parted_by_loss
 from polyreel.units import count, duration
 
 if TYPE_CHECKING:
     from polyreel.encoders.protocol import Encoder
     from polyreel.library.index.hearing import HearingPlan, HearingProgress, HearingReport
+    from polyreel.library.index.indexing import IndexReport
     from polyreel.library.index.line_stages import LineStage
     from polyreel.progress import ProgressDisplay
     from polyreel.scale.cluster import Cluster
 
-__all__ = ["LineMaker", "in_turn"]
+__all__ = ["LineMaker", "exit_code", "in_turn"]
 
 _SHOWN = 10
 
@@ -110,7 +112,7 @@ class LineMaker:
         words = self._words
 
         def announce(plan: HearingPlan) -> None:
-            about = "" if plan.estimate_s is None else f", about {duration(plan.estimate_s)} at most"
+            about = "" if plan.estimate_s is None else f", about {duration(plan.estimate_s)}"
             show.say(
                 f"{words.begins} {count(plan.videos, 'video')}, {duration(plan.sound_s)} of "
                 f"{words.of}{about}. Searches work meanwhile; Ctrl-C keeps what is done."
@@ -159,7 +161,12 @@ class LineMaker:
         if self.report is None:
             return ""
         report, words = self.report, self._words
-        done = f"{words.did.capitalize()} {count(report.heard, 'video')} in {duration(report.took_s)}: "
+        videos = count(report.heard, "video")
+        if report.interrupted:
+            if not report.heard and not report.sound_s:
+                return ""
+            videos += " to the end"
+        done = f"{words.did.capitalize()} {videos} in {duration(report.took_s)}: "
         return f"{done}{count(report.lines, 'line')} from {duration(report.sound_s)} of {words.of}."
 
     def print_report(self) -> None:
@@ -167,7 +174,8 @@ class LineMaker:
         report, words = self.report, self._words
         if report is None:
             return
-        stdout.print(self.summary())
+        if done := self.summary():
+            stdout.print(done)
         if report.spared:
             videos = count(report.spared, "video")
             stdout.print(f"{videos} not {words.did} to the end: subtitles say the same.")
@@ -186,8 +194,23 @@ class LineMaker:
             said = f"Stopped: {lost} What was {words.did} is kept."
             stdout.print(said, style="yellow", markup=False, soft_wrap=True)
         elif report.interrupted:
-            said = f"Interrupted: what was {words.did} is kept; run the same command to go on."
+            kept = f"what was {words.did} is kept" if self.summary() else f"no video was {words.did}"
+            said = f"Interrupted: {kept}; run the same command to go on."
             stdout.print(said, style="yellow")
+
+
+def exit_code(report: IndexReport, makers: Sequence[LineMaker]) -> int:
+    """130 if Ctrl-C stopped a run, 1 if anything else did or nothing could be done, else 0.
+
+    Args:
+        report: of its pictures.
+        makers: what made lines after them.
+    """
+    failures = [report.failed, *(maker.failures for maker in makers)]
+    if report.interrupted or any(maker.was_interrupted for maker in makers):
+        is_lost = any(parted_by_loss(each)[0] is not None for each in failures)
+        return 1 if is_lost else INTERRUPTED
+    return 1 if report.failed_entirely or any(maker.has_failed for maker in makers) else 0
 
 
 def in_turn(*makers: LineMaker) -> Callable[[Path, Encoder, str, ProgressDisplay], None]:

@@ -12,10 +12,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from polyreel.cli.listening import exit_code
 from polyreel.cli.output import stderr, stdout
 from polyreel.errors import LibraryBusyError, PolyreelError, UsageError
 from polyreel.extras import install_packages
-from polyreel.units import count
+from polyreel.units import count, printable
 
 if TYPE_CHECKING:
     from polyreel.cli.listening import LineMaker
@@ -53,7 +54,7 @@ def index_and_watch(
                 stopped = any(maker.was_interrupted for maker in makers)
                 if report is not None and (report.interrupted or stopped):
                     _say(report, tell, makers, as_json=tell is None)
-                    return 1
+                    return exit_code(report, makers)
                 told = [maker for maker in makers if maker.report is not None]
                 if report is not None and (is_first or report.changed or report.failed or told):
                     _say(report, tell if is_first else None, makers, as_json=tell is None)
@@ -120,9 +121,11 @@ def _say(
             "linked": report.linked,
             "resubtitled": report.resubtitled,
             "removed": report.removed,
+            "copies_removed": report.copies_removed,
             "clips": report.clips,
             "interrupted": report.interrupted or any(maker.was_interrupted for maker in makers),
             "failed": [str(failure) for failure in report.failed],
+            "remarks": report.remarks,
         }
         for maker in makers:
             facts |= maker.document()
@@ -139,12 +142,15 @@ def _say(
         (report.linked, "renamed or copied"),
         (report.resubtitled, "with new subtitles"),
         (report.removed, "removed"),
+        (report.copies_removed, "removed, of which a copy stays"),
     ]
     said = "; ".join(f"{count(number, 'file')} {what}" for number, what in parts if number)
     if said:
         stdout.print(f"{_now()} {said}.")
     for failure in report.failed:
         stdout.print(f"{_now()} {failure}", markup=False, soft_wrap=True)
+    for path, remark in report.remarks.items():
+        stdout.print(f"{_now()} {printable(path)}: {remark}", markup=False, soft_wrap=True)
     for maker in makers:
         if said := maker.summary():
             stdout.print(f"{_now()} {said}")

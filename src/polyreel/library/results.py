@@ -356,7 +356,7 @@ class Contents(LibraryResult):
         lines: BCP-47 tag -> subtitle lines.
         folders: folders that hold videos, from the common folder.
         problems: files that were left out or read in part, by path.
-        updated_at: when the last file was indexed, UTC; None if there is none.
+        updated_at: when the run began that brought the last file, UTC; None if there is none.
         pictures_left_out: as in ``SearchResult``.
     """
 

@@ -51,6 +51,8 @@ __all__ = ["HearingPlan", "HearingProgress", "HearingReport", "hear", "plan_hear
 _COMMIT_EVERY_S, _LOOK_EVERY_S = 10.0, 1.0
 # However little is said in a video, it costs about as much as half a minute of speech.
 _LEAST_S = 30.0
+# Before the first second is heard, the models are loaded and the file is opened.
+_START_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class HearingPlan:
     Attributes:
         videos: how many videos.
         sound_s: seconds of them that are not heard yet.
-        estimate_s: seconds that it will take, at most and about; None if nobody has measured the engine.
+        estimate_s: seconds that it will take, about, with loading the engine; None if nobody has measured it.
     """
 
     videos: int
@@ -150,7 +152,7 @@ def plan_hearing(
     cores = len(os.sched_getaffinity(0))
     cost = recogniser.cost
     spent_s = None if cost is None else max(cost * sound_s, cost * _LEAST_S * len(unheard)) / cores
-    return HearingPlan(len(unheard), sound_s, spent_s)
+    return HearingPlan(len(unheard), sound_s, None if spent_s is None else _START_S + spent_s)
 
 
 def hear(
@@ -206,6 +208,7 @@ def hear(
             run.report.failed.append(lost.leaving(run.left))
         finally:
             run.commit(is_last=True)
+            run.report.sound_s += run.begun_s
     if run.report.lines:
         load_search_index(folder, require_state(folder))  # the first search need not wait for it
     run.report.took_s = time.monotonic() - began
@@ -300,6 +303,11 @@ class _Hearing:
     def left(self) -> int:
         """How many videos are not done."""
         return len(self._unheard) - self._videos_done
+
+    @property
+    def begun_s(self) -> float:
+        """Seconds that were heard of videos that are not done."""
+        return sum(heard.done_s for heard in self._being_heard.values())
 
     def jobs(self) -> Iterator[LineJob]:
         """The videos that can be heard, in their turn.
@@ -414,8 +422,7 @@ class _Hearing:
     def _tell(self, each: _Unheard, error: MediaError | None = None) -> None:
         if self._on_progress is None:
             return
-        begun_s = sum(heard.done_s for heard in self._being_heard.values())
-        done_s = min(self._sound_s, self._sound_done_s + begun_s)
+        done_s = min(self._sound_s, self._sound_done_s + self.begun_s)
         path = each.files[0]["path"]
         self._on_progress(
             HearingProgress(len(self._unheard), self._videos_done, self._sound_s, done_s, path, error)

@@ -29,7 +29,7 @@ from polyreel.library.index.filling import Filler
 from polyreel.library.index.gaps import find_gap
 from polyreel.library.index.half_read import half_read_message, kept_of_half_read
 from polyreel.library.index.hearing import HearingReport
-from polyreel.library.index.moved import left_out_and_moved
+from polyreel.library.index.moved import count_gone, left_out_and_moved
 from polyreel.library.index.plan import Plan, make_plan
 from polyreel.library.index.progress_file import ProgressFile
 from polyreel.library.index.run_record import MOST_PROBLEMS, RunProblem, RunRecord, write_run_record
@@ -66,7 +66,8 @@ class IndexReport:
             ``failed_before`` says why.
         resubtitled: files of which only the subtitles were read again.
         caught_up: clips that could not be read when the library moved to its bundle, encoded now.
-        removed: files that have left.
+        removed: files that have left with their content; ``copies_removed`` those of which a copy stays. One
+            that lies elsewhere now is ``linked``, and neither.
         kept: paths that were not found and yet stay (see ``Plan.kept``).
         failed: files and folders that could not be read, each with the reason.
         clips, subtitles: rows that were added.
@@ -75,6 +76,8 @@ class IndexReport:
         links: symbolic links that were passed over.
         excluded: files and folders that a pattern of the owner excludes.
         texts: files that are named like a transport stream and hold TypeScript.
+        remarks: path -> what was not as it should be, of files that were read in part, or without some of
+            their subtitles.
         half_read: path -> seconds of its beginning that are kept, of files that an interrupt left half read.
         speech: what came of listening to the videos; None where nothing was left to hear, or not wanted.
         screen_text: the same of reading what they show.
@@ -92,6 +95,7 @@ class IndexReport:
     resubtitled: int = 0
     caught_up: int = 0
     removed: int = 0
+    copies_removed: int = 0
     kept: list[str] = field(default_factory=list)
     failed: list[MediaError] = field(default_factory=list)
     clips: int = 0
@@ -101,6 +105,7 @@ class IndexReport:
     links: int = 0
     excluded: int = 0
     texts: int = 0
+    remarks: dict[str, str] = field(default_factory=dict)
     half_read: dict[str, float] = field(default_factory=dict)
     speech: HearingReport | None = None
     screen_text: HearingReport | None = None
@@ -110,7 +115,7 @@ class IndexReport:
     def changed(self) -> bool:
         """Whether the library is not as it was."""
         done = self.indexed or self.linked or self.resubtitled or self.caught_up or self.removed
-        return bool(done or self.half_read)
+        return bool(done or self.copies_removed or self.half_read)
 
     @property
     def failed_entirely(self) -> bool:
@@ -251,6 +256,7 @@ def _recorded(report: IndexReport, *, took_s: float) -> RunRecord:
         linked=report.linked,
         resubtitled=report.resubtitled,
         removed=report.removed,
+        copies_removed=report.copies_removed,
         unchanged=report.unchanged - report.unchanged_failed,
         kept=len(report.kept),
         failed=len(report.failed),
@@ -333,6 +339,7 @@ class _Run:
         self._gone: list[str] = []
         self.seen = set(self._settled)
         self._left = 0
+        self._began_at = datetime.now(UTC).isoformat(timespec="milliseconds")
 
     def start(self, found: Scan, plan: Plan) -> None:
         """Take note of what needs no decoding."""
@@ -412,6 +419,7 @@ class _Run:
                 self._keep_half_read(job)
                 if job.kept_s:
                     self.report.half_read[str(job.found.path)] = job.kept_s
+                    self.report.video_s += job.clips_s
         else:
             for copy in [copy for copies in self._waiting.values() for copy in copies]:
                 self._settle(
@@ -419,8 +427,10 @@ class _Run:
                 )
             # Last, because a renamed file is known by its old row until it has its new one.
             self._pending.append(Commit(removed_paths=self._gone))
-            self.report.removed = len(self._gone)
         self._commit()
+        if not self.report.interrupted:
+            gone = count_gone(self._writer.snapshot, self._known, self._gone)
+            self.report.removed, self.report.copies_removed = gone
         self._forget_moved()
         self._writer.drop_orphans()
         self._writer.tidy()
@@ -502,6 +512,8 @@ class _Run:
             health = finished.health
         self.report.subtitles += len(part.subtitles)
         message = "; ".join([*finished.problems, *health.remarks])
+        if message:
+            self.report.remarks[str(job.found.path)] = message
         row = self._row(job, OK, message=message, health=health.model_dump_json())
         self._record(job, row, None, part)
 
@@ -601,6 +613,7 @@ class _Run:
             self._link(copy)
 
     def _row(self, job: Job, status: str, *, message: str = "", health: str = "") -> dict[str, Any]:
+        before = self._known.get(str(job.found.path))
         return {
             "path": str(job.found.path),
             "video": job.video,
@@ -610,7 +623,9 @@ class _Run:
             "status": status,
             "message": message,
             "health": health,
-            "indexed_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            # Of the run, so that files of one come in order of path; the first time of this content there, as
+            # the file that was known first names it.
+            "indexed_at": before["indexed_at"] if before and before["video"] == job.video else self._began_at,
         }
 
     def _settle(self, job: Job, error: MediaError | None) -> None:

@@ -38,7 +38,8 @@ class RunRecord(BaseModel):
         reread: files that were read again because they had changed.
         linked: files whose content was known under another path.
         resubtitled: files of which only the subtitles were read again.
-        removed: files that have left.
+        removed: files that have left with their content.
+        copies_removed: files that have left, and of which a copy stays.
         unchanged: files in the library that needed nothing.
         kept: files that were not found and yet stay.
         failed: files and folders that could not be read.
@@ -56,6 +57,7 @@ class RunRecord(BaseModel):
     linked: Count = 0
     resubtitled: Count = 0
     removed: Count = 0
+    copies_removed: Count = 0
     unchanged: Count = 0
     kept: Count = 0
     failed: Count = 0
@@ -65,7 +67,8 @@ class RunRecord(BaseModel):
     @property
     def changed(self) -> bool:
         """Whether the library is not as it was."""
-        return bool(self.new or self.reread or self.linked or self.resubtitled or self.removed)
+        gone = self.removed or self.copies_removed
+        return bool(self.new or self.reread or self.linked or self.resubtitled or gone)
 
 
 def read_run_record(folder: Path) -> RunRecord | None:

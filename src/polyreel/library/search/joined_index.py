@@ -145,7 +145,11 @@ def _each_once(
         held_by.setdefault(row["video"], []).append(number)
     found = []
     for video, files in paths.items():
-        (path, mtime_ns, first), *copies = files
+        # The name that one of the libraries has for it, not that of a copy there.
+        names = {rows[number]["path"] for number in held_by[video]}
+        named = next((file for file in files if file[0] in names), files[0])
+        path, mtime_ns, first = named
+        copies = [file for file in files if file is not named]
         wholest = max((first, *held_by[video]), key=lambda number: how_whole[number])
         found.append(
             {

@@ -54,7 +54,7 @@ from polyreel.library.store.words import WORDS, indexed_words
 __all__ = ["CACHE", "SearchIndex", "cache_of", "load_search_index"]
 
 CACHE = "cache"
-_LAYOUT = 11
+_LAYOUT = 12
 _CLIP_COLUMNS = ["clip_id", "video", "path", "start_s", "end_s", "thumbnail", "encoded"]
 _SUBTITLE_COLUMNS = ["subtitle_id", "text", "language", "kind", "start_s", "end_s", "clip", "encoded"]
 _VIDEO_FACTS = ["path", "video", "size_bytes", "mtime_ns"]
@@ -214,12 +214,14 @@ def _write(laid_out: SearchIndex, cached: Path) -> None:
 
 
 def _lay_out(snapshot: TableReader) -> SearchIndex:
-    files = snapshot.read(FILES, _VIDEO_FACTS, where="status = 'ok'")
-    # A video that lies at several paths is sorted by the first of them.
+    files = snapshot.read(FILES, [*_VIDEO_FACTS, "indexed_at"], where="status = 'ok'")
+    # A video that lies at several paths has the name of the one that was known first, of several the first
+    # by path: a copy does not rename it.
     facts = ["path", "size_bytes", "mtime_ns"]
-    by_video = files.sort_by("path").group_by("video", use_threads=False)
+    known_first = files.sort_by([("indexed_at", "ascending"), ("path", "ascending")])
+    by_video = known_first.group_by("video", use_threads=False)
     places = by_video.aggregate([(fact, "first") for fact in facts]).rename_columns(["video", *facts])
-    paths = by_video.aggregate([("path", "list"), ("mtime_ns", "list")])
+    copies = _copies(files.sort_by("path"), places["path"].combine_chunks())
     clips = snapshot.read(CLIPS).join(places, "video", join_type="inner")
     clips = clips.sort_by([("path", "ascending"), ("start_s", "ascending")])
     table, addresses = snapshot.read_with_addresses(snapshot.embeddings, ["id"])
@@ -242,7 +244,7 @@ def _lay_out(snapshot: TableReader) -> SearchIndex:
         clip_vectors,
         subtitles.select(_SUBTITLE_COLUMNS),
         subtitle_vectors,
-        _videos(clips, subtitles, _copies(paths)),
+        _videos(clips, subtitles, copies),
         make_word_index(subtitles["text"], subtitles[WORDS]),
     )
 
@@ -255,16 +257,13 @@ def _with_words(lines: pa.Table) -> pa.Table:
     return lines.append_column(WORDS, pa.array(words, pa.string()))
 
 
-def _copies(paths: pa.Table) -> dict[str, list[dict[str, Any]]]:
-    """Video -> all its files but the first, for videos that lie at several paths."""
-    several = paths.filter(pc.greater(pc.list_value_length(paths["path_list"]), 1))
-    return {
-        row["video"]: [
-            {"path": path, "mtime_ns": mtime_ns}
-            for path, mtime_ns in zip(row["path_list"][1:], row["mtime_ns_list"][1:], strict=True)
-        ]
-        for row in several.to_pylist()
-    }
+def _copies(files: pa.Table, names: pa.Array) -> dict[str, list[dict[str, Any]]]:
+    """Video -> its files but the one that names it, for videos that lie at several paths."""
+    others = files.filter(pc.invert(pc.is_in(files["path"], value_set=names)))
+    copies: dict[str, list[dict[str, Any]]] = {}
+    for row in others.select(["video", "path", "mtime_ns"]).to_pylist():
+        copies.setdefault(row.pop("video"), []).append(row)
+    return copies
 
 
 def _videos(clips: pa.Table, subtitles: pa.Table, copies: Mapping[str, list[dict[str, Any]]]) -> pa.Table:

@@ -78,7 +78,7 @@ class LibraryHealth(LibraryResult):
         damage: what of the library itself cannot be read or found, and what to do.
         videos, clips, subtitles: what can be searched. A video is a content: copies of it are one.
         files: that these videos lie in, copies and all.
-        copies: path of each copy -> the first path of the same content.
+        copies: path of each copy -> the path of the same content that was known first.
         paths: files that were looked at, whether or not they could be read.
         failed: files that are left out.
         half_read: files that a run did not read to their end, and that the next one reads on.
@@ -138,7 +138,7 @@ def examine(folder: Path) -> LibraryHealth:
     snapshot = open_snapshot(folder)
     state = snapshot.state
     look = _Look(snapshot)
-    rows = look.rows(FILES, ["path", "video", "status", "message", "health"])
+    rows = look.rows(FILES, ["path", "video", "status", "message", "health", "indexed_at"])
     rows.sort(key=lambda row: row["path"])
     clips, lines = (
         look.rows(CLIPS, ["clip_id", "video", "thumbnail"]),
@@ -232,10 +232,11 @@ def _generations(
 
 
 def _copies(rows: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """Path of each copy -> the first path of its content; rows in order of path."""
-    first: dict[str, str] = {}
-    paths = ((row["path"], first.setdefault(row["video"], row["path"])) for row in rows)
-    return {path: original for path, original in paths if path != original}
+    """Path of each copy -> the path that was known first of its content; rows in order of path."""
+    rows, first = list(rows), dict[str, str]()
+    for row in sorted(rows, key=lambda row: row["indexed_at"]):
+        first.setdefault(row["video"], row["path"])
+    return {row["path"]: first[row["video"]] for row in rows if row["path"] != first[row["video"]]}
 
 
 class _Look:

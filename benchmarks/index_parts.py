@@ -1,9 +1,9 @@
-"""``python benchmarks/index_parts.py``: an index of vectors in parts, as a cluster builds it, and in one.
+"""``python benchmarks/index_parts.py``: an index of vectors that a cluster builds, and one of one process.
 
 A table of vectors of 384 numbers at random, around 2,000 centres, in 16 fragments. A cluster of this machine
-(two readers) builds its index in parts of a fragment each, and the writer's last step (``optimize`` of Lance)
-may join them. Searches are timed with the parts, and with the index that one process builds of the same
-table. Needs the extra ``scale`` and pylance.
+(two readers) builds its index in parts of a fragment each, which are joined; with ``--parts`` they are not.
+Searches are timed with that, and with the index that one process builds of the same table. Needs the extra
+``scale`` and pylance.
 """
 
 from __future__ import annotations
@@ -30,19 +30,24 @@ def main() -> int:
     """Build, join and search."""
     parser = options(__doc__)
     parser.add_argument("--rows", type=int, default=300_000)
+    parser.add_argument("--parts", action="store_true", help="leave the parts as they are")
     arguments = parser.parse_args()
     if find_spec("lance") is None or find_spec("ray") is None:
         print("left out: pylance or Ray is not installed", file=sys.stderr)
         return SKIPPED
     report = Report("index in parts", arguments, ("lancedb", "pylance", "ray"))
     rows = 64_000 if arguments.quick else arguments.rows
+    if arguments.parts:
+        from polyreel.library.index import vector_index_on_ray
+
+        vector_index_on_ray._join = lambda *_: None
     with tempfile.TemporaryDirectory(prefix="polyreel-parts-") as scratch:
         compare(report, Path(scratch), rows, np.random.default_rng(arguments.seed))
     return report.close()
 
 
 def compare(report: Report, scratch: Path, rows: int, rng: np.random.Generator) -> None:
-    """The same table with an index in parts, then with one in one."""
+    """The same table with an index of either kind."""
     from polyreel.library.index.vector_index_on_ray import RayVectorIndex
     from polyreel.library.store.vector_index import bring_up_to_date
     from polyreel.scale.cluster import LOCAL, Cluster
@@ -60,12 +65,12 @@ def compare(report: Report, scratch: Path, rows: int, rng: np.random.Generator) 
         build = RayVectorIndex(cluster, readers=2)
         step("built by two readers", lambda: bring_up_to_date(table, DIM, place, build))
     step("the writer's last step", lambda: table.optimize(cleanup_older_than=timedelta(minutes=10)))
-    searches.append(["in parts", *searched(table, queries, rows)])
+    searches.append(["of two readers", *searched(table, queries, rows)])
     add(table, draw(rows // NEW_SHARE), "new")
     step("5% more rows are taken in", lambda: table.optimize(cleanup_older_than=timedelta(minutes=10)))
     table.drop_index(next(each.name for each in table.list_indices() if each.name.startswith("vectors-")))
     step("built by this process, of all rows", lambda: bring_up_to_date(table, DIM, place))
-    searches.append(["in one", *searched(table, queries, rows)])
+    searches.append(["of this process", *searched(table, queries, rows)])
     report.table(
         f"{rows:,} vectors of {DIM} numbers in {FRAGMENTS} fragments; CPU is this process's",
         ["", "wall s", "CPU s", "parts after it"],

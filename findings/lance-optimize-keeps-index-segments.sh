@@ -7,8 +7,8 @@
 #            "optimize_indices(num_indices_to_merge=8)" makes one of them in both.
 # Guessed:   that the call which "optimizes index performance" leaves one index; or none of them, whatever its size. In a test with
 #            a small table it does, and in production, where partitions hold thousands of rows, it does not.
-# Hurts:     every search, which asks each segment: twice the CPU with 16 segments over 300,000 rows (benchmarks/index_parts.py).
-# So:        polyreel builds no more than 16 segments, and says in docs/scale.md what they cost.
+# Hurts:     every search, which asks each segment: twice the CPU with 16 segments over 300,000 rows (docs/scale.md).
+# So:        polyreel names the number of segments to be merged, once they are committed (polyreel.library.index.vector_index_on_ray).
 # Runs:      bash findings/lance-optimize-keeps-index-segments.sh; exit code 0 while the behaviour is as described.
 set -euo pipefail
 work=$(mktemp -d)

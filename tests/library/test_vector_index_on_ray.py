@@ -62,7 +62,7 @@ def test_it_is_that_of_one_machine(tmp_path, tiny_bundle, caplog):
         with three_nodes() as nodes, Cluster(nodes.address) as cluster:
             writer.index_vectors(build)
     assert not caplog.text
-    assert (made, parts) == ([True], [4])
+    assert (made, parts) == ([True], [1])
     table = lancedb.connect(library).open_table("gen-1")
     assert table.version == read_state(library).tables["gen-1"]
     assert index_facts(table) == IndexFacts("vectors-2000", 2000, 0)

@@ -28,7 +28,7 @@ from polyreel.scale.nodes import actor_of, require_version
 
 __all__ = ["RayVectorIndex"]
 
-# A search looks through each of them.
+# They are joined one after the other; fewer than readers would keep some waiting.
 _MOST_PARTS = 16
 _log = logging.getLogger("polyreel")
 
@@ -94,6 +94,7 @@ class RayVectorIndex:
             _log.warning("this machine builds the index of vectors alone: %s", error)
             return False
         dataset.commit_existing_index_segments(name, column, made)
+        _join(place, name, len(made))
         return True
 
     def _built(self, plan: _Plan, parts: Sequence[_Part]) -> list[Any]:
@@ -117,6 +118,17 @@ class RayVectorIndex:
                     )
 
             return [made for _, made in work_through(crew, todo, give=give, take=take)]
+
+
+def _join(place: Path, name: str, parts: int) -> None:
+    """Make one index of its parts, each of which every search would ask."""
+    import lance
+
+    try:
+        # Without the number, Lance joins them only where partitions are small.
+        lance.dataset(str(place)).optimize.optimize_indices(index_names=[name], num_indices_to_merge=parts)
+    except (OSError, RuntimeError, ValueError) as error:
+        _log.warning("the index of vectors stays in parts, which makes searches slower: %s", error)
 
 
 def _options(dataset: Any, column: str, name: str, partitions: int) -> dict[str, Any]:

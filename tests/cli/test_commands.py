@@ -637,6 +637,7 @@ def test_a_near_miss_is_offered(capsys):
         (["search", "-red"], None),
         (["transcribe", "-t", "vtt", "x"], None),  # --to or --track
         (["index", "x", "-j", "2"], "--workers"),
+        (["doctor", "--format", "json"], "--json"),
         (["index", "x", "--limit", "2"], None),
     ],
 )

@@ -22,9 +22,23 @@ _SHORT = re.compile(r"-\w?\d*")  # also with its value, as -n3
 
 # Names that other programs have for one thing; whichever of them a verb has is meant.
 _SAME: tuple[tuple[str, ...], ...] = (
-    ("--top", "--limit", "--count", "--number", "--num", "--results", "--hits", "--max", "--k", "-n", "-k"),
+    (
+        "--top",
+        "--limit",
+        "--count",
+        "--number",
+        "--num",
+        "--results",
+        "--hits",
+        "--max",
+        "--n",
+        "--k",
+        "-n",
+        "-k",
+    ),
     ("--out", "--output", "--outfile", "--file", "--target", "--output-dir"),
     ("--export", "--format", "--to", "--type", "-f"),
+    ("--json", "--format"),
     ("--lang", "--languages", "--language", "-l"),
     ("--library", "--lib", "--db", "--database"),
     ("--overwrite", "--force", "--replace", "-f", "-y"),
@@ -33,6 +47,7 @@ _SAME: tuple[tuple[str, ...], ...] = (
     ("--bundle", "--model", "-m"),
     ("--workers", "--jobs", "--threads", "--processes", "-j"),
     ("--all-moments", "--all", "-a"),
+    ("--host", "--bind", "--address"),
     ("--port", "-p"),
 )
 
@@ -51,7 +66,7 @@ def unusable_words(given: Sequence[str]) -> str | None:
         # Such as "$UNSET": taken for a path, it would be the current folder.
         return "a name or path is empty. For the current folder, say so: '.'"
     for option in ("-o", "--out"):
-        if (option, "-") in pairs or f"{option}=-" in options:
+        if (option, "-") in pairs or not {f"{option}=-", f"{option}-"}.isdisjoint(options):
             return f"{option} names a file, and '-' is none. Name one; what is printed needs no {option}"
     if options[:1] == ["search"]:
         # Numbers below zero could be words of a query, but who writes 'head -5' means none.

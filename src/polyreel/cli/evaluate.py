@@ -159,10 +159,10 @@ def _print(result: Result) -> None:
         )
     if result.gap is not None:
         name = next(iter(result.gap))
-        gap = result.gap[name]
-        told = f"{gap.absolute:.1f} points, {gap.relative:.0%} of English"
-        few = f"undecided, with {count(result.fewest_queries, 'query', 'queries')} in a language"
-        stdout.print(f"Transfer gap in {name}: {told if result.decides_gap else few}.")
+        told = f"undecided, with {count(result.fewest_queries, 'query', 'queries')} in a language"
+        if (gap := result.told_gap(name)) is not None:
+            told = f"{gap.absolute:.1f} points, {gap.relative:.0%} of English"
+        stdout.print(f"Transfer gap in {name}: {told}.")
     if result.consistency:
         stdout.print(
             "Agreement between languages: " + ", ".join(f"{n} {v:.3g}" for n, v in result.consistency.items())

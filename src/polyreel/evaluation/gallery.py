@@ -18,6 +18,7 @@ from polyreel.media.jpeg import encode_jpeg
 from polyreel.media.limited import DecodeOptions, DecodeWorker
 from polyreel.media.pictures import OpenArchives, read_bytes, read_picture
 from polyreel.problems import Missing
+from polyreel.units import count
 
 __all__ = ["Gallery", "encode_gallery", "thumbnails"]
 
@@ -76,7 +77,7 @@ def encode_gallery(
     if not kept:
         raise DatasetError(
             "no item of the benchmark can be read",
-            item=f"{len(missing)} items",
+            item=count(len(missing), "item"),
             value=missing[0].reason if missing else "there is none",
         )
     starts = np.concatenate([[0], np.cumsum([len(part) for part in parts])[:-1]]).astype(np.int64)

@@ -167,10 +167,13 @@ class Result(_Result):
         """Queries of the language that has the fewest."""
         return min((language.n_queries for language in self.languages.values()), default=0)
 
-    @property
-    def decides_gap(self) -> bool:
-        """Whether there are enough queries for the gap to be told; with few, one moves it by many points."""
-        return self.fewest_queries >= _LEAST_OF_A_GAP
+    def told_gap(self, metric: str) -> Gap | None:
+        """The transfer gap in a metric; None without one, and with so few queries that each moves it far.
+
+        Args:
+            metric: a name of ``gap``.
+        """
+        return (self.gap or {}).get(metric) if self.fewest_queries >= _LEAST_OF_A_GAP else None
 
     @property
     def label(self) -> str:

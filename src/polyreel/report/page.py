@@ -136,7 +136,7 @@ def _glance(entry: LabelledResult) -> dict[str, object]:
     result = entry.result
     name = headline(result)
     english = result.languages.get("en")
-    gap = (result.gap or {}).get(name)
+    gap = result.told_gap(name)
     return {
         "label": entry.label,
         "gallery": result.gallery,
@@ -150,8 +150,8 @@ def _glance(entry: LabelledResult) -> dict[str, object]:
 
 def _gap_in_words(result: Result) -> str | None:
     name = headline(result)
-    gap = (result.gap or {}).get(name)
-    if gap is None or not result.decides_gap:
+    gap = result.told_gap(name)
+    if gap is None:
         return None
     far = max(gap.per_language, key=lambda tag: gap.per_language[tag], default=None)
     words = f"Transfer gap in {measure(name).title}: {gap.absolute:.1f} points, {gap.relative:.0%} of English"

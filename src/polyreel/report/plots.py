@@ -237,7 +237,7 @@ def gap_plot(entries: Sequence[LabelledResult], *, id_prefix: str) -> Markup | N
         id_prefix: begins every id in the SVG; unique within a page.
     """
     name = headline(entries[0].result)
-    gaps = {entry.label: gap for entry in entries if (gap := (entry.result.gap or {}).get(name)) is not None}
+    gaps = {entry.label: gap for entry in entries if (gap := entry.result.told_gap(name)) is not None}
     tags = tuple(tag for tag in entries[0].result.languages if tag != "en")
     if not gaps or not tags:
         return None

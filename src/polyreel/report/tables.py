@@ -115,7 +115,7 @@ def _per_language(name: str, entries: Sequence[LabelledResult]) -> _Table:
         for tag in first.languages
     )
     foot = [(_Cell("mean"), *_figures(metric, [entry.result.macro[metric] for entry in entries]))]
-    gaps = [(entry.result.gap or {}).get(metric) for entry in entries]
+    gaps = [entry.result.told_gap(metric) for entry in entries]
     if any(gaps):
         foot.append((_Cell("gap"), *(_Cell("–" if gap is None else f"{gap.absolute:.1f}") for gap in gaps)))
     caption = (

@@ -41,11 +41,8 @@ def test_index_reads_and_search_and_doctor_know_what_was_read(
     library = ["--library", str(folder.parent / "library")]
     assert main(["search", '"sold here"', "--in", "screen", "--json", *library]) == 0
     (hit, *_) = json.loads(capsys.readouterr().out)["hits"]
-    assert hit["evidence"]["subtitle"] == {
-        "text": "Tickets are sold here",
-        "language": "en",
-        "kind": "screen",
-    }
+    read = {"text": "Tickets are sold here", "language": "en", "kind": "screen"}
+    assert read.items() <= hit["evidence"]["subtitle"].items()
     assert main(["doctor", *library]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "1 video read by ppocr-v6-small" in said

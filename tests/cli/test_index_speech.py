@@ -53,7 +53,8 @@ def test_index_listens_and_search_and_doctor_know_what_was_heard(talk, tones, ti
     library = ["--library", str(talk.parent / "library")]
     assert main(["search", "grün", "--in", "speech", "--json", *library]) == 0
     (hit, *_) = json.loads(capsys.readouterr().out)["hits"]
-    assert hit["evidence"]["subtitle"] == {"text": "kijani", "language": "sw", "kind": "speech"}
+    said = {"text": "kijani", "language": "sw", "kind": "speech"}
+    assert said.items() <= hit["evidence"]["subtitle"].items()
     assert main(["doctor", *library]) == 0
     out = capsys.readouterr().out
     assert "1 video heard by tones/1, 2 lines" in out

@@ -605,6 +605,57 @@ def test_a_renamed_video_keeps_its_subtitles_and_takes_new_ones(folder, library,
     assert holdings(library) == {str(folder / "two.mp4"): ok("the dog", "runs")}
 
 
+def test_a_video_that_is_renamed_alone_has_the_subtitles_that_a_new_library_gives_it(
+    folder, library, tiny_bundle, decoded
+):
+    path = film(folder / "chaplin.mp4", "red")
+    subtitles(folder / "chaplin.srt", (0, 1, "the dog"))
+    index_films(folder, library, tiny_bundle)
+    path.rename(folder / "charlie.mp4")
+    decoded.clear()
+    report = index_films(folder, library, tiny_bundle)
+    assert (report.linked, report.resubtitled, report.removed, decoded) == (1, 1, 0, [])
+    assert holdings(library) == {str(folder / "charlie.mp4"): ok()}
+    film(folder / "blue.mp4", "blue").replace(folder / "charlie.mp4")  # gone by being written over
+    assert index_films(folder, library, tiny_bundle).resubtitled == 0
+
+
+def test_copies_have_the_subtitles_of_the_first_that_has_any(folder, library, tiny_bundle, decoded):
+    paths = [folder / f"{name}.mp4" for name in ("a", "b", "c")]
+    a, b, c = paths
+    film(c, "red")
+    settled = []
+
+    def holds(*lines):
+        report = index_films(folder, library, tiny_bundle, on_event=settled.append)
+        assert holdings(library) == {str(path): ok(*lines) for path in paths if path.exists()}
+        return report
+
+    subtitles(folder / "c.srt", (0, 1, "of c"))
+    holds("of c")
+    shutil.copy(c, b)
+    subtitles(folder / "b.srt", (0, 1, "of b"))
+    holds("of b")
+    shutil.copy(c, a)
+    holds("of b")
+    subtitles(folder / "c.srt", (0, 1, "of c again"))
+    settled.clear()
+    assert (holds("of b").resubtitled, [each.path for each in settled if isinstance(each, Settled)]) == (
+        1,
+        [c],
+    )
+    b.unlink()
+    assert holds("of c again").copies_removed == 1
+    subtitles(folder / "a.srt", (0, 1, "of a"))
+    holds("of a")
+    (folder / "a.srt").unlink()
+    holds("of c again")
+    film(folder / "other.mp4", "red", "blue").replace(c)
+    index_films(folder, library, tiny_bundle)
+    assert holdings(library)[str(a)] == ok()
+    assert len(decoded) == 2
+
+
 def test_copies_whose_subtitles_change_together_have_them_once(folder, library, tiny_bundle):
     for name in ("one", "two"):
         film(folder / f"{name}.mp4", "red")

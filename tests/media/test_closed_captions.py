@@ -141,8 +141,8 @@ def test_a_library_keeps_captions_when_other_subtitles_come(tmp_path, tiny_bundl
     subtitles(folder / "news.de.srt", (0, 1, "ein Hund"))
     assert index_films(folder, library, tiny_bundle).resubtitled == 1
     assert set(holdings(library)[str(path)].subtitles) == {"a red dog", "ein Hund"}
-    twin = Path(shutil.copy(path, folder / "twin.ts"))
-    subtitles(folder / "twin.de.srt", (0, 1, "eine Katze"))
+    twin = Path(shutil.copy(path, folder / "a twin.ts"))
+    subtitles(folder / "a twin.de.srt", (0, 1, "eine Katze"))
     index_films(folder, library, tiny_bundle)
     assert set(holdings(library)[str(twin)].subtitles) == {"a red dog", "eine Katze"}
 

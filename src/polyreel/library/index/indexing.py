@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -33,8 +34,9 @@ from polyreel.library.index.moved import count_gone, left_out_and_moved
 from polyreel.library.index.plan import Plan, make_plan
 from polyreel.library.index.progress_file import ProgressFile
 from polyreel.library.index.run_record import MOST_PROBLEMS, RunProblem, RunRecord, write_run_record
-from polyreel.library.index.scan import FoundVideo, Scan, scan
+from polyreel.library.index.scan import FoundVideo, Scan, look_at, scan
 from polyreel.library.search.search_index import load_search_index
+from polyreel.library.store.file_version import FileVersion
 from polyreel.library.store.frame_features import FrameFeatures
 from polyreel.library.store.preferences import read_preferences, write_preferences
 from polyreel.library.store.state import generation_of, read_state
@@ -197,6 +199,8 @@ def index(
                 run.start(found, plan)
                 run.take_all(read_files(_jobs(plan, options)))
                 run.take_all(read_files(run.subtitles_of_copies()))
+                if again := run.subtitles_again():
+                    run.take_all(read_files(again))
             run.finish()
             if writer.snapshot.state.gaps and not run.report.interrupted:
                 _catch_up(writer, bundle, found, run.report, workers=workers, limits=limits)
@@ -336,6 +340,11 @@ class _Run:
         self._being_read: set[Job] = set()
         self._waiting: dict[str, list[Job]] = {}
         self._with_other_subtitles: list[Job] = []
+        # Contents whose subtitles may be those of another file than ``subtitles_again`` says; beside which
+        # file they were read last; and the jobs that read them once more.
+        self._unsure: set[str] = set()
+        self._subtitled_by: dict[str, str] = {}
+        self._again: set[Job] = set()
         self._gone: list[str] = []
         self.seen = set(self._settled)
         self._left = 0
@@ -350,6 +359,10 @@ class _Run:
         self.report.unchanged_failed = len(plan.failed_before)
         self.report.failed += found.problems
         self.report.kept, self._gone = plan.kept, plan.removed
+        self._found = {str(video.path): video for video in found.videos}
+        self._unsure |= {self._known[path]["video"] for path in self._gone if self._known[path]["sidecars"]}
+        paths = Counter(row["video"] for row in self._known.values())
+        self._unsure |= {row["video"] for _, row in plan.resubtitle if paths[row["video"]] > 1}
         # A file that failed and is to be read again must not be taken for known by its own row.
         for video in plan.read:
             row = self._known.get(str(video.path))
@@ -411,6 +424,34 @@ class _Run:
             _subtitles_job(job.found, job.video, self._settled[job.video]["health"])
             for job in self._with_other_subtitles
         ]
+
+    def subtitles_again(self) -> list[Job]:
+        """Jobs for contents that lie at several paths, or did: their lines are those of the first file, by
+        path, that has subtitle files, whatever was read last or has gone. Commits what those build on.
+        """
+        self._commit()
+        self._unsure |= {job.video for job in self._with_other_subtitles}
+        if not self._unsure:
+            return []
+        columns = ["path", "video", "sidecars", "health", "size_bytes", "mtime_ns"]
+        rows = self._writer.snapshot.read_of_videos(FILES, [*columns, "status"], sorted(self._unsure))
+        files: dict[str, list[dict[str, Any]]] = {}
+        gone = set(self._gone)
+        for row in rows.to_pylist():
+            if row["status"] == OK and row["path"] not in gone:
+                files.setdefault(row["video"], []).append(row)
+        jobs = []
+        for video, own in sorted(files.items()):
+            first = min(own, key=lambda row: (not row["sidecars"], row["path"]))
+            if self._subtitled_by.get(video) == first["path"]:
+                continue
+            found = self._found.get(first["path"])
+            if found is None and not in_bucket(first["path"]):
+                found = look_at(Path(first["path"]))  # in a folder that this run is not about
+            if found is not None and found.version == FileVersion(first["size_bytes"], first["mtime_ns"]):
+                jobs.append(_subtitles_job(found, video, first["health"]))
+        self._again.update(jobs)
+        return jobs
 
     def finish(self) -> None:
         """Commit the rest, and remove what no path has any more."""
@@ -501,7 +542,7 @@ class _Run:
             self._commit()  # a copy has been given subtitles: each in its turn, not both at once
         if finished.health is None:
             part.replaced_subtitles.append(job.video)
-            self.report.resubtitled += 1
+            self.report.resubtitled += job.video not in self._subtitled_by or job not in self._again
             health = Health.model_validate_json(self._settled[job.video]["health"])
         else:
             self._take_clips(job, part)
@@ -511,6 +552,7 @@ class _Run:
             self.report.video_s += finished.health.duration_got_s
             health = finished.health
         self.report.subtitles += len(part.subtitles)
+        self._subtitled_by[job.video] = str(job.found.path)
         message = "; ".join([*finished.problems, *health.remarks])
         if message:
             self.report.remarks[str(job.found.path)] = message
@@ -614,6 +656,8 @@ class _Run:
 
     def _row(self, job: Job, status: str, *, message: str = "", health: str = "") -> dict[str, Any]:
         before = self._known.get(str(job.found.path))
+        if before and before["sidecars"] and before["video"] != job.video:
+            self._unsure.add(before["video"])
         return {
             "path": str(job.found.path),
             "video": job.video,
@@ -630,11 +674,13 @@ class _Run:
 
     def _settle(self, job: Job, error: MediaError | None) -> None:
         self._being_read.discard(job)
-        self._left -= 1
         if error is not None:
             self.report.failed.append(error)
-            if job.clips and not job.kept_s:
-                self._writer.drop_derived(job.video)
+        if job in self._again:  # not one of the files that were planned
+            return
+        self._left -= 1
+        if error is not None and job.clips and not job.kept_s:
+            self._writer.drop_derived(job.video)
         counted = job.clips_s / job.duration_s if job.duration_s else 0.0
         self._on_event(Progressed(job.found.size_bytes * (1 - counted) if job.options.pictures else 0.0))
         self._on_event(Settled(job.found.path, error))

@@ -22,7 +22,7 @@ from polyreel.media.suffixes import VIDEO_SUFFIXES
 from polyreel.remote.address import BucketPath, bucket_answers, film_place
 from polyreel.remote.objects import ObjectFacts
 
-__all__ = ["VIDEO_SUFFIXES", "FoundVideo", "Scan", "require_paths", "scan", "shown_path"]
+__all__ = ["VIDEO_SUFFIXES", "FoundVideo", "Scan", "look_at", "require_paths", "scan", "shown_path"]
 
 _SUFFIXES_OF_PROGRAMS = frozenset([".mts", ".ts"])
 _HEAD_BYTES = 1024
@@ -123,6 +123,14 @@ def scan(
             _examine(path, result, found, subtitles, taken.files)
     result.videos = [found[path] for path in sorted(found)]
     return result
+
+
+def look_at(path: Path) -> FoundVideo | None:
+    """One file of a disk as it is now, with its subtitle files; None where it cannot be looked at."""
+    try:
+        return FoundVideo(path, FileVersion.of(path.stat()), *_Sidecars().of(path))
+    except OSError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -339,3 +339,11 @@ def test_a_folder_for_cuts_has_to_be_there_and_apart_from_the_library(library, t
     ):
         assert main(["mcp", "--library", str(library), "--cuts", str(folder)]) == 2
         assert said in capsys.readouterr().err
+
+
+def test_a_least_match_is_asked_for(library):
+    with open_library(library) as opened:
+        opened.calibrate()
+    found = call(library, "search", query="the dog runs away", min_match=50).structured_content
+    assert [hit["video"].rsplit("/", 1)[1] for hit in found["hits"]] == ["talk.mp4"]
+    assert found["left_out"] > 0

@@ -16,6 +16,7 @@ from films import film, index_films, open_library, subtitles
 from polyreel.cli.app import main
 from polyreel.encoders.card import Confidence, LineParts
 from polyreel.encoders.text_roles import against_lines
+from polyreel.errors import UsageError
 from polyreel.languages import STUDY_LANGUAGES
 from polyreel.library.results import FAIR, STRONG
 from polyreel.library.search import calibration as calibrating
@@ -420,3 +421,39 @@ def test_an_empty_library_can_be_measured(tmp_path: Path, tiny_bundle):
     assert str(result).endswith("There is no video to search in: none has been indexed to its end.")
     assert (library.snapshot.calibration.clips, library.snapshot.calibration.lines) == (None, None)
     assert open_library(tmp_path / "library").search("red").verdict == "poor"
+
+
+def test_hits_that_match_less_than_asked_for_are_left_out_and_counted(library_folder):
+    with open_library(library_folder) as library:
+        library.calibrate()
+        every = library.search("the dog runs")
+        strengths = [hit.strength for hit in every.hits]
+        assert strengths == sorted(strengths, reverse=True)
+        least = (strengths[0] + strengths[1]) / 2
+        found = every.at_least(least)
+        assert found.hits == every.hits[:1]
+        assert (every.left_out, found.left_out) == (0, len(every.hits) - 1)
+        assert f"{found.left_out} hits that match less are left out." in str(found)
+        assert every.at_least(0) == every
+        assert found.at_least(1).left_out == len(every.hits)
+        unknown = [hit.model_copy(update={"strength": None}) for hit in every.hits]
+        with pytest.raises(UsageError, match=r"how well these match is not known.*polyreel index"):
+            every.model_copy(update={"hits": tuple(unknown)}).at_least(0.2)
+        with pytest.raises(UsageError, match=r"not from 0 to 100% \(2000%\)"):
+            every.at_least(20)
+
+
+def test_the_least_match_is_asked_for_everywhere(library_folder, capsys):
+    with open_library(library_folder) as library:
+        library.calibrate()
+    where = ["--library", str(library_folder), "--no-server"]
+    assert main(["search", "the dog runs", "--min-match", "50", *where]) == 0
+    found = capsys.readouterr()
+    assert [line.rsplit("/", 1)[1] for line in found.out.splitlines()] == ["white.mp4"]
+    assert "Left out: 2 moments that match less." in found.err
+    assert main(["search", "the dog runs", "--min-match", "50", "--json", *where]) == 0
+    assert json.loads(capsys.readouterr().out)["left_out"] == 2
+    assert main(["search", "qwrtzpsd", "--min-match", "100", *where]) == 0
+    found = capsys.readouterr()
+    assert (found.out, "Nothing found that matches so well; left out: 3 moments." in found.err) == ("", True)
+    assert main(["search", "--like", "1", "--min-match", "5", *where]) != 0

@@ -393,3 +393,18 @@ def test_what_an_address_cannot_ask_for_is_said(client):
         assert "<option>talks</option>" in answer.text  # another one can be chosen
     assert "Did you mean &#39;talks&#39;?" in answer.text
     assert client.get("/videos/unknown").text.count("It is not here, or no longer") >= 1
+
+
+def test_a_least_match_is_asked_for_and_what_is_left_out_told(client):
+    every = client.get("/api/v1/search?q=dog").json()
+    found = client.get("/api/v1/search?q=dog&min_match=50").json()
+    assert found["hits"] == [hit for hit in every["hits"] if hit["strength"] >= 0.5]
+    assert found["left_out"] == len(every["hits"]) - len(found["hits"]) > 0
+    page = client.get("/?q=dog&min_match=80").text
+    assert '<option value="80" selected>Strong match</option>' in page
+    assert re.search(r'id="left-out">\d+ moments? that match(es)? less', page)
+    assert client.get("/export/csv?q=dog&min_match=80").text.count("\n") == 1 + page.count(
+        '<li class="card">'
+    )
+    assert client.get("/?q=dog&min_match=101").status_code == 400
+    assert client.get("/api/v1/search?q=dog&min_match=101").status_code == 422

@@ -57,6 +57,12 @@ class _Search(_Arguments):
     language: str = Field(
         default="auto", max_length=35, description="BCP-47 tag of the query; auto detects it"
     )
+    min_match: float = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="Least strength of a moment, in percent; 'left_out' says how many",
+    )
     folder: str = Field(default="", max_length=4096, description="Only videos below this folder")
 
 
@@ -180,7 +186,7 @@ def _search(library: Library, given: _Search) -> ToolAnswer:
             language=given.language,
             filters=_filter(given.folder),
             per_video=given.per_video,
-        )
+        ).at_least(given.min_match / 100)
     )
 
 

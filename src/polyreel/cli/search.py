@@ -62,6 +62,7 @@ def search(
     after: str | None = None,
     before: str | None = None,
     all_moments: Annotated[bool, Parameter(negative="")] = False,
+    min_match: Annotated[float, Parameter(validator=validators.Number(gte=0, lte=100))] = 0.0,
     exact: Annotated[bool, Parameter(negative="")] = False,
     open_hit: Annotated[int | None, Parameter(name="--open", validator=validators.Number(gte=1))] = None,
     paths: Annotated[bool, Parameter(negative="")] = False,
@@ -97,6 +98,7 @@ def search(
         after: Only files changed on this day or later, such as 2026-01-31.
         before: Only files changed on this day or earlier.
         all_moments: Show every moment that matches, not only the best of each video.
+        min_match: Only hits that match at least so well, in percent; how many are left out is said.
         exact: Compare with every vector as it is, as small libraries always are; see 'polyreel doctor'.
         open_hit: Also show this hit in a player: 1 is the best. Without a query, a hit of the last search.
         paths: Print only paths, best first and each once, a line each.
@@ -124,6 +126,7 @@ def search(
                 "--paths": paths,
                 "--null": null,
                 "--all-moments": all_moments,
+                "--min-match": min_match or None,
                 "--exact": exact,
                 "--top": top != 10,
                 "--lang": lang != "auto",
@@ -155,7 +158,7 @@ def search(
     answer = None
     if server and text and device is None and len(libraries) == 1:
         answer = ask_server(own, {"query": text, "filters": filters, **shown, **asked})
-    if json and answer is not None and open_hit is None and out is None:
+    if json and answer is not None and open_hit is None and out is None and not min_match:
         remember_hits(own, answer["hits"])
         print_json(answer)
         return 0
@@ -170,6 +173,7 @@ def search(
         else:
             opened.calibrate_if_quick()
             result = opened.search(text, **shown, **asked)
+    result = result.at_least(min_match / 100)
     for each in libraries:
         remember_hits(each, (hit.model_dump(mode="json") for hit in result.hits))
     if export is not None and out is not None:
@@ -308,6 +312,8 @@ def _nothing_found(result: SearchResult, libraries: Sequence[Path], *, filtered:
             "Nothing found: the library is empty. 'polyreel index FOLDER' fills it; 'polyreel doctor' says "
             "what was left out, and why."
         )
+    if result.left_out:
+        return f"Nothing found that matches so well; left out: {count(result.left_out, 'moment')}."
     asked = result.mode.split(",")
     if {"visual", "hybrid"} & set(asked):
         why = "no video passes the filters, or " if filtered else ""
@@ -341,6 +347,8 @@ def _print(result: SearchResult, libraries: Sequence[Path], *, filtered: bool) -
         stdout.print(hit_table(result.hits, width=stdout.width), crop=False)
     else:
         print_lines(_plain(hit) for hit in result.hits)
+    if result.left_out:
+        stderr.print(f"Left out: {count(result.left_out, 'moment')} that match less.", style="yellow")
     language = f"{result.language}, " if result.query else ""
     stderr.print(f"{language}{result.bundle}, {result.took_ms:.0f} ms", style="dim")
 

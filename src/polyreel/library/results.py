@@ -14,6 +14,7 @@ from urllib.parse import urljoin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, ValidationInfo
 
+from polyreel.errors import UsageError
 from polyreel.library.line_kinds import LineKind
 from polyreel.units import clock, count, printable
 
@@ -199,6 +200,8 @@ class SearchResult(LibraryResult):
         approximate: whether an index chose what the query was compared with, as in very large libraries, so
             that a good match may be missing.
         library_is_empty: whether there is no video to search in, so that nothing can be found.
+        left_out: how many of the hits asked for are not among these, because they match less than was asked
+            for (see ``at_least``).
     """
 
     query: str
@@ -213,6 +216,29 @@ class SearchResult(LibraryResult):
     pictures_left_out: int = 0
     approximate: bool = False
     library_is_empty: bool = False
+    left_out: int = 0
+
+    def at_least(self, strength: float) -> SearchResult:
+        """The same without the hits that match less, which ``left_out`` counts.
+
+        Args:
+            strength: the least ``Hit.strength``, 0 to 1.
+
+        Raises:
+            UsageError: that is no probability, or how well the hits match is not known.
+        """
+        if not 0 <= strength <= 1:
+            raise UsageError("the least match is not from 0 to 100%", value=f"{strength:.0%}")
+        if strength == 0:
+            return self
+        if any(hit.strength is None for hit in self.hits):
+            raise UsageError(
+                "how well these match is not known, so that none can be left out for matching too little",
+                remedy="Run 'polyreel index', which measures it; what looks like a picture never has it",
+            )
+        kept = tuple(hit for hit in self.hits if (hit.strength or 0.0) >= strength)
+        left_out = self.left_out + len(self.hits) - len(kept)
+        return self.model_copy(update={"hits": kept, "left_out": left_out})
 
     @property
     def doubt(self) -> str:
@@ -233,6 +259,8 @@ class SearchResult(LibraryResult):
             lines.append("There is no video to search in: none has been indexed to its end.")
         elif self.hits and self.doubt:
             lines.append(self.doubt)
+        if self.left_out:
+            lines.append(f"{count(self.left_out, 'hit')} that match less are left out.")
         for hit in self.hits:
             start, end = f"{clock(hit.start_s, digits=1):>7}", f"{clock(hit.end_s, digits=1):>7}"
             line = hit.evidence.subtitle

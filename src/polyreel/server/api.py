@@ -83,6 +83,9 @@ Top = Annotated[int, Query(ge=1, le=_MAX_TOP, description="How many hits")]
 PerVideo = Annotated[
     int | None, Query(ge=1, le=_MAX_TOP, description="How many hits of one video at most; all by default")
 ]
+MinMatch = Annotated[
+    float, Query(ge=0, le=100, allow_inf_nan=False, description="Least strength of a hit, in percent")
+]
 Exact = Annotated[bool, Query(description="Compare with every vector as it is, in large libraries, too")]
 LanguageTag = Annotated[
     str,
@@ -113,6 +116,7 @@ async def search(
     ] = "hybrid",
     lang: LanguageTag = "auto",
     per_video: PerVideo = None,
+    min_match: MinMatch = 0,
     exact: Exact = False,
 ) -> Response:
     """Moments that match a text in any language."""
@@ -127,7 +131,7 @@ async def search(
         per_video=per_video,
         exact=exact,
     )
-    return await _answer(server, query)
+    return _json((await server.batcher.ask(query)).at_least(min_match / 100))
 
 
 @router.get("/search/like/{clip_id}", response_model=SearchResult, responses=NOT_FOUND, tags=["search"])

@@ -17,7 +17,17 @@ from polyreel.library.exchange.exporting import EXPORT_FORMATS, Export, export_t
 from polyreel.library.results import Hit, SearchResult
 from polyreel.library.search.search_query import text_query
 from polyreel.remote.address import place
-from polyreel.server.api import API, ERRORS, NOT_FOUND, Filters, LanguageTag, PerVideo, QueryText, Top
+from polyreel.server.api import (
+    API,
+    ERRORS,
+    NOT_FOUND,
+    Filters,
+    LanguageTag,
+    MinMatch,
+    PerVideo,
+    QueryText,
+    Top,
+)
 from polyreel.server.files import CONDITIONAL_METHOD, attachment, video_file
 from polyreel.server.rendering import spoken_languages, translations_for
 from polyreel.server.search_params import SearchParams
@@ -59,6 +69,7 @@ async def export(
     mode: Annotated[str, Query(max_length=64)] = "hybrid",
     lang: LanguageTag = "auto",
     per_video: PerVideo = None,
+    min_match: MinMatch = 0,
 ) -> Response:
     """Moments that match a text as a list for another program, in the format ``to``.
 
@@ -69,7 +80,7 @@ async def export(
     query = text_query(
         q, top=top, mode=mode, language=lang, likely=likely, filters=filters, per_video=per_video
     )
-    result = await server.batcher.ask(query)
+    result = (await server.batcher.ask(query)).at_least(min_match / 100)
     return await _list_of(request, server, result, result.hits, to, filters.folder)
 
 
@@ -80,6 +91,7 @@ async def export_of_page(
     """What the page of this search shows, as a list."""
     params = SearchParams.of(request.query_params)
     result = await server.batcher.ask(params.query(server, spoken_languages(request)))
+    result = result.at_least(params.least)
     return await _list_of(request, server, result, result.hits[: params.top], kind, params.folder or None)
 
 

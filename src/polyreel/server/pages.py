@@ -58,7 +58,7 @@ async def search_page(request: Request, server: ServerState) -> Response:
         require_known(request.query_params)
         if params.is_search:
             query = params.query(server, spoken_languages(request))
-            result = await server.batcher.ask(query)
+            result = (await server.batcher.ask(query)).at_least(params.least)
             context |= await asyncio.to_thread(_results, server, params, query, result)
         else:
             context |= await asyncio.to_thread(_welcome, server, translations_for(request))
@@ -230,9 +230,10 @@ def _results(
     more = params.more if len(result.hits) > params.top else None
     # The parts of the address that the form for the query's language has to keep.
     kept = {name: value for name, value in asdict(params).items() if value and name not in {"lang", "top"}}
-    without_filters = dict.fromkeys(("folder", "length", "subtitles", "after", "before"), "")
+    without_filters = dict.fromkeys(("folder", "length", "subtitles", "after", "before", "min_match"), "")
     return {
         "result": result,
+        "left_out": min(result.left_out, max(params.top - len(result.hits), 0)),
         "moments": [_moment(server, query, hit) for hit in result.hits[: params.top]],
         "more": more.address if more else None,
         "example_picture": _example_picture(server, params),

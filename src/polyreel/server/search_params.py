@@ -40,6 +40,7 @@ class SearchParams:
         like: ``clip_id`` of a clip to look like.
         example: name of an uploaded picture or clip.
         folder, length, subtitles, after, before: filters; empty for none.
+        min_match: least strength of a moment, percent; empty for any.
         moments: "all" shows every moment, anything else the best of each video.
         top: how many moments are shown.
     """
@@ -54,6 +55,7 @@ class SearchParams:
     subtitles: str = ""
     after: str = ""
     before: str = ""
+    min_match: str = ""
     moments: str = ""
     top: int = _PAGE
 
@@ -75,7 +77,8 @@ class SearchParams:
     def filter_count(self) -> int:
         """Number of filters that are set."""
         return sum(
-            bool(value) for value in (self.folder, self.length, self.subtitles, self.after, self.before)
+            bool(value)
+            for value in (self.folder, self.length, self.subtitles, self.after, self.before, self.min_match)
         )
 
     @property
@@ -121,6 +124,18 @@ class SearchParams:
         kept = {name: value for name, value in found.items() if value}
         span = {"start": f"{hit.watch_start_s:.3f}", "end": f"{hit.watch_end_s:.3f}"}
         return f"/play/{hit.video_id}?" + urlencode({**span, "clip": hit.clip_id, **kept}, safe="@")
+
+    @property
+    def least(self) -> float:
+        """Least strength of a moment, 0 to 1.
+
+        Raises:
+            RequestError: it is not in percent.
+        """
+        text = self.min_match
+        if text and not (text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 100):
+            raise RequestError("the least match is not in percent", value=repr(text[:20]))
+        return int(text or 0) / 100
 
     def filters(self) -> Filter:
         """The filters as the library takes them.

@@ -288,5 +288,6 @@ def test_the_closing_line_says_what_is_kept(place, tiny_bundle, after_clips, cap
         ["index", str(place / "videos"), "--library", str(library), "--bundle", str(tiny_bundle.folder)]
     )
     said = capsys.readouterr().out.splitlines()
-    assert code == 1
+    assert code == 130
+    assert said[0].startswith("4 new clips and no subtitle lines from 12 s of video in ")
     assert "Interrupted: the first 0:12 of film.mp4 are kept; run the same command to go on." in said

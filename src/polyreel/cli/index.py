@@ -347,7 +347,7 @@ def _print_report(report: IndexReport, folder: Path, *, makes_lines: bool) -> No
         parts = [
             (report.indexed, "indexed"),
             (report.linked, "renamed or copied, not decoded again"),
-            (report.resubtitled, "with new subtitles"),
+            (report.resubtitled, "whose subtitles were read again"),
             (report.removed, "removed"),
             (report.copies_removed, "removed, of which a copy stays"),
             (as_before, "unchanged"),

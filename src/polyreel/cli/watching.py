@@ -140,7 +140,7 @@ def _say(
     parts = [
         (report.indexed, "indexed"),
         (report.linked, "renamed or copied"),
-        (report.resubtitled, "with new subtitles"),
+        (report.resubtitled, "whose subtitles were read again"),
         (report.removed, "removed"),
         (report.copies_removed, "removed, of which a copy stays"),
     ]

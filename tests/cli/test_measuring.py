@@ -118,6 +118,11 @@ def test_ones_own_clips_are_measured_kept_and_reported(clips, tmp_path, capsys, 
     code, out, _ = _ask(capsys, *asked, "--rerun", "only-missing", "--json")
     assert (code, json.loads(out)) == (0, document)  # the same, to the microsecond that it took
 
+    assert document.pop("sampling") == "near"
+    kept.write_text(json.dumps(document | {"took_s": -1.0}))  # of a polyreel that took pictures otherwise
+    code, out, _ = _ask(capsys, *asked, "--rerun", "only-missing", "--json")
+    assert json.loads(out)["took_s"] > 0
+
     code, out, _ = _ask(capsys, *asked, "--rerun", "only-missing")
     assert "Transfer gap in r@1: undecided, with 3 queries in a language." in " ".join(out.split())
 

@@ -1,4 +1,4 @@
-"""What the demo says to do next works as it is printed, pasted into a shell in another folder."""
+"""What the demo found, and what it says to do next: that works pasted into a shell in another folder."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from films import film, index_films
+from films import film, index_films, open_library
 from polyreel._version import __version__
-from polyreel.cli.demo import _next_commands
+from polyreel.cli.demo import _moments, _next_commands
 from polyreel.cli.options import own_command
+from polyreel.datasets.readers.demo import demo_clips
 
 
 @pytest.fixture
@@ -70,6 +71,10 @@ def test_the_library_is_named_as_a_shell_takes_it(tmp_path, tiny_bundle, monkeyp
     said = [pasted(each, tmp_path / "elsewhere") for each in _next_commands(library) if each != serve]
     assert len(said) == 3
     assert "red.mp4" in said[0]
+    found = open_library(library).search("red")
+    asked = next(iter(demo_clips())).model_copy(update={"id": "red"})
+    assert _moments(found, asked) == "*red 0:00-0:02"
+    assert _moments(found, asked.model_copy(update={"id": "blue"})) == "red 0:00-0:02"
 
 
 def test_the_page_is_offered_only_where_it_can_be_served(tmp_path, monkeypatch):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from polyreel.cli.app import main
-from polyreel.cli.formats import out_folder
+from polyreel.cli.formats import EXPORTS, out_folder
 from polyreel.errors import UsageError
+from polyreel.library.exchange.exporting import EXPORT_FORMATS
 
 
 def test_a_folder_is_not_named_as_a_file_is(tmp_path, capsys):
@@ -36,3 +37,7 @@ def test_ranks_that_are_only_judged_ignore_no_option(tmp_path, capsys, option):
     (tmp_path / "ranks.csv").write_text("")
     assert main(["study", str(tmp_path / "ranks.csv"), "--out", str(tmp_path / "out"), *option]) == 2
     assert f"{option[0]} is for a study that is run" in capsys.readouterr().err
+
+
+def test_every_format_of_hits_has_its_endings():
+    assert set(EXPORTS) == EXPORT_FORMATS

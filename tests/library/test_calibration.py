@@ -433,7 +433,7 @@ def test_hits_that_match_less_than_asked_for_are_left_out_and_counted(library_fo
         found = every.at_least(least)
         assert found.hits == every.hits[:1]
         assert (every.left_out, found.left_out) == (0, len(every.hits) - 1)
-        assert f"{found.left_out} hits that match less are left out." in str(found)
+        assert f"Left out: {found.left_out} hits that match less." in str(found)
         assert every.at_least(0) == every
         assert found.at_least(1).left_out == len(every.hits)
         unknown = [hit.model_copy(update={"strength": None}) for hit in every.hits]

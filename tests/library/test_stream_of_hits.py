@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from polyreel.encoders.runtime import Bundle
 from polyreel.library.results import MODES, SearchResult
-from polyreel.library.search import ranking
+from polyreel.library.search import ranking, searched_vectors
 from polyreel.library.search.clip_evidence import ClipEvidence
 from polyreel.library.search.filters import Filter
 from polyreel.library.search.joined_library import open_joined
@@ -176,3 +176,20 @@ def test_a_weight_is_the_sum_of_what_is_seen_and_of_the_line_that_says_most(tmp_
         left = np.setdiff1d(np.arange(len(every.rows)), at)
         assert pool.behind is not None
         assert all(every.place(place) >= pool.behind for place in left.tolist())
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=12)
+@given(KINDS, st.sampled_from(["red dog", "the park run"]), st.booleans())
+@example(Kind(1, 12, 20, 0.5, 20, measured=True), "the", True)
+def test_what_a_pool_was_not_looked_into_for_lies_behind_it(
+    tmp_path_factory, tiny_bundle, monkeypatch, few_candidates, kind, query, is_unknown
+):
+    """In one byte a number, and where what lines mean is known of those alone that are read."""
+    monkeypatch.setattr(searched_vectors, "EXACT_BYTES", 0)
+    if is_unknown:
+        for cosines in (searched_vectors._ExactCosines, searched_vectors._NearCosines):
+            monkeypatch.setattr(cosines, "at_most", lambda *_: None)
+    library = library_of(tmp_path_factory.mktemp("bounds") / "library", tiny_bundle, kind)
+    for mode in MODES:
+        scores = [hit.score for hit in library.search(query, mode=mode, top=1000).hits]
+        assert scores == sorted(scores, reverse=True)

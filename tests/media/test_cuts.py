@@ -438,7 +438,7 @@ def test_files_that_are_no_films_are_refused_with_a_reason(film, tmp_path):
     for source, said in (
         (tmp_path / "text.mp4", "not a video"),
         (tmp_path / "empty.mp4", "empty"),
-        (tmp_path / "none.mp4", "gone"),
+        (tmp_path / "none.mp4", "no such file"),
         (sound, "no video stream"),
         (broken, "not a video"),
     ):

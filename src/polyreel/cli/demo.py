@@ -24,6 +24,7 @@ from polyreel.units import clock_span
 
 if TYPE_CHECKING:
     from polyreel.datasets.readers.demo import DemoClip
+    from polyreel.library.results import SearchResult
     from polyreel.library.search.search import Library
 
 __all__ = ["demo", "demo_recall"]
@@ -107,13 +108,7 @@ def demo(
     table.add_column("query", ratio=3, overflow="fold")
     table.add_column("best moments (* is the clip that the query describes)", ratio=3, overflow="fold")
     for clip, result in answers:
-        hits = ", ".join(
-            f"{'*' if _clip_id(hit.video) == clip.id else ''}{_clip_id(hit.video)[:6]} -".join(
-                clock_span(hit.watch_start_s, hit.watch_end_s)
-            )
-            for hit in result.hits
-        )
-        table.add_row(result.language, result.query, hits)
+        table.add_row(result.language, result.query, _moments(result, clip))
     stdout.print(table)
     stdout.print()
     lines.print_answers()
@@ -135,7 +130,8 @@ def _own_library(everything: bool) -> Path:
     from polyreel.library.location import newer_build
     from polyreel.packages.members import cache_dir
 
-    folder = cache_dir() / "demo" / ("library-all" if everything else "library")
+    # Not "library", which held whatever clips the cache had.
+    folder = cache_dir() / "demo" / ("all-clips" if everything else "clips")
     if newer_build(folder) is None:
         return folder
     (present,) = (entry.folder for entry in list_bundles() if entry.name == DEFAULT_BUNDLE)
@@ -209,6 +205,15 @@ def _next_commands(library: Path) -> list[str]:
 def _spread(clips: Sequence[DemoClip], place: int) -> DemoClip:
     """Nine clips from all over the corpus, the same ones at every run."""
     return clips[place * len(clips) // 9]
+
+
+def _moments(result: SearchResult, wanted: DemoClip) -> str:
+    """Which clip each hit is of, and when, with a star at the one that was asked for."""
+    return ", ".join(
+        f"{'*' if _clip_id(hit.video) == wanted.id else ''}{_clip_id(hit.video)[:6]} "
+        + "-".join(clock_span(hit.watch_start_s, hit.watch_end_s))
+        for hit in result.hits
+    )
 
 
 def _clip_id(path: str) -> str:

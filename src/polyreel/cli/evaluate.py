@@ -96,6 +96,7 @@ def _result(
     from polyreel.evaluation.results import read_result
     from polyreel.evaluation.run import evaluate as measure
     from polyreel.evaluation.run import find_benchmark
+    from polyreel.media.sampling import DEFAULT_SAMPLING
 
     card = find_benchmark(benchmark).card_for(data)
     if rerun != "always" and out is None:
@@ -104,11 +105,16 @@ def _result(
     kept = None if out is None else out / f"{benchmark}-{loaded.card.name}.json"
     if kept is not None and rerun != "always" and kept.is_file():
         found = read_result(kept)
-        own = (loaded.card.identity, card.digest, [score_normalizer] if score_normalizer else [])
-        if (found.system.identity, found.card_digest, list(found.options)) == own:
+        options = [score_normalizer] if score_normalizer else []
+        own = (loaded.card.identity, card.digest, options, DEFAULT_SAMPLING)
+        if (found.system.identity, found.card_digest, list(found.options), found.sampling) == own:
             return found
         if rerun == "never":
-            raise ResultError("the result is of another bundle or benchmark", item=kept, value=found.label)
+            raise ResultError(
+                "the result is of another bundle or benchmark, or of an earlier way to measure",
+                item=kept,
+                value=found.label,
+            )
     elif kept is not None and rerun == "never":
         raise ResultError("there is no such result", item=kept, remedy="Measure it with --rerun only-missing")
     command = f"polyreel eval {benchmark} --bundle {bundle}" + (f" --data {data}" if data else "")

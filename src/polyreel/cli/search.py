@@ -348,7 +348,10 @@ def _print(result: SearchResult, libraries: Sequence[Path], *, filtered: bool) -
     else:
         print_lines(_plain(hit) for hit in result.hits)
     if result.left_out:
-        stderr.print(f"Left out: {count(result.left_out, 'moment')} that match less.", style="yellow")
+        stderr.print(
+            f"Left out: {count(result.left_out, 'moment that matches', 'moments that match')} less.",
+            style="yellow",
+        )
     language = f"{result.language}, " if result.query else ""
     stderr.print(f"{language}{result.bundle}, {result.took_ms:.0f} ms", style="dim")
 

@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from polyreel.cli.options import AskedPath, Json, LibraryOption, default_library
 from polyreel.cli.output import print_columns, print_json, show_progress, stderr, stdout, width_of
+from polyreel.errors import PolyreelError
 from polyreel.units import clock, count, size
 
 __all__ = ["app"]
@@ -122,13 +123,18 @@ def _measured_again(folder: Path) -> bool:
     """Measure what a match means in what is left, as an index run does; whether that is known now."""
     from polyreel.library.search.search import calibrate_again
 
+    why = ""
     with show_progress() as show:
         show("measuring what a match means", 0, None)
-        measured = calibrate_again(folder)
+        try:
+            measured = calibrate_again(folder)
+        except (PolyreelError, KeyboardInterrupt) as error:  # what was asked for is done all the same
+            measured, why = False, f" ({error})" if str(error) else ""
     if not measured:
         stderr.print(
-            "How much a match means in this library is not known now: 'polyreel index' measures it.",
+            f"How much a match means in this library is not known now{why}: 'polyreel index' measures it.",
             style="yellow",
+            markup=False,
             soft_wrap=True,
         )
     return measured

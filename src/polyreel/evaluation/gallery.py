@@ -17,6 +17,7 @@ from polyreel.evaluation.items import Item
 from polyreel.media.jpeg import encode_jpeg
 from polyreel.media.limited import DecodeOptions, DecodeWorker
 from polyreel.media.pictures import OpenArchives, read_bytes, read_picture
+from polyreel.media.sampling import DEFAULT_SAMPLING
 from polyreel.problems import Missing
 from polyreel.units import count
 
@@ -113,5 +114,5 @@ def _encode(
     if isinstance(media, Frames):
         pictures = read_frames(media, encoder.card.frames, archives=archives)
         return encoder.encode_video([encoder.encode_frames(pictures)])
-    clips = worker.clips(media.path, DecodeOptions.of(encoder.card.frames, "near"))
+    clips = worker.clips(media.path, DecodeOptions.of(encoder.card.frames, DEFAULT_SAMPLING))
     return np.concatenate([encoder.encode_video([encoder.encode_frames(clip.images)]) for clip in clips])

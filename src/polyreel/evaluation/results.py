@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from polyreel.errors import ResultError
 from polyreel.evaluation.cards import BenchmarkCard
 from polyreel.files import read_regular
+from polyreel.media.sampling import Sampling
 from polyreel.metrics.tables import data_frame
 
 __all__ = [
@@ -128,6 +129,7 @@ class Result(_Result):
         card, card_digest: the benchmark.
         system: the bundle.
         gallery: items in the gallery.
+        sampling: how the pictures of videos were taken; None of a result from before that was told.
         options: name of the score normalizer, if any, and what it used.
         languages: BCP-47 tag -> its figures.
         macro: mean over languages.
@@ -148,6 +150,7 @@ class Result(_Result):
     card_digest: str
     system: SystemFacts
     gallery: int
+    sampling: Sampling | None = None
     options: Mapping[str, str] = {}
     languages: Mapping[str, LanguageResult]
     macro: Mapping[str, Estimate]

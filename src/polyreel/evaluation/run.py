@@ -16,6 +16,7 @@ from polyreel.evaluation.cards import BenchmarkCard
 from polyreel.evaluation.results import Result, SystemFacts
 from polyreel.evaluation.retrieval import Measured
 from polyreel.evaluation.summary import environment, gaps, macro_means
+from polyreel.media.sampling import DEFAULT_SAMPLING
 from polyreel.memory import peak_memory_bytes
 from polyreel.metrics.score_normalizers import SCORE_NORMALIZERS
 from polyreel.progress import OnProgress, ignore_progress
@@ -96,6 +97,7 @@ def evaluate(
     card = chosen.card_for(folder)
     card = _counted(card, measured)
     return Result(
+        sampling=DEFAULT_SAMPLING,
         command=command,
         card=card,
         card_digest=card.digest,

@@ -219,7 +219,7 @@ class SearchResult(LibraryResult):
     left_out: int = 0
 
     def at_least(self, strength: float) -> SearchResult:
-        """The same without the hits that match less, which ``left_out`` counts.
+        """The same without the hits that match less, which ``left_out`` counts; ``Hit.more`` stays.
 
         Args:
             strength: the least ``Hit.strength``, 0 to 1.
@@ -260,7 +260,7 @@ class SearchResult(LibraryResult):
         elif self.hits and self.doubt:
             lines.append(self.doubt)
         if self.left_out:
-            lines.append(f"{count(self.left_out, 'hit')} that match less are left out.")
+            lines.append(f"Left out: {count(self.left_out, 'hit that matches', 'hits that match')} less.")
         for hit in self.hits:
             start, end = f"{clock(hit.start_s, digits=1):>7}", f"{clock(hit.end_s, digits=1):>7}"
             line = hit.evidence.subtitle

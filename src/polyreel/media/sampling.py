@@ -28,13 +28,15 @@ if TYPE_CHECKING:  # a search knows these names, and loads no FFmpeg for them
 
     from polyreel.media.key_pictures import KeyTest
 
-__all__ = ["SAMPLINGS", "PacketSelector", "Sampling", "SelectedPacket", "next_due_s"]
+__all__ = ["DEFAULT_SAMPLING", "SAMPLINGS", "PacketSelector", "Sampling", "SelectedPacket", "next_due_s"]
 
 Sampling = Literal["exact", "near", "fast"]
 """``exact``: the first frame at or after each point of the grid. ``near``: within half a step of it; where
 nothing moves, the frame before once more. ``fast``: key frames alone where they lie at most five seconds
 apart, else as ``near``."""
 SAMPLINGS: tuple[Sampling, ...] = ("exact", "near", "fast")
+DEFAULT_SAMPLING: Sampling = "near"
+"""Of index runs, and of benchmarks, which measure what these find."""
 
 _EPSILON_S = 1e-6
 # Key frames that lie further apart than this say too little of what is between them.

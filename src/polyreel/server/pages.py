@@ -152,7 +152,7 @@ async def more_moments(
     params = SearchParams.of(request.query_params)
     query = params.query(server, spoken_languages(request))
     result = await server.batcher.ask(replace(query, top=_MOST_OF_VIDEO, per_video=None))
-    own = [hit for hit in result.hits if hit.video_id == video_id]
+    own = [hit for hit in result.at_least(params.least).hits if hit.video_id == video_id]
     grouped = await server.batcher.ask(query)
     count = next((hit.more for hit in grouped.hits if hit.video_id == video_id), 0)
     return render(request, "more.html", params=params, hits=own[1 : count + 1])

@@ -41,8 +41,6 @@ Place = tuple[float, float, int]
 """What clips are sorted by: weight and closeness, both negative, and row."""
 
 NO_LINE = -1
-# How far a cosine of one product of all lines may be off.
-_ROUNDED = np.float32(2e-6)
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,7 +259,9 @@ class ClipEvidence:
             meaning = float(self._weights_of_meaning(scores[-1:])[0])
             unseen = _Unseen(meaning, meaning, (-meaning, -float(scores[-1]), -1), worded[:0])
         if len(worded) > depth:
-            first, weight = self._most_worded(worded, depth)
+            # Lines that were not taken mean no more than the first that was not near, or the last.
+            least = scores[~near][:1] if not near.all() else scores[-1:]
+            first, weight = self._most_worded(worded, depth, least)
             # Of lines that weigh as much the first were taken.
             place = (-weight, np.inf, int(self._clip_of_line[first[-1]]))
             if unseen is None:
@@ -273,14 +273,20 @@ class ClipEvidence:
         lines = np.concatenate([rows[near], worded])
         return np.unique(self._clip_of_line[lines]).astype(np.int64), unseen
 
-    def _most_worded(self, rows: Rows, depth: int) -> tuple[Rows, float]:
-        """Of lines that share words those that may say most, and what the others weigh at most."""
+    def _most_worded(self, rows: Rows, depth: int, least: NDArray[np.float32]) -> tuple[Rows, float]:
+        """Of lines that share words those that may say most, and what the others weigh at most.
+
+        Args:
+            rows: of them.
+            depth: how many.
+            least: (1,) cosine that others do not surpass, where theirs are not known; or none.
+        """
         by_words = self._most_by_words(rows)
-        cosines = self.line_cosines.about(rows)
+        cosines = self.line_cosines.at_most(rows)
         if cosines is None:  # then what else they mean is looked at for these alone
             first = np.lexsort((rows, -self._bm25[rows], -by_words))[:depth]
-            return rows[first], float(by_words[first[-1]])
-        first, most = best_rows(by_words + self._weights_of_meaning(cosines + _ROUNDED), depth)
+            return rows[first], float(by_words[first[-1]] + self._weights_of_meaning(least).sum())
+        first, most = best_rows(by_words + self._weights_of_meaning(cosines), depth)
         return rows[first], float(most[-1])
 
     def _lines_of(self, clips: Rows) -> tuple[Rows, Rows]:

@@ -138,7 +138,7 @@ class _IndexedCosines:
             found[start : start + len(part)] = each_by_itself(self._among[part], self._query)
         return found
 
-    def about(self, rows: Rows) -> Vectors | None:
+    def at_most(self, rows: Rows) -> Vectors | None:
         return None
 
     def best(self, count: int, allowed: NDArray[np.bool_] | None = None) -> tuple[Rows, Vectors]:

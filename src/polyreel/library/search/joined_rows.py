@@ -250,13 +250,13 @@ class _JoinedCosines:
             found[chosen] = self._parts[part].of(own)
         return found
 
-    def about(self, rows: Rows) -> Vectors | None:
+    def at_most(self, rows: Rows) -> Vectors | None:
         found = np.empty(len(rows), np.float32)
         for part, chosen, own in self._order.split(rows):
-            about = self._parts[part].about(own)
-            if about is None:
+            most = self._parts[part].at_most(own)
+            if most is None:
                 return None
-            found[chosen] = about
+            found[chosen] = most
         return found
 
     def best(self, count: int, allowed: NDArray[np.bool_] | None = None) -> tuple[Rows, Vectors]:

@@ -199,7 +199,7 @@ class Ranking:
         path = snapshot.file_of(clip["video"], folder=self._query.filters.folder).path
         duration_s = snapshot.video_facts(snapshot.video_row(clip["video"]))["duration_s"]
         begin_s, stop_s = moment.start_s, moment.end_s
-        if said_s is not None and moment.lines >= moment.pictures:
+        if said_s is not None and (moment.lines > moment.pictures or not by_sight):
             # That is said is why it was found: who plays it need not wait for that.
             begin_s, stop_s = with_lead(*said_s, until_s=moment.end_s, duration_s=duration_s)
         watch_start_s, watch_end_s = watchable(begin_s, stop_s, duration_s)

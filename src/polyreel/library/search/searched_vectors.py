@@ -82,8 +82,8 @@ class Cosines(Protocol):
     def of(self, rows: Rows) -> Vectors:
         """Those of some rows, exactly."""
 
-    def about(self, rows: Rows) -> Vectors | None:
-        """The same as nearly as is known at little cost; None where each row would have to be read."""
+    def at_most(self, rows: Rows) -> Vectors | None:
+        """What the same are at most, at little cost; None where each row would have to be read."""
 
     def best(self, count: int, allowed: NDArray[np.bool_] | None = None) -> tuple[Rows, Vectors]:
         """The rows of the highest, as ``best_rows`` has them, and their exact cosines."""
@@ -157,8 +157,8 @@ class _ExactCosines:
     def of(self, rows: Rows) -> Vectors:
         return each_by_itself(self._among[np.asarray(rows, np.int64)], self._query)
 
-    def about(self, rows: Rows) -> Vectors | None:
-        return np.asarray(self.every[rows])
+    def at_most(self, rows: Rows) -> Vectors | None:
+        return np.asarray(self.every[rows] + _ROUNDED)
 
     def best(self, count: int, allowed: NDArray[np.bool_] | None = None) -> tuple[Rows, Vectors]:
         rows, found = best_rows(self.every, count, allowed)
@@ -325,8 +325,10 @@ class _NearCosines:
             self._known = known[order], np.concatenate([self._known[1], compared])[order]
         return self._known[1][np.searchsorted(self._known[0], rows)]
 
-    def about(self, rows: Rows) -> Vectors | None:
-        return np.asarray(self._among.codes.products(self._query[None], rows)[0])
+    def at_most(self, rows: Rows) -> Vectors | None:
+        codes, ones = self._among.codes, np.ones(len(rows), np.float32)
+        products = codes.products(self._query[None], rows)[0]
+        return np.asarray(products + codes.error_bounds(rows, ones, self._query))
 
     def best(self, count: int, allowed: NDArray[np.bool_] | None = None) -> tuple[Rows, Vectors]:
         among, nearly = self._favoured(count, allowed)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from polyreel.errors import LibraryError
 from polyreel.files import read_regular, write_atomically
-from polyreel.media.sampling import Sampling
+from polyreel.media.sampling import DEFAULT_SAMPLING, Sampling
 
 __all__ = ["PREFERENCES_FILE", "Preferences", "read_preferences", "write_preferences"]
 
@@ -27,7 +27,7 @@ class Preferences(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     languages: tuple[str, ...] = ()
-    sampling: Sampling = "near"
+    sampling: Sampling = DEFAULT_SAMPLING
 
 
 def read_preferences(folder: Path) -> Preferences:

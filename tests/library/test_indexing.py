@@ -620,6 +620,31 @@ def test_a_video_that_is_renamed_alone_has_the_subtitles_that_a_new_library_give
     assert index_films(folder, library, tiny_bundle).resubtitled == 0
 
 
+@pytest.mark.parametrize("is_moved_later", [False, True])
+def test_lines_of_a_copy_that_goes_do_not_stay_where_only_its_folder_is_indexed(
+    folder, library, tiny_bundle, is_moved_later
+):
+    first, copy = folder / "a" / "r.mp4", folder / "c" / "r.mp4"
+    film(first, "red")
+    index_films(folder, library, tiny_bundle)
+    copy.parent.mkdir()
+    shutil.copy(first, copy)
+    subtitles(copy.with_suffix(".srt"), (0, 1, "the elephant"))
+    index_films(copy.parent, library, tiny_bundle)
+    assert holdings(library)[str(first)] == ok("the elephant")
+    first.rename(first.with_name("s.mp4"))  # which a run over the other folder does not see
+    if is_moved_later:
+        copy.rename(copy.with_name("t.mp4"))
+    else:
+        copy.unlink()
+    copy.with_suffix(".srt").unlink()
+    film(copy.with_name("blue.mp4"), "blue")
+    index_films(copy.parent, library, tiny_bundle)
+    index_films(folder, library, tiny_bundle)
+    assert holdings(library)[str(first.with_name("s.mp4"))] == ok()
+    assert index_films(folder, library, tiny_bundle).resubtitled == 0
+
+
 def test_copies_have_the_subtitles_of_the_first_that_has_any(folder, library, tiny_bundle, decoded):
     paths = [folder / f"{name}.mp4" for name in ("a", "b", "c")]
     a, b, c = paths

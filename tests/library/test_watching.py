@@ -15,10 +15,9 @@ from pathlib import Path
 import pytest
 
 from films import film, holdings, index_films, subtitles
-from polyreel.cli.watching import index_and_watch, patterns_of
+from polyreel.cli.watching import index_and_watch
 from polyreel.errors import LibraryBusyError, UsageError
 from polyreel.library.index import watching
-from polyreel.library.index.ignoring import Ignored
 from polyreel.library.index.indexing import IndexReport
 from polyreel.library.index.watching import watched_changes
 
@@ -133,12 +132,22 @@ def test_a_single_file_is_watched_with_its_subtitles(tmp_path):
     assert list(seen) == [frozenset()]
 
 
-def test_patterns_name_just_the_files_that_are_still_written(folder):
-    odd = folder / "#a [x]*? !.mp4"
-    ignored = Ignored().below(folder, patterns_of([odd], [folder, folder.parent / "elsewhere"]))
-    assert ignored.matches(odd, is_folder=False)
-    assert not ignored.matches(folder / "#a x*? !.mp4", is_folder=False)
-    assert not ignored.matches(folder / "sub" / odd.name, is_folder=False)
+def test_what_is_still_written_stays_as_it_was_and_nothing_else_is_passed_over(tmp_path, tiny_bundle):
+    roots = [tmp_path / "one", tmp_path / "other"]
+    for root, colour in zip(roots, ("red", "blue"), strict=True):
+        film(root / "a.mp4", colour)
+    subtitles(film(roots[1] / "b.mp4", "green").with_suffix(".srt"), (0, 1, "a line"))
+    index_films(roots, tmp_path / "library", tiny_bundle)
+    before = holdings(tmp_path / "library")
+    with (roots[0] / "a.mp4").open("ab") as file:
+        file.write(b"more")
+    subtitles(roots[1] / "b.srt", (0, 1, "half"))
+    film(roots[1] / "new.mp4", "yellow")
+    busy = [roots[0] / "a.mp4", roots[1] / "b.srt"]
+    report = index_films(roots, tmp_path / "library", tiny_bundle, busy=busy)
+    assert (report.indexed, report.removed, report.resubtitled) == (1, 0, 0)
+    now = holdings(tmp_path / "library")
+    assert {path: held for path, held in now.items() if "new" not in path} == before
 
 
 def test_each_change_is_indexed_until_ctrl_c(tmp_path, tiny_bundle, capsys, monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -151,7 +151,7 @@ def index(
 
     device_use = HwaccelUse(hwaccel)
 
-    def run(passed_over: Sequence[str]) -> IndexReport:
+    def run(busy: Collection[Path]) -> IndexReport:
         return index_with_progress(
             paths,
             folder,
@@ -161,7 +161,8 @@ def index(
             memory_limit_mb=memory_limit,
             retry_failed=retry_failed,
             prune=prune,
-            exclude=[*(exclude or ()), *passed_over],
+            exclude=exclude or (),
+            busy=busy,
             keep_features=keep_features,
             sampling=sampling,
             hwaccel=device_use,
@@ -255,6 +256,7 @@ def index_with_progress(
     after: Callable[[Path, Encoder, str, ProgressDisplay], None] | None = None,
     cluster: Cluster | None = None,
     readers: int | None = None,
+    busy: Collection[Path] = (),
 ) -> IndexReport:
     """Index with a progress bar on stderr.
 
@@ -296,6 +298,7 @@ def index_with_progress(
             on_event=_follow(show),
             read=read,
             build_index=build_index,
+            busy=busy,
         )
         if not report.interrupted:
             try:

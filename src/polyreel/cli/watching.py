@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -22,16 +21,15 @@ if TYPE_CHECKING:
     from polyreel.cli.listening import LineMaker
     from polyreel.library.index.indexing import IndexReport
 
-__all__ = ["index_and_watch", "patterns_of"]
+__all__ = ["index_and_watch"]
 
 _TRY_AGAIN_S = 10.0
-_SPECIAL = re.compile(r"([\\*?\[\]!# ])")
 
 
 def index_and_watch(
     paths: Sequence[Path],
     library: Path,
-    run: Callable[[Sequence[str]], IndexReport],
+    run: Callable[[Collection[Path]], IndexReport],
     tell: Callable[[IndexReport], None] | None,
     makers: Sequence[LineMaker] = (),
 ) -> int:
@@ -40,17 +38,17 @@ def index_and_watch(
     Args:
         paths: absolute files and folders.
         library: folder of the library.
-        run: one run, given patterns of what to pass over.
+        run: one run, given files that are still being written.
         tell: shows the first run; None prints each run as one line of JSON.
         makers: what made lines in a run, if it did.
     """
     from polyreel.library.index.watching import watched_changes
 
+    is_first = True
     try:
         with closing(watched_changes(paths, library)) as changes:
-            is_first = True
             for busy in changes:
-                report = _patiently(run, patterns_of(busy, paths), is_first=is_first)
+                report = _patiently(run, busy, is_first=is_first)
                 stopped = any(maker.was_interrupted for maker in makers)
                 if report is not None and (report.interrupted or stopped):
                     _say(report, tell, makers, as_json=tell is None)
@@ -68,33 +66,19 @@ def index_and_watch(
             remedy=f"Install it with: {install_packages('watchfiles')}",
         ) from error
     except KeyboardInterrupt:
+        if is_first:  # what the library should hold is not all there yet
+            raise
         stderr.print("Watching has ended.", style="dim")
     return 0
 
 
-def patterns_of(files: Iterable[Path], roots: Iterable[Path]) -> list[str]:
-    """Patterns, as in a ``.gitignore``, that name just these files below one of the roots.
-
-    Args:
-        files: absolute.
-        roots: absolute folders, each of which the patterns are for.
-    """
-    roots = list(roots)
-    return [
-        "/" + _SPECIAL.sub(r"\\\1", file.relative_to(root).as_posix())
-        for file in sorted(files)
-        for root in roots
-        if file != root and file.is_relative_to(root)
-    ]
-
-
 def _patiently(
-    run: Callable[[Sequence[str]], IndexReport], exclude: Sequence[str], *, is_first: bool
+    run: Callable[[Collection[Path]], IndexReport], busy: Collection[Path], *, is_first: bool
 ) -> IndexReport | None:
     """One run, once nobody else writes the library; None where it fails, which only the first may not."""
     while True:
         try:
-            return run(exclude)
+            return run(busy)
         except LibraryBusyError as error:
             stderr.print(
                 f"{_now()} {error} Trying again in {_TRY_AGAIN_S:.0f} s.", style="yellow", soft_wrap=True

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,7 +41,7 @@ from polyreel.library.store.frame_features import FrameFeatures
 from polyreel.library.store.preferences import read_preferences, write_preferences
 from polyreel.library.store.state import generation_of, read_state
 from polyreel.library.store.store import Commit, Writer, open_snapshot, writing
-from polyreel.library.store.tables import FAILED, FILES, OK, PARTIAL, UNREADABLE
+from polyreel.library.store.tables import FAILED, FILES, OK, PARTIAL, SCHEMAS, UNREADABLE
 from polyreel.library.store.vector_index import BuildIndex
 from polyreel.media.health import Health
 from polyreel.media.hwaccel import HwaccelUse
@@ -54,6 +54,8 @@ from polyreel.remote.spool import UnreachableError
 __all__ = ["IndexReport", "index"]
 
 _COMMIT_EVERY_S = 5.0
+# In the place of a file's subtitle files where those that its lines came from are gone: no file has these.
+_NOT_KNOWN = "?"
 
 
 @dataclass(slots=True)
@@ -144,6 +146,7 @@ def index(
     on_event: Callable[[IndexEvent], None] | None = None,
     read: ReadFiles | None = None,
     build_index: BuildIndex | None = None,
+    busy: Collection[Path] = (),
 ) -> IndexReport:
     """Make the library in ``folder`` hold what lies in ``paths``, reading only what is new or changed.
 
@@ -165,6 +168,7 @@ def index(
         on_event: called with each step of the progress.
         read: what reads files, on other machines, say, with the same bundle; None reads them here.
         build_index: what builds the index that so many vectors are searched by, likewise.
+        busy: files that are being written: what the library has of them, or of films beside them, stays.
 
     Raises:
         UsageError: a path does not exist, or an encoder of the user's own fails.
@@ -174,6 +178,7 @@ def index(
     """
     began = time.monotonic()
     found = scan(paths, exclude=exclude, missing=prune, known=_taken_before(folder))
+    found.set_aside(busy)
     with writing(folder, generation_of(bundle.card, location)) as writer:
         # Left by a run that was killed: what comes back of it would be in the library twice.
         writer.drop_orphans()
@@ -433,8 +438,7 @@ class _Run:
         self._unsure |= {job.video for job in self._with_other_subtitles}
         if not self._unsure:
             return []
-        columns = ["path", "video", "sidecars", "health", "size_bytes", "mtime_ns"]
-        rows = self._writer.snapshot.read_of_videos(FILES, [*columns, "status"], sorted(self._unsure))
+        rows = self._writer.snapshot.read_of_videos(FILES, SCHEMAS[FILES].names, sorted(self._unsure))
         files: dict[str, list[dict[str, Any]]] = {}
         gone = set(self._gone)
         for row in rows.to_pylist():
@@ -442,14 +446,16 @@ class _Run:
                 files.setdefault(row["video"], []).append(row)
         jobs = []
         for video, own in sorted(files.items()):
-            first = min(own, key=lambda row: (not row["sidecars"], row["path"]))
-            if self._subtitled_by.get(video) == first["path"]:
-                continue
-            found = self._found.get(first["path"])
-            if found is None and not in_bucket(first["path"]):
-                found = look_at(Path(first["path"]))  # in a folder that this run is not about
-            if found is not None and found.version == FileVersion(first["size_bytes"], first["mtime_ns"]):
-                jobs.append(_subtitles_job(found, video, first["health"]))
+            for row in sorted(own, key=lambda row: (not row["sidecars"], row["path"])):
+                found = self._found.get(row["path"])
+                if found is None and not in_bucket(row["path"]):
+                    found = look_at(Path(row["path"]))  # in a folder that this run is not about
+                if found is not None and found.version == FileVersion(row["size_bytes"], row["mtime_ns"]):
+                    if self._subtitled_by.get(video) != row["path"]:
+                        jobs.append(_subtitles_job(found, video, row["health"]))
+                    break
+            else:  # none of them is there now: whichever a run finds next tells
+                self._pending.append(Commit(files=[{**row, "sidecars": _NOT_KNOWN} for row in own]))
         self._again.update(jobs)
         return jobs
 

@@ -70,7 +70,8 @@ class Scan:
         roots: the absolute paths that were asked for.
         videos: found files, in order of path.
         problems: folders and files that could not be looked at.
-        unseen: folders that could not be listed; what the library knows below them is not taken for deleted.
+        unseen: folders that could not be listed, and films that are being written; what the library knows at
+            or below them is not taken for deleted.
         links: symbolic links that were passed over.
         empty: folders without anything in them, where a drive may not be mounted.
         excluded: files and folders that were passed over because a pattern names them.
@@ -85,6 +86,20 @@ class Scan:
     empty: list[Path] = field(default_factory=list)
     excluded: list[Path] = field(default_factory=list)
     texts: int = 0
+
+    def set_aside(self, busy: Collection[Path]) -> None:
+        """Leave films as they were that are being written, or whose subtitles are.
+
+        Args:
+            busy: those files.
+        """
+        left = [
+            video.path
+            for video in self.videos
+            if video.path in busy or any(video.path.with_name(name) in busy for name in video.sidecar_names)
+        ]
+        self.videos = [video for video in self.videos if video.path not in left]
+        self.unseen += left
 
 
 def scan(

@@ -103,7 +103,7 @@ def few_candidates(monkeypatch):
     monkeypatch.setattr(ranking, "_DEEPER", 2)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=12)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=8)
 @given(KINDS, st.sampled_from(["red dog", '"the park"', "红色 run", "chó"]), st.sampled_from([None, 1, 2]))
 @example(Kind(1, 12, 20, 0.5, 20, measured=True), "the", None)
 def test_the_first_hits_are_the_same_however_many_are_wanted(
@@ -119,7 +119,7 @@ def test_the_first_hits_are_the_same_however_many_are_wanted(
         assert [hit["score"] for hit in most] == sorted((hit["score"] for hit in most), reverse=True)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=12)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=8)
 @given(KINDS, st.sampled_from(["red dog", '"the park"', "红色 run", "chó"]), st.sampled_from([None, 1]))
 def test_how_many_candidates_are_looked_at_changes_nothing(
     tmp_path_factory, tiny_bundle, kind, query, per_video
@@ -178,7 +178,7 @@ def test_a_weight_is_the_sum_of_what_is_seen_and_of_the_line_that_says_most(tmp_
         assert all(every.place(place) >= pool.behind for place in left.tolist())
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=12)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=8)
 @given(KINDS, st.sampled_from(["red dog", "the park run"]), st.booleans())
 @example(Kind(1, 12, 20, 0.5, 20, measured=True), "the", True)
 def test_what_a_pool_was_not_looked_into_for_lies_behind_it(

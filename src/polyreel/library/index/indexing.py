@@ -351,6 +351,7 @@ class _Run:
         self._subtitled_by: dict[str, str] = {}
         self._again: set[Job] = set()
         self._gone: list[str] = []
+        self._found: dict[str, FoundVideo] = {}
         self.seen = set(self._settled)
         self._left = 0
         self._began_at = datetime.now(UTC).isoformat(timespec="milliseconds")

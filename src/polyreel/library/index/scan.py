@@ -93,11 +93,13 @@ class Scan:
         Args:
             busy: those files.
         """
-        left = [
+        if not busy:  # as nearly always: an archive has many films
+            return
+        left = {
             video.path
             for video in self.videos
             if video.path in busy or any(video.path.with_name(name) in busy for name in video.sidecar_names)
-        ]
+        }
         self.videos = [video for video in self.videos if video.path not in left]
         self.unseen += left
 
